@@ -1,0 +1,267 @@
+// Package agent is the people who work at the desk, and their status: where they are signed in, whether they pause,
+// and which services they have switched on in which department.
+package agent
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"daybook/domain"
+	"daybook/domain/event"
+	"daybook/domain/personal"
+	"daybook/domain/role"
+)
+
+// An Agent is the state that rules need.
+type Agent struct {
+	Created     bool
+	Deleted     bool
+	Name        personal.Text
+	Alias       personal.Text // shown to contacts instead of the name
+	Email       personal.Text // the login, normalised
+	Role        role.Role
+	Devices     []string // signed in on; sorted
+	Paused      bool
+	Departments map[uuid.UUID]Services
+}
+
+// Services are the switches of an agent in one department. Joining a department switches all of them on.
+type Services struct {
+	Tickets, Chats, Calls bool
+}
+
+// Service is what an agent can be available for.
+type Service string
+
+// The services.
+const (
+	Tickets Service = "tickets"
+	Chats   Service = "chats"
+	Calls   Service = "calls"
+)
+
+// AllServices lists the services.
+var AllServices = []Service{Tickets, Chats, Calls}
+
+// On reports whether a service is switched on.
+func (s Services) On(service Service) bool {
+	switch service {
+	case Tickets:
+		return s.Tickets
+	case Chats:
+		return s.Chats
+	case Calls:
+		return s.Calls
+	}
+	return false
+}
+
+// With returns the switches with one of them turned.
+func (s Services) With(service Service, on bool) Services {
+	switch service {
+	case Tickets:
+		s.Tickets = on
+	case Chats:
+		s.Chats = on
+	case Calls:
+		s.Calls = on
+	}
+	return s
+}
+
+// Stream is the kind of stream that an agent has.
+var Stream = event.Kind[Agent, Event]{
+	Category: "agent",
+	Events:   Events,
+	Apply:    func(a *Agent, e Event) { e.apply(a) },
+	Exists:   func(a Agent) bool { return a.Created && !a.Deleted },
+	Holds: func(a Agent) []event.Hold {
+		if a.Deleted {
+			return nil
+		}
+		return []event.Hold{{Space: "login/1", Name: a.Email.String(), Taken: "Another agent signs in with this e-mail address. Choose another one."}}
+	},
+}
+
+// MustExist refuses an agent who is not there.
+func (a Agent) MustExist() error {
+	if !Stream.Exists(a) {
+		return domain.NotFound("agent-unknown", "There is no such agent.")
+	}
+	return nil
+}
+
+// Working reports whether the agent is signed in somewhere and does not pause.
+func (a Agent) Working() bool { return Stream.Exists(a) && len(a.Devices) > 0 && !a.Paused }
+
+// In reports whether the agent belongs to a department.
+func (a Agent) In(department uuid.UUID) bool {
+	_, in := a.Departments[department]
+	return in
+}
+
+// with returns a copy of the departments in which one has the services given.
+func (a *Agent) with(department uuid.UUID, s Services) map[uuid.UUID]Services {
+	own := maps.Clone(a.Departments)
+	if own == nil {
+		own = map[uuid.UUID]Services{}
+	}
+	own[department] = s
+	return own
+}
+
+// Event is what happens to an agent.
+type Event interface {
+	event.Event
+	apply(*Agent)
+}
+
+// Events reads agent events back.
+var Events = event.NewTable(
+	of[Created](), of[Edited](), of[Deleted](), of[JoinedDepartment](), of[LeftDepartment](),
+	of[SignedIn](), of[SignedOut](), of[Paused](), of[Unpaused](), of[Switched](), of[ClaimLapsed](),
+)
+
+func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
+
+// Created: there is a new agent.
+type Created struct {
+	Name  personal.Text `json:"name"`
+	Alias personal.Text `json:"alias"`
+	Email personal.Text `json:"email"`
+	Role  role.Role     `json:"role"`
+	Ref   string        `json:"ref,omitempty"`
+}
+
+// EventType is the stored name.
+func (Created) EventType() string { return "agent-created" }
+
+func (e Created) apply(a *Agent) {
+	a.Created = true
+	a.Name, a.Alias, a.Email, a.Role = e.Name, e.Alias, e.Email, e.Role
+}
+
+// Edited: some fields have new values; nil stays as it was.
+type Edited struct {
+	Name  *personal.Text `json:"name,omitempty"`
+	Alias *personal.Text `json:"alias,omitempty"`
+	Email *personal.Text `json:"email,omitempty"`
+	Role  *role.Role     `json:"role,omitempty"`
+}
+
+// EventType is the stored name.
+func (Edited) EventType() string { return "agent-edited" }
+
+func (e Edited) apply(a *Agent) {
+	set(&a.Name, e.Name)
+	set(&a.Alias, e.Alias)
+	set(&a.Email, e.Email)
+	set(&a.Role, e.Role)
+}
+
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// Deleted: the agent no longer works here. Sessions end, the login is free again, history stays.
+type Deleted struct{}
+
+// EventType is the stored name.
+func (Deleted) EventType() string { return "agent-deleted" }
+
+func (Deleted) apply(a *Agent) { a.Deleted, a.Devices = true, nil }
+
+// JoinedDepartment: the agent serves a department, with all services switched on.
+type JoinedDepartment struct {
+	Department uuid.UUID `json:"department"`
+}
+
+// EventType is the stored name.
+func (JoinedDepartment) EventType() string { return "agent-joined-department" }
+
+func (e JoinedDepartment) apply(a *Agent) {
+	a.Departments = a.with(e.Department, Services{true, true, true})
+}
+
+// LeftDepartment: the agent no longer serves a department; the services there end.
+type LeftDepartment struct {
+	Department uuid.UUID `json:"department"`
+}
+
+// EventType is the stored name.
+func (LeftDepartment) EventType() string { return "agent-left-department" }
+
+func (e LeftDepartment) apply(a *Agent) {
+	a.Departments = maps.Clone(a.Departments)
+	delete(a.Departments, e.Department)
+}
+
+// SignedIn: a session began on a device.
+type SignedIn struct {
+	Device string `json:"device"`
+}
+
+// EventType is the stored name.
+func (SignedIn) EventType() string { return "agent-signed-in" }
+
+func (e SignedIn) apply(a *Agent) {
+	a.Devices = append(slices.Clone(a.Devices), e.Device)
+	slices.Sort(a.Devices)
+}
+
+// SignedOut: a session ended.
+type SignedOut struct {
+	Device string `json:"device"`
+}
+
+// EventType is the stored name.
+func (SignedOut) EventType() string { return "agent-signed-out" }
+
+func (e SignedOut) apply(a *Agent) {
+	a.Devices = slices.DeleteFunc(slices.Clone(a.Devices), func(d string) bool { return d == e.Device })
+}
+
+// Paused: the agent takes a break.
+type Paused struct{}
+
+// EventType is the stored name.
+func (Paused) EventType() string { return "agent-paused" }
+
+func (Paused) apply(a *Agent) { a.Paused = true }
+
+// Unpaused: the break is over.
+type Unpaused struct{}
+
+// EventType is the stored name.
+func (Unpaused) EventType() string { return "agent-unpaused" }
+
+func (Unpaused) apply(a *Agent) { a.Paused = false }
+
+// Switched: the agent turned a service on or off in a department.
+type Switched struct {
+	Department uuid.UUID `json:"department"`
+	Service    Service   `json:"service"`
+	On         bool      `json:"on"`
+}
+
+// EventType is the stored name.
+func (Switched) EventType() string { return "agent-switched" }
+
+func (e Switched) apply(a *Agent) {
+	a.Departments = a.with(e.Department, a.Departments[e.Department].With(e.Service, e.On))
+}
+
+// ClaimLapsed: somebody else needed a login that this agent had claimed but never used. It changes nothing of the
+// agent; standing in the stream, it makes the unfinished command that claimed the name begin again.
+type ClaimLapsed struct {
+	Reservation uuid.UUID `json:"reservation"`
+}
+
+// EventType is the stored name.
+func (ClaimLapsed) EventType() string { return "agent-claim-lapsed" }
+
+func (ClaimLapsed) apply(*Agent) {}

@@ -1,0 +1,41 @@
+// Package company is the organisations that contacts belong to. A company is registered by a person, never made of
+// itself.
+package company
+
+import (
+	"github.com/google/uuid"
+
+	"daybook/domain"
+	"daybook/domain/event"
+	"daybook/domain/personal"
+	"daybook/domain/profile"
+)
+
+// A Company is the state that rules need.
+type Company struct {
+	Registered bool
+	Deleted    bool
+	profile.Profile
+	Emails []personal.Text // normalised; several companies may share one
+	Phones []personal.Text // E.164
+	Groups []uuid.UUID
+}
+
+// MaxAddresses is how many e-mail addresses, and how many phone numbers, a company may have.
+const MaxAddresses = 50
+
+// Stream is the kind of stream that a company has.
+var Stream = event.Kind[Company, Event]{
+	Category: "company",
+	Events:   Events,
+	Apply:    func(c *Company, e Event) { e.apply(c) },
+	Exists:   func(c Company) bool { return c.Registered && !c.Deleted },
+}
+
+// MustExist refuses a company that is not there.
+func (c Company) MustExist() error {
+	if !Stream.Exists(c) {
+		return domain.NotFound("company-unknown", "There is no such company. Companies are never made of themselves: register it first.")
+	}
+	return nil
+}

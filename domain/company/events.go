@@ -1,0 +1,89 @@
+package company
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/event"
+	"daybook/domain/personal"
+	"daybook/domain/profile"
+)
+
+// Event is what happens to a company.
+type Event interface {
+	event.Event
+	apply(*Company)
+}
+
+// Events reads company events back.
+var Events = event.NewTable(of[Registered](), of[Edited](), of[AddressesChanged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted]())
+
+func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
+
+// Registered: a person entered the company.
+type Registered struct {
+	profile.Profile
+	Emails []personal.Text `json:"emails"`
+	Phones []personal.Text `json:"phones"`
+	Ref    string          `json:"ref,omitempty"` // the name that an imported desk had for it
+}
+
+// EventType is the stored name.
+func (Registered) EventType() string { return "company-registered" }
+
+func (e Registered) apply(c *Company) {
+	c.Registered = true
+	c.Profile, c.Emails, c.Phones = e.Profile, e.Emails, e.Phones
+}
+
+// Edited: some fields of the profile have new values.
+type Edited struct {
+	profile.Changes
+}
+
+// EventType is the stored name.
+func (Edited) EventType() string { return "company-edited" }
+
+func (e Edited) apply(c *Company) { c.Profile.Apply(e.Changes) }
+
+// AddressesChanged: the company's e-mail addresses and phone numbers are these.
+type AddressesChanged struct {
+	Emails []personal.Text `json:"emails"`
+	Phones []personal.Text `json:"phones"`
+}
+
+// EventType is the stored name.
+func (AddressesChanged) EventType() string { return "company-addresses-changed" }
+
+func (e AddressesChanged) apply(c *Company) { c.Emails, c.Phones = e.Emails, e.Phones }
+
+// JoinedGroup: the company is one of a group.
+type JoinedGroup struct {
+	Group uuid.UUID `json:"group"`
+}
+
+// EventType is the stored name.
+func (JoinedGroup) EventType() string { return "company-joined-group" }
+
+func (e JoinedGroup) apply(c *Company) { c.Groups = append(slices.Clone(c.Groups), e.Group) }
+
+// LeftGroup: the company is no longer one of a group.
+type LeftGroup struct {
+	Group uuid.UUID `json:"group"`
+}
+
+// EventType is the stored name.
+func (LeftGroup) EventType() string { return "company-left-group" }
+
+func (e LeftGroup) apply(c *Company) {
+	c.Groups = slices.DeleteFunc(slices.Clone(c.Groups), func(g uuid.UUID) bool { return g == e.Group })
+}
+
+// Deleted: the company is no longer used; its history stays.
+type Deleted struct{}
+
+// EventType is the stored name.
+func (Deleted) EventType() string { return "company-deleted" }
+
+func (Deleted) apply(c *Company) { c.Deleted = true }

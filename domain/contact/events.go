@@ -1,0 +1,154 @@
+package contact
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/event"
+	"daybook/domain/profile"
+)
+
+// Event is what happens to a contact.
+type Event interface {
+	event.Event
+	apply(*Contact)
+}
+
+// Events reads contact events back.
+var Events = event.NewTable(
+	of[Registered](), of[Edited](), of[AddressAdded](), of[AddressRemoved](), of[ClaimLapsed](),
+	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](),
+)
+
+func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
+
+// Registered: the contact is known from now on, entered by a person or found on a channel.
+type Registered struct {
+	profile.Profile
+	Addresses []Address `json:"addresses"`
+	Ref       string    `json:"ref,omitempty"` // the name that an imported desk had for it
+}
+
+// EventType is the stored name.
+func (Registered) EventType() string { return "contact-registered" }
+
+func (e Registered) apply(c *Contact) {
+	c.Registered = true
+	c.Profile = e.Profile
+	c.Addresses = slices.Clone(e.Addresses)
+}
+
+// Edited: some fields of the profile have new values.
+type Edited struct {
+	profile.Changes
+}
+
+// EventType is the stored name.
+func (Edited) EventType() string { return "contact-edited" }
+
+func (e Edited) apply(c *Contact) { c.Profile.Apply(e.Changes) }
+
+// AddressAdded: the contact can be reached, and is recognised, at one more address.
+type AddressAdded struct {
+	Address
+}
+
+// EventType is the stored name.
+func (AddressAdded) EventType() string { return "contact-address-added" }
+
+func (e AddressAdded) apply(c *Contact) { c.Addresses = append(slices.Clone(c.Addresses), e.Address) }
+
+// AddressRemoved: the address is no longer this contact's.
+type AddressRemoved struct {
+	Address
+}
+
+// EventType is the stored name.
+func (AddressRemoved) EventType() string { return "contact-address-removed" }
+
+func (e AddressRemoved) apply(c *Contact) { c.Addresses = without(c.Addresses, e.Address) }
+
+// ClaimLapsed: somebody else needed a name that this contact had claimed but never used. It changes nothing of the
+// contact; standing in its stream, it makes the unfinished command that claimed the name begin again.
+type ClaimLapsed struct {
+	Reservation uuid.UUID `json:"reservation"`
+}
+
+// EventType is the stored name.
+func (ClaimLapsed) EventType() string { return "contact-claim-lapsed" }
+
+func (ClaimLapsed) apply(*Contact) {}
+
+// AssignedCompany: the contact belongs to a company, and to no other.
+type AssignedCompany struct {
+	Company uuid.UUID `json:"company"`
+}
+
+// EventType is the stored name.
+func (AssignedCompany) EventType() string { return "contact-assigned-company" }
+
+func (e AssignedCompany) apply(c *Contact) { c.Company = e.Company }
+
+// LeftCompany: the contact belongs to no company.
+type LeftCompany struct {
+	Company uuid.UUID `json:"company"`
+}
+
+// EventType is the stored name.
+func (LeftCompany) EventType() string { return "contact-left-company" }
+
+func (LeftCompany) apply(c *Contact) { c.Company = uuid.Nil }
+
+// Tagged: a tag was put on the contact.
+type Tagged struct {
+	Tag uuid.UUID `json:"tag"`
+}
+
+// EventType is the stored name.
+func (Tagged) EventType() string { return "contact-tagged" }
+
+func (e Tagged) apply(c *Contact) { c.Tags = append(slices.Clone(c.Tags), e.Tag) }
+
+// Untagged: a tag was taken off the contact.
+type Untagged struct {
+	Tag uuid.UUID `json:"tag"`
+}
+
+// EventType is the stored name.
+func (Untagged) EventType() string { return "contact-untagged" }
+
+func (e Untagged) apply(c *Contact) { c.Tags = without(c.Tags, e.Tag) }
+
+// JoinedGroup: the contact is one of a group.
+type JoinedGroup struct {
+	Group uuid.UUID `json:"group"`
+}
+
+// EventType is the stored name.
+func (JoinedGroup) EventType() string { return "contact-joined-group" }
+
+func (e JoinedGroup) apply(c *Contact) { c.Groups = append(slices.Clone(c.Groups), e.Group) }
+
+// LeftGroup: the contact is no longer one of a group.
+type LeftGroup struct {
+	Group uuid.UUID `json:"group"`
+}
+
+// EventType is the stored name.
+func (LeftGroup) EventType() string { return "contact-left-group" }
+
+func (e LeftGroup) apply(c *Contact) { c.Groups = without(c.Groups, e.Group) }
+
+// Deleted: the contact is no longer used; its addresses are free, its history stays.
+type Deleted struct{}
+
+// EventType is the stored name.
+func (Deleted) EventType() string { return "contact-deleted" }
+
+func (Deleted) apply(c *Contact) { c.Deleted = true }
+
+// without returns list without item; the list given stays as it is.
+func without[T comparable](list []T, item T) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(t T) bool { return t == item })
+}

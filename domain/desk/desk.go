@@ -1,0 +1,101 @@
+// Package desk is what belongs to no single thing on the desk: who its owners are, and what was imported.
+package desk
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/event"
+)
+
+// Owners is the roll of the desk's owners. A desk has one at least; the roll makes two owners who step down at once come
+// one after the other.
+type Owners struct {
+	Agents []uuid.UUID
+}
+
+// OwnersID is the id of the one roll.
+var OwnersID = uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:owners"))
+
+// OwnersStream is the kind of stream that the roll has.
+var OwnersStream = event.Kind[Owners, OwnersEvent]{
+	Category: "owners",
+	Events:   OwnersEvents,
+	Apply:    func(o *Owners, e OwnersEvent) { e.apply(o) },
+	Exists:   func(o Owners) bool { return len(o.Agents) > 0 },
+}
+
+// OwnersEvent is what happens to the roll.
+type OwnersEvent interface {
+	event.Event
+	apply(*Owners)
+}
+
+// OwnersEvents reads the roll's events back.
+var OwnersEvents = event.NewTable(ofOwners[OwnerEntered](), ofOwners[OwnerStruck]())
+
+func ofOwners[T OwnersEvent]() event.Type[OwnersEvent] {
+	return event.TypeOf(func(e T) OwnersEvent { return e })
+}
+
+// OwnerEntered: the agent is an owner, or is about to be.
+type OwnerEntered struct {
+	Agent uuid.UUID `json:"agent"`
+}
+
+// EventType is the stored name.
+func (OwnerEntered) EventType() string { return "owner-entered" }
+
+func (e OwnerEntered) apply(o *Owners) {
+	if !slices.Contains(o.Agents, e.Agent) {
+		o.Agents = append(slices.Clone(o.Agents), e.Agent)
+	}
+}
+
+// OwnerStruck: the agent is no owner any more, or is about to be none.
+type OwnerStruck struct {
+	Agent uuid.UUID `json:"agent"`
+}
+
+// EventType is the stored name.
+func (OwnerStruck) EventType() string { return "owner-struck" }
+
+func (e OwnerStruck) apply(o *Owners) {
+	o.Agents = slices.DeleteFunc(slices.Clone(o.Agents), func(a uuid.UUID) bool { return a == e.Agent })
+}
+
+// Import is what was played of one source's journal. The lines themselves are kept as what they came to.
+type Import struct{}
+
+// ImportStream is the kind of stream that a source has.
+var ImportStream = event.Kind[Import, ImportEvent]{
+	Category: "import",
+	Events:   ImportEvents,
+	Apply:    func(i *Import, e ImportEvent) { e.apply(i) },
+	Exists:   func(Import) bool { return true },
+}
+
+// ImportEvent is what happens to an import.
+type ImportEvent interface {
+	event.Event
+	apply(*Import)
+}
+
+// ImportEvents reads an import's events back.
+var ImportEvents = event.NewTable(event.TypeOf(func(e LinesPlayed) ImportEvent { return e }))
+
+// LinesPlayed: a batch of lines was played; each line's id stands under what it came to. A line that was played again
+// stands in a later batch.
+type LinesPlayed struct {
+	Source    string   `json:"source"`
+	Accepted  []string `json:"accepted,omitempty"`
+	Unchanged []string `json:"unchanged,omitempty"`
+	Rejected  []string `json:"rejected,omitempty"`
+	Malformed []string `json:"malformed,omitempty"`
+}
+
+// EventType is the stored name.
+func (LinesPlayed) EventType() string { return "journal-lines-played" }
+
+func (LinesPlayed) apply(*Import) {}

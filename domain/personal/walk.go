@@ -1,0 +1,108 @@
+package personal
+
+import (
+	"reflect"
+	"strings"
+	"sync"
+)
+
+// A step leads from a struct to one of its fields that holds texts.
+type step struct {
+	index int
+	name  string // as stored
+	steps []step // of a struct, of the struct behind a pointer, of the elements of a slice
+}
+
+var (
+	textType = reflect.TypeFor[Text]()
+	plans    sync.Map // reflect.Type → []step
+)
+
+// stepsOf finds the texts of a type, once for each type.
+func stepsOf(t reflect.Type) []step {
+	if known, ok := plans.Load(t); ok {
+		return known.([]step)
+	}
+	var steps []step
+	for i := range t.NumField() {
+		f := t.Field(i)
+		elem := f.Type
+		if elem.Kind() == reflect.Pointer || elem.Kind() == reflect.Slice {
+			elem = elem.Elem()
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		s := step{index: i, name: name}
+		switch {
+		case elem == textType:
+			steps = append(steps, s)
+		case elem.Kind() == reflect.Struct && f.IsExported():
+			if s.steps = stepsOf(elem); len(s.steps) > 0 {
+				steps = append(steps, s)
+			}
+		}
+	}
+	plans.Store(t, steps)
+	return steps
+}
+
+// visit calls f with every text in the struct that v points to.
+func visit(v any, f func(t *Text, field string) error) error {
+	value := reflect.ValueOf(v).Elem()
+	return walk(value, stepsOf(value.Type()), false, f)
+}
+
+// rewrite calls f with every text of a copy of v that shares none of them with v.
+func rewrite[T any](v T, f func(t *Text, field string) error) (T, error) {
+	source := reflect.ValueOf(v)
+	steps := stepsOf(source.Type())
+	if len(steps) == 0 {
+		return v, nil
+	}
+	target := reflect.New(source.Type()).Elem()
+	target.Set(source)
+	err := walk(target, steps, true, f)
+	return target.Interface().(T), err
+}
+
+func walk(v reflect.Value, steps []step, unshare bool, f func(*Text, string) error) error {
+	for _, s := range steps {
+		field := v.Field(s.index)
+		switch field.Kind() {
+		case reflect.Pointer:
+			if field.IsNil() {
+				continue
+			}
+			if unshare {
+				own := reflect.New(field.Type().Elem())
+				own.Elem().Set(field.Elem())
+				field.Set(own)
+			}
+			if err := one(field.Elem(), s, unshare, f); err != nil {
+				return err
+			}
+		case reflect.Slice:
+			if unshare {
+				own := reflect.MakeSlice(field.Type(), field.Len(), field.Len())
+				reflect.Copy(own, field)
+				field.Set(own)
+			}
+			for i := range field.Len() {
+				if err := one(field.Index(i), s, unshare, f); err != nil {
+					return err
+				}
+			}
+		default:
+			if err := one(field, s, unshare, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func one(v reflect.Value, s step, unshare bool, f func(*Text, string) error) error {
+	if v.Type() == textType {
+		return f(v.Addr().Interface().(*Text), s.name)
+	}
+	return walk(v, s.steps, unshare, f)
+}

@@ -1,0 +1,225 @@
+// Package profile is what is known of a contact or a company alike: a name, a picture, where they are and in what
+// language, and a free text. It also checks the values that such fields may hold.
+package profile
+
+import (
+	"net/mail"
+	"net/url"
+	"strings"
+	"time"
+	_ "time/tzdata" // zones must be known on every machine
+	"unicode/utf8"
+
+	"github.com/nyaruka/phonenumbers"
+	"golang.org/x/text/language"
+
+	"daybook/domain"
+	"daybook/domain/personal"
+)
+
+// A Profile is what is known of a person or an organisation.
+type Profile struct {
+	Name     personal.Text `json:"name"`
+	Avatar   personal.Text `json:"avatar"` // a URL
+	URL      personal.Text `json:"url"`
+	Address  personal.Text `json:"address"`
+	Note     personal.Text `json:"note"`      // the text box
+	TimeZone string        `json:"time_zone"` // IANA, or empty
+	Language string        `json:"language"`  // BCP 47, or empty
+}
+
+// Changes are new values of some fields; nil leaves a field as it is.
+type Changes struct {
+	Name     *personal.Text `json:"name,omitempty"`
+	Avatar   *personal.Text `json:"avatar,omitempty"`
+	URL      *personal.Text `json:"url,omitempty"`
+	Address  *personal.Text `json:"address,omitempty"`
+	Note     *personal.Text `json:"note,omitempty"`
+	TimeZone *string        `json:"time_zone,omitempty"`
+	Language *string        `json:"language,omitempty"`
+}
+
+// Apply sets the changed fields.
+func (p *Profile) Apply(c Changes) {
+	set(&p.Name, c.Name)
+	set(&p.Avatar, c.Avatar)
+	set(&p.URL, c.URL)
+	set(&p.Address, c.Address)
+	set(&p.Note, c.Note)
+	set(&p.TimeZone, c.TimeZone)
+	set(&p.Language, c.Language)
+}
+
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// Since drops from c what p holds already, and reports whether anything is left.
+func (c Changes) Since(p Profile) (Changes, bool) {
+	drop(&c.Name, p.Name)
+	drop(&c.Avatar, p.Avatar)
+	drop(&c.URL, p.URL)
+	drop(&c.Address, p.Address)
+	drop(&c.Note, p.Note)
+	drop(&c.TimeZone, p.TimeZone)
+	drop(&c.Language, p.Language)
+	return c, c != Changes{}
+}
+
+func drop[T comparable](change **T, held T) {
+	if *change != nil && **change == held {
+		*change = nil
+	}
+}
+
+// Limits of a field, in characters.
+const (
+	MaxName    = 200
+	MaxURL     = 2_000
+	MaxAddress = 2_000
+	MaxNote    = 50_000
+)
+
+// Input is a profile as a caller writes it; nil leaves a field out. It is embedded in the commands that set one.
+type Input struct {
+	Name     *string `json:"name,omitempty" maxLength:"200" doc:"The name, 1 to 200 characters"`
+	Avatar   *string `json:"avatar,omitempty" doc:"The URL of a picture"`
+	URL      *string `json:"url,omitempty" doc:"A web page, http or https"`
+	Address  *string `json:"address,omitempty" doc:"A postal address"`
+	Note     *string `json:"note,omitempty" doc:"Free text"`
+	TimeZone *string `json:"time_zone,omitempty" doc:"An IANA zone such as Europe/Rome"`
+	Language *string `json:"language,omitempty" doc:"A BCP 47 tag such as it or pt-BR"`
+}
+
+// Clean checks every field that is given and brings it into its one form.
+func (in Input) Clean() (Changes, error) {
+	var c Changes
+	err := domain.Join(
+		cleanName(in.Name, &c.Name),
+		cleanURL("avatar", in.Avatar, &c.Avatar),
+		cleanURL("url", in.URL, &c.URL),
+		cleanText("address", in.Address, MaxAddress, &c.Address),
+		cleanText("note", in.Note, MaxNote, &c.Note),
+		cleanZone(in.TimeZone, &c.TimeZone),
+		cleanLanguage(in.Language, &c.Language),
+	)
+	return c, err
+}
+
+// Text checks a text of at most limit characters and trims it.
+func Text(field, value string, limit int) (string, error) {
+	value = strings.TrimSpace(value)
+	switch {
+	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+		return "", domain.Invalid(field, "text-encoding", "%s must be text in UTF-8 without NUL.", field)
+	case utf8.RuneCountInString(value) > limit:
+		return "", domain.Invalid(field, "text-too-long", "%s may have at most %d characters.", field, limit)
+	}
+	return value, nil
+}
+
+// Name checks a name that must be there.
+func Name(field, value string) (string, error) {
+	value, err := Text(field, value, MaxName)
+	if err == nil && value == "" {
+		err = domain.Invalid(field, "name-required", "%s must not be empty.", field)
+	}
+	return value, err
+}
+
+// Zone checks the name of an IANA time zone.
+func Zone(field, value string) (string, error) {
+	if _, err := time.LoadLocation(value); err != nil || value == "" || value == "Local" {
+		return "", domain.Invalid(field, "time-zone-unknown", "%s must be an IANA time zone such as Europe/Rome.", field)
+	}
+	return value, nil
+}
+
+// Email checks an e-mail address and brings it into the form in which two spellings of one address are equal:
+// trimmed and in lower case.
+func Email(field, value string) (string, error) {
+	value, err := Text(field, value, 254)
+	if err != nil {
+		return "", err
+	}
+	parsed, err := mail.ParseAddress(value)
+	if err != nil || parsed.Name != "" || parsed.Address != value {
+		return "", domain.Invalid(field, "email-malformed", "%s must be an e-mail address such as eve@example.org.", field)
+	}
+	return strings.ToLower(value), nil
+}
+
+// Phone checks a phone number and brings it into E.164. region is the country (ISO 3166) of numbers without a country
+// code, or empty: then each must begin with +.
+func Phone(field, value, region string) (string, error) {
+	number, err := phonenumbers.Parse(strings.TrimSpace(value), region)
+	if err != nil || !phonenumbers.IsPossibleNumber(number) {
+		return "", domain.Invalid(field, "phone-malformed", "%s must be a phone number with its country code, such as +39 06 6982 0001.", field)
+	}
+	return phonenumbers.Format(number, phonenumbers.E164), nil
+}
+
+func cleanName(in *string, out **personal.Text) error {
+	if in == nil {
+		return nil
+	}
+	value, err := Name("name", *in)
+	return keep(value, err, out)
+}
+
+func cleanText(field string, in *string, limit int, out **personal.Text) error {
+	if in == nil {
+		return nil
+	}
+	value, err := Text(field, *in, limit)
+	return keep(value, err, out)
+}
+
+func cleanURL(field string, in *string, out **personal.Text) error {
+	if in == nil {
+		return nil
+	}
+	value, err := Text(field, *in, MaxURL)
+	if err == nil && value != "" {
+		parsed, parseErr := url.Parse(value)
+		if parseErr != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+			err = domain.Invalid(field, "url-malformed", "%s must be a web address that begins with https:// or http://.", field)
+		}
+	}
+	return keep(value, err, out)
+}
+
+func cleanZone(in *string, out **string) error {
+	if in == nil || *in == "" {
+		*out = in
+		return nil
+	}
+	value, err := Zone("time_zone", strings.TrimSpace(*in))
+	*out = &value
+	return err
+}
+
+func cleanLanguage(in *string, out **string) error {
+	if in == nil || *in == "" {
+		*out = in
+		return nil
+	}
+	tag, err := language.Parse(strings.TrimSpace(*in))
+	if err != nil {
+		return domain.Invalid("language", "language-unknown", "language must be a BCP 47 tag such as it or pt-BR.")
+	}
+	value := tag.String()
+	*out = &value
+	return nil
+}
+
+func keep(value string, err error, out **personal.Text) error {
+	if err != nil {
+		return err
+	}
+	text := personal.New(value)
+	*out = &text
+	return nil
+}

@@ -1,0 +1,97 @@
+// Package tag is the two registries of tags: those for contacts and those for tickets.
+package tag
+
+import (
+	"strings"
+
+	"daybook/domain"
+	"daybook/domain/event"
+)
+
+// A Tag is the state that rules need.
+type Tag struct {
+	Created bool
+	Deleted bool
+	Scope   Scope
+	Name    string
+}
+
+// Scope is what a tag can be put on.
+type Scope string
+
+// The scopes. A tag of one registry is never a tag of the other.
+const (
+	Contacts Scope = "contacts"
+	Tickets  Scope = "tickets"
+)
+
+// Stream is the kind of stream that a tag has.
+var Stream = event.Kind[Tag, Event]{
+	Category: "tag",
+	Events:   Events,
+	Apply:    func(t *Tag, e Event) { e.apply(t) },
+	Exists:   func(t Tag) bool { return t.Created && !t.Deleted },
+	Holds: func(t Tag) []event.Hold {
+		if t.Deleted {
+			return nil
+		}
+		return []event.Hold{Named(t.Scope, t.Name)}
+	},
+}
+
+// Named is a tag's name as a name that only one of its registry may have; case does not tell two names apart.
+func Named(scope Scope, name string) event.Hold {
+	return event.Hold{Space: "tag/" + string(scope) + "/1", Name: strings.ToLower(name), Taken: "There is a tag of this name already. Use it, or choose another name."}
+}
+
+// MustBeFor refuses a tag that is not there or belongs to the other registry.
+func (t Tag) MustBeFor(scope Scope) error {
+	if !Stream.Exists(t) {
+		return domain.NotFound("tag-unknown", "There is no such tag. Create it first.")
+	}
+	if t.Scope != scope {
+		return domain.Conflict("tag-of-other-registry", "This tag is for %s. Use one that is for %s.", t.Scope, scope)
+	}
+	return nil
+}
+
+// Event is what happens to a tag.
+type Event interface {
+	event.Event
+	apply(*Tag)
+}
+
+// Events reads tag events back.
+var Events = event.NewTable(of[Created](), of[Renamed](), of[Deleted]())
+
+func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
+
+// Created: there is a new tag.
+type Created struct {
+	Scope Scope  `json:"scope"`
+	Name  string `json:"name"`
+	Ref   string `json:"ref,omitempty"`
+}
+
+// EventType is the stored name.
+func (Created) EventType() string { return "tag-created" }
+
+func (e Created) apply(t *Tag) { t.Created, t.Scope, t.Name = true, e.Scope, e.Name }
+
+// Renamed: the tag has another name; where it is stays.
+type Renamed struct {
+	Name string `json:"name"`
+}
+
+// EventType is the stored name.
+func (Renamed) EventType() string { return "tag-renamed" }
+
+func (e Renamed) apply(t *Tag) { t.Name = e.Name }
+
+// Deleted: the tag is no longer used; its history stays.
+type Deleted struct{}
+
+// EventType is the stored name.
+func (Deleted) EventType() string { return "tag-deleted" }
+
+func (Deleted) apply(t *Tag) { t.Deleted = true }

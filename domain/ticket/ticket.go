@@ -1,0 +1,134 @@
+// Package ticket is what contacts ask and how the desk answers.
+//
+// A ticket goes from new through open, answered and postponed to resolved and closed; it may be marked as spam or
+// deleted, and come back. A closed or deleted ticket takes no more messages: the contact's next one opens a follow-up.
+package ticket
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"daybook/domain"
+	"daybook/domain/event"
+)
+
+// A Ticket is the state that rules need.
+type Ticket struct {
+	Opened     bool
+	Status     Status
+	Contact    uuid.UUID
+	Agent      uuid.UUID // nil: nobody
+	Department uuid.UUID // nil: none
+	Priority   Priority
+	Tags       []uuid.UUID
+
+	postponedFrom, spamFrom, deletedFrom Status
+}
+
+// Status is where a ticket stands.
+type Status string
+
+// The statuses.
+const (
+	StatusNew       Status = "new"
+	StatusOpen      Status = "open"
+	StatusAnswered  Status = "answered"
+	StatusPostponed Status = "postponed"
+	StatusResolved  Status = "resolved"
+	StatusClosed    Status = "closed"
+	StatusSpam      Status = "spam"
+	StatusDeleted   Status = "deleted"
+)
+
+// Statuses lists the statuses.
+var Statuses = []Status{StatusNew, StatusOpen, StatusAnswered, StatusPostponed, StatusResolved, StatusClosed, StatusSpam, StatusDeleted}
+
+// Channel is what a ticket came in through.
+type Channel string
+
+// Channels lists the channels.
+var Channels = []Channel{"email", "chat", "call", "form", "forum", "facebook", "x", "whatsapp", "api"}
+
+// Priority is how urgent a ticket is.
+type Priority string
+
+// The priorities.
+const (
+	Low    Priority = "low"
+	Normal Priority = "normal"
+	High   Priority = "high"
+	Urgent Priority = "urgent"
+)
+
+// Priorities lists the priorities, the least urgent first.
+var Priorities = []Priority{Low, Normal, High, Urgent}
+
+// MaxSubject and MaxBody are the longest subject and message, in characters.
+const (
+	MaxSubject = 1_000
+	MaxBody    = 100_000
+)
+
+// Stream is the kind of stream that a ticket has. The words of a ticket are under the key of its contact.
+var Stream = event.Kind[Ticket, Event]{
+	Category: "ticket",
+	Events:   Events,
+	Apply:    func(t *Ticket, e Event) { e.apply(t) },
+	Exists:   func(t Ticket) bool { return t.Opened },
+	Subject:  func(t Ticket) uuid.UUID { return t.Contact },
+}
+
+// FollowUp is the id of the ticket that a contact's message opens when this one is closed or deleted. It is derived, so
+// that two messages at once open one.
+func FollowUp(id uuid.UUID) uuid.UUID { return uuid.NewSHA1(id, []byte("follow-up")) }
+
+// MustExist refuses a ticket that is not there.
+func (t Ticket) MustExist() error {
+	if !t.Opened {
+		return domain.NotFound("ticket-unknown", "There is no such ticket.")
+	}
+	return nil
+}
+
+// MustNotBe refuses a ticket in one of some statuses.
+func (t Ticket) MustNotBe(statuses ...Status) error {
+	if err := t.MustExist(); err != nil {
+		return err
+	}
+	if slices.Contains(statuses, t.Status) {
+		return domain.Conflict("ticket-"+string(t.Status), "ticket is %s", t.Status)
+	}
+	return nil
+}
+
+// MustBeWorkable refuses a ticket on which no work is done any more: one that is closed, spam or deleted.
+func (t Ticket) MustBeWorkable() error { return t.MustNotBe(StatusClosed, StatusSpam, StatusDeleted) }
+
+// TakesMessages reports whether a contact's message goes to this ticket rather than to a follow-up.
+func (t Ticket) TakesMessages() bool { return t.Status != StatusClosed && t.Status != StatusDeleted }
+
+// back is where a ticket goes that was set aside: a new one stays new, any other is open.
+func back(from Status) Status {
+	if from == StatusNew {
+		return StatusNew
+	}
+	return StatusOpen
+}
+
+// KnownChannel refuses a channel that there is not.
+func KnownChannel(c Channel) error {
+	if !slices.Contains(Channels, c) {
+		return domain.Invalid("channel", "channel-unknown", "channel must be one of %v, not %s.", Channels, strconv.Quote(string(c)))
+	}
+	return nil
+}
+
+// KnownPriority refuses a priority that there is not.
+func KnownPriority(p Priority) error {
+	if !slices.Contains(Priorities, p) {
+		return domain.Invalid("priority", "priority-unknown", "priority must be one of %v, not %s.", Priorities, strconv.Quote(string(p)))
+	}
+	return nil
+}
