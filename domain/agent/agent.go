@@ -83,6 +83,7 @@ var Stream = event.Kind[Agent, Event]{
 		}
 		return []event.Hold{{Space: "login/1", Name: a.Email.String(), Taken: "Another agent signs in with this e-mail address. Choose another one."}}
 	},
+	Lapse: func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
 
 // MustExist refuses an agent who is not there.

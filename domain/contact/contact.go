@@ -33,6 +33,7 @@ var Stream = event.Kind[Contact, Event]{
 	Apply:    func(c *Contact, e Event) { e.apply(c) },
 	Exists:   func(c Contact) bool { return c.Registered && !c.Deleted },
 	Holds:    holds,
+	Lapse:    func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
 
 // An Address is where a contact writes from.

@@ -19,6 +19,8 @@ type Kind[S any, E Event] struct {
 	Subject func(S) uuid.UUID
 	// Holds lists the names that no other thing may have while this one is as it is. Nil: none.
 	Holds func(S) []Hold
+	// Lapse makes the event by which a claim of this thing that was never used lapses. Every kind with Holds has it.
+	Lapse func(reservation uuid.UUID) E
 }
 
 // A Hold is a name that only one thing may have at a time: an address, a login, the name of a tag.

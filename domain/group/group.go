@@ -5,6 +5,8 @@ package group
 import (
 	"strings"
 
+	"github.com/google/uuid"
+
 	"daybook/domain"
 	"daybook/domain/event"
 )
@@ -35,6 +37,7 @@ var Stream = event.Kind[Group, Event]{
 		}
 		return []event.Hold{Named(g.Name)}
 	},
+	Lapse: func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
 
 // Named is a group's name as a name that only one may have; case does not tell two names apart.
@@ -57,7 +60,7 @@ type Event interface {
 }
 
 // Events reads group events back.
-var Events = event.NewTable(of[Created](), of[Renamed](), of[Restyled](), of[Deleted]())
+var Events = event.NewTable(of[Created](), of[Renamed](), of[Restyled](), of[Deleted](), of[ClaimLapsed]())
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
@@ -100,3 +103,14 @@ type Deleted struct{}
 func (Deleted) EventType() string { return "group-deleted" }
 
 func (Deleted) apply(g *Group) { g.Deleted = true }
+
+// ClaimLapsed: somebody else needed a name that this group had claimed but never used. It changes nothing of the group;
+// standing in the stream, it makes the unfinished command that claimed the name begin again.
+type ClaimLapsed struct {
+	Reservation uuid.UUID `json:"reservation"`
+}
+
+// EventType is the stored name.
+func (ClaimLapsed) EventType() string { return "group-claim-lapsed" }
+
+func (ClaimLapsed) apply(*Group) {}

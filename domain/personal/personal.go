@@ -86,15 +86,21 @@ type Keys interface {
 	// Make sees to it that each subject has a key that is durable. It returns ErrForgotten if one was destroyed.
 	Make(ctx context.Context, subjects ...uuid.UUID) error
 	// Key returns a subject's key as an AEAD that brings its own nonce. It returns ErrForgotten if the key was
-	// destroyed and ErrNoKey if there never was one.
+	// destroyed and a *NoKeyError if there never was one.
 	Key(subject uuid.UUID) (cipher.AEAD, error)
 }
 
-// Errors of Keys.
-var (
-	ErrForgotten = errors.New("this person was forgotten: the key is destroyed")
-	ErrNoKey     = errors.New("there is no key for this subject: the vault does not belong to this log")
-)
+// ErrForgotten says that a subject's key is destroyed.
+var ErrForgotten = errors.New("this person was forgotten: the key is destroyed")
+
+// A NoKeyError says that a subject never had a key.
+type NoKeyError struct {
+	Subject uuid.UUID
+}
+
+func (e *NoKeyError) Error() string {
+	return fmt.Sprintf("there is no key for %s: the vault does not belong to this log", e.Subject)
+}
 
 // Seal returns a copy of v, a struct, in which every text is sealed under the subject's key and bound to the event id.
 // v itself stays as it is.

@@ -4,6 +4,8 @@ package tag
 import (
 	"strings"
 
+	"github.com/google/uuid"
+
 	"daybook/domain"
 	"daybook/domain/event"
 )
@@ -37,6 +39,7 @@ var Stream = event.Kind[Tag, Event]{
 		}
 		return []event.Hold{Named(t.Scope, t.Name)}
 	},
+	Lapse: func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
 
 // Named is a tag's name as a name that only one of its registry may have; case does not tell two names apart.
@@ -62,7 +65,7 @@ type Event interface {
 }
 
 // Events reads tag events back.
-var Events = event.NewTable(of[Created](), of[Renamed](), of[Deleted]())
+var Events = event.NewTable(of[Created](), of[Renamed](), of[Deleted](), of[ClaimLapsed]())
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
@@ -95,3 +98,14 @@ type Deleted struct{}
 func (Deleted) EventType() string { return "tag-deleted" }
 
 func (Deleted) apply(t *Tag) { t.Deleted = true }
+
+// ClaimLapsed: somebody else needed a name that this tag had claimed but never used. It changes nothing of the tag;
+// standing in the stream, it makes the unfinished command that claimed the name begin again.
+type ClaimLapsed struct {
+	Reservation uuid.UUID `json:"reservation"`
+}
+
+// EventType is the stored name.
+func (ClaimLapsed) EventType() string { return "tag-claim-lapsed" }
+
+func (ClaimLapsed) apply(*Tag) {}

@@ -41,7 +41,8 @@ func (Opened) EventType() string { return "ticket-opened" }
 
 func (e Opened) apply(t *Ticket) {
 	t.Opened, t.Status = true, StatusNew
-	t.Contact, t.Department, t.Priority = e.Contact, e.Department, e.Priority
+	t.Contact, t.Channel, t.Subject = e.Contact, e.Channel, e.Subject
+	t.Department, t.Priority = e.Department, e.Priority
 }
 
 // Received: the contact wrote.

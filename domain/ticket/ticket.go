@@ -12,6 +12,7 @@ import (
 
 	"daybook/domain"
 	"daybook/domain/event"
+	"daybook/domain/personal"
 )
 
 // A Ticket is the state that rules need.
@@ -19,6 +20,8 @@ type Ticket struct {
 	Opened     bool
 	Status     Status
 	Contact    uuid.UUID
+	Channel    Channel
+	Subject    personal.Text
 	Agent      uuid.UUID // nil: nobody
 	Department uuid.UUID // nil: none
 	Priority   Priority

@@ -1,0 +1,53 @@
+package commands
+
+import (
+	"slices"
+	"strconv"
+
+	"daybook/domain"
+	"daybook/domain/agent"
+	"daybook/domain/personal"
+	"daybook/domain/profile"
+	"daybook/domain/role"
+)
+
+// CreateAgent makes a new agent. Name, e-mail and role are mandatory; the e-mail address is the login and belongs to one
+// agent at a time.
+type CreateAgent struct {
+	Name  string    `json:"name" doc:"The name that agents see, 1 to 200 characters"`
+	Email string    `json:"email" doc:"The login, and where notifications go"`
+	Role  role.Role `json:"role" enum:"owner,admin,agent" doc:"What the agent may do"`
+	Alias string    `json:"alias,omitempty" doc:"The name that contacts see instead"`
+	Ref   string    `json:"-"`
+}
+
+// Permission is what the caller's role needs.
+func (CreateAgent) Permission() role.Permission { return role.AgentsWrite }
+
+// Decide checks the mandatory fields; only an owner makes owners.
+func (c CreateAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
+	if a.Created {
+		return nil, domain.Conflict("agent-exists", "There is such an agent already.")
+	}
+	name, nameErr := profile.Name("name", c.Name)
+	alias, aliasErr := profile.Text("alias", c.Alias, profile.MaxName)
+	email, emailErr := profile.Email("email", c.Email)
+	if err := domain.Join(nameErr, emailErr, knownRole(c.Role), aliasErr); err != nil {
+		return nil, err
+	}
+	if c.Role == role.Owner {
+		if err := by.MustMay(role.OwnersWrite); err != nil {
+			return nil, err
+		}
+	}
+	return happened[agent.Event](agent.Created{
+		Name: personal.New(name), Alias: personal.New(alias), Email: personal.New(email), Role: c.Role, Ref: c.Ref,
+	})
+}
+
+func knownRole(r role.Role) error {
+	if !slices.Contains(role.AgentRoles, r) {
+		return domain.Invalid("role", "role-unknown", "role must be one of %v, not %s.", role.AgentRoles, strconv.Quote(string(r)))
+	}
+	return nil
+}

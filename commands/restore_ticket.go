@@ -1,0 +1,20 @@
+package commands
+
+import (
+	"daybook/domain/role"
+	"daybook/domain/ticket"
+)
+
+// RestoreTicket brings a deleted ticket back in the state it had.
+type RestoreTicket struct{}
+
+// Permission is what the caller's role needs.
+func (RestoreTicket) Permission() role.Permission { return role.TicketsDelete }
+
+// Decide changes nothing for a ticket that is not deleted.
+func (RestoreTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
+	if err := t.MustExist(); err != nil || t.Status != ticket.StatusDeleted {
+		return nil, err
+	}
+	return happened[ticket.Event](ticket.Restored{})
+}
