@@ -59,7 +59,7 @@ func Do[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S, E
 // together does a piece of work that ends in one thing, and answers with it as it was written.
 func together[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S, E], do func(*Work) (Answer[S], error)) (Answer[S], error) {
 	var answer Answer[S]
-	err := d.Play(ctx, nil, func(w *Work) (func(), error) {
+	err := d.Play(ctx, func(w *Work) (func(), error) {
 		var err error
 		answer, err = do(w)
 		return func() {
@@ -73,7 +73,7 @@ func together[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kin
 
 // State returns a thing as it is now; the zero state if there is none.
 func State[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S, E], id uuid.UUID) (Answer[S], error) {
-	l, err := load(d.begin(ctx, nil), kind, id)
+	l, err := load(d.begin(ctx), kind, id)
 	if err != nil {
 		return Answer[S]{}, err
 	}
@@ -86,11 +86,9 @@ const maxTries = 200
 
 // Play does a piece of work and writes it down; do may run several times, since it begins again if another was first. It
 // returns what is to be done once all is written, or nil.
-//
-// requests are those of a batch that is played in order: if an earlier try wrote a part of it, that part is found again.
-func (d *Desk) Play(ctx context.Context, requests []uuid.UUID, do func(*Work) (done func(), err error)) error {
+func (d *Desk) Play(ctx context.Context, do func(*Work) (done func(), err error)) error {
 	for try := 1; ; try++ {
-		w := d.begin(ctx, requests)
+		w := d.begin(ctx)
 		done, err := do(w)
 		if err == nil {
 			err = w.write()
@@ -109,15 +107,8 @@ func (d *Desk) Play(ctx context.Context, requests []uuid.UUID, do func(*Work) (d
 	}
 }
 
-func (d *Desk) begin(ctx context.Context, requests []uuid.UUID) *Work {
-	w := &Work{ctx: ctx, desk: d, streams: make(map[string]writer)}
-	if requests != nil {
-		w.batch = make(map[uuid.UUID]bool, len(requests))
-		for _, r := range requests {
-			w.batch[r] = true
-		}
-	}
-	return w
+func (d *Desk) begin(ctx context.Context) *Work {
+	return &Work{ctx: ctx, desk: d, streams: make(map[string]writer)}
 }
 
 // A baseline remembers states, so that only what is newer need be read. It is never trusted to be the newest.

@@ -127,8 +127,9 @@ func (w *Work) release(h event.Hold, id uuid.UUID, by By) error {
 	return nil
 }
 
-// holderOfName finds the thing that has a name, or has claimed it and was never made.
-func (w *Work) holderOfName(h event.Hold) (id uuid.UUID, found bool, err error) {
+// Find returns the thing that has a name. If it is not found, id may be one that claimed the name and was never made, or
+// has it no more.
+func (w *Work) Find(h event.Hold) (id uuid.UUID, found bool, err error) {
 	r, err := load(w, reservation.Stream, w.desk.Names.NameID(h))
 	if err != nil || r.state.Holder == uuid.Nil {
 		return uuid.Nil, false, err

@@ -69,7 +69,7 @@ func find(w *Work, from Sender, by By) (uuid.UUID, error) {
 	}
 	id := uuid.NewSHA1(by.Request, []byte("contact"))
 	for _, a := range given {
-		holder, found, err := w.holderOfName(a.Hold())
+		holder, found, err := w.Find(a.Hold())
 		if err != nil || found {
 			return holder, err
 		}

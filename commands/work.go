@@ -32,9 +32,19 @@ type Work struct {
 	batch map[uuid.UUID]bool
 }
 
+// Batch says that these requests are played in order, and that a part of what they come to may have been written before a
+// crash. It comes before anything else in a work.
+func (w *Work) Batch(requests []uuid.UUID) {
+	w.batch = make(map[uuid.UUID]bool, len(requests))
+	for _, r := range requests {
+		w.batch[r] = true
+	}
+}
+
 // A rank says in which order streams are written, so that a crash between two of them leaves nothing that a retry, or the
 // next who comes, cannot finish: unused claims lapse, names are claimed, things change, tickets come after the things that
-// they name, and names that are given up are given up last.
+// they name, names
+// that are given up come later still, and last of all the record that it was done.
 type rank int
 
 const (
@@ -43,6 +53,7 @@ const (
 	things
 	tickets
 	releases
+	records
 	ranks
 )
 
@@ -128,6 +139,8 @@ func rankOf(category string) rank {
 		return tickets
 	case reservation.Stream.Category, desk.OwnersStream.Category:
 		return claims
+	case desk.ImportStream.Category:
+		return records
 	}
 	return things
 }
@@ -167,6 +180,16 @@ func (l *loaded[S, E]) take(r eventstore.Recorded, w *Work) error {
 	l.revision, l.position = r.Revision, r.Position
 	l.requests[meta.Request] = played{meta.Digest, l.requests[meta.Request].events + 1, r.Revision, r.Position}
 	return nil
+}
+
+// Look returns a thing as it is at this point of a work; the zero state if there is none.
+func Look[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID) (S, error) {
+	l, err := load(w, kind, id)
+	if err != nil {
+		var none S
+		return none, err
+	}
+	return l.state, nil
 }
 
 // has reports whether a request wrote to the stream before.

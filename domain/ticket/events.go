@@ -145,7 +145,7 @@ type Postponed struct{}
 // EventType is the stored name.
 func (Postponed) EventType() string { return "ticket-postponed" }
 
-func (Postponed) apply(t *Ticket) { t.postponedFrom, t.Status = t.Status, StatusPostponed }
+func (Postponed) apply(t *Ticket) { t.PostponedFrom, t.Status = t.Status, StatusPostponed }
 
 // Resumed: the ticket waits no more. One that was new is new again, any other is open.
 type Resumed struct{}
@@ -153,7 +153,7 @@ type Resumed struct{}
 // EventType is the stored name.
 func (Resumed) EventType() string { return "ticket-resumed" }
 
-func (Resumed) apply(t *Ticket) { t.Status = back(t.postponedFrom) }
+func (Resumed) apply(t *Ticket) { t.Status = back(t.PostponedFrom) }
 
 // Resolved: an agent or a rule considers the ticket done.
 type Resolved struct{}
@@ -196,7 +196,7 @@ type MarkedSpam struct{}
 // EventType is the stored name.
 func (MarkedSpam) EventType() string { return "ticket-marked-spam" }
 
-func (MarkedSpam) apply(t *Ticket) { t.spamFrom, t.Status = t.Status, StatusSpam }
+func (MarkedSpam) apply(t *Ticket) { t.SpamFrom, t.Status = t.Status, StatusSpam }
 
 // UnmarkedSpam: the ticket is one after all. One that was new is new again, any other is open.
 type UnmarkedSpam struct{}
@@ -204,7 +204,7 @@ type UnmarkedSpam struct{}
 // EventType is the stored name.
 func (UnmarkedSpam) EventType() string { return "ticket-unmarked-spam" }
 
-func (UnmarkedSpam) apply(t *Ticket) { t.Status = back(t.spamFrom) }
+func (UnmarkedSpam) apply(t *Ticket) { t.Status = back(t.SpamFrom) }
 
 // Deleted: the ticket is out of the way; its history stays.
 type Deleted struct{}
@@ -212,7 +212,7 @@ type Deleted struct{}
 // EventType is the stored name.
 func (Deleted) EventType() string { return "ticket-deleted" }
 
-func (Deleted) apply(t *Ticket) { t.deletedFrom, t.Status = t.Status, StatusDeleted }
+func (Deleted) apply(t *Ticket) { t.DeletedFrom, t.Status = t.Status, StatusDeleted }
 
 // Restored: the ticket is back in the state it had before it was deleted.
 type Restored struct{}
@@ -220,4 +220,4 @@ type Restored struct{}
 // EventType is the stored name.
 func (Restored) EventType() string { return "ticket-restored" }
 
-func (Restored) apply(t *Ticket) { t.Status = t.deletedFrom }
+func (Restored) apply(t *Ticket) { t.Status = t.DeletedFrom }

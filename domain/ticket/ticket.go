@@ -17,8 +17,8 @@ import (
 
 // A Ticket is the state that rules need.
 type Ticket struct {
-	Opened     bool
-	Status     Status
+	Opened bool
+	Standing
 	Contact    uuid.UUID
 	Channel    Channel
 	Subject    personal.Text
@@ -26,8 +26,21 @@ type Ticket struct {
 	Department uuid.UUID // nil: none
 	Priority   Priority
 	Tags       []uuid.UUID
+}
 
-	postponedFrom, spamFrom, deletedFrom Status
+// Standing is where a ticket stands, and where it stood before it was set aside.
+type Standing struct {
+	Status        Status
+	PostponedFrom Status
+	SpamFrom      Status
+	DeletedFrom   Status
+}
+
+// After is where a ticket stands after an event.
+func (s Standing) After(e Event) Standing {
+	t := Ticket{Standing: s}
+	e.apply(&t)
+	return t.Standing
 }
 
 // Status is where a ticket stands.

@@ -1,0 +1,60 @@
+package event
+
+import (
+	"iter"
+	"reflect"
+	"strings"
+
+	"daybook/domain/personal"
+)
+
+// Fields yields what an event says, field by field, by their stored names; empty ones are left out. Personal texts come
+// as plain strings: this is for showing to those who may see them, never for storing.
+func Fields(e Event) iter.Seq2[string, any] {
+	return func(yield func(string, any) bool) { fields(reflect.ValueOf(e), yield) }
+}
+
+func fields(v reflect.Value, yield func(string, any) bool) bool {
+	for i := range v.NumField() {
+		field, about := v.Field(i), v.Type().Field(i)
+		if about.Anonymous {
+			if !fields(field, yield) {
+				return false
+			}
+			continue
+		}
+		if field.IsZero() && field.Kind() != reflect.Bool || field.Kind() == reflect.Slice && field.Len() == 0 {
+			continue
+		}
+		name, _, _ := strings.Cut(about.Tag.Get("json"), ",")
+		if !yield(name, shown(field)) {
+			return false
+		}
+	}
+	return true
+}
+
+// shown is a value as it is shown: texts plain, structs as objects.
+func shown(v reflect.Value) any {
+	switch value := v.Interface().(type) {
+	case personal.Text:
+		return value.String()
+	case interface{ MarshalText() ([]byte, error) }:
+		return value
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		return shown(v.Elem())
+	case reflect.Slice:
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = shown(v.Index(i))
+		}
+		return list
+	case reflect.Struct:
+		object := make(map[string]any)
+		fields(v, func(name string, value any) bool { object[name] = value; return true })
+		return object
+	}
+	return v.Interface()
+}

@@ -1,0 +1,56 @@
+// Package personaltest has keys of persons for tests: each is derived from its subject, so that what one test sealed
+// another opens.
+package personaltest
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/personal"
+)
+
+// Keys fulfils personal.Keys. Every subject has a key until Forget.
+type Keys struct {
+	mu        sync.Mutex
+	forgotten map[uuid.UUID]bool
+}
+
+// Make refuses subjects that were forgotten.
+func (k *Keys) Make(_ context.Context, subjects ...uuid.UUID) error {
+	for _, s := range subjects {
+		if _, err := k.Key(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Key derives the subject's key.
+func (k *Keys) Key(subject uuid.UUID) (cipher.AEAD, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.forgotten[subject] {
+		return nil, personal.ErrForgotten
+	}
+	key := sha256.Sum256(subject[:])
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// Forget destroys a subject's key.
+func (k *Keys) Forget(subject uuid.UUID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.forgotten == nil {
+		k.forgotten = make(map[uuid.UUID]bool)
+	}
+	k.forgotten[subject] = true
+}

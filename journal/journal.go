@@ -1,0 +1,307 @@
+// Package journal is the desk as files: it plays what another desk recorded, one line a command, through the same
+// commands as the API.
+//
+// A journal can be played in parts, again after a crash, and twice: each line is played once. Lines are played in batches.
+// All lines of a batch that touch one stream are written in one append, with ids derived from the lines, and last of all a
+// record of what each line came to. A batch whose record is missing is played again; what it wrote before is found there.
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/commands"
+	"daybook/domain"
+	"daybook/domain/desk"
+	"daybook/domain/event"
+	"daybook/eventstore"
+)
+
+// Result is what a line came to.
+type Result string
+
+// What a line can come to.
+const (
+	Accepted  Result = "accepted"  // events were stored
+	Unchanged Result = "unchanged" // it was so already
+	Duplicate Result = "duplicate" // a line of this id was played before
+	Rejected  Result = "rejected"  // a rule says no, or it names what is not there
+	Malformed Result = "malformed" // it is no line of a journal
+)
+
+// Counts says how many lines came to what.
+type Counts struct {
+	Lines     int `json:"lines"`
+	Accepted  int `json:"accepted"`
+	Unchanged int `json:"unchanged"`
+	Duplicate int `json:"duplicate"`
+	Rejected  int `json:"rejected"`
+	Malformed int `json:"malformed"`
+}
+
+func (c *Counts) add(r Result) {
+	c.Lines++
+	switch r {
+	case Accepted:
+		c.Accepted++
+	case Unchanged:
+		c.Unchanged++
+	case Duplicate:
+		c.Duplicate++
+	case Rejected:
+		c.Rejected++
+	case Malformed:
+		c.Malformed++
+	}
+}
+
+// An Outcome is what one line came to. It never holds what the line said.
+type Outcome struct {
+	Line   int    `json:"line"` // from 1
+	ID     string `json:"id,omitempty"`
+	Result Result `json:"outcome"`
+	Code   string `json:"code,omitempty"`
+	Reason string `json:"reason,omitempty"`
+
+	// Before is what the line came to when it was first played, for a duplicate.
+	Before Result `json:"before,omitempty"`
+}
+
+// A Player plays the journals of one source. It is used by one goroutine at a time.
+type Player struct {
+	Desk          *commands.Desk
+	Source        string // keeps the names of two desks apart
+	Actor         event.Actor
+	Region        string           // of phone numbers without a country code; empty: none
+	Strict        bool             // stop at the first line that is rejected or malformed
+	RetryRejected bool             // play lines again that were rejected or malformed before
+	Report        func([]Outcome)  // called after each batch is written, in the order of the lines; nil: not
+	Now           func() time.Time // when the batch's record is made
+
+	known map[string]Result
+	read  eventstore.Revision // of the source's stream
+
+}
+
+// ErrStopped says that a strict player met a line that was refused.
+var ErrStopped = errors.New("stopped at the first line that was refused")
+
+// One batch is at most maxLines lines and maxBytes bytes, so that all of it fits into one append to one stream.
+const (
+	maxLines = 500
+	maxBytes = 256 << 10
+)
+
+// MaxSource is the longest name of a source, in bytes.
+const MaxSource = 100
+
+var playing sync.Mutex // one journal at a time in one process: a batch is decided on what the one before wrote
+
+// Play plays a journal, plain or gzip, to its end. A line that is refused does not stop it, unless it is strict.
+func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
+	var counts Counts
+	if p.Source == "" || len(p.Source) > MaxSource {
+		return counts, domain.Invalid("source", "source-malformed", "source must have 1 to %d bytes.", MaxSource)
+	}
+	playing.Lock()
+	defer playing.Unlock()
+	lines, err := newReader(journal)
+	if err != nil {
+		return counts, err
+	}
+	p.known, p.read = make(map[string]Result), eventstore.NoStream
+	for {
+		batch, err := lines.batch(maxLines, maxBytes)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return counts, fmt.Errorf("reading the journal: %w", err)
+		}
+		for len(batch) > 0 {
+			outcomes, playErr := p.play(ctx, batch)
+			for _, o := range outcomes {
+				counts.add(o.Result)
+			}
+			if p.Report != nil && len(outcomes) > 0 {
+				p.Report(outcomes)
+			}
+			if playErr != nil {
+				return counts, playErr
+			}
+			batch = batch[len(outcomes):]
+		}
+		if err != nil {
+			return counts, nil
+		}
+	}
+}
+
+// play plays a batch, or as much of it as can be written at once, and returns what its lines came to.
+func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
+	lines := make([]line, len(batch))
+	for i, t := range batch {
+		lines[i] = parse(t)
+	}
+	var outcomes []Outcome
+	var stopped bool
+	err := p.Desk.Play(ctx, func(w *commands.Work) (func(), error) {
+		outcomes, stopped = nil, false
+		if err := p.refresh(ctx); err != nil {
+			return nil, err
+		}
+		w.Batch(p.requests(lines))
+		inBatch := make(map[string]Result)
+		for _, l := range lines {
+			o, err := p.one(w, l, inBatch)
+			if errors.Is(err, commands.ErrWriteFirst) {
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("line %d: %w", l.number, err)
+			}
+			outcomes = append(outcomes, o)
+			if stopped = p.Strict && (o.Result == Rejected || o.Result == Malformed); stopped {
+				break
+			}
+		}
+		return nil, p.record(w, outcomes)
+	})
+	if err == nil && stopped {
+		err = ErrStopped
+	}
+	return outcomes, err
+}
+
+// one plays one line. A line that is refused leaves nothing behind.
+func (p *Player) one(w *commands.Work, l line, inBatch map[string]Result) (Outcome, error) {
+	o := Outcome{Line: l.number, ID: l.ID}
+	before, again := inBatch[l.ID]
+	if !again {
+		before, again = p.playedBefore(l)
+	}
+	if again {
+		o.Result, o.Before = Duplicate, before
+		return o, nil
+	}
+	mark := w.Mark()
+	changed, err := false, l.malformed
+	if err == nil {
+		changed, err = l.verb.play(&play{Player: p, work: w, line: l})
+	}
+	var no *domain.Error
+	switch {
+	case l.malformed != nil:
+		o.Result, o.Code, o.Reason = Malformed, "malformed", l.malformed.Error()
+	case errors.As(err, &no):
+		w.Rollback(mark)
+		o.Result, o.Code, o.Reason = Rejected, no.Code, no.Message
+	case err != nil:
+		w.Rollback(mark)
+		return o, err
+	case changed:
+		o.Result = Accepted
+	default:
+		o.Result = Unchanged
+	}
+	if l.ID != "" {
+		inBatch[l.ID] = o.Result
+	}
+	return o, nil
+}
+
+// playedBefore says what a line came to when it was played, unless it is to be played again.
+func (p *Player) playedBefore(l line) (Result, bool) {
+	before, again := p.known[l.ID]
+	return before, again && !(p.RetryRejected && (before == Rejected || before == Malformed))
+}
+
+// requests lists the lines that are to be played, as requests.
+func (p *Player) requests(lines []line) []uuid.UUID {
+	var all []uuid.UUID
+	for _, l := range lines {
+		if _, again := p.playedBefore(l); l.ID != "" && !again {
+			all = append(all, p.request(l.ID))
+		}
+	}
+	return all
+}
+
+// record notes what the lines of a batch came to.
+func (p *Player) record(w *commands.Work, outcomes []Outcome) error {
+	played := desk.LinesPlayed{Source: p.Source}
+	first := ""
+	for _, o := range outcomes {
+		if o.ID == "" {
+			continue
+		}
+		switch o.Result {
+		case Accepted:
+			played.Accepted = append(played.Accepted, o.ID)
+		case Unchanged:
+			played.Unchanged = append(played.Unchanged, o.ID)
+		case Rejected:
+			played.Rejected = append(played.Rejected, o.ID)
+		case Malformed:
+			played.Malformed = append(played.Malformed, o.ID)
+		default:
+			continue
+		}
+		if first == "" {
+			first = o.ID
+		}
+	}
+	_, err := commands.Run(w, desk.ImportStream, p.stream(), commands.RecordLines{LinesPlayed: played}, commands.By{
+		Actor: p.Actor, At: p.Now(), Request: uuid.NewSHA1(p.request(first), fmt.Appendf(nil, "record/%d", p.read)), Through: p.through(), History: true,
+	})
+	return err
+}
+
+// refresh reads which lines were played, as far as it does not know.
+func (p *Player) refresh(ctx context.Context) error {
+	for r, err := range p.Desk.Store.Read(ctx, desk.ImportStream.Stream(p.stream()), p.read+1, eventstore.Forwards, 0) {
+		if errors.Is(err, eventstore.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e, err := desk.ImportEvents.Decode(r.Type, r.Data, r.ID, p.Desk.Keys)
+		if err != nil {
+			return err
+		}
+		if played, ok := e.(desk.LinesPlayed); ok {
+			p.learn(Accepted, played.Accepted)
+			p.learn(Unchanged, played.Unchanged)
+			p.learn(Rejected, played.Rejected)
+			p.learn(Malformed, played.Malformed)
+		}
+		p.read = r.Revision
+	}
+	return nil
+}
+
+func (p *Player) learn(r Result, ids []string) {
+	for _, id := range ids {
+		p.known[id] = r
+	}
+}
+
+// space is what ids of a source's things are derived in.
+var space = uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:journal"))
+
+// thing is the id of what a source calls by a name.
+func (p *Player) thing(kind, ref string) uuid.UUID {
+	return uuid.NewSHA1(space, []byte(p.Source+"/"+kind+"/"+ref))
+}
+
+// request is the id of a line as a request.
+func (p *Player) request(id string) uuid.UUID { return p.thing("line", id) }
+
+// stream is the id of the source's own stream.
+func (p *Player) stream() uuid.UUID { return uuid.NewSHA1(space, []byte(p.Source)) }
+
+func (p *Player) through() string { return "import:" + p.Source }

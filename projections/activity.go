@@ -1,0 +1,124 @@
+package projections
+
+import (
+	"slices"
+
+	"daybook/domain/ticket"
+	"daybook/readmodels"
+)
+
+// AgentActivity keeps agent_activity: the facts that agent reports are made of, each credited to who acted, in the ticket's
+// department and under its tags as they were then. What each metric means is said in docs/metrics.md.
+var AgentActivity = Projection{Name: "agent_activity", Version: 1, Apply: func(e Recorded, t *Tables) {
+	switch ev := e.Event.(type) {
+	case ticket.Opened:
+		clock := readmodels.TicketClock{
+			ID: e.ID, OpenedAt: e.At, Channel: ev.Channel, DepartmentID: readmodels.Ref(ev.Department), Status: ticket.StatusNew,
+		}
+		t.TicketClocks.Insert(clock)
+		post(t, e, &clock, readmodels.CreatedTickets, actor(e))
+	case ticket.Event:
+		t.TicketClocks.Update(e.ID, func(c *readmodels.TicketClock) { tick(t, e, c, ev) })
+	}
+}}
+
+// tick moves a ticket's clock and posts what the event counts for.
+func tick(t *Tables, e Recorded, c *readmodels.TicketClock, ev ticket.Event) {
+	before := c.Status
+	stand(&c.Status, &c.PostponedFrom, &c.SpamFrom, &c.DeletedFrom, ev)
+	switch ev := ev.(type) {
+	case ticket.Replied:
+		if actor(e) != (readmodels.Ref{}) {
+			post(t, e, c, readmodels.Answers, actor(e))
+		}
+		if !c.NewAnswerOver {
+			measure(t, e, c, readmodels.NewAnswerTime, actor(e), c.OpenedAt)
+		}
+		if before == ticket.StatusOpen && c.WaitingSince != 0 {
+			measure(t, e, c, readmodels.NextAnswerTime, actor(e), c.WaitingSince)
+		}
+	case ticket.Noted:
+		if actor(e) != (readmodels.Ref{}) {
+			post(t, e, c, readmodels.Notes, actor(e))
+		}
+	case ticket.Assigned:
+		assignee := readmodels.Ref(ev.Agent)
+		if c.AgentID != (readmodels.Ref{}) {
+			post(t, e, c, readmodels.TransfersOut, c.AgentID)
+			post(t, e, c, readmodels.TransfersIn, assignee)
+		}
+		post(t, e, c, readmodels.AssignedTickets, assignee)
+		if !c.Assigned {
+			measure(t, e, c, readmodels.FirstAssignTime, assignee, c.OpenedAt)
+		}
+		c.AgentID, c.Assigned = assignee, true
+	case ticket.Unassigned:
+		c.AgentID = readmodels.Ref{}
+	case ticket.Transferred:
+		post(t, e, c, readmodels.TransfersOut, actor(e))
+		c.DepartmentID = readmodels.Ref(ev.Department)
+	case ticket.Tagged:
+		c.Tags = with(c.Tags, ev.Tag)
+	case ticket.Untagged:
+		c.Tags = without(c.Tags, ev.Tag)
+	case ticket.Resolved:
+		post(t, e, c, readmodels.ResolvedTickets, actor(e))
+		if !c.Resolved {
+			measure(t, e, c, readmodels.FirstResolveTime, actor(e), c.OpenedAt)
+		}
+		c.ResolverID, c.Resolved = actor(e), true
+	case ticket.Reopened:
+		post(t, e, c, readmodels.Reopened, c.ResolverID)
+	}
+	switch c.Status {
+	case ticket.StatusAnswered, ticket.StatusResolved, ticket.StatusClosed, ticket.StatusSpam:
+		c.NewAnswerOver = true
+	}
+	switch {
+	case c.Status != ticket.StatusOpen:
+		c.WaitingSince = 0
+	case before != ticket.StatusOpen:
+		c.WaitingSince = e.At
+	}
+	switch is, was := excluded(c.Status), excluded(before); {
+	case is && !was:
+		post(t, e, c, readmodels.Excluded, readmodels.Ref{})
+	case was && !is:
+		post(t, e, c, readmodels.Included, readmodels.Ref{})
+	}
+}
+
+// excluded reports whether tickets of a status are left out of reports unless asked for.
+func excluded(s ticket.Status) bool { return s == ticket.StatusSpam || s == ticket.StatusDeleted }
+
+// actor is the agent who did it, or nobody.
+func actor(e Recorded) readmodels.Ref { return readmodels.Ref(e.Meta.Actor.AgentID()) }
+
+// postable lists the metrics; a metric's place in it is the number of its fact among those of one event.
+var postable = []readmodels.Metric{
+	readmodels.CreatedTickets, readmodels.Answers, readmodels.Notes, readmodels.AssignedTickets, readmodels.ResolvedTickets,
+	readmodels.Reopened, readmodels.TransfersOut, readmodels.TransfersIn, readmodels.NewAnswerTime, readmodels.NextAnswerTime,
+	readmodels.FirstAssignTime, readmodels.FirstResolveTime, readmodels.Excluded, readmodels.Included,
+}
+
+// post inserts a fact that is counted.
+func post(t *Tables, e Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref) {
+	t.Activity.Insert(factOf(e, c, m, agent))
+}
+
+// measure inserts a fact that took from since until the event.
+func measure(t *Tables, e Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref, since readmodels.Instant) {
+	f := factOf(e, c, m, agent)
+	f.Seconds = e.At.Time().Sub(since.Time()).Seconds()
+	if f.Seconds < 0 {
+		f.Seconds, f.Anomaly = 0, true
+	}
+	t.Activity.Insert(f)
+}
+
+func factOf(e Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref) readmodels.Activity {
+	return readmodels.Activity{
+		Position: readmodels.Position(e.Position), Seq: int64(slices.Index(postable, m)), At: e.At, AgentID: agent, Metric: m,
+		TicketID: c.ID, Channel: c.Channel, DepartmentID: c.DepartmentID, Tags: c.Tags,
+	}
+}

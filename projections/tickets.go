@@ -1,0 +1,81 @@
+package projections
+
+import (
+	"daybook/domain/ticket"
+	"daybook/readmodels"
+)
+
+// Tickets keeps tickets: the work list, one row a ticket.
+var Tickets = Projection{Name: "tickets", Version: 1, Apply: func(e Recorded, t *Tables) {
+	switch ev := e.Event.(type) {
+	case ticket.Opened:
+		t.Tickets.Insert(readmodels.Ticket{TicketState: openedTicket(e, ev), Messages: 1, LastMessageAt: e.At, Revision: int64(e.Revision)})
+	case ticket.Event:
+		t.Tickets.Update(e.ID, func(r *readmodels.Ticket) {
+			r.Revision = int64(e.Revision)
+			changeTicket(&r.TicketState, ev, e.At)
+			switch ev.(type) {
+			case ticket.Received:
+				r.Messages++
+				r.LastMessageAt = e.At
+			case ticket.Replied:
+				r.Answers++
+			case ticket.Noted:
+				r.Notes++
+			}
+		})
+	}
+}}
+
+// TicketHistory keeps ticket_history: the tickets of each contact.
+var TicketHistory = Projection{Name: "ticket_history", Version: 1, Apply: func(e Recorded, t *Tables) {
+	switch ev := e.Event.(type) {
+	case ticket.Opened:
+		t.TicketHistory.Insert(readmodels.TicketHistory{TicketState: openedTicket(e, ev)})
+	case ticket.Event:
+		t.TicketHistory.Update(e.ID, func(r *readmodels.TicketHistory) { changeTicket(&r.TicketState, ev, e.At) })
+	}
+}}
+
+func openedTicket(e Recorded, ev ticket.Opened) readmodels.TicketState {
+	return readmodels.TicketState{
+		ID: e.ID, ContactID: ev.Contact, Channel: ev.Channel, Subject: ev.Subject.String(), Status: ticket.StatusNew,
+		DepartmentID: readmodels.Ref(ev.Department), Priority: ev.Priority, FollowUpOf: readmodels.Ref(ev.FollowUpOf), Ref: ev.Ref,
+		OpenedAt: e.At, ChangedAt: e.At,
+	}
+}
+
+func changeTicket(r *readmodels.TicketState, ev ticket.Event, at readmodels.Instant) {
+	stand(&r.Status, &r.PostponedFrom, &r.SpamFrom, &r.DeletedFrom, ev)
+	r.ChangedAt = at
+	switch ev := ev.(type) {
+	case ticket.Replied:
+		if r.AnsweredAt == 0 {
+			r.AnsweredAt = at
+		}
+	case ticket.Assigned:
+		r.AgentID = readmodels.Ref(ev.Agent)
+	case ticket.Unassigned:
+		r.AgentID = readmodels.Ref{}
+	case ticket.Transferred:
+		r.DepartmentID = readmodels.Ref(ev.Department)
+	case ticket.Prioritised:
+		r.Priority = ev.Priority
+	case ticket.Tagged:
+		r.Tags = with(r.Tags, ev.Tag)
+	case ticket.Untagged:
+		r.Tags = without(r.Tags, ev.Tag)
+	case ticket.Resolved:
+		r.ResolvedAt = at
+	case ticket.Reopened:
+		r.Reopens++
+	case ticket.Closed:
+		r.ClosedAt = at
+	}
+}
+
+// stand moves a ticket's status as the domain does.
+func stand(status, postponedFrom, spamFrom, deletedFrom *ticket.Status, ev ticket.Event) {
+	s := ticket.Standing{Status: *status, PostponedFrom: *postponedFrom, SpamFrom: *spamFrom, DeletedFrom: *deletedFrom}.After(ev)
+	*status, *postponedFrom, *spamFrom, *deletedFrom = s.Status, s.PostponedFrom, s.SpamFrom, s.DeletedFrom
+}

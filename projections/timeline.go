@@ -1,0 +1,42 @@
+package projections
+
+import (
+	"daybook/domain/contact"
+	"daybook/domain/event"
+	"daybook/domain/ticket"
+	"daybook/readmodels"
+)
+
+// ContactTimeline keeps contact_timeline: what happened to each contact, and the tickets that he opened.
+var ContactTimeline = Projection{Name: "contact_timeline", Version: 1, Apply: func(e Recorded, t *Tables) {
+	entry := readmodels.TimelineEntry{
+		Position: readmodels.Position(e.Position), At: e.At, RecordedAt: e.RecordedAt, Type: e.Event.EventType(),
+		Actor: e.Meta.Actor.String(), Through: e.Meta.Through, Reason: e.Meta.Reason.String(),
+	}
+	switch ev := e.Event.(type) {
+	case contact.ClaimLapsed:
+		return
+	case contact.Event:
+		entry.ContactID = e.ID
+	case ticket.Opened:
+		entry.ContactID, entry.TicketID = ev.Contact, readmodels.Ref(e.ID)
+	default:
+		return
+	}
+	for field, value := range event.Fields(e.Event) {
+		if field != "body" {
+			entry.Changes = append(entry.Changes, readmodels.Change{Field: field, Value: value})
+		}
+	}
+	t.Timeline.Insert(entry)
+}}
+
+// Trail keeps event_trail: where each event stands, and who did it, so that the audit trail can be asked for.
+var Trail = Projection{Name: "event_trail", Version: 1, Apply: func(e Recorded, t *Tables) {
+	t.Trail.Insert(readmodels.TrailEntry{
+		Position: readmodels.Position(e.Position), Stream: eventStream(e), Type: e.Event.EventType(), Actor: e.Meta.Actor.String(),
+		Correlation: e.Meta.Correlation, At: e.At, RecordedAt: e.RecordedAt,
+	})
+}}
+
+func eventStream(e Recorded) string { return e.Category + "-" + e.ID.String() }

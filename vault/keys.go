@@ -1,0 +1,113 @@
+package vault
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/domain"
+	"daybook/domain/role"
+)
+
+// An APIKey lets a program act, as itself or as an agent. Its secret is shown once and not kept.
+type APIKey struct {
+	ID        string    `json:"id" db:"id"`
+	Name      string    `json:"name" db:"name"`
+	Role      role.Role `json:"role" db:"role"`
+	Agent     uuid.UUID `json:"agent,omitzero" db:"agent"` // nil: the key acts as itself
+	CreatedAt string    `json:"created_at" db:"created_at"`
+	RevokedAt string    `json:"revoked_at,omitempty" db:"revoked_at"`
+}
+
+// UUID is the id of the key as an actor.
+func (k APIKey) UUID() uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:key:"+k.ID)) }
+
+const tokenPrefix = "daybook_"
+
+// ErrBadKey says that a token opens nothing. It does not say why.
+var ErrBadKey = domain.Forbidden("key-unknown", "This API key is not known, or was revoked.")
+
+// NewAPIKey makes a key and returns the token to hand to its user.
+func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent uuid.UUID, now time.Time) (key APIKey, token string, err error) {
+	name = strings.TrimSpace(name)
+	if name == "" || len(name) > 200 {
+		return key, "", domain.Invalid("name", "name-required", "name must have 1 to 200 bytes.")
+	}
+	if !r.Known() {
+		return key, "", domain.Invalid("role", "role-unknown", "role must be one of %v, not %q.", role.All, string(r))
+	}
+	key = APIKey{ID: hex.EncodeToString(random(6)), Name: name, Role: r, Agent: agent, CreatedAt: now.UTC().Format(time.RFC3339)}
+	secret := base64.RawURLEncoding.EncodeToString(random(32))
+	hash := sha256.Sum256([]byte(secret))
+	_, err = v.db.ExecContext(ctx, "INSERT INTO api_keys (id, name, role, agent, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+		key.ID, key.Name, key.Role, key.Agent.String(), hash[:], key.CreatedAt)
+	if err != nil {
+		return key, "", fmt.Errorf("keeping an API key: %w", err)
+	}
+	return key, tokenPrefix + key.ID + "_" + secret, nil
+}
+
+// APIKeys lists all keys, the newest first.
+func (v *Vault) APIKeys(ctx context.Context) ([]APIKey, error) {
+	keys := []APIKey{}
+	err := v.db.SelectContext(ctx, &keys, "SELECT id, name, role, agent, created_at, revoked_at FROM api_keys ORDER BY created_at DESC, id")
+	return keys, err
+}
+
+// RevokeAPIKey ends a key. Revoking again changes nothing.
+func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) error {
+	done, err := v.db.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), id)
+	if err != nil {
+		return fmt.Errorf("revoking an API key: %w", err)
+	}
+	if n, err := done.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	var known bool
+	if err := v.db.GetContext(ctx, &known, "SELECT count(*) > 0 FROM api_keys WHERE id = ?", id); err != nil {
+		return err
+	}
+	if !known {
+		return domain.NotFound("key-unknown", "There is no such API key.")
+	}
+	return nil
+}
+
+// RevokeAgent ends all keys that act as an agent.
+func (v *Vault) RevokeAgent(ctx context.Context, agent uuid.UUID, now time.Time) error {
+	_, err := v.db.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE agent = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), agent.String())
+	return err
+}
+
+// Authenticate returns the key that a token belongs to, or ErrBadKey.
+func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) {
+	id, secret, ok := strings.Cut(strings.TrimPrefix(token, tokenPrefix), "_")
+	if !ok || !strings.HasPrefix(token, tokenPrefix) {
+		return APIKey{}, ErrBadKey
+	}
+	var found struct {
+		APIKey
+		Hash []byte `db:"hash"`
+	}
+	err := v.db.GetContext(ctx, &found, "SELECT id, name, role, agent, created_at, revoked_at, hash FROM api_keys WHERE id = ?", id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return APIKey{}, ErrBadKey
+	}
+	if err != nil {
+		return APIKey{}, fmt.Errorf("looking up an API key: %w", err)
+	}
+	hash := sha256.Sum256([]byte(secret))
+	if subtle.ConstantTimeCompare(hash[:], found.Hash) != 1 || found.RevokedAt != "" {
+		return APIKey{}, ErrBadKey
+	}
+	return found.APIKey, nil
+}

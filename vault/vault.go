@@ -1,0 +1,209 @@
+// Package vault keeps what must be secret or forgettable, and so is never in the log: the keys of persons, the key that
+// names are hashed with, API keys, and what each idempotency key came to.
+//
+// Everything lies in one SQLite file. Keys in it are wrapped by a master key that lies in a file of its own; without that
+// file the vault is noise, and so is every personal text in the log. Both are backed up with the log, never apart.
+package vault
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	_ "modernc.org/sqlite" // the driver
+
+	"daybook/domain/event"
+	"daybook/domain/personal"
+)
+
+// A Vault is open for one process.
+type Vault struct {
+	db     *sqlx.DB
+	master cipher.AEAD
+	names  []byte // the key that names are hashed with; it never changes
+
+	mu   sync.RWMutex
+	keys map[uuid.UUID]cipher.AEAD // of persons; nil: forgotten
+}
+
+// maxKeys bounds the keys of persons that are kept unwrapped in memory.
+const maxKeys = 50_000
+
+//go:embed schema.sql
+var schema string
+
+// Open opens the vault at path, making it and its master key, at path with ".key" for its ending, if neither is there.
+func Open(path string) (*Vault, error) {
+	db, err := sqlx.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(5000)&_txlock=immediate")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	v := &Vault{db: db, keys: make(map[uuid.UUID]cipher.AEAD)}
+	if err := v.open(path); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the vault %s: %w", path, err), db.Close())
+	}
+	return v, nil
+}
+
+func (v *Vault) open(path string) error {
+	if _, err := v.db.Exec(schema); err != nil {
+		return err
+	}
+	var wrapped []byte
+	err := v.db.Get(&wrapped, "SELECT value FROM secrets WHERE name = 'names'")
+	fresh := errors.Is(err, sql.ErrNoRows)
+	if err != nil && !fresh {
+		return err
+	}
+	master, err := masterKey(strings.TrimSuffix(path, ".db")+".key", fresh)
+	if err != nil {
+		return err
+	}
+	if v.master, err = aead(master); err != nil {
+		return err
+	}
+	if fresh {
+		v.names = random(32)
+		_, err = v.db.Exec("INSERT INTO secrets (name, value) VALUES ('names', ?)", v.wrap("names", v.names))
+		return err
+	}
+	v.names, err = v.unwrap("names", wrapped)
+	return err
+}
+
+// masterKey reads the master key, or makes it for a vault that is new.
+func masterKey(path string, fresh bool) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !fresh {
+			return nil, fmt.Errorf("the master key %s is missing: put it back from the backup that this vault came from", path)
+		}
+		key := random(32)
+		return key, os.WriteFile(path, []byte(hex.EncodeToString(key)+"\n"), 0o600)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(key) != 32 {
+		return nil, fmt.Errorf("the master key %s is damaged: it must be 64 hexadecimal digits", path)
+	}
+	return key, nil
+}
+
+// Close closes the vault.
+func (v *Vault) Close() error { return v.db.Close() }
+
+// NameID hashes a name that only one thing may have. The same name has the same id for ever.
+func (v *Vault) NameID(h event.Hold) uuid.UUID {
+	mac := hmac.New(sha256.New, v.names)
+	mac.Write([]byte(h.Space + "\x00" + h.Name))
+	return uuid.UUID(mac.Sum(nil)[:16])
+}
+
+// Make sees to it that each subject has a key that is durable.
+func (v *Vault) Make(ctx context.Context, subjects ...uuid.UUID) error {
+	tx, err := v.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("making keys: %w", err)
+	}
+	defer tx.Rollback()
+	for _, s := range subjects {
+		_, err := tx.ExecContext(ctx, "INSERT INTO persons (subject, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING", s.String(), v.wrap(s.String(), random(32)))
+		if err != nil {
+			return fmt.Errorf("making keys: %w", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("making keys: %w", err)
+	}
+	return nil
+}
+
+// Key returns a subject's key.
+func (v *Vault) Key(subject uuid.UUID) (cipher.AEAD, error) {
+	v.mu.RLock()
+	key, known := v.keys[subject]
+	v.mu.RUnlock()
+	if !known {
+		var err error
+		if key, err = v.read(subject); err != nil {
+			return nil, err
+		}
+	}
+	if key == nil {
+		return nil, personal.ErrForgotten
+	}
+	return key, nil
+}
+
+// read unwraps a subject's key; nil if it was destroyed.
+func (v *Vault) read(subject uuid.UUID) (cipher.AEAD, error) {
+	var wrapped []byte
+	err := v.db.Get(&wrapped, "SELECT wrapped FROM persons WHERE subject = ?", subject.String())
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, &personal.NoKeyError{Subject: subject}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a key: %w", err)
+	}
+	var key cipher.AEAD
+	if len(wrapped) > 0 {
+		plain, err := v.unwrap(subject.String(), wrapped)
+		if err != nil {
+			return nil, err
+		}
+		if key, err = aead(plain); err != nil {
+			return nil, err
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.keys) >= maxKeys {
+		clear(v.keys)
+	}
+	v.keys[subject] = key
+	return key, nil
+}
+
+// wrap seals a key under the master key, bound to its name.
+func (v *Vault) wrap(name string, key []byte) []byte {
+	return v.master.Seal(nil, nil, key, []byte(name))
+}
+
+func (v *Vault) unwrap(name string, wrapped []byte) ([]byte, error) {
+	key, err := v.master.Open(nil, nil, wrapped, []byte(name))
+	if err != nil {
+		return nil, fmt.Errorf("the key of %s does not open: the master key belongs to another vault", name)
+	}
+	return key, nil
+}
+
+func aead(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return b
+}
