@@ -38,6 +38,9 @@ type By struct {
 	History     bool   // it happened already, on another desk: who may do what is not asked
 	Region      string // the country of phone numbers without a country code; empty: none
 
+	// Within are the departments whose tickets the caller sees; he also sees those of none. Nil: all.
+	Within []uuid.UUID
+
 	// IfMatch is the revision that the caller has seen; a thing that is elsewhere refuses. Nil: any.
 	IfMatch *eventstore.Revision
 

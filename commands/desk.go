@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/google/uuid"
@@ -37,15 +36,6 @@ type Answer[S any] struct {
 	Position eventstore.Position // of the last event that the answer rests on
 	Changed  bool                // false: it was so already
 	Replayed bool                // the same request came before; this is what it came to then
-}
-
-// A StaleError says that the thing is no longer at the revision that the caller has seen.
-type StaleError struct {
-	Expected, Actual eventstore.Revision
-}
-
-func (e *StaleError) Error() string {
-	return fmt.Sprintf("it is at revision %d now, not %d: read it again and decide anew", e.Actual, e.Expected)
 }
 
 // ErrReused says that a request's id was used before with another body.

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -175,3 +176,8 @@ func (w *Work) keepOwner(id uuid.UUID, before, after any, by By) error {
 }
 
 func owner(a agent.Agent) bool { return agent.Stream.Exists(a) && a.Role == role.Owner }
+
+// Find returns the thing that has a name.
+func Find(ctx context.Context, d *Desk, h event.Hold) (id uuid.UUID, found bool, err error) {
+	return d.begin(ctx).Find(h)
+}

@@ -250,7 +250,10 @@ func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, com
 		return Answer[S]{ID: id, State: state, Revision: before.revision, Position: before.position, Changed: true, Replayed: true}, err
 	}
 	if by.IfMatch != nil && *by.IfMatch != l.revision {
-		return Answer[S]{}, &StaleError{*by.IfMatch, l.revision}
+		return Answer[S]{}, domain.Stale("stale", "It is at revision %d now, not %d. Read it again and decide anew.", l.revision, *by.IfMatch)
+	}
+	if err := within(l.state, by.Within); err != nil {
+		return Answer[S]{}, err
 	}
 	by.ID = id
 	if by, err = w.know(command, by); err != nil {
@@ -278,6 +281,15 @@ func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, com
 		l.keep(w, rankOf(kind.Category), by, events...)
 	}
 	return Answer[S]{ID: id, State: l.state, Revision: l.revision, Position: l.position, Changed: len(events) > 0}, nil
+}
+
+// within hides a ticket of a department that the caller does not serve.
+func within(state any, departments []uuid.UUID) error {
+	t, ok := state.(ticket.Ticket)
+	if !ok || departments == nil || t.SeenFrom(departments) {
+		return nil
+	}
+	return ticket.Ticket{}.MustExist()
 }
 
 // know loads what a command leans on.

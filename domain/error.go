@@ -9,7 +9,7 @@ import (
 	"fmt"
 )
 
-// A Refusal is one of the four ways to say no.
+// A Refusal is one of the ways to say no.
 type Refusal int
 
 // The ways to say no. A caller who repeats an invalid command gets the same answer; one who repeats a conflicting
@@ -19,6 +19,7 @@ const (
 	RefusedForbidden                // the caller may not do this
 	RefusedNotFound                 // there is no such thing
 	RefusedConflict                 // a rule of the desk says no as things stand
+	RefusedStale                    // the thing is no longer as the caller saw it
 )
 
 // An Error is the desk's no: a stable code for programs and a sentence that tells a person what to do.
@@ -58,6 +59,11 @@ func NotFound(code, format string, args ...any) *Error {
 // Conflict says that a rule forbids the command as things stand.
 func Conflict(code, format string, args ...any) *Error {
 	return &Error{Refusal: RefusedConflict, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Stale says that the thing is no longer as the caller saw it.
+func Stale(code, format string, args ...any) *Error {
+	return &Error{Refusal: RefusedStale, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
 // Join makes one refusal of several invalid fields, so that a caller can mend them all at once.

@@ -35,6 +35,9 @@ const (
 	Malformed Result = "malformed" // it is no line of a journal
 )
 
+// Refused reports whether a line was not taken.
+func (r Result) Refused() bool { return r == Rejected || r == Malformed }
+
 // Counts says how many lines came to what.
 type Counts struct {
 	Lines     int `json:"lines"`
@@ -58,6 +61,14 @@ func (c *Counts) add(r Result) {
 		c.Rejected++
 	case Malformed:
 		c.Malformed++
+	}
+}
+
+// Plus adds two counts.
+func (c Counts) Plus(other Counts) Counts {
+	return Counts{
+		c.Lines + other.Lines, c.Accepted + other.Accepted, c.Unchanged + other.Unchanged,
+		c.Duplicate + other.Duplicate, c.Rejected + other.Rejected, c.Malformed + other.Malformed,
 	}
 }
 
@@ -164,7 +175,7 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 				return nil, fmt.Errorf("line %d: %w", l.number, err)
 			}
 			outcomes = append(outcomes, o)
-			if stopped = p.Strict && (o.Result == Rejected || o.Result == Malformed); stopped {
+			if stopped = p.Strict && o.Result.Refused(); stopped {
 				break
 			}
 		}
@@ -216,7 +227,7 @@ func (p *Player) one(w *commands.Work, l line, inBatch map[string]Result) (Outco
 // playedBefore says what a line came to when it was played, unless it is to be played again.
 func (p *Player) playedBefore(l line) (Result, bool) {
 	before, again := p.known[l.ID]
-	return before, again && !(p.RetryRejected && (before == Rejected || before == Malformed))
+	return before, again && !(p.RetryRejected && before.Refused())
 }
 
 // requests lists the lines that are to be played, as requests.

@@ -71,3 +71,44 @@ func (r *reader) line() (text, error) {
 		}
 	}
 }
+
+// CountLines counts the lines of a journal, plain or gzip, that are not empty.
+func CountLines(journal io.Reader) (int, error) {
+	count := 0
+	err := Parts(journal, MaxLine, func(_ int, part []byte) error {
+		count += bytes.Count(part, []byte{'\n'})
+		return nil
+	})
+	return count, err
+}
+
+// Parts cuts a journal, plain or gzip, into parts of whole lines of about size bytes, each with the number of its first
+// line. Empty lines are left out of a part unless they stand between two others, so that numbers stay true. A line that is
+// over MaxLine stands in its part as one that is as malformed.
+func Parts(journal io.Reader, size int, f func(first int, part []byte) error) error {
+	lines, err := newReader(journal)
+	if err != nil {
+		return err
+	}
+	for {
+		batch, err := lines.batch(1<<20, size)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if len(batch) > 0 {
+			var part []byte
+			for i, t := range batch {
+				if i > 0 {
+					part = append(part, bytes.Repeat([]byte{'\n'}, t.number-batch[i-1].number-1)...)
+				}
+				part = append(append(part, t.bytes...), '\n')
+			}
+			if err := f(batch[0].number, part); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}

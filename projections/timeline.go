@@ -34,9 +34,7 @@ var ContactTimeline = Projection{Name: "contact_timeline", Version: 1, Apply: fu
 // Trail keeps event_trail: where each event stands, and who did it, so that the audit trail can be asked for.
 var Trail = Projection{Name: "event_trail", Version: 1, Apply: func(e Recorded, t *Tables) {
 	t.Trail.Insert(readmodels.TrailEntry{
-		Position: readmodels.Position(e.Position), Stream: eventStream(e), Type: e.Event.EventType(), Actor: e.Meta.Actor.String(),
+		Position: readmodels.Position(e.Position), Stream: e.Category + "-" + e.ID.String(), Revision: int64(e.Revision), Type: e.Event.EventType(), Actor: e.Meta.Actor.String(),
 		Correlation: e.Meta.Correlation, At: e.At, RecordedAt: e.RecordedAt,
 	})
 }}
-
-func eventStream(e Recorded) string { return e.Category + "-" + e.ID.String() }

@@ -4,6 +4,7 @@ package readmodels
 type TrailEntry struct {
 	Position    Position `db:"position,key" json:"position" doc:"Where the event stands in the log"`
 	Stream      string   `db:"stream" json:"stream" doc:"What it happened to"`
+	Revision    int64    `db:"revision" json:"revision" doc:"Its number in the stream"`
 	Type        string   `db:"type" json:"type" doc:"Its type"`
 	Actor       string   `db:"actor" json:"actor" doc:"Who did it"`
 	Correlation string   `db:"correlation" json:"correlation" doc:"The conversation that it belongs to"`

@@ -122,6 +122,11 @@ func (t Ticket) MustNotBe(statuses ...Status) error {
 // MustBeWorkable refuses a ticket on which no work is done any more: one that is closed, spam or deleted.
 func (t Ticket) MustBeWorkable() error { return t.MustNotBe(StatusClosed, StatusSpam, StatusDeleted) }
 
+// SeenFrom reports whether somebody who serves in some departments sees the ticket.
+func (t Ticket) SeenFrom(departments []uuid.UUID) bool {
+	return !t.Opened || t.Department == uuid.Nil || slices.Contains(departments, t.Department)
+}
+
 // TakesMessages reports whether a contact's message goes to this ticket rather than to a follow-up.
 func (t Ticket) TakesMessages() bool { return t.Status != StatusClosed && t.Status != StatusDeleted }
 

@@ -1,0 +1,155 @@
+// Package api is the desk as JSON over HTTP.
+//
+// A command is a POST, PUT, PATCH or DELETE that answers with the thing as it now is; a query is a GET that is answered
+// from the read models and says from which position. The OpenAPI document at /openapi.json is made of the code that
+// serves it.
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/google/uuid"
+
+	"daybook/commands"
+	"daybook/domain/event"
+	"daybook/eventstore"
+	"daybook/readmodels"
+	"daybook/vault"
+)
+
+// Config is what the API is made of.
+type Config struct {
+	Desk   *commands.Desk
+	Vault  *vault.Vault
+	Live   *readmodels.Live
+	Region string           // the country of phone numbers without a country code; empty: none
+	Now    func() time.Time // the clock
+	Log    *slog.Logger
+
+	// Row folds a thing's own stream into its row, of the events that keep lets count. It returns ErrNoRow if they made
+	// nothing.
+	Row func(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (Row, error)
+	// Decode reads an event back and opens it.
+	Decode func(eventstore.Recorded) (event.Event, event.Metadata, error)
+	// Import plays a journal's lines.
+	Import func(ctx context.Context, options ImportOptions, journal io.Reader) (ImportAnswer, error)
+	// Operator keeps the read models.
+	Operator Operator
+	// Drain ends when the server is asked to stop: streams end then, so that it can.
+	Drain context.Context
+}
+
+// A Row is a thing as the projection that keeps it makes it of the thing's own stream.
+type Row struct {
+	Value    any
+	Revision eventstore.Revision
+	Position eventstore.Position
+}
+
+// ErrNoRow says that there is no such thing.
+var ErrNoRow = errors.New("there is no such thing")
+
+// MaxBody is the largest body of a request, in bytes, but for an import.
+const MaxBody = 1 << 20
+
+// server is the API with its routes.
+type server struct {
+	Config
+	api huma.API
+}
+
+// New makes the API's handler. It serves /v1, /openapi.json, /docs, /healthz and /readyz.
+func New(c Config) http.Handler {
+	mux := http.NewServeMux()
+	h := newServer(c, mux)
+	return h.wrap(mux)
+}
+
+func newServer(c Config, mux *http.ServeMux) *server {
+	config := huma.DefaultConfig("Daybook", "1")
+	config.Info.Description = "The event-sourced system of record for customer support."
+	config.DocsPath = "" // its pages come from elsewhere; ours is docs.go
+	config.OpenAPIPath = "/openapi"
+	config.SchemasPath = ""
+	config.CreateHooks = nil
+	config.RejectUnknownQueryParameters = true
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"key": {Type: "http", Scheme: "bearer", Description: "An API key, made with `daybook key create`."},
+	}
+	config.Security = []map[string][]string{{"key": {}}}
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.Instant](), reflect.TypeFor[instant]())
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.Ref](), reflect.TypeFor[ref]())
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.ReportRow](), reflect.TypeFor[reportRow]())
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[id]())
+	s := &server{Config: c, api: humago.New(mux, config)}
+	s.api.UseMiddleware(s.authenticate)
+	s.contacts()
+	s.companies()
+	s.registries()
+	s.agents()
+	s.tickets()
+	s.reports()
+	s.events()
+	s.operations()
+	mux.HandleFunc("GET /docs", docs)
+	mux.HandleFunc("GET /docs/{file}", docsFile)
+	return s
+}
+
+// What the rows are made of, as the OpenAPI document shows it.
+type (
+	instant   struct{}
+	ref       struct{}
+	id        struct{}
+	reportRow struct{}
+)
+
+func (instant) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true}
+}
+
+func (ref) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "uuid", Nullable: true}
+}
+
+func (id) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "uuid"}
+}
+
+func (reportRow) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{
+		Type:        huma.TypeObject,
+		Description: "agent_id and agent (null and empty for nobody), bucket, and each metric by its name.",
+		Properties: map[string]*huma.Schema{
+			"agent_id": {Type: huma.TypeString, Format: "uuid", Nullable: true},
+			"agent":    {Type: huma.TypeString},
+			"bucket":   {Type: huma.TypeString},
+		},
+		Required:             []string{"agent_id", "agent", "bucket"},
+		AdditionalProperties: true,
+	}
+}
+
+// operation describes a route. Tag is what it is listed under.
+func operation(method, path, tag, summary string) huma.Operation {
+	name := strings.NewReplacer("/v1/", "", "/", "-", "{", "", "}", "", "_", "-").Replace(path)
+	return huma.Operation{
+		Method: method, Path: path, OperationID: strings.ToLower(method) + "-" + name, Summary: summary, Tags: []string{tag},
+		MaxBodyBytes: MaxBody, BodyReadTimeout: 30 * time.Second,
+		Errors: []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity},
+	}
+}
+
+func init() {
+	huma.DefaultArrayNullable = false // a list is never null
+	huma.NewError = newProblem        // one form for all errors
+}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"daybook/commands"
+	"daybook/domain"
+	"daybook/domain/agent"
+	"daybook/domain/event"
+	"daybook/domain/role"
+	"daybook/eventstore"
+	"daybook/vault"
+)
+
+// A principal is who sends a request.
+type principal struct {
+	vault.APIKey
+	traced string // the conversation that the request belongs to
+}
+
+type principalKey struct{}
+
+// authenticate finds out who sends a request. Only routes without security do without.
+func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
+	if op := ctx.Operation(); op.Security != nil && len(op.Security) == 0 {
+		next(ctx)
+		return
+	}
+	token, found := strings.CutPrefix(ctx.Header("Authorization"), "Bearer ")
+	if !found {
+		ctx.SetHeader("WWW-Authenticate", `Bearer realm="daybook"`)
+		s.fail(ctx, problem(http.StatusUnauthorized, "key-missing", "Send an API key: Authorization: Bearer KEY. The first owner's lies in the file owner.key of the data folder."))
+		return
+	}
+	key, err := s.Vault.Authenticate(ctx.Context(), strings.TrimSpace(token))
+	if err == vault.ErrBadKey {
+		ctx.SetHeader("WWW-Authenticate", `Bearer realm="daybook", error="invalid_token"`)
+		s.fail(ctx, problem(http.StatusUnauthorized, vault.ErrBadKey.Code, vault.ErrBadKey.Message))
+		return
+	}
+	if err != nil {
+		s.fail(ctx, s.refused(ctx.Context(), err))
+		return
+	}
+	next(huma.WithValue(ctx, principalKey{}, principal{key, traced(ctx)}))
+}
+
+func (s *server) fail(ctx huma.Context, err error) {
+	huma.WriteErr(s.api, ctx, err.(*Problem).Status, err.Error(), err)
+}
+
+// traced is the conversation that a request belongs to: the trace that traceparent names, or X-Request-Id.
+func traced(ctx huma.Context) string {
+	if parts := strings.Split(ctx.Header("traceparent"), "-"); len(parts) == 4 && len(parts[1]) == 32 {
+		return parts[1]
+	}
+	if given := ctx.Header("X-Request-Id"); len(given) <= 100 && !strings.ContainsFunc(given, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return given
+	}
+	return ""
+}
+
+// write answers with a problem outside of huma.
+func write(w http.ResponseWriter, p *Problem) {
+	w.Header().Set("Content-Type", p.ContentType(""))
+	for name, values := range p.headers {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(p.Status)
+	json.NewEncoder(w).Encode(p)
+}
+
+func who(ctx context.Context) principal { return ctx.Value(principalKey{}).(principal) }
+
+// id is the principal as an id: what requests of its own are told apart by.
+func (p principal) uuid() uuid.UUID {
+	if p.Agent != uuid.Nil {
+		return p.Agent
+	}
+	return p.UUID()
+}
+
+// may refuses a principal whose role lacks a permission.
+func (s *server) may(ctx context.Context, p role.Permission) error {
+	return commands.By{Role: who(ctx).Role}.MustMay(p)
+}
+
+// sees lists the departments whose tickets the principal sees; nil is all. Only an agent's own key is bound so.
+func (s *server) sees(ctx context.Context) ([]uuid.UUID, error) {
+	p := who(ctx)
+	if p.Role != role.Agent || p.Agent == uuid.Nil {
+		return nil, nil
+	}
+	a, err := commands.State(ctx, s.Desk, agent.Stream, p.Agent)
+	departments := []uuid.UUID{}
+	for d := range a.State.Departments {
+		departments = append(departments, d)
+	}
+	return departments, err
+}
+
+// Asking is what a command's request says beside its body.
+type Asking struct {
+	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the request safe to repeat: the same key and body get the first answer again"`
+	IfMatch string `header:"If-Match" doc:"The ETag that was seen; if the thing is elsewhere, 412"`
+	Reason  string `header:"Daybook-Reason" maxLength:"1000" doc:"Why; it is kept with the events"`
+}
+
+// by says who asks. digest is that of the request.
+func (s *server) by(ctx context.Context, a Asking, digest string) (commands.By, error) {
+	p := who(ctx)
+	by := commands.By{
+		Actor: event.Actor{Kind: event.Key, ID: p.UUID()}, Role: p.Role, At: s.Now(), Reason: a.Reason,
+		Request: uuid.Must(uuid.NewV7()), Digest: digest, Correlation: p.traced, Through: "api", Region: s.Region,
+	}
+	if p.Agent != uuid.Nil {
+		by.Actor = event.Actor{Kind: event.Agent, ID: p.Agent}
+	}
+	if a.Key != "" {
+		by.Request = uuid.NewSHA1(p.uuid(), []byte(a.Key))
+	}
+	if by.Correlation == "" {
+		by.Correlation = by.Request.String()
+	}
+	by.Causation = by.Request.String()
+	var err error
+	if by.Within, err = s.sees(ctx); err != nil {
+		return by, err
+	}
+	if a.IfMatch != "" && a.IfMatch != "*" {
+		n, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(a.IfMatch, "W/"), `"`), 10, 64)
+		if err != nil {
+			return by, domain.Invalid("If-Match", "etag-malformed", `If-Match must be an ETag that an answer gave, such as "3".`)
+		}
+		revision := eventstore.Revision(n)
+		by.IfMatch = &revision
+	}
+	return by, nil
+}
+
+// digest tells one request from another: by its route, the thing it is about, and its body.
+func digest(op huma.Operation, about string, body []byte) string {
+	sum := sha256.Sum256([]byte(op.OperationID + "\x00" + about + "\x00" + string(body)))
+	return base64.RawURLEncoding.EncodeToString(sum[:18])
+}

@@ -1,0 +1,49 @@
+package api
+
+import (
+	"compress/gzip"
+	"embed"
+	"io"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// The page that shows the OpenAPI document, with all it needs: nothing is fetched from elsewhere. docs/VENDOR.txt says
+// what comes from whom.
+//
+//go:embed docs
+var docsFiles embed.FS
+
+func docs(w http.ResponseWriter, r *http.Request) { serveDocs(w, r, "index.html") }
+
+func docsFile(w http.ResponseWriter, r *http.Request) { serveDocs(w, r, r.PathValue("file")) }
+
+func serveDocs(w http.ResponseWriter, r *http.Request, name string) {
+	data, err := docsFiles.ReadFile("docs/" + name)
+	packed := err != nil
+	if packed {
+		data, err = docsFiles.ReadFile("docs/" + name + ".gz")
+	}
+	if err != nil || strings.HasSuffix(name, ".gz") {
+		write(w, problem(http.StatusNotFound, "no-such-path", "There is nothing at this path."))
+		return
+	}
+	w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	w.Header().Set("Vary", "Accept-Encoding")
+	if !packed {
+		w.Write(data)
+		return
+	}
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write(data)
+		return
+	}
+	plain, err := gzip.NewReader(strings.NewReader(string(data)))
+	if err == nil {
+		io.Copy(w, plain)
+	}
+}

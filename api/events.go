@@ -1,0 +1,281 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"daybook/domain/event"
+	"daybook/domain/role"
+	"daybook/domain/ticket"
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// An Event is one entry of the audit trail: what happened, who did it, when and why.
+type Event struct {
+	Position    string         `json:"position" doc:"Where it stands in the log"`
+	ID          uuid.UUID      `json:"id" doc:"Its id"`
+	Stream      string         `json:"stream" doc:"What it happened to"`
+	Revision    int64          `json:"revision" doc:"Its number in the stream"`
+	Type        string         `json:"type" doc:"Its type"`
+	At          time.Time      `json:"at" doc:"When it happened"`
+	RecordedAt  time.Time      `json:"recorded_at" doc:"When it was written down"`
+	Actor       string         `json:"actor" doc:"Who did it: system, or a kind and an id"`
+	Through     string         `json:"through" doc:"What it came through"`
+	Reason      string         `json:"reason" doc:"Why, in the actor's words"`
+	Request     uuid.UUID      `json:"request" doc:"The request that made it"`
+	Correlation string         `json:"correlation" doc:"The conversation that it belongs to"`
+	Causation   string         `json:"causation" doc:"The event or request that led to it"`
+	Data        map[string]any `json:"data" doc:"What it says, field by field"`
+}
+
+// EventQuery asks for events.
+type EventQuery struct {
+	Reading
+	Limit       int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many, at most"`
+	Cursor      string `query:"cursor" doc:"The next of the answer before"`
+	After       string `query:"after" doc:"A position: only what came later"`
+	Stream      string `query:"stream" doc:"What it happened to, such as ticket-ID"`
+	Type        string `query:"type" doc:"The type of event"`
+	Actor       string `query:"actor" doc:"Who did it, such as agent:ID"`
+	Correlation string `query:"correlation" doc:"The conversation that it belongs to"`
+	From        string `query:"from" doc:"Happened at this instant or later"`
+	To          string `query:"to" doc:"Happened before this instant"`
+}
+
+func (s *server) events() {
+	const list = "/v1/events"
+	huma.Register(s.api, operation(http.MethodGet, list, "Events", "The audit trail, in the order of the log"), func(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
+		f := readmodels.TrailFilter{Stream: in.Stream, Type: in.Type, Actor: in.Actor, Correlation: in.Correlation}
+		var err error
+		if f.From, err = instantOf("from", in.From); err == nil {
+			f.To, err = instantOf("to", in.To)
+		}
+		if err == nil && in.After != "" {
+			var after eventstore.Position
+			after, err = position("after", in.After)
+			f.After = readmodels.Position(after)
+		}
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, list, role.EventsRead, func(q readmodels.Queryer) (readmodels.Found[Event], error) {
+			found, err := readmodels.FindEvents(ctx, q, f, readmodels.Page{Limit: in.Limit, Cursor: in.Cursor})
+			if err != nil {
+				return readmodels.Found[Event]{}, err
+			}
+			events := readmodels.Found[Event]{Rows: make([]Event, len(found.Rows)), Next: found.Next}
+			for i, entry := range found.Rows {
+				if events.Rows[i], err = s.event(ctx, entry.Stream, eventstore.Revision(entry.Revision)); err != nil {
+					return events, err
+				}
+			}
+			return events, nil
+		})
+	})
+	stream := operation(http.MethodGet, list+"/stream", "Events", "The audit trail as it grows, as server-sent events; resumes by Last-Event-ID")
+	stream.Responses = map[string]*huma.Response{"200": {
+		Description: "id is the position, event the type, data an event as /v1/events has it.",
+		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}}
+	huma.Register(s.api, stream, s.stream)
+	huma.Register(s.api, operation(http.MethodGet, "/v1/events/{stream}/{revision}", "Events", "One event"), func(ctx context.Context, in *struct {
+		Stream   string `path:"stream" doc:"What it happened to"`
+		Revision int64  `path:"revision" minimum:"0" doc:"Its number in the stream"`
+	}) (*Answered[Event], error) {
+		if err := s.may(ctx, role.EventsRead); err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		e, err := s.event(ctx, in.Stream, eventstore.Revision(in.Revision))
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		return &Answered[Event]{Position: e.Position, Body: e}, nil
+	})
+}
+
+// event reads one event from the log.
+func (s *server) event(ctx context.Context, stream string, revision eventstore.Revision) (Event, error) {
+	for r, err := range s.Desk.Store.Read(ctx, stream, revision, eventstore.Forwards, 1) {
+		if err != nil {
+			break
+		}
+		return s.show(r)
+	}
+	return Event{}, problem(http.StatusNotFound, "event-unknown", "There is no such event.")
+}
+
+// show opens an event for those who may read the trail.
+func (s *server) show(r eventstore.Recorded) (Event, error) {
+	shown := Event{
+		Position: r.Position.String(), ID: r.ID, Stream: r.Stream, Revision: int64(r.Revision), Type: r.Type, RecordedAt: r.RecordedAt, Data: map[string]any{},
+	}
+	e, meta, err := s.Decode(r)
+	if err != nil {
+		return shown, fmt.Errorf("showing event %s: %w", r.ID, err)
+	}
+	shown.At, shown.Actor, shown.Through, shown.Reason = meta.At, meta.Actor.String(), meta.Through, meta.Reason.String()
+	shown.Request, shown.Correlation, shown.Causation = meta.Request, meta.Correlation, meta.Causation
+	for name, value := range event.Fields(e) {
+		shown.Data[name] = value
+	}
+	return shown, nil
+}
+
+func position(field, text string) (eventstore.Position, error) {
+	p, err := eventstore.ParsePosition(text)
+	if err != nil {
+		return 0, problem(http.StatusUnprocessableEntity, "position-malformed", field+" must be a position of the log, as answers give it.")
+	}
+	return p, nil
+}
+
+// heartbeat is how long a stream is silent at most, so that nobody between takes it for dead.
+const heartbeat = 15 * time.Second
+
+// stream sends events as they come, until the caller goes away or the server drains.
+func (s *server) stream(ctx context.Context, in *struct {
+	LastEventID string `header:"Last-Event-ID" doc:"Where an earlier stream ended; wins over after"`
+	After       string `query:"after" doc:"A position: only what came later; 0 is from the beginning, left out from now on"`
+	Type        string `query:"type" doc:"Only events of this type"`
+	Stream      string `query:"stream" doc:"Only events of this stream"`
+}) (*huma.StreamResponse, error) {
+	if err := s.may(ctx, role.EventsRead); err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	head, err := s.Desk.Store.Head(ctx)
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	after := head
+	for field, text := range map[string]string{"after": in.After, "Last-Event-ID": in.LastEventID} {
+		if text == "" || field == "after" && in.LastEventID != "" {
+			continue
+		}
+		if after, err = position(field, text); err != nil {
+			return nil, err
+		}
+	}
+	if after > head {
+		return nil, problem(http.StatusUnprocessableEntity, "position-unknown", "The log has no such position yet. Is this the right desk?")
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		hc.SetHeader("Content-Type", "text/event-stream")
+		hc.SetHeader("Cache-Control", "no-store")
+		hc.SetHeader("X-Accel-Buffering", "no")
+		hc.SetStatus(http.StatusOK)
+		s.follow(hc, after, func(r eventstore.Recorded) bool {
+			return (in.Type == "" || in.Type == r.Type) && (in.Stream == "" || in.Stream == r.Stream)
+		})
+	}}, nil
+}
+
+// follow writes events from after a position on.
+func (s *server) follow(hc huma.Context, after eventstore.Position, wanted func(eventstore.Recorded) bool) {
+	ctx, cancel := context.WithCancel(hc.Context())
+	defer cancel()
+	defer context.AfterFunc(s.Drain, cancel)()
+	batches := make(chan []eventstore.Recorded)
+	go func() {
+		defer close(batches)
+		for batch, err := range s.Desk.Store.Follow(ctx, after) {
+			if err != nil {
+				return
+			}
+			select {
+			case batches <- batch:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	w := hc.BodyWriter()
+	flush := func() {
+		if f, ok := w.(http.Flusher); ok {
+			f.Flush()
+		}
+	}
+	quiet := time.NewTicker(heartbeat)
+	defer quiet.Stop()
+	fmt.Fprint(w, ": daybook\n\n")
+	flush()
+	for {
+		select {
+		case batch, open := <-batches:
+			if !open {
+				return
+			}
+			for _, r := range batch {
+				if !wanted(r) {
+					continue
+				}
+				shown, err := s.show(r)
+				if err != nil {
+					s.Log.Error("streaming events", "error", err)
+					return
+				}
+				data, err := json.Marshal(shown)
+				if err != nil {
+					return
+				}
+				if _, err := fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", r.Position, r.Type, data); err != nil {
+					return
+				}
+			}
+		case <-quiet.C:
+			if _, err := fmt.Fprint(w, ": quiet\n\n"); err != nil {
+				return
+			}
+		}
+		flush()
+	}
+}
+
+// A ThreadEntry is one thing said or done on a ticket.
+type ThreadEntry struct {
+	Revision int64          `json:"revision" doc:"Its number on the ticket"`
+	At       time.Time      `json:"at" doc:"When it happened"`
+	Type     string         `json:"type" doc:"The type of event"`
+	Actor    string         `json:"actor" doc:"Who did it"`
+	Reason   string         `json:"reason" doc:"Why, in the actor's words"`
+	Data     map[string]any `json:"data" doc:"What it says: body is what was written"`
+}
+
+// thread is a ticket as it went, from its own stream.
+func (s *server) thread(ctx context.Context, in *struct {
+	ID uuid.UUID `path:"id" format:"uuid" doc:"The ticket"`
+}) (*Answered[List[ThreadEntry]], error) {
+	if err := s.may(ctx, role.TicketsRead); err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	answer := &Answered[List[ThreadEntry]]{Body: List[ThreadEntry]{Data: []ThreadEntry{}}}
+	var t ticket.Ticket
+	for r, err := range s.Desk.Store.Read(ctx, ticket.Stream.Stream(in.ID), 0, eventstore.Forwards, 0) {
+		if err != nil {
+			break
+		}
+		shown, err := s.show(r)
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		if e, err := ticket.Events.Decode(r.Type, r.Data, r.ID, s.Desk.Keys); err == nil {
+			t = ticket.Stream.Fold(t, e)
+		}
+		answer.Body.Data = append(answer.Body.Data, ThreadEntry{shown.Revision, shown.At, shown.Type, shown.Actor, shown.Reason, shown.Data})
+		answer.Position, answer.ETag = shown.Position, etag(r.Revision)
+	}
+	departments, err := s.sees(ctx)
+	if err == nil && (!t.Opened || departments != nil && !t.SeenFrom(departments)) {
+		err = ticket.Ticket{}.MustExist()
+	}
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	return answer, nil
+}

@@ -1,0 +1,182 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"daybook/domain/event"
+	"daybook/domain/role"
+)
+
+// An Operator keeps the read models.
+type Operator interface {
+	// Status says how each projection is.
+	Status(context.Context) ([]ProjectionStatus, error)
+	// Rebuild begins to build the read models anew beside the live ones; it returns at once.
+	Rebuild(context.Context) error
+	// Verify compares the live read models with the log.
+	Verify(context.Context) (Verification, error)
+	// Retry posts again what a projection has parked.
+	Retry(ctx context.Context, projection string) error
+	// Ready returns why the desk cannot serve, or nil.
+	Ready(context.Context) error
+}
+
+// A ProjectionStatus says how a projection is.
+type ProjectionStatus struct {
+	Name         string   `json:"name" doc:"The projection"`
+	Version      int      `json:"version" doc:"The version of what it makes of events"`
+	Position     string   `json:"position" doc:"How far it is"`
+	Applied      int64    `json:"applied" doc:"How many events it has taken"`
+	LagEvents    int64    `json:"lag_events" doc:"How many events it lacks"`
+	LagSeconds   float64  `json:"lag_seconds" doc:"How long ago the newest event that it has was recorded, while it lacks any; in seconds"`
+	State        string   `json:"state" doc:"live, catching up, building, parked, stopped or fenced"`
+	Parked       []string `json:"parked" doc:"Streams that it no longer follows, since it failed at one of their events"`
+	LastProgress string   `json:"last_progress" doc:"When it last moved"`
+	Failure      string   `json:"failure,omitempty" doc:"What stopped it, or what it is trying again"`
+}
+
+// A Verification is what comparing the read models with the log came to.
+type Verification struct {
+	Position    string   `json:"position" doc:"The position at which both were compared"`
+	Events      int64    `json:"events" doc:"How many events were replayed"`
+	Rows        int64    `json:"rows" doc:"How many rows were compared"`
+	Same        bool     `json:"same" doc:"Whether all rows are what the log says"`
+	Differences []string `json:"differences" doc:"Each table, row and column that differs; the first 1000"`
+}
+
+// ImportOptions are how a journal is played.
+type ImportOptions struct {
+	Source        string
+	Actor         event.Actor
+	RetryRejected bool
+	Strict        bool
+}
+
+// ImportAnswer is what the lines of a journal came to.
+type ImportAnswer struct {
+	Lines     int             `json:"lines"`
+	Accepted  int             `json:"accepted" doc:"Events were stored"`
+	Unchanged int             `json:"unchanged" doc:"It was so already"`
+	Duplicate int             `json:"duplicate" doc:"The line was played before"`
+	Rejected  int             `json:"rejected" doc:"A rule says no"`
+	Malformed int             `json:"malformed" doc:"It is no line of a journal"`
+	Outcomes  []ImportOutcome `json:"outcomes" doc:"What each line came to"`
+}
+
+// ImportOutcome is what one line came to.
+type ImportOutcome struct {
+	Line    int    `json:"line" doc:"Its number, from 1"`
+	ID      string `json:"id,omitempty" doc:"Its id"`
+	Outcome string `json:"outcome" doc:"accepted, unchanged, duplicate, rejected or malformed"`
+	Code    string `json:"code,omitempty" doc:"Why it was refused, for programs"`
+	Reason  string `json:"reason,omitempty" doc:"Why it was refused, for people"`
+}
+
+// MaxImport is the largest journal that can be sent in one request, in bytes.
+const MaxImport = 16 << 20
+
+func (s *server) operations() {
+	s.imports()
+	const projections = "/v1/projections"
+	huma.Register(s.api, operation(http.MethodGet, projections, "Operations", "How each projection is"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[ProjectionStatus] }, error) {
+		if err := s.may(ctx, role.EventsRead); err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		all, err := s.Operator.Status(ctx)
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		return &struct{ Body List[ProjectionStatus] }{List[ProjectionStatus]{Data: all}}, nil
+	})
+	rebuild := operation(http.MethodPost, projections+"/rebuild", "Operations", "Build the read models anew beside the live ones, then switch; answers at once")
+	rebuild.DefaultStatus = http.StatusAccepted
+	huma.Register(s.api, rebuild, func(ctx context.Context, _ *struct{}) (*struct{}, error) {
+		if err := s.may(ctx, role.Operate); err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		return nil, s.refused(ctx, s.Operator.Rebuild(ctx))
+	})
+	huma.Register(s.api, operation(http.MethodPost, projections+"/verify", "Operations", "Compare the live read models with the log"), func(ctx context.Context, _ *struct{}) (*struct{ Body Verification }, error) {
+		if err := s.may(ctx, role.EventsRead); err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		v, err := s.Operator.Verify(ctx)
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		return &struct{ Body Verification }{v}, nil
+	})
+	retry := operation(http.MethodPost, projections+"/{name}/retry", "Operations", "Post again what a projection has parked")
+	retry.DefaultStatus = http.StatusNoContent
+	huma.Register(s.api, retry, func(ctx context.Context, in *struct {
+		Name string `path:"name" doc:"The projection"`
+	}) (*struct{}, error) {
+		if err := s.may(ctx, role.Operate); err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		return nil, s.refused(ctx, s.Operator.Retry(ctx, in.Name))
+	})
+
+	alive := operation(http.MethodGet, "/healthz", "Operations", "Whether the process is alive")
+	alive.Security = []map[string][]string{}
+	huma.Register(s.api, alive, func(context.Context, *struct{}) (*struct{ Body Health }, error) {
+		return &struct{ Body Health }{Health{Status: "alive"}}, nil
+	})
+	ready := operation(http.MethodGet, "/readyz", "Operations", "Whether the desk can serve, and if not, why")
+	ready.Security = []map[string][]string{}
+	ready.Errors = []int{http.StatusServiceUnavailable}
+	huma.Register(s.api, ready, func(ctx context.Context, _ *struct{}) (*struct{ Body Health }, error) {
+		if err := s.Operator.Ready(ctx); err != nil {
+			return nil, retryable("not-ready", upper(err.Error())+".")
+		}
+		return &struct{ Body Health }{Health{Status: "ready"}}, nil
+	})
+}
+
+// Health is the answer of a health check.
+type Health struct {
+	Status string `json:"status" doc:"alive or ready"`
+}
+
+// imports takes the lines of a journal as they are, plain or gzip.
+func (s *server) imports() {
+	op := operation(http.MethodPost, "/v1/import", "Operations", "Play the lines of a journal")
+	op.DefaultStatus = http.StatusOK
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
+	}}
+	huma.Register(s.api, op, func(ctx context.Context, in *importRequest) (*struct{ Body ImportAnswer }, error) {
+		if err := s.may(ctx, role.Import); err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		by, err := s.by(ctx, Asking{}, "")
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		answer, err := s.Import(ctx, ImportOptions{Source: in.Source, Actor: by.Actor, RetryRejected: in.RetryRejected, Strict: in.Strict}, in.body)
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		return &struct{ Body ImportAnswer }{answer}, nil
+	})
+}
+
+// importRequest reads its body as it plays it.
+type importRequest struct {
+	Source        string `query:"source" default:"journal" minLength:"1" maxLength:"100" doc:"Keeps the names of two desks apart"`
+	RetryRejected bool   `query:"retry_rejected" doc:"Play lines again that were rejected or malformed before"`
+	Strict        bool   `query:"strict" doc:"Stop at the first line that is refused"`
+	body          io.Reader
+}
+
+// Resolve takes the body.
+func (r *importRequest) Resolve(ctx huma.Context) []error {
+	request, writer := humago.Unwrap(ctx)
+	r.body = http.MaxBytesReader(writer, request.Body, MaxImport)
+	return nil
+}

@@ -1,0 +1,211 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"daybook/domain"
+	"daybook/domain/event"
+	"daybook/domain/role"
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// Reading is what a query's request says beside what it asks.
+type Reading struct {
+	After  string `header:"Daybook-After" doc:"Wait until the read models have this position, which a command's answer gave"`
+	Prefer string `header:"Prefer" doc:"wait=N: wait at most N seconds (5, at most 60); handling=strict: 409 rather than older data"`
+}
+
+// Listing is what a query for a list says beside its filters.
+type Listing struct {
+	Reading
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many rows, at most"`
+	Cursor string `query:"cursor" doc:"The next of the answer before"`
+	Sort   string `query:"sort" doc:"A column, with - before it for descending"`
+}
+
+func (l Listing) page() readmodels.Page {
+	return readmodels.Page{Limit: l.Limit, Cursor: l.Cursor, Sort: l.Sort}
+}
+
+// Answered is the answer to a query.
+type Answered[B any] struct {
+	ETag     string `header:"ETag" doc:"The thing's revision, for one thing"`
+	Position string `header:"Daybook-Position" doc:"The position of the read models that answered"`
+	StaleBy  string `header:"Daybook-Stale-By" doc:"How many events the answer is older than Daybook-After; only if it is"`
+	Link     string `header:"Link" doc:"The next page, for a list"`
+	Body     B
+}
+
+// A List is a page of rows.
+type List[R any] struct {
+	Data []R     `json:"data" doc:"The rows"`
+	Next *string `json:"next" doc:"The cursor of the next page, or null"`
+}
+
+// read waits as the request wants and asks the read models.
+func read[B any](ctx context.Context, s *server, r Reading, p role.Permission, ask func(readmodels.Queryer) (B, error)) (*Answered[B], error) {
+	if err := s.may(ctx, p); err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	stale, err := s.await(ctx, r)
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	answer := &Answered[B]{StaleBy: stale}
+	err = s.Live.Read(func(db *readmodels.DB) (err error) {
+		answer.Position = s.Live.Position().String()
+		answer.Body, err = ask(db.Readers)
+		return err
+	})
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	return answer, nil
+}
+
+// await waits until the read models have the position that the request wants, and says by how much they lack it if that
+// takes too long.
+func (s *server) await(ctx context.Context, r Reading) (stale string, err error) {
+	if r.After == "" {
+		return "", nil
+	}
+	after, err := eventstore.ParsePosition(r.After)
+	if err != nil {
+		return "", domain.Invalid("Daybook-After", "position-malformed", "Daybook-After must be the Daybook-Position of an answer.")
+	}
+	head, err := s.Desk.Store.Head(ctx)
+	if err != nil {
+		return "", err
+	}
+	if after > head {
+		return "", domain.Invalid("Daybook-After", "position-unknown", "The log has no position %s yet; it ends at %s. Is this the right desk?", after, head)
+	}
+	patience, strict := preferences(r.Prefer)
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = s.Live.Wait(waiting, after)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		if strict {
+			return "", problem(http.StatusConflict, "not-yet", "The read models are not at this position yet. Try again, or do without handling=strict.")
+		}
+		return strconv.FormatUint(uint64(after-s.Live.Position()), 10), nil
+	}
+	return "", err
+}
+
+func preferences(prefer string) (patience time.Duration, strict bool) {
+	patience = 5 * time.Second
+	for part := range strings.FieldsFuncSeq(prefer, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
+		if seconds, found := strings.CutPrefix(part, "wait="); found {
+			if n, err := strconv.Atoi(seconds); err == nil && n >= 0 {
+				patience = min(time.Duration(n), 60) * time.Second
+			}
+		}
+		strict = strict || part == "handling=strict"
+	}
+	return patience, strict
+}
+
+// listing asks for a page of rows.
+func listing[R any](ctx context.Context, s *server, l Listing, path string, p role.Permission, ask func(readmodels.Queryer) (readmodels.Found[R], error)) (*Answered[List[R]], error) {
+	answer, err := read(ctx, s, l.Reading, p, func(q readmodels.Queryer) (List[R], error) {
+		found, err := ask(q)
+		list := List[R]{Data: found.Rows}
+		if found.Next != "" {
+			list.Next = &found.Next
+		}
+		return list, err
+	})
+	if err == nil && answer.Body.Next != nil {
+		answer.Link = "<" + path + "?cursor=" + *answer.Body.Next + `>; rel="next"`
+	}
+	return answer, err
+}
+
+// OneThing asks for one thing, as it is or as it was.
+type OneThing struct {
+	Reading
+	ID   uuid.UUID `path:"id" format:"uuid" doc:"The thing"`
+	AsOf string    `query:"as_of" doc:"As it was: an instant (RFC 3339) by when it happened, or a position of the log"`
+}
+
+// get binds a route to one row, as it is by the read model, or as it was by its own stream. seen refuses rows that the
+// caller may not see; nil sees all.
+func get[R any](s *server, path, tag, summary, category string, p role.Permission, table readmodels.Table, revision func(R) int64, seen func(context.Context, R) error) {
+	op := operation(http.MethodGet, path, tag, summary)
+	huma.Register(s.api, op, func(ctx context.Context, in *OneThing) (*Answered[R], error) {
+		answer, err := getOne(ctx, s, in, category, p, table, revision)
+		if err == nil && seen != nil {
+			err = seen(ctx, answer.Body)
+		}
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		return answer, nil
+	})
+}
+
+func getOne[R any](ctx context.Context, s *server, in *OneThing, category string, p role.Permission, table readmodels.Table, revision func(R) int64) (*Answered[R], error) {
+	nothing := domain.NotFound(category+"-unknown", "There is no such %s.", category)
+	if in.AsOf == "" {
+		answer, err := read(ctx, s, in.Reading, p, func(q readmodels.Queryer) (R, error) {
+			row, found, err := readmodels.One[R](ctx, q, table, in.ID)
+			if err == nil && !found {
+				err = nothing
+			}
+			return row, err
+		})
+		if err == nil {
+			answer.ETag = etag(eventstore.Revision(revision(answer.Body)))
+		}
+		return answer, err
+	}
+	if err := s.may(ctx, p); err != nil {
+		return nil, err
+	}
+	keep, err := cutAt(in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	row, err := s.Row(ctx, category, in.ID, keep)
+	if errors.Is(err, ErrNoRow) {
+		return nil, domain.NotFound(category+"-unknown", "There was no such %s then.", category)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Answered[R]{ETag: etag(row.Revision), Position: row.Position.String(), Body: row.Value.(R)}, nil
+}
+
+// cutAt says which events count for a thing as it was.
+func cutAt(asOf string) (func(event.Metadata, eventstore.Revision, eventstore.Position) bool, error) {
+	if position, err := eventstore.ParsePosition(asOf); err == nil {
+		return func(_ event.Metadata, _ eventstore.Revision, p eventstore.Position) bool { return p <= position }, nil
+	}
+	at, err := time.Parse(time.RFC3339, asOf)
+	if err != nil {
+		return nil, domain.Invalid("as_of", "instant-malformed", "as_of must be an instant such as 2012-01-01T00:00:00+01:00, or a position of the log.")
+	}
+	return func(m event.Metadata, _ eventstore.Revision, _ eventstore.Position) bool { return !m.At.After(at) }, nil
+}
+
+// instantOf reads a limit in time; empty is none.
+func instantOf(field, text string) (readmodels.Instant, error) {
+	if text == "" {
+		return 0, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0, domain.Invalid(field, "instant-malformed", "%s must be an instant such as 2012-01-01T00:00:00+01:00.", field)
+	}
+	return readmodels.At(at), nil
+}

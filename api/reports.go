@@ -1,0 +1,188 @@
+package api
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"daybook/domain"
+	"daybook/domain/profile"
+	"daybook/domain/role"
+	"daybook/domain/ticket"
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// ReportQuery asks for the agent report.
+type ReportQuery struct {
+	Reading
+	Accept     string                 `header:"Accept" doc:"text/csv for a table"`
+	From       string                 `query:"from" format:"date" required:"true" doc:"The first day"`
+	To         string                 `query:"to" format:"date" required:"true" doc:"The day after the last"`
+	Zone       string                 `query:"tz" default:"UTC" doc:"The IANA zone of days and hours"`
+	By         readmodels.Granularity `query:"by" enum:"hour,day,week,month" default:"day" doc:"How long a bucket is"`
+	Agent      uuid.UUID              `query:"agent" format:"uuid" doc:"One agent"`
+	Department uuid.UUID              `query:"department" format:"uuid" doc:"The tickets' department then, and where services were on"`
+	Channel    ticket.Channel         `query:"channel" enum:"email,chat,call,form,forum,facebook,x,whatsapp,api" doc:"The tickets' channel"`
+	Tag        string                 `query:"tag" doc:"A tag, by id or name, that the tickets had then"`
+	Metrics    []readmodels.Metric    `query:"metrics" doc:"Those wanted, with commas between; left out, all"`
+	KnownAt    string                 `query:"known_at" doc:"What was known at a position of the log, or at an instant of recording"`
+	Definition int                    `query:"definition" default:"1" minimum:"1" maximum:"1" doc:"The version of what the metrics mean"`
+	Excluded   bool                   `query:"excluded" doc:"Also tickets that are spam or deleted"`
+}
+
+// Reported is a report, as JSON or as CSV.
+type Reported struct {
+	Position    string `header:"Daybook-Position"`
+	StaleBy     string `header:"Daybook-Stale-By"`
+	ContentType string `header:"Content-Type"`
+	Body        any
+}
+
+func (s *server) reports() {
+	op := operation(http.MethodGet, "/v1/reports/agents", "Reports", "The agent performance report")
+	op.Responses = map[string]*huma.Response{"200": {
+		Description: "The report",
+		Content: map[string]*huma.MediaType{
+			"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reportType, true, "Report")},
+			"text/csv":         {Schema: &huma.Schema{Type: huma.TypeString}},
+		},
+	}}
+	huma.Register(s.api, op, s.agentReport)
+	huma.Register(s.api, operation(http.MethodGet, "/v1/reports/metrics", "Reports", "What each metric means"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[readmodels.MetricInfo] }, error) {
+		if err := s.may(ctx, role.ReportsRead); err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		return &struct{ Body List[readmodels.MetricInfo] }{List[readmodels.MetricInfo]{Data: readmodels.Catalogue}}, nil
+	})
+}
+
+var reportType = reflect.TypeFor[readmodels.Report]()
+
+func (s *server) agentReport(ctx context.Context, in *ReportQuery) (*Reported, error) {
+	ask, err := s.reportQuery(ctx, in)
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	answer, err := read(ctx, s, in.Reading, role.ReportsRead, func(q readmodels.Queryer) (readmodels.Report, error) {
+		if ask.KnownAt, err = s.knownAt(ctx, q, in.KnownAt); err != nil {
+			return readmodels.Report{}, err
+		}
+		return readmodels.AgentReport(ctx, q, ask)
+	})
+	if err != nil {
+		return nil, err
+	}
+	reported := &Reported{Position: answer.Position, StaleBy: answer.StaleBy, ContentType: "application/json", Body: answer.Body}
+	if strings.Contains(in.Accept, "text/csv") {
+		reported.ContentType, reported.Body = "text/csv; charset=utf-8", reportCSV(answer.Body)
+	}
+	return reported, nil
+}
+
+func (s *server) reportQuery(ctx context.Context, in *ReportQuery) (ask readmodels.ReportQuery, err error) {
+	ask = readmodels.ReportQuery{By: in.By, Agent: in.Agent, Department: in.Department, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded}
+	var fromErr, toErr, zoneErr error
+	if ask.From, fromErr = time.Parse(time.DateOnly, in.From); fromErr != nil {
+		fromErr = domain.Invalid("from", "date-malformed", "from must be a date such as 2014-02-01.")
+	}
+	if ask.To, toErr = time.Parse(time.DateOnly, in.To); toErr != nil {
+		toErr = domain.Invalid("to", "date-malformed", "to must be a date such as 2014-02-01.")
+	}
+	if _, zoneErr = profile.Zone("tz", in.Zone); zoneErr == nil {
+		ask.Zone, zoneErr = time.LoadLocation(in.Zone)
+	}
+	if err := domain.Join(fromErr, toErr, zoneErr); err != nil {
+		return ask, err
+	}
+	if in.Tag != "" {
+		ask.Tag, err = s.ticketTag()(ctx, in.Tag)
+	}
+	return ask, err
+}
+
+// knownAt finds the position of a cut-off; without one, that of the read models.
+func (s *server) knownAt(ctx context.Context, q readmodels.Queryer, text string) (readmodels.Position, error) {
+	now := readmodels.Position(s.Live.Position())
+	if text == "" {
+		return now, nil
+	}
+	if position, err := eventstore.ParsePosition(text); err == nil {
+		if readmodels.Position(position) > now {
+			return 0, domain.Invalid("known_at", "position-unknown", "known_at lies in the future: the log is at position %d.", now)
+		}
+		return readmodels.Position(position), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0, domain.Invalid("known_at", "instant-malformed", "known_at must be a position of the log, or an instant such as 2014-02-01T00:00:00+01:00.")
+	}
+	if at.After(s.Now()) {
+		return 0, domain.Invalid("known_at", "instant-in-future", "known_at lies in the future.")
+	}
+	return readmodels.KnownBy(ctx, q, readmodels.At(at))
+}
+
+// reportCSV is a report as a table: one column a figure. Text that a spreadsheet could take for a formula is quoted.
+func reportCSV(r readmodels.Report) []byte {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	for i, row := range r.Data {
+		head, line := []string{"bucket", "agent_id", "agent"}, []string{row.Bucket, idOrNothing(row.AgentID), unformula(row.Agent)}
+		for _, v := range row.Values {
+			name := string(v.Metric)
+			if sample, ok := v.Value.(readmodels.Sample); ok {
+				head = append(head, name+"_n", name+"_sum", name+"_avg", name+"_p50", name+"_p90")
+				line = append(line, strconv.Itoa(sample.N), number(sample.Sum), number(sample.Avg), number(sample.P50), number(sample.P90))
+				continue
+			}
+			head = append(head, name)
+			line = append(line, figure(v.Value))
+		}
+		if i == 0 {
+			w.Write(head)
+		}
+		w.Write(line)
+	}
+	w.Flush()
+	return []byte(b.String())
+}
+
+func idOrNothing(r readmodels.Ref) string {
+	if r == (readmodels.Ref{}) {
+		return ""
+	}
+	return uuid.UUID(r).String()
+}
+
+func unformula(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+func number(f *float64) string {
+	if f == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*f, 'f', -1, 64)
+}
+
+func figure(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case float64:
+		return number(&v)
+	}
+	return fmt.Sprint(v)
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/bench/limit"
+	"daybook/eventstore"
+	"daybook/eventstore/sqlite"
+)
+
+var appends = []measure{
+	{id: "P1", title: "durable append, embedded store, 64 callers", reference: "the same store, one transaction per append", must: 9, aim: 14, start: startP1},
+	{id: "P2", title: "durable append, embedded store, 64 callers", reference: "hand-written log file, preallocated, group commit", must: 0.27, aim: 0.5, start: startP2},
+	{id: "P3", title: "durable append, embedded store, 1 caller", reference: "4 KiB overwritten and fdatasynced", must: 0.85, aim: 0.95, start: startP3},
+}
+
+const (
+	manyCallers = 64
+	streamCount = 10_000
+	limitSize   = 512 << 20
+)
+
+func startP1(s setting) (rounds, error) {
+	together, err := openStore(s, "together", sqlite.Options{})
+	if err != nil {
+		return rounds{}, err
+	}
+	alone, err := openStore(s, "alone", sqlite.Options{MaxBatch: 1})
+	if err != nil {
+		return rounds{}, errors.Join(err, together.Close())
+	}
+	return rounds{
+		ours:      appending(s, manyCallers, toStore(together), 0),
+		reference: appending(s, manyCallers, toStore(alone), 0),
+		stop:      func() error { return errors.Join(together.Close(), alone.Close()) },
+	}, nil
+}
+
+func startP2(s setting) (rounds, error) {
+	store, err := openStore(s, "store", sqlite.Options{})
+	if err != nil {
+		return rounds{}, err
+	}
+	log, err := limit.Create(filepath.Join(s.dir, "limit"), limitSize)
+	if err != nil {
+		return rounds{}, errors.Join(err, store.Close())
+	}
+	return rounds{
+		ours:      appending(s, manyCallers, toStore(store), 0),
+		reference: appending(s, manyCallers, toLimit(log), -1),
+		stop:      func() error { return errors.Join(store.Close(), log.Close()) },
+	}, nil
+}
+
+func startP3(s setting) (rounds, error) {
+	store, err := openStore(s, "store", sqlite.Options{})
+	if err != nil {
+		return rounds{}, err
+	}
+	return rounds{
+		ours:      appending(s, 1, toStore(store), 0),
+		reference: func() (float64, error) { return syncing(s) },
+		stop:      store.Close,
+	}, nil
+}
+
+// openStore opens a store whose streams have their first event.
+func openStore(s setting, name string, opts sqlite.Options) (*sqlite.Store, error) {
+	path := filepath.Join(s.dir, name+".db")
+	store, err := sqlite.Open(path, sqlite.Options{})
+	if err != nil {
+		return nil, err
+	}
+	err = inParallel(manyCallers, func(caller int) error {
+		for n := caller; n < streamCount; n += manyCallers {
+			if err := toStore(store)(streamNames[n], -1, newID(), payloads[n%len(payloads)]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, store.Close()); err != nil {
+		return nil, err
+	}
+	return sqlite.Open(path, opts)
+}
+
+// An appender adds one event to a stream that is at a revision.
+type appender func(stream string, expected int64, id uuid.UUID, p payload) error
+
+func toStore(store eventstore.Store) appender {
+	return func(stream string, expected int64, id uuid.UUID, p payload) error {
+		_, err := store.Append(context.Background(), stream, eventstore.Revision(expected),
+			[]eventstore.Event{{ID: id, Type: eventType, Data: p.data, Meta: p.meta}})
+		return err
+	}
+}
+
+func toLimit(log *limit.Log) appender {
+	return func(stream string, expected int64, id uuid.UUID, p payload) error {
+		return log.Append(stream, expected, id, eventType, p.data, p.meta)
+	}
+}
+
+// appending returns a side that appends single events to random streams, each caller to his own, so that nobody meets
+// a conflict. Revisions go on from one round to the next.
+func appending(s setting, callers int, appendOne appender, first int64) func() (float64, error) {
+	revisions := make([]int64, streamCount)
+	for i := range revisions {
+		revisions[i] = first
+	}
+	return func() (float64, error) {
+		var total atomic.Int64
+		start := time.Now()
+		err := inParallel(callers, func(caller int) error {
+			done := 0
+			for ; time.Since(start) < s.time; done++ {
+				n := rand.IntN(streamCount/callers)*callers + caller
+				if err := appendOne(streamNames[n], revisions[n], newID(), payloads[rand.IntN(len(payloads))]); err != nil {
+					return err
+				}
+				revisions[n]++
+			}
+			total.Add(int64(done))
+			return nil
+		})
+		return float64(total.Load()) / time.Since(start).Seconds(), err
+	}
+}
+
+// syncing says how often in a second the disk makes one block durable, in a file that does not grow.
+func syncing(s setting) (float64, error) {
+	const block, blocks = 4096, 4096
+	file, err := os.Create(filepath.Join(s.dir, "raw"))
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	if _, err := file.Write(make([]byte, block*blocks)); err != nil {
+		return 0, err
+	}
+	if err := file.Sync(); err != nil {
+		return 0, err
+	}
+	content := make([]byte, block)
+	start, n := time.Now(), 0
+	for ; time.Since(start) < s.time; n++ {
+		content[n%block]++
+		if _, err := file.WriteAt(content, int64(n%blocks)*block); err != nil {
+			return 0, err
+		}
+		if err := syscall.Fdatasync(int(file.Fd())); err != nil {
+			return 0, err
+		}
+	}
+	return float64(n) / time.Since(start).Seconds(), nil
+}
+
+// inParallel runs work once for each caller and waits for all.
+func inParallel(callers int, work func(caller int) error) error {
+	errs := make([]error, callers)
+	var all sync.WaitGroup
+	for caller := range callers {
+		all.Go(func() { errs[caller] = work(caller) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// A payload is what an event carries: 373 bytes of JSON and about 150 of metadata.
+type payload struct{ data, meta []byte }
+
+const eventType = "ticket-replied"
+
+var payloads = func() (all [256]payload) {
+	for i := range all {
+		data := fmt.Sprintf(`{"message":"%s","from":"agent","channel":"email","body":"`, newID())
+		for len(data) < 371 {
+			data += string(rune('a' + rand.IntN(26)))
+		}
+		all[i].data = []byte(data + `"}`)
+		all[i].meta = fmt.Appendf(nil, `{"at":"2026-01-02T15:04:05.000006Z","actor":"agent:%s","request":"%s","correlation":"%d"}`,
+			newID(), newID(), 1000+i)
+	}
+	return all
+}()
+
+var streamNames = func() (all [streamCount]string) {
+	for i := range all {
+		all[i] = "ticket-" + newID().String()
+	}
+	return all
+}()
+
+// newID is cheap, so that the callers do not measure the randomness of the system.
+func newID() (id uuid.UUID) {
+	binary.LittleEndian.PutUint64(id[:], rand.Uint64())
+	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
+	return id
+}

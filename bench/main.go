@@ -1,0 +1,137 @@
+// Bench measures Daybook against references in the same run, because machines are shared and noisy: what counts is the
+// ratio, not the rate.
+//
+//	go run ./bench                  all measures, into bench/results
+//	go run ./bench -only P1,P2      some of them
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A measure is a row of the table. To add one is to add it to measures.
+type measure struct {
+	id, title, reference string
+	must, aim            float64 // of the ratio, ours to the reference's
+	start                func(setting) (rounds, error)
+}
+
+// measures are all there are, in the order in which they run.
+var measures []measure
+
+func init() { measures = slices.Concat(appends) }
+
+// A setting is what a measure may use.
+type setting struct {
+	dir  string        // empty, the measure's own, on a disk
+	time time.Duration // for how long each side of a round runs
+}
+
+// Rounds are the two sides of a measure, ready to run in turn. Each says how much it did in a second.
+type rounds struct {
+	ours, reference func() (float64, error)
+	stop            func() error
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := flags.String("only", "", "measures to run, such as P1,P2; without it, all")
+	n := flags.Int("rounds", 9, "rounds of each measure; below five the median means little")
+	length := flags.Duration("time", time.Second, "length of each side of a round")
+	dir := flags.String("dir", "", "where to write while measuring; a disk, not memory (default: a temporary directory)")
+	results := flags.String("results", "bench/results", "where to leave the results; what is there of other measures stays")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	chosen, err := choose(*only)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp(*dir, "daybook-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	where, err := describe(work)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, where)
+	var found []result
+	for _, m := range chosen {
+		r, err := m.run(ctx, filepath.Join(work, m.id), *n, *length, out)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.id, err)
+		}
+		found = append(found, r)
+	}
+	fmt.Fprintln(out)
+	writeTable(out, found)
+	return leave(*results, where, found)
+}
+
+// choose picks measures by their ids.
+func choose(only string) ([]measure, error) {
+	if only == "" {
+		return measures, nil
+	}
+	var chosen []measure
+	for id := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(measures, func(m measure) bool { return m.id == strings.TrimSpace(id) })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no measure %q", id)
+		}
+		chosen = append(chosen, measures[i])
+	}
+	return chosen, nil
+}
+
+// run runs the two sides in turn.
+func (m measure) run(ctx context.Context, dir string, n int, length time.Duration, out io.Writer) (r result, err error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(dir)
+	sides, err := m.start(setting{dir: dir, time: length})
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, sides.stop()) }()
+	r = result{ID: m.id, Must: m.must, Aim: m.aim}
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return r, err
+		}
+		ours, err := sides.ours()
+		if err != nil {
+			return r, err
+		}
+		reference, err := sides.reference()
+		if err != nil {
+			return r, err
+		}
+		r.Rounds = append(r.Rounds, round{Ours: ours, Reference: reference, Ratio: ours / reference})
+		fmt.Fprintf(out, "%s round %d: %.0f/s to %.0f/s = %.3g\n", m.id, i+1, ours, reference, ours/reference)
+	}
+	r.Value = median(r.Rounds, func(r round) float64 { return r.Ratio })
+	return r, nil
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// A result is what a measure came to. Its value is the median of the rounds' ratios.
+type result struct {
+	ID     string  `json:"id"`
+	Value  float64 `json:"value"`
+	Must   float64 `json:"must"`
+	Aim    float64 `json:"aim"`
+	Rounds []round `json:"rounds"`
+}
+
+// A round is one run of either side, in things done per second.
+type round struct {
+	Ours      float64 `json:"ours"`
+	Reference float64 `json:"reference"`
+	Ratio     float64 `json:"ratio"`
+}
+
+// median takes the middle one by value, the mean of the middle two if their number is even.
+func median(rounds []round, value func(round) float64) float64 {
+	values := make([]float64, len(rounds))
+	for i, r := range rounds {
+		values[i] = value(r)
+	}
+	slices.Sort(values)
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+}
+
+func (r result) verdict() string {
+	switch {
+	case r.Value >= r.Aim:
+		return "aim reached"
+	case r.Value >= r.Must:
+		return "enough"
+	}
+	return "too slow"
+}
+
+// writeTable writes results as a table in Markdown, which reads well on a terminal too.
+func writeTable(out io.Writer, results []result) {
+	fmt.Fprintln(out, "| # | what | reference in the same run | ours /s | reference /s | ratio | must | aim | |")
+	fmt.Fprintln(out, "|---|---|---|--:|--:|--:|--:|--:|---|")
+	for _, r := range results {
+		m := byID(r.ID)
+		fmt.Fprintf(out, "| %s | %s | %s | %.0f | %.0f | **%.3g** | %g | %g | %s |\n", r.ID, m.title, m.reference,
+			median(r.Rounds, func(r round) float64 { return r.Ours }),
+			median(r.Rounds, func(r round) float64 { return r.Reference }),
+			r.Value, r.Must, r.Aim, r.verdict())
+	}
+}
+
+// leave writes latest.json, latest.md and latest.svg. Results of measures that did not run now are kept as they were.
+func leave(dir, where string, results []result) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "latest.json")
+	var all []result
+	old, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(old, &all)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read the results of earlier runs in %s: %w", path, err)
+	}
+	for _, r := range results {
+		all = slices.DeleteFunc(all, func(o result) bool { return o.ID == r.ID })
+		all = append(all, r)
+	}
+	all = slices.DeleteFunc(all, func(r result) bool { return byID(r.ID).id == "" })
+	order := func(r result) int { return slices.IndexFunc(measures, func(m measure) bool { return m.id == r.ID }) }
+	slices.SortFunc(all, func(a, b result) int { return cmp.Compare(order(a), order(b)) })
+
+	data, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	var table strings.Builder
+	fmt.Fprintf(&table, "# Measured\n\n%s\n\n", where)
+	writeTable(&table, all)
+	fmt.Fprintf(&table, "\n![How near each measure is to what it must reach](latest.svg)\n")
+	return errors.Join(
+		os.WriteFile(path, append(data, '\n'), 0o644),
+		os.WriteFile(filepath.Join(dir, "latest.md"), []byte(table.String()), 0o644),
+		os.WriteFile(filepath.Join(dir, "latest.svg"), []byte(plot(all)), 0o644),
+	)
+}
+
+func byID(id string) measure {
+	for _, m := range measures {
+		if m.id == id {
+			return m
+		}
+	}
+	return measure{}
+}
+
+// plot draws a bar for each measure, from nothing to its aim, with a line at what it must reach and a dot a round.
+func plot(results []result) string {
+	const left, width, line = 60, 600, 34
+	var b strings.Builder
+	height := line*len(results) + 30
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13">`+"\n", left+width+140, height)
+	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n")
+	for i, r := range results {
+		top := 10 + i*line
+		x := func(v float64) float64 { return left + width*min(v/r.Aim, 1.15)/1.15 }
+		colour := "#2a7f62"
+		if r.Value < r.Must {
+			colour = "#b5402e"
+		}
+		fmt.Fprintf(&b, `<text x="10" y="%d">%s</text>`, top+17, r.ID)
+		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="20" fill="%s" opacity="0.55"/>`, left, top+2, x(r.Value)-left, colour)
+		fmt.Fprintf(&b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="black" stroke-width="2"/>`, x(r.Must), x(r.Must), top, top+24)
+		fmt.Fprintf(&b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="black" stroke-dasharray="3"/>`, x(r.Aim), x(r.Aim), top, top+24)
+		for _, o := range r.Rounds {
+			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%d" r="3" fill="%s"/>`, x(o.Ratio), top+12, colour)
+		}
+		fmt.Fprintf(&b, `<text x="%d" y="%d">%.3g (must %g, aim %g)</text>`+"\n", left+width+5, top+17, r.Value, r.Must, r.Aim)
+	}
+	fmt.Fprintf(&b, `<text x="%d" y="%d" fill="#555">solid line: must reach; dashed: aim; dots: rounds</text>`+"\n</svg>\n", left, height-6)
+	return b.String()
+}
+
+// describe says what the figures hold for: versions, cores, the file system, and how durable "durable" is. It refuses
+// to measure a disk that is memory.
+func describe(dir string) (string, error) {
+	const tmpfs = 0x01021994
+	var fsys syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fsys); err != nil {
+		return "", err
+	}
+	if fsys.Type == tmpfs {
+		return "", fmt.Errorf("%s is in memory, where fsync costs nothing; name a directory on a disk with -dir", dir)
+	}
+	var versions []string
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			if d.Path == "modernc.org/sqlite" {
+				versions = append(versions, d.Path+" "+d.Version)
+			}
+		}
+	}
+	return fmt.Sprintf("%s %s/%s, %d cores, %s; file system type %#x. SQLite: journal_mode=WAL, synchronous=FULL (an fsync in every commit); references: fdatasync.",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), strings.Join(versions, ", "), fsys.Type), nil
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/api"
+	"daybook/commands"
+	"daybook/domain"
+	"daybook/domain/agent"
+	"daybook/domain/catalogue"
+	"daybook/domain/event"
+	"daybook/domain/role"
+	"daybook/eventstore"
+	"daybook/eventstore/sqlite"
+	"daybook/projections"
+	"daybook/readmodels"
+	"daybook/vault"
+)
+
+// desk is an open desk: the parts list.
+type desk struct {
+	folder   folder
+	store    eventstore.Store
+	vault    *vault.Vault
+	commands *commands.Desk
+	source   projections.Source
+	live     *readmodels.Live
+	engine   *projections.Engine // nil if open for reading only
+}
+
+// openDesk opens the desk in a folder for the one process that may change it, and makes it if there is none.
+func openDesk(f folder) (*desk, error) {
+	if err := os.MkdirAll(f.Data, 0o700); err != nil {
+		return nil, err
+	}
+	store, err := sqlite.Open(f.path("events.db"), sqlite.Options{})
+	if errors.Is(err, sqlite.ErrInUse) {
+		return nil, status{conflict, fmt.Errorf("the desk in %s is in use by another process. Stop that one first, or talk to it with --url, if the command has that flag", f.Data)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := assemble(f, store)
+	if err != nil {
+		return nil, err
+	}
+	d.engine, err = projections.New(d.source, readmodels.Folder(f.Data), d.live)
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+// readDesk opens the desk in a folder beside whoever may be serving it.
+func readDesk(f folder) (*desk, error) {
+	if _, err := os.Stat(f.path("events.db")); err != nil {
+		return nil, status{notFound, fmt.Errorf("there is no desk in %s: %w", f.Data, err)}
+	}
+	store, err := sqlite.OpenReadOnly(f.path("events.db"))
+	if err != nil {
+		return nil, err
+	}
+	return assemble(f, store)
+}
+
+func assemble(f folder, store eventstore.Store) (*desk, error) {
+	v, err := vault.Open(f.path("vault.db"))
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	d := &desk{folder: f, store: store, vault: v, live: new(readmodels.Live)}
+	d.commands = &commands.Desk{Store: store, Keys: v, Names: v}
+	d.source = projections.Source{Store: store, Decode: d.decode, Projections: projections.All}
+	return d, nil
+}
+
+func (d *desk) close() error {
+	d.live.Close()
+	return errors.Join(d.store.Close(), d.vault.Close())
+}
+
+// decode reads an event back for projections.
+func (d *desk) decode(r eventstore.Recorded) (projections.Recorded, error) {
+	e, meta, err := d.open(r)
+	if err != nil {
+		return projections.Recorded{}, err
+	}
+	category, id, err := event.ParseStream(r.Stream)
+	return projections.Recorded{
+		Event: e, EventID: r.ID, Category: category, ID: id, Revision: r.Revision, Position: r.Position,
+		At: readmodels.At(meta.At), RecordedAt: readmodels.At(r.RecordedAt), Meta: meta,
+	}, err
+}
+
+// open reads an event back and opens it.
+func (d *desk) open(r eventstore.Recorded) (event.Event, event.Metadata, error) {
+	e, err := catalogue.Decode(r.Type, r.Data, r.ID, d.vault)
+	if err != nil {
+		return nil, event.Metadata{}, err
+	}
+	meta, err := event.DecodeMetadata(r.Meta, r.ID, d.vault)
+	return e, meta, err
+}
+
+// row folds a thing's own stream, for the API.
+func (d *desk) row(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (api.Row, error) {
+	row, err := d.source.Row(ctx, category, id, func(r projections.Recorded) bool { return keep(r.Meta, r.Revision, r.Position) })
+	if errors.Is(err, projections.ErrNoRow) {
+		err = api.ErrNoRow
+	}
+	return api.Row(row), err
+}
+
+// begin makes the first owner and his API key, unless that was done before.
+func (d *desk) begin(ctx context.Context) (ownerKey string, err error) {
+	owner := uuid.NewSHA1(d.store.ID(), []byte("first owner"))
+	_, err = commands.Do(ctx, d.commands, agent.Stream, owner, commands.CreateAgent{Name: "Owner", Email: "owner@localhost", Role: role.Owner}, commands.By{
+		Actor: event.TheSystem, Role: role.Owner, At: time.Now(), Request: owner, Correlation: owner.String(), Through: "first-start",
+	})
+	var no *domain.Error
+	if err != nil && !errors.As(err, &no) {
+		return "", fmt.Errorf("making the first owner: %w", err)
+	}
+	path := d.folder.path("owner.key")
+	keys, err := d.vault.APIKeys(ctx)
+	if err != nil || len(keys) > 0 {
+		return path, err
+	}
+	_, token, err := d.vault.NewAPIKey(ctx, "owner.key", role.Owner, owner, time.Now())
+	if err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(path, []byte(token+"\n"), 0o600)
+}
+
+// catchUp posts the read models until they are at the end of the log, and returns why that failed.
+func (d *desk) catchUp(ctx context.Context, progress func(projections.Progress)) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		stop(d.engine.Run(ctx, progress))
+	}()
+	head, err := d.store.Head(ctx)
+	if err == nil {
+		err = d.live.Wait(ctx, head)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	stop(nil)
+	<-ended
+	return err
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"daybook/domain/event"
+	"daybook/journal"
+)
+
+// importCommand plays journals.
+type importCommand struct {
+	folder
+	remote
+	Files         []string `arg:"" name:"file" help:"Journals, plain or gzip." type:"existingfile"`
+	Source        string   `help:"The name of the desk that the journal comes from; it keeps the names of two desks apart." default:"journal"`
+	Region        string   `help:"The country (ISO 3166) of phone numbers without a country code." env:"DAYBOOK_REGION" placeholder:"IT"`
+	Strict        bool     `help:"Stop at the first line that is rejected or malformed."`
+	RetryRejected bool     `help:"Play lines again that were rejected or malformed before."`
+	Output        string   `short:"o" help:"How to say what the lines came to: text or json." enum:"text,json" default:"text"`
+}
+
+// Run plays each file; what was refused is written beside it.
+func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
+	if c.URL != "" {
+		return c.send(ctx, t)
+	}
+	d, err := openDesk(c.folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if _, err := d.begin(ctx); err != nil {
+		return err
+	}
+	var total journal.Counts
+	for _, file := range c.Files {
+		counts, err := c.play(ctx, d, t, file)
+		total = total.Plus(counts)
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", file, err), c.say(t, total))
+		}
+	}
+	if err := c.say(t, total); err != nil {
+		return err
+	}
+	return refusedSome(total)
+}
+
+func refusedSome(c journal.Counts) error {
+	if c.Rejected+c.Malformed > 0 {
+		return status{someRejected, fmt.Errorf("%d lines were refused; the files that end in %s say which and why", c.Rejected+c.Malformed, rejectedEnding)}
+	}
+	return nil
+}
+
+func (c *importCommand) say(t terminal, counts journal.Counts) error {
+	if c.Output == "json" {
+		return json.NewEncoder(t.out).Encode(counts)
+	}
+	_, err := fmt.Fprintf(t.out, "%d lines: %d accepted, %d unchanged, %d duplicate, %d rejected, %d malformed\n",
+		counts.Lines, counts.Accepted, counts.Unchanged, counts.Duplicate, counts.Rejected, counts.Malformed)
+	return err
+}
+
+// play plays one file.
+func (c *importCommand) play(ctx context.Context, d *desk, t terminal, path string) (counts journal.Counts, err error) {
+	lines, err := countLines(path)
+	if err != nil {
+		return counts, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return counts, err
+	}
+	defer file.Close()
+	refused, err := openRefused(path)
+	if err != nil {
+		return counts, err
+	}
+	defer func() { err = errors.Join(err, refused.close()) }()
+	bar := progress(t.talk, lines, path)
+	defer bar.Finish()
+	player := &journal.Player{
+		Desk: d.commands, Source: c.Source, Actor: event.TheSystem, Region: c.Region, Strict: c.Strict, RetryRejected: c.RetryRejected, Now: time.Now,
+		Report: func(outcomes []journal.Outcome) {
+			bar.Add(len(outcomes))
+			refused.write(outcomes)
+		},
+	}
+	return player.Play(ctx, file)
+}
+
+// progress shows lines done, lines per second and time left, on a terminal; elsewhere it is silent.
+func progress(w io.Writer, total int, what string) *progressbar.ProgressBar {
+	file, ok := w.(*os.File)
+	visible := ok && term.IsTerminal(int(file.Fd()))
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetVisibility(visible), progressbar.OptionSetDescription(what),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("lines"), progressbar.OptionClearOnFinish())
+}
+
+func countLines(path string) (int, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	return journal.CountLines(file)
+}
+
+// rejectedEnding is what the name of the file of refused lines ends in.
+const rejectedEnding = ".rejected.ndjson"
+
+// refused is the file of lines that were refused. It grows over several runs of one import and names each line once. It
+// never holds what a line said.
+type refused struct {
+	path  string
+	named map[int]bool
+	file  *os.File
+	err   error
+}
+
+func openRefused(journal string) (*refused, error) {
+	r := &refused{path: journal + rejectedEnding, named: make(map[int]bool)}
+	file, err := os.Open(r.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		var o struct{ Line int }
+		if json.Unmarshal(lines.Bytes(), &o) == nil {
+			r.named[o.Line] = true
+		}
+	}
+	return r, nil
+}
+
+// write adds what was refused. A line that was refused in an earlier run, and is not in the file, was refused just before
+// that run was killed.
+func (r *refused) write(outcomes []journal.Outcome) {
+	for _, o := range outcomes {
+		if o.Result == journal.Duplicate && o.Before.Refused() {
+			o.Result, o.Reason = o.Before, "It was refused in an earlier run; import with --retry-rejected to see why."
+		}
+		if !o.Result.Refused() || r.named[o.Line] || r.err != nil {
+			continue
+		}
+		if r.file == nil {
+			r.file, r.err = os.OpenFile(r.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		}
+		if r.err == nil {
+			r.named[o.Line] = true
+			r.err = json.NewEncoder(r.file).Encode(o)
+		}
+	}
+}
+
+func (r *refused) close() error {
+	if r.file == nil {
+		return r.err
+	}
+	return errors.Join(r.err, r.file.Close())
+}

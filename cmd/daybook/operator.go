@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"daybook/api"
+	"daybook/domain"
+	"daybook/projections"
+	"daybook/readmodels"
+)
+
+// operator keeps the read models while the desk serves.
+type operator struct {
+	desk    *desk
+	log     *slog.Logger
+	posting context.Context
+}
+
+// post runs the engine. What stops it is logged and shows in /readyz: the commands go on.
+func (o *operator) post(ctx context.Context) {
+	if err := o.desk.engine.Run(ctx, nil); err != nil && ctx.Err() == nil {
+		o.log.Error("the read models are no longer posted", "error", err)
+	}
+}
+
+// Status says how each projection is.
+func (o *operator) Status(ctx context.Context) ([]api.ProjectionStatus, error) {
+	all, err := o.desk.engine.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	parked, err := o.parked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]api.ProjectionStatus, len(all))
+	for i, s := range all {
+		shown[i] = api.ProjectionStatus{
+			Name: s.Name, Version: s.Version, Position: s.Position.String(), Applied: s.Applied, LagEvents: s.Lag,
+			LagSeconds: s.Behind.Seconds(), State: string(s.State), Parked: parked[s.Name],
+		}
+		if shown[i].Parked == nil {
+			shown[i].Parked = []string{}
+		}
+		if !s.Moved.IsZero() {
+			shown[i].LastProgress = s.Moved.UTC().Format(time.RFC3339)
+		}
+		if s.Err != nil {
+			shown[i].Failure = s.Err.Error()
+		}
+	}
+	return shown, nil
+}
+
+// parked lists the streams that each projection no longer follows.
+func (o *operator) parked(ctx context.Context) (map[string][]string, error) {
+	streams := make(map[string][]string)
+	err := o.desk.live.Read(func(db *readmodels.DB) error {
+		all, err := readmodels.ReadParked(ctx, db.Readers)
+		for _, p := range all {
+			streams[p.Projection] = append(streams[p.Projection], p.Stream)
+		}
+		return err
+	})
+	if errors.Is(err, readmodels.ErrNotReady) {
+		err = nil
+	}
+	return streams, err
+}
+
+// Rebuild begins a rebuild; how it goes is logged.
+func (o *operator) Rebuild(context.Context) error {
+	began := make(chan error, 1)
+	go func() {
+		err := o.desk.engine.Rebuild(o.posting, projections.RebuildOptions{})
+		began <- err
+		if err != nil && !errors.Is(err, projections.ErrRebuilding) {
+			o.log.Error("rebuilding the read models failed", "error", err)
+		}
+	}()
+	select {
+	case err := <-began:
+		if errors.Is(err, projections.ErrRebuilding) {
+			return domain.Conflict("rebuilding", "The read models are being rebuilt already.")
+		}
+		return err
+	case <-time.After(100 * time.Millisecond): // it would have said so by now
+		return nil
+	}
+}
+
+// maxDifferences is how many differences are shown; all are counted.
+const maxDifferences = 1000
+
+// Verify compares the live read models with the log.
+func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
+	shown := api.Verification{Differences: []string{}}
+	err := o.desk.live.Read(func(db *readmodels.DB) error {
+		v, err := o.desk.source.Verify(ctx, db, func(d projections.Difference) error {
+			if len(shown.Differences) < maxDifferences {
+				shown.Differences = append(shown.Differences, d.String())
+			}
+			return nil
+		})
+		shown.Position, shown.Events, shown.Rows, shown.Same = v.Position.String(), v.Events, v.Rows, v.Differences == 0
+		return err
+	})
+	return shown, err
+}
+
+// Retry posts again what a projection has parked.
+func (o *operator) Retry(ctx context.Context, projection string) error {
+	for _, p := range projections.All {
+		if p.Name == projection {
+			return o.desk.engine.Retry(ctx, projection)
+		}
+	}
+	return domain.NotFound("projection-unknown", "There is no such projection.")
+}
+
+// Ready returns why the desk cannot serve, or nil.
+func (o *operator) Ready(ctx context.Context) error {
+	all, err := o.desk.engine.Status(ctx)
+	if err != nil {
+		return err
+	}
+	parked := 0
+	for _, s := range all {
+		switch s.State {
+		case projections.Stopped, projections.Fenced, projections.Building, projections.Retrying:
+			if s.Err != nil {
+				return fmt.Errorf("the read models are not posted (%s): %w", s.State, s.Err)
+			}
+			return fmt.Errorf("the read models are not posted yet (%s)", s.State)
+		}
+		parked += s.Parked
+	}
+	if parked > 0 {
+		return fmt.Errorf("%d things are parked: /v1/projections says which", parked)
+	}
+	return nil
+}

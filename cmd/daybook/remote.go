@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"daybook/api"
+	"daybook/journal"
+)
+
+// remote is how a command talks to a desk that is being served.
+type remote struct {
+	URL     string `help:"Talk to the desk that is served here, instead of opening its folder." placeholder:"http://127.0.0.1:8080"`
+	KeyFile string `help:"The file of the API key for --url; left out, owner.key in the data folder." type:"path" placeholder:"FILE"`
+}
+
+// call sends a request to the desk that is being served and reads its answer.
+func (r remote) call(ctx context.Context, f folder, method, path string, body io.Reader, answer any) error {
+	keyFile := r.KeyFile
+	if keyFile == "" {
+		keyFile = f.path("owner.key")
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		return fmt.Errorf("reading the API key: %w; name its file with --key-file", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.URL, "/")+path, body)
+	if err != nil {
+		return status{wrongUsage, err}
+	}
+	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(key)))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 300 {
+		var p api.Problem
+		if err := json.NewDecoder(response.Body).Decode(&p); err != nil {
+			return fmt.Errorf("the desk answers %s", response.Status)
+		}
+		code := failed
+		switch response.StatusCode {
+		case http.StatusNotFound:
+			code = notFound
+		case http.StatusConflict:
+			code = conflict
+		}
+		return status{code, fmt.Errorf("%s (%s)", p.Detail, p.Code)}
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.NewDecoder(response.Body).Decode(answer)
+}
+
+// partSize is how much of a journal goes into one request, in bytes.
+const partSize = 4 << 20
+
+// send has the desk that is being served play the journals, a part at a time.
+func (c *importCommand) send(ctx context.Context, t terminal) error {
+	query := url.Values{"source": {c.Source}, "retry_rejected": {fmt.Sprint(c.RetryRejected)}, "strict": {fmt.Sprint(c.Strict)}}
+	var total journal.Counts
+	for _, path := range c.Files {
+		if err := c.sendFile(ctx, t, path, "/v1/import?"+query.Encode(), &total); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if err := c.say(t, total); err != nil {
+		return err
+	}
+	return refusedSome(total)
+}
+
+func (c *importCommand) sendFile(ctx context.Context, t terminal, path, query string, total *journal.Counts) (err error) {
+	lines, err := countLines(path)
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	refused, err := openRefused(path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := refused.close(); err == nil {
+			err = closeErr
+		}
+	}()
+	bar := progress(t.talk, lines, path)
+	defer bar.Finish()
+	return journal.Parts(file, partSize, func(first int, part []byte) error {
+		var answer api.ImportAnswer
+		if err := c.call(ctx, c.folder, http.MethodPost, query, bytes.NewReader(part), &answer); err != nil {
+			return err
+		}
+		*total = total.Plus(journal.Counts{
+			Lines: answer.Lines, Accepted: answer.Accepted, Unchanged: answer.Unchanged, Duplicate: answer.Duplicate, Rejected: answer.Rejected, Malformed: answer.Malformed,
+		})
+		outcomes := make([]journal.Outcome, len(answer.Outcomes))
+		for i, o := range answer.Outcomes {
+			outcomes[i] = journal.Outcome{Line: first + o.Line - 1, ID: o.ID, Result: journal.Result(o.Outcome), Code: o.Code, Reason: o.Reason}
+		}
+		refused.write(outcomes)
+		bar.Add(len(outcomes))
+		if c.Strict && answer.Rejected+answer.Malformed > 0 {
+			return journal.ErrStopped
+		}
+		return nil
+	})
+}

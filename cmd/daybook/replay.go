@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"daybook/eventstore"
+	"daybook/projections"
+	"daybook/readmodels"
+)
+
+// replayCommand writes the read models of a past moment.
+type replayCommand struct {
+	folder
+	AsOf string `required:"" help:"An instant (RFC 3339), by when things happened, or a position of the log." placeholder:"T"`
+	To   string `required:"" help:"The file to write: an SQLite database that any tool opens." type:"path" placeholder:"FILE"`
+}
+
+// Run works beside whoever serves the desk.
+func (c *replayCommand) Run(ctx context.Context, t terminal) (err error) {
+	cut, err := cutAt(c.AsOf)
+	if err != nil {
+		return err
+	}
+	d, err := readDesk(c.folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.source.Replay(ctx, cut, c.To); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.out, "%s holds the read models as of %s\n", c.To, c.AsOf)
+	return err
+}
+
+func cutAt(asOf string) (projections.Cut, error) {
+	if position, err := eventstore.ParsePosition(asOf); err == nil && position > 0 {
+		return projections.Cut{Position: position}, nil
+	}
+	at, err := time.Parse(time.RFC3339, asOf)
+	if err != nil {
+		return projections.Cut{}, status{wrongUsage, fmt.Errorf("--as-of must be an instant such as 2012-01-01T00:00:00+01:00, or a position of the log from 1 on, not %q", asOf)}
+	}
+	return projections.Cut{At: readmodels.At(at)}, nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"daybook/api"
+	"daybook/journal"
+)
+
+// serveCommand serves the API and posts the read models, in one process.
+type serveCommand struct {
+	folder
+	Listen  string        `help:"Where the API listens. Anything but loopback needs TLS in front of it." default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN"`
+	Metrics string        `help:"Where /metrics listens, without a key; left out, it is on the API's address for loopback only." env:"DAYBOOK_METRICS" placeholder:"ADDRESS"`
+	Region  string        `help:"The country (ISO 3166) of phone numbers without a country code; left out, every number needs one. A change does not touch numbers that were kept." env:"DAYBOOK_REGION" placeholder:"IT"`
+	Drain   time.Duration `help:"How long requests that were accepted may take after SIGTERM." default:"20s" env:"DAYBOOK_DRAIN"`
+}
+
+// Run serves until the context ends, then answers what it accepted.
+func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
+	d, err := openDesk(c.folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	ownerKey, err := d.begin(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+
+	log := slog.New(slog.NewJSONHandler(t.talk, nil))
+	posting, stopPosting := context.WithCancel(context.WithoutCancel(ctx))
+	o := &operator{desk: d, log: log, posting: posting}
+	posted := make(chan struct{})
+	go func() {
+		defer close(posted)
+		o.post(posting)
+	}()
+	defer func() { stopPosting(); <-posted }()
+
+	m := newMetrics(d, o)
+	handler := api.New(api.Config{
+		Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Log: log,
+		Row: d.row, Decode: d.open, Import: d.importer(c.Region), Operator: o, Drain: ctx,
+	})
+	server := &http.Server{Handler: m.count(handler, c.Metrics == ""), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	if err := m.listen(ctx, c.Metrics); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+
+	url := "http://" + listener.Addr().String()
+	fmt.Fprintf(t.out, "Daybook serves %s\n  read the API   %s/docs\n  the owner's key is in %s\n  try            curl -H \"Authorization: Bearer $(cat %s)\" %s/v1/tickets\n", url, url, ownerKey, ownerKey, url)
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Serve(listener) }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+	}
+	fmt.Fprintln(t.talk, "daybook: stopping: answering what was accepted")
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Drain)
+	defer cancel()
+	if err := server.Shutdown(draining); err != nil {
+		return fmt.Errorf("some requests took longer than %s and were cut off: %w", c.Drain, err)
+	}
+	return nil
+}
+
+// importer plays journals that are sent to the API.
+func (d *desk) importer(region string) func(context.Context, api.ImportOptions, io.Reader) (api.ImportAnswer, error) {
+	return func(ctx context.Context, o api.ImportOptions, lines io.Reader) (api.ImportAnswer, error) {
+		answer := api.ImportAnswer{Outcomes: []api.ImportOutcome{}}
+		player := &journal.Player{
+			Desk: d.commands, Source: o.Source, Actor: o.Actor, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Now: time.Now,
+			Report: func(outcomes []journal.Outcome) {
+				for _, line := range outcomes {
+					answer.Outcomes = append(answer.Outcomes, api.ImportOutcome{Line: line.Line, ID: line.ID, Outcome: string(line.Result), Code: line.Code, Reason: line.Reason})
+				}
+			},
+		}
+		c, err := player.Play(ctx, lines)
+		answer.Lines, answer.Accepted, answer.Unchanged, answer.Duplicate, answer.Rejected, answer.Malformed = c.Lines, c.Accepted, c.Unchanged, c.Duplicate, c.Rejected, c.Malformed
+		if errors.Is(err, journal.ErrStopped) {
+			err = nil
+		}
+		return answer, err
+	}
+}

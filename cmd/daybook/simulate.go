@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"daybook/domain/event"
+	"daybook/journal"
+)
+
+// simulateCommand plays a believable desk.
+type simulateCommand struct {
+	folder
+	Days int    `help:"How many days." default:"14"`
+	Seed int64  `help:"The same seed plays the same desk." default:"1"`
+	From string `help:"The first day." default:"2026-01-05" placeholder:"DATE"`
+	To   string `help:"Write the journal here (- for standard output) instead of playing it." type:"path" placeholder:"FILE"`
+}
+
+// Run plays the simulated journal into the desk; what was played before is not played again.
+func (c *simulateCommand) Run(ctx context.Context, t terminal) (err error) {
+	from, err := time.Parse(time.DateOnly, c.From)
+	if err != nil || c.Days < 1 || c.Days > 3650 {
+		return status{wrongUsage, errors.New("--from must be a date such as 2026-01-05, and --days 1 to 3650")}
+	}
+	var lines bytes.Buffer
+	if err := journal.Simulate(&lines, c.Seed, from, c.Days); err != nil {
+		return err
+	}
+	switch c.To {
+	case "":
+	case "-":
+		_, err := t.out.Write(lines.Bytes())
+		return err
+	default:
+		return os.WriteFile(c.To, lines.Bytes(), 0o600)
+	}
+	d, err := openDesk(c.folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if _, err := d.begin(ctx); err != nil {
+		return err
+	}
+	player := &journal.Player{Desk: d.commands, Source: fmt.Sprintf("simulation-%d", c.Seed), Actor: event.TheSystem, Now: time.Now}
+	counts, err := player.Play(ctx, &lines)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.out, "%d lines: %d accepted, %d unchanged, %d duplicate, %d rejected, %d malformed\n",
+		counts.Lines, counts.Accepted, counts.Unchanged, counts.Duplicate, counts.Rejected, counts.Malformed)
+	return err
+}

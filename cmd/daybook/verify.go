@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"daybook/api"
+	"daybook/readmodels"
+)
+
+// verifyCommand compares the read models with the log.
+type verifyCommand struct {
+	folder
+	remote
+	Output string `short:"o" help:"How to say it: text or json." enum:"text,json" default:"text"`
+}
+
+// Run works beside whoever serves the desk. Differences end it with status 5.
+func (c *verifyCommand) Run(ctx context.Context, t terminal) (err error) {
+	var v api.Verification
+	if c.URL != "" {
+		err = c.call(ctx, c.folder, http.MethodPost, "/v1/projections/verify", nil, &v)
+	} else {
+		v, err = c.verify(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Output == "json" {
+		err = json.NewEncoder(t.out).Encode(v)
+	} else {
+		for _, d := range v.Differences {
+			fmt.Fprintln(t.out, d)
+		}
+		_, err = fmt.Fprintf(t.out, "%d events, %d rows, %d differences at position %s\n", v.Events, v.Rows, len(v.Differences), v.Position)
+	}
+	if err == nil && !v.Same {
+		err = status{notAsItIs, errors.New("the read models are not what the log says; daybook rebuild mends them")}
+	}
+	return err
+}
+
+func (c *verifyCommand) verify(ctx context.Context) (v api.Verification, err error) {
+	d, err := readDesk(c.folder)
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	db, err := readmodels.Folder(c.Data).OpenLive(ctx)
+	if err != nil {
+		return v, err
+	}
+	if db == nil {
+		return v, status{notFound, fmt.Errorf("there are no read models in %s yet: serve it once, or rebuild", c.Data)}
+	}
+	head, err := d.store.Head(ctx)
+	if err != nil {
+		return v, errors.Join(err, db.Close())
+	}
+	d.live.Switch(db, head)
+	return (&operator{desk: d}).Verify(ctx)
+}

@@ -1,0 +1,290 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+
+	"github.com/google/uuid"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"daybook/eventstore"
+)
+
+// format is the version of schema.sql. A file with a newer one is refused.
+const format = 1
+
+//go:embed schema.sql
+var schema string
+
+var (
+	errForeign = errors.New("this is not an event log")
+	errNoLog   = errors.New("there is no event log in it yet")
+)
+
+// settings are the writer's. FULL, so that an answer means that the disk has it; the large cache and the rare checkpoints
+// double the speed of a large log.
+const settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
+
+// A conn is a connection with its statements; one goroutine at a time uses it. It speaks to the driver without
+// database/sql, which copies every event once more and costs as much again as the driver does.
+type conn struct {
+	driver driver.Conn
+	log    uuid.UUID // that it leads to
+
+	forwards, backwards, unindexed, page, streamName, streamID, head         stmt
+	begin, commit, rollback, findStream, idAt, stream, event, index, indexed stmt // the writer's
+}
+
+// dialReader opens a connection to a log. The name is a file's URI, or ":memory:".
+func dialReader(name string) (*conn, error) {
+	return dial(name, func(c *conn) (err error) {
+		if c.log, err = c.identity(); err != nil {
+			return err
+		}
+		return c.prepare(c.readerStatements())
+	})
+}
+
+// dialWriter opens the writer's connection, and makes the tables if there are none.
+func dialWriter(name string, maxPages int) (*conn, error) {
+	return dial(name, func(c *conn) (err error) {
+		if c.log, err = c.create(maxPages); err != nil {
+			return err
+		}
+		if err = errors.Join(c.prepare(c.readerStatements()), c.prepare(c.writerStatements())); err != nil {
+			return err
+		}
+		// What the last writer had not indexed, because it was killed.
+		return c.atomically(c.bringUp)
+	})
+}
+
+func dial(name string, setUp func(*conn) error) (*conn, error) {
+	d, err := new(sqlite.Driver).Open(name)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{driver: d}
+	if err := setUp(c); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// uri names a file for the driver.
+func uri(path, mode string) string {
+	q := url.Values{"mode": {mode}, "_pragma": {"busy_timeout(10000)"}}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// create says which log this is, and makes the tables if there are none. A file that is not ours it leaves as it is.
+func (c *conn) create(maxPages int) (uuid.UUID, error) {
+	id, err := c.identity()
+	isNew := errors.Is(err, errNoLog)
+	if err != nil && !isNew {
+		return uuid.Nil, err
+	}
+	if err := c.run(settings); err != nil {
+		return uuid.Nil, err
+	}
+	if maxPages > 0 {
+		if err := c.run(fmt.Sprintf("PRAGMA max_page_count = %d", maxPages)); err != nil {
+			return uuid.Nil, err
+		}
+	}
+	if !isNew {
+		return id, nil
+	}
+	id = uuid.New()
+	row := fmt.Sprintf("INSERT INTO identity (one, log, format, indexed) VALUES (1, '%s', %d, 0);", id, format)
+	return id, c.run("BEGIN IMMEDIATE;" + schema + row + "COMMIT;")
+}
+
+// identity says which log this is, and whether it can be read at all.
+func (c *conn) identity() (id uuid.UUID, err error) {
+	var tables, ours, version int64
+	err = c.ask("SELECT count(*), coalesce(sum(name = 'identity'), 0) FROM sqlite_schema", func(row []driver.Value) bool {
+		tables, ours = row[0].(int64), row[1].(int64)
+		return true
+	})
+	switch {
+	case err != nil:
+		return uuid.Nil, err
+	case tables == 0:
+		return uuid.Nil, errNoLog
+	case ours == 0:
+		return uuid.Nil, errForeign
+	}
+	var text string
+	err = c.ask("SELECT log, format FROM identity", func(row []driver.Value) bool {
+		text, _ = row[0].(string)
+		version, _ = row[1].(int64)
+		return true
+	})
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if version > format {
+		return uuid.Nil, fmt.Errorf("the log has format %d, and this program knows formats up to %d: a newer one wrote it", version, format)
+	}
+	if id, err = uuid.Parse(text); err != nil {
+		return uuid.Nil, errForeign
+	}
+	return id, nil
+}
+
+func (c *conn) readerStatements() map[*stmt]string {
+	const columns = "SELECT log.position, log.stream, log.revision, id, type, data, meta, recorded_at "
+	const indexed = columns + "FROM revisions AS r JOIN log ON log.position = r.position WHERE r.stream = ? "
+	return map[*stmt]string{
+		&c.head:       "SELECT coalesce(max(position), 0) FROM log",
+		&c.page:       columns + "FROM log WHERE position > ? ORDER BY position LIMIT ?",
+		&c.forwards:   indexed + "AND r.revision >= ? ORDER BY r.revision LIMIT ?",
+		&c.backwards:  indexed + "AND r.revision <= ? ORDER BY r.revision DESC LIMIT ?",
+		&c.unindexed:  columns + "FROM log WHERE position > (SELECT indexed FROM identity) AND stream = (SELECT id FROM streams WHERE name = ?) ORDER BY position",
+		&c.streamID:   "SELECT id FROM streams WHERE name = ? AND EXISTS (SELECT 1 FROM revisions WHERE stream = streams.id)",
+		&c.streamName: "SELECT name FROM streams WHERE id = ?",
+	}
+}
+
+func (c *conn) writerStatements() map[*stmt]string {
+	const revision = "SELECT revision FROM revisions WHERE stream = streams.id ORDER BY revision DESC LIMIT 1"
+	return map[*stmt]string{
+		&c.begin:      "BEGIN IMMEDIATE",
+		&c.commit:     "COMMIT",
+		&c.rollback:   "ROLLBACK",
+		&c.findStream: "SELECT id, (" + revision + ") FROM streams WHERE name = ?",
+		&c.idAt:       "SELECT id, position FROM log WHERE position = (SELECT position FROM revisions WHERE stream = ? AND revision = ?)",
+		&c.index: "INSERT INTO revisions SELECT stream, revision, position FROM log " +
+			"WHERE position > (SELECT indexed FROM identity) ORDER BY stream, revision",
+		&c.indexed: "UPDATE identity SET indexed = (SELECT coalesce(max(position), 0) FROM log)",
+		&c.stream:  "INSERT INTO streams (name) VALUES (?)",
+		&c.event: "INSERT INTO log (position, stream, revision, id, type, data, meta, recorded_at) " +
+			"VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	}
+}
+
+func (c *conn) prepare(statements map[*stmt]string) error {
+	for to, text := range statements {
+		s, err := c.driver.Prepare(text)
+		if err != nil {
+			return err
+		}
+		to.Stmt = s
+	}
+	return nil
+}
+
+// atomically does work in one transaction.
+func (c *conn) atomically(work func() error) error {
+	if _, err := c.begin.exec(); err != nil {
+		return err
+	}
+	err := work()
+	if err == nil {
+		_, err = c.commit.exec()
+	}
+	if err != nil {
+		c.rollback.exec() // fails if SQLite has done so already, which is as well
+	}
+	return err
+}
+
+// bringUp completes the index of revisions. It belongs into a transaction.
+func (c *conn) bringUp() error {
+	if _, err := c.index.exec(); err != nil {
+		return err
+	}
+	_, err := c.indexed.exec()
+	return err
+}
+
+// run executes a script.
+func (c *conn) run(script string) error {
+	_, err := c.driver.(driver.ExecerContext).ExecContext(context.Background(), script, nil)
+	return err
+}
+
+// ask is for what is asked once.
+func (c *conn) ask(question string, take func(row []driver.Value) bool) error {
+	s, err := c.driver.Prepare(question)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return stmt{s}.each(take)
+}
+
+func (c *conn) readHead() (head eventstore.Position, err error) {
+	err = c.head.each(func(row []driver.Value) bool {
+		head = eventstore.Position(row[0].(int64))
+		return true
+	})
+	return head, err
+}
+
+func (c *conn) close() error {
+	for _, statements := range []map[*stmt]string{c.readerStatements(), c.writerStatements()} {
+		for s := range statements {
+			if s.Stmt != nil {
+				s.Close()
+			}
+		}
+	}
+	return c.driver.Close()
+}
+
+// A stmt is a prepared statement.
+type stmt struct{ driver.Stmt }
+
+// exec executes it.
+func (s stmt) exec(args ...driver.Value) (driver.Result, error) {
+	return s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), named(args))
+}
+
+// each calls take with the rows until it returns false. The slice is used again for every row, the values are take's.
+func (s stmt) each(take func(row []driver.Value) bool, args ...driver.Value) error {
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), named(args))
+	if err != nil {
+		return err
+	}
+	row := make([]driver.Value, len(rows.Columns()))
+	for err == nil {
+		if err = rows.Next(row); err == nil && !take(row) {
+			break
+		}
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return errors.Join(err, rows.Close())
+}
+
+func named(args []driver.Value) []driver.NamedValue {
+	n := make([]driver.NamedValue, len(args))
+	for i, v := range args {
+		n[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	return n
+}
+
+// explain says in our words what SQLite says of a file that is none of its own, or is damaged.
+func explain(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_NOTADB:
+			return errForeign
+		case sqlite3.SQLITE_CORRUPT:
+			return fmt.Errorf("the file is damaged; restore it from a backup: %w", err)
+		}
+	}
+	return err
+}

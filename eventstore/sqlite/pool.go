@@ -1,0 +1,64 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+
+	"daybook/eventstore"
+)
+
+// A pool holds the connections that nobody uses. Who takes one owns it until he puts it back.
+type pool struct {
+	idle   chan *conn
+	open   int // connections there are, in use or not
+	closed chan struct{}
+}
+
+func newPool(size int) *pool {
+	return &pool{idle: make(chan *conn, size), closed: make(chan struct{})}
+}
+
+// fill opens as many connections as the pool holds.
+func (p *pool) fill(dial func() (*conn, error)) error {
+	for p.open < cap(p.idle) {
+		c, err := dial()
+		if err != nil {
+			return err
+		}
+		p.open++
+		p.idle <- c
+	}
+	return nil
+}
+
+func (p *pool) get(ctx context.Context) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case <-p.closed:
+		return nil, eventstore.ErrClosed
+	default:
+	}
+	select {
+	case c := <-p.idle:
+		return c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.closed:
+		return nil, eventstore.ErrClosed
+	}
+}
+
+func (p *pool) put(c *conn) { p.idle <- c }
+
+// close waits until all connections are back and closes them.
+func (p *pool) close() error {
+	close(p.closed)
+	var errs []error
+	for ; p.open > 0; p.open-- {
+		c := <-p.idle
+		errs = append(errs, c.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,248 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+)
+
+const (
+	pageEvents = 2048    // read at once, at most
+	pageBytes  = 4 << 20 // of data and metadata, after which a page ends
+	lookAgain  = 100 * time.Millisecond
+)
+
+// Read implements eventstore.Store. It reads pages, so that a long stream needs little memory.
+func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, limit int) iter.Seq2[eventstore.Recorded, error] {
+	return func(yield func(eventstore.Recorded, error) bool) {
+		if from == eventstore.Last && way == eventstore.Forwards {
+			way, limit = eventstore.Backwards, 1
+		}
+		if way == eventstore.Forwards {
+			from = max(from, 0)
+		}
+		for left := limit; limit <= 0 || left > 0; {
+			n := pageEvents
+			if limit > 0 {
+				n = min(n, left)
+			}
+			events, more, err := s.readPage(ctx, stream, from, way, n)
+			if err != nil {
+				yield(eventstore.Recorded{}, err)
+				return
+			}
+			for _, e := range events {
+				if err := ctx.Err(); err != nil {
+					yield(eventstore.Recorded{}, err)
+					return
+				}
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if !more {
+				return
+			}
+			left -= len(events)
+			from = events[len(events)-1].Revision + 1
+			if way == eventstore.Backwards {
+				from -= 2
+			}
+		}
+	}
+}
+
+// readPage reads at most n events of a stream, from memory those that the index does not have yet. Memory is looked at
+// first: what leaves it afterwards has come into the index.
+func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, n int) (events []eventstore.Recorded, more bool, err error) {
+	c, err := s.reading.get(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer s.reading.put(c)
+	loose, err := s.unindexed(c, stream)
+	if err != nil {
+		return nil, false, fmt.Errorf("read stream %s: %w", stream, explain(err))
+	}
+	if len(loose) > 0 && from >= loose[0].Revision {
+		events, more = cut(loose, from, way, n)
+		return events, more, nil
+	}
+	p := page{name: func(int64) (string, error) { return stream, nil }}
+	var id int64
+	err = c.streamID.each(func(row []driver.Value) bool {
+		id = row[0].(int64)
+		return false
+	}, stream)
+	switch {
+	case err != nil:
+	case id == 0 && len(loose) == 0:
+		return nil, false, eventstore.ErrNotFound
+	case way == eventstore.Forwards:
+		err = p.read(c.forwards, id, int64(from), int64(n))
+	default:
+		err = p.read(c.backwards, id, int64(from), int64(n))
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read stream %s: %w", stream, explain(err))
+	}
+	more = p.full() || len(p.events) == n || (way == eventstore.Forwards && len(loose) > 0)
+	return p.events, more && len(p.events) > 0, nil
+}
+
+// unindexed returns the events of a stream that the index lacks: of this process's writer, or else of another's.
+func (s *Store) unindexed(c *conn, stream string) ([]eventstore.Recorded, error) {
+	if s.tail != nil {
+		return s.tail.unindexed(stream), nil
+	}
+	p := page{whole: true, name: func(int64) (string, error) { return stream, nil }}
+	err := p.read(c.unindexed, stream)
+	return p.events, err
+}
+
+// cut copies a page out of a stream's last events, of which the first is at or before from.
+func cut(events []eventstore.Recorded, from eventstore.Revision, way eventstore.Direction, n int) (page []eventstore.Recorded, more bool) {
+	skip := int(min(from-events[0].Revision, eventstore.Revision(len(events))))
+	if way == eventstore.Forwards {
+		events = events[skip:]
+		return clone(events[:min(n, len(events))]), n < len(events)
+	}
+	events = events[:min(skip+1, len(events))]
+	page = clone(events[max(0, len(events)-n):])
+	slices.Reverse(page)
+	return page, page[len(page)-1].Revision > 0
+}
+
+// Follow implements eventstore.Store.
+func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+	return func(yield func([]eventstore.Recorded, error) bool) {
+		head, err := s.Head(ctx)
+		if err == nil && after > head {
+			err = eventstore.ErrAhead
+		}
+		for caughtUp := false; err == nil; {
+			var events []eventstore.Recorded
+			var more <-chan struct{}
+			if events, more, err = s.next(ctx, after); err != nil {
+				break
+			}
+			if len(events) > 0 {
+				after = events[len(events)-1].Position
+			}
+			if len(events) > 0 || !caughtUp {
+				caughtUp = caughtUp || len(events) == 0
+				if !yield(events, nil) {
+					return
+				}
+			}
+			if len(events) == 0 {
+				select {
+				case <-more:
+				case <-ctx.Done():
+				}
+			}
+		}
+		yield(nil, err)
+	}
+}
+
+// next returns what follows a position, or else a channel that closes when it is worth asking again.
+func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventstore.Recorded, <-chan struct{}, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	if s.tail != nil {
+		if events, more, near, err := s.tail.after(after); near || err != nil {
+			return clone(events), more, err
+		}
+	}
+	c, err := s.reading.get(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.reading.put(c)
+	p := page{name: func(id int64) (string, error) { return s.names.find(c, id) }}
+	if err := p.read(c.page, int64(after), int64(pageEvents)); err != nil {
+		return nil, nil, fmt.Errorf("read the event log after %d: %w", after, explain(err))
+	}
+	more := make(chan struct{})
+	if len(p.events) == 0 {
+		time.AfterFunc(lookAgain, func() { close(more) })
+	}
+	return p.events, more, nil
+}
+
+// A page is what one question yields, up to pageBytes.
+type page struct {
+	name   func(stream int64) (string, error)
+	events []eventstore.Recorded
+	whole  bool // whatever its size
+	size   int
+	err    error
+}
+
+func (p *page) full() bool { return p.size >= pageBytes && !p.whole }
+
+func (p *page) read(question stmt, args ...driver.Value) error {
+	err := question.each(p.take, args...)
+	return errors.Join(p.err, err)
+}
+
+// take adds a row. The bytes in it are the page's own.
+func (p *page) take(row []driver.Value) bool {
+	e := eventstore.Recorded{
+		Position:   eventstore.Position(row[0].(int64)),
+		Revision:   eventstore.Revision(row[2].(int64)),
+		Type:       row[4].(string),
+		RecordedAt: time.UnixMicro(row[7].(int64)).UTC(),
+	}
+	e.Data, _ = row[5].([]byte)
+	e.Meta, _ = row[6].([]byte)
+	id, _ := row[3].([]byte)
+	if e.ID, p.err = uuid.FromBytes(id); p.err != nil {
+		return false
+	}
+	if e.Stream, p.err = p.name(row[1].(int64)); p.err != nil {
+		return false
+	}
+	p.events = append(p.events, e)
+	p.size += len(e.Data) + len(e.Meta)
+	return !p.full()
+}
+
+// names keeps the names of streams, which the log knows by number.
+type names struct {
+	mu    sync.Mutex
+	known *recent[int64, string]
+}
+
+func newNames() *names { return &names{known: newRecent[int64, string](knownStreams / 2)} }
+
+func (n *names) find(c *conn, id int64) (string, error) {
+	n.mu.Lock()
+	name, ok := n.known.get(id)
+	n.mu.Unlock()
+	if ok {
+		return name, nil
+	}
+	err := c.streamName.each(func(row []driver.Value) bool {
+		name = row[0].(string)
+		return false
+	}, id)
+	if err != nil {
+		return "", err
+	}
+	n.mu.Lock()
+	n.known.put(id, name)
+	n.mu.Unlock()
+	return name, nil
+}

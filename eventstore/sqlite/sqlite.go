@@ -1,0 +1,193 @@
+// Package sqlite keeps events in one SQLite file, without cgo and without a server.
+//
+// One goroutine writes. It takes whatever appends are waiting, judges them in order, commits them together with one
+// fsync and hands them to the followers from memory; positions are therefore dense, from 1, in the order of commits.
+// A commit only adds to the end of the table log. The index that finds a stream's events would touch a page for each of
+// them, so it is brought up for thousands at once, and the writer answers from memory for those it lacks. Readers have
+// connections of their own and never hold one while their caller thinks. The file opens with any SQLite tool: the view
+// "events" shows the log with its names.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+)
+
+// Options are what a file is opened with. The zero value is right for a server.
+type Options struct {
+	// MaxPages is how many pages of 4 KiB the file may have; appends beyond fail as on a full disk. 0: no limit.
+	MaxPages int
+	// MaxBatch is how many appends may share one commit, 512 unless told. 1 gives each its own fsync: slower by an order
+	// of magnitude and no safer. It is there to be measured against.
+	MaxBatch int
+}
+
+const (
+	maxBatch = 512 // appends in one commit
+	readers  = 4   // connections
+)
+
+// Errors of this backend.
+var (
+	ErrInUse    = errors.New("the event log is in use by another process; stop that one first, or open the log for reading only")
+	ErrReadOnly = errors.New("the event log is open for reading only")
+)
+
+// A Store is one log, in a file or in memory. It owns its connections, its lock and its writer.
+type Store struct {
+	id       uuid.UUID
+	maxBatch int
+	lock     *os.File // nil in memory and for reading only
+
+	writing, reading *pool // one and the same in memory, where a second connection would see a second database
+	tail             *tail // nil for reading only
+	names            *names
+
+	accepting sync.RWMutex // held for reading while a request enters the queue, so that Close knows the last one
+	closing   bool
+	requests  chan *request
+	written   chan struct{} // closed when the last request has been answered
+}
+
+var _ eventstore.Store = (*Store)(nil)
+
+// Open opens the log in a file, which it makes if need be, and locks it against every other writer until Close or until
+// the process dies. The lock is an empty file beside it, its name with ".lock" added, which stays.
+func Open(path string, opts Options) (*Store, error) {
+	lock, err := lockFile(path + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	s, err := open(path, opts)
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("open %s: %w", path, explain(err))
+	}
+	s.lock = lock
+	return s, nil
+}
+
+// OpenMemory opens an empty log that lasts until Close. It is meant for tests.
+func OpenMemory() (*Store, error) {
+	s, err := open("", Options{})
+	if err != nil {
+		return nil, fmt.Errorf("open a log in memory: %w", err)
+	}
+	return s, nil
+}
+
+// OpenReadOnly opens the log in a file, beside its writer or without one. Append gives ErrReadOnly, and Follow looks
+// for news a few times a second.
+func OpenReadOnly(path string) (*Store, error) {
+	s := &Store{writing: newPool(0), reading: newPool(readers), names: newNames()}
+	err := s.reading.fill(func() (*conn, error) { return dialReader(uri(path, "ro")) })
+	if err != nil {
+		s.disconnect()
+		return nil, fmt.Errorf("open %s: %w", path, explain(err))
+	}
+	c := <-s.reading.idle
+	s.id = c.log
+	s.reading.put(c)
+	return s, nil
+}
+
+// open opens a file, or memory if path is empty, and starts the writer.
+func open(path string, opts Options) (*Store, error) {
+	s := &Store{
+		maxBatch: opts.MaxBatch,
+		writing:  newPool(1),
+		names:    newNames(),
+		requests: make(chan *request, maxBatch),
+		written:  make(chan struct{}),
+	}
+	if s.maxBatch <= 0 {
+		s.maxBatch = maxBatch
+	}
+	name := ":memory:"
+	s.reading = s.writing
+	if path != "" {
+		name = uri(path, "rwc")
+		s.reading = newPool(readers)
+	}
+	if err := s.connect(name, opts.MaxPages); err != nil {
+		s.disconnect()
+		return nil, err
+	}
+	go s.write()
+	return s, nil
+}
+
+// connect fills the pools, the writer's first since it makes the tables.
+func (s *Store) connect(name string, maxPages int) error {
+	err := s.writing.fill(func() (*conn, error) { return dialWriter(name, maxPages) })
+	if err != nil {
+		return err
+	}
+	c := <-s.writing.idle
+	defer s.writing.put(c)
+	head, err := c.readHead()
+	if err != nil {
+		return err
+	}
+	s.id, s.tail = c.log, newTail(head)
+	if s.reading == s.writing {
+		return nil
+	}
+	return s.reading.fill(func() (*conn, error) { return dialReader(name) })
+}
+
+// disconnect waits for the connections that are in use and closes all.
+func (s *Store) disconnect() error {
+	err := s.reading.close()
+	if s.writing != s.reading {
+		err = errors.Join(err, s.writing.close())
+	}
+	return err
+}
+
+// Head implements eventstore.Store.
+func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
+	if s.tail != nil {
+		return s.tail.position(ctx)
+	}
+	c, err := s.reading.get(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer s.reading.put(c)
+	return c.readHead()
+}
+
+// ID implements eventstore.Store.
+func (s *Store) ID() uuid.UUID { return s.id }
+
+// Close implements eventstore.Store. A second Close does nothing.
+func (s *Store) Close() error {
+	s.accepting.Lock()
+	again := s.closing
+	s.closing = true
+	s.accepting.Unlock()
+	if again {
+		return nil
+	}
+	if s.requests != nil {
+		close(s.requests)
+		<-s.written
+		s.tail.close()
+	}
+	err := s.disconnect()
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("close the event log: %w", err)
+	}
+	return nil
+}

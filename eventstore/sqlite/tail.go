@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"daybook/eventstore"
+)
+
+// What the tail keeps of what the index has, at least half of it and at most all.
+var tailEvents = 16384 // a variable for the tests' sake
+
+const tailBytes = 16 << 20
+
+// A tail is the end of the log in memory, from which followers that are near it read. The writer never waits for them:
+// who falls behind the tail reads pages from the file until he is near again.
+type tail struct {
+	mu     sync.Mutex
+	head   eventstore.Position
+	events []eventstore.Recorded // the last ones up to head, without gaps; followers get copies
+	bytes  int
+	loose  map[string][]eventstore.Position // of the events that the index of revisions lacks, by stream; all in the tail
+	more   chan struct{}                    // closed and renewed when events come, closed for good at the end
+	closed bool
+}
+
+func newTail(head eventstore.Position) *tail {
+	return &tail{head: head, loose: map[string][]eventstore.Position{}, more: make(chan struct{})}
+}
+
+func (t *tail) position(ctx context.Context) (eventstore.Position, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return 0, eventstore.ErrClosed
+	}
+	return t.head, nil
+}
+
+// add takes over what was committed. Everything is in the index now, or what is added is not.
+func (t *tail) add(events []eventstore.Recorded, indexed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if indexed {
+		clear(t.loose)
+	} else {
+		for _, e := range events {
+			t.loose[e.Stream] = append(t.loose[e.Stream], e.Position)
+		}
+	}
+	t.bytes += size(events)
+	t.events = append(t.events, events...)
+	t.head = events[len(events)-1].Position
+	if indexed && (len(t.events) > tailEvents || t.bytes > tailBytes) {
+		t.forget()
+	}
+	close(t.more)
+	t.more = make(chan struct{})
+}
+
+// forget keeps the younger half, in memory of its own so that the older can be freed.
+func (t *tail) forget() {
+	keep, kept := len(t.events), 0
+	for keep > 0 && len(t.events)-keep < tailEvents/2 && kept < tailBytes/2 {
+		keep--
+		kept += len(t.events[keep].Data) + len(t.events[keep].Meta)
+	}
+	t.events, t.bytes = slices.Clone(t.events[keep:]), kept
+}
+
+// after returns the events after a position, which are shared and must be copied for a reader, or else a channel that
+// closes when it is worth asking again. It is not near if the tail no longer has the next event.
+func (t *tail) after(p eventstore.Position) (events []eventstore.Recorded, more <-chan struct{}, near bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	missing := uint64(t.head - p)
+	switch {
+	case missing == 0 && t.closed:
+		return nil, nil, true, eventstore.ErrClosed
+	case missing > uint64(len(t.events)):
+		return nil, nil, false, nil
+	}
+	return t.events[uint64(len(t.events))-missing:], t.more, true, nil
+}
+
+// unindexed returns the events of a stream that the index lacks. They are shared and must be copied for a reader.
+func (t *tail) unindexed(stream string) []eventstore.Recorded {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	positions := t.loose[stream]
+	if len(positions) == 0 {
+		return nil
+	}
+	first := t.head - eventstore.Position(len(t.events)) + 1
+	found := make([]eventstore.Recorded, len(positions))
+	for i, p := range positions {
+		found[i] = t.events[p-first]
+	}
+	return found
+}
+
+// close wakes the followers for the last time.
+func (t *tail) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	close(t.more)
+}
+
+// clone copies events and their bytes, in two allocations.
+func clone(events []eventstore.Recorded) []eventstore.Recorded {
+	memory := make(arena, 0, size(events))
+	events = slices.Clone(events)
+	for i := range events {
+		events[i].Data, events[i].Meta = memory.copy(events[i].Data), memory.copy(events[i].Meta)
+	}
+	return events
+}
+
+// size counts the bytes of events, as the bounds here do.
+func size(events []eventstore.Recorded) (n int) {
+	for _, e := range events {
+		n += len(e.Data) + len(e.Meta)
+	}
+	return n
+}
+
+// An arena is one allocation for the bytes of many events. Its capacity must be right from the start.
+type arena []byte
+
+func (a *arena) copy(b []byte) []byte {
+	*a = append(*a, b...)
+	return (*a)[len(*a)-len(b) : len(*a) : len(*a)]
+}

@@ -1,0 +1,317 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+)
+
+// knownStreams is of how many streams, at least, the writer remembers where they stand.
+const knownStreams = 1 << 16
+
+// How much the index of revisions may lack before a commit brings it up. More would cost less for each event and make
+// that one commit longer.
+var looseEvents = 8192 // a variable for the tests' sake
+
+const looseBytes = 8 << 20
+
+// A request is an append that waits for the writer. Its events are its own.
+type request struct {
+	stream   string
+	expected eventstore.Revision
+	events   []eventstore.Event
+	size     int
+	answer   chan answer // has room for the one answer, so that the writer never waits for a caller who has left
+}
+
+type answer struct {
+	appended eventstore.Appended
+	err      error
+}
+
+// Append implements eventstore.Store.
+func (s *Store) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
+	if err := eventstore.Check(stream, events); err != nil {
+		return eventstore.Appended{}, err
+	}
+	if s.requests == nil {
+		return eventstore.Appended{}, ErrReadOnly
+	}
+	r := &request{stream: stream, expected: expected, answer: make(chan answer, 1)}
+	r.events, r.size = own(events)
+	if err := s.accept(ctx, r); err != nil {
+		return eventstore.Appended{}, err
+	}
+	select {
+	case a := <-r.answer:
+		return a.appended, a.err
+	case <-ctx.Done():
+		return eventstore.Appended{}, ctx.Err()
+	}
+}
+
+// accept puts a request in the queue.
+func (s *Store) accept(ctx context.Context, r *request) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.accepting.RLock()
+	defer s.accepting.RUnlock()
+	if s.closing {
+		return eventstore.ErrClosed
+	}
+	select {
+	case s.requests <- r:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// own copies events, since a caller who left early may use his memory again before the writer comes to it.
+func own(events []eventstore.Event) ([]eventstore.Event, int) {
+	size := 0
+	for _, e := range events {
+		size += e.Size()
+	}
+	memory := make(arena, 0, size)
+	events = slices.Clone(events)
+	for i := range events {
+		events[i].Data, events[i].Meta = memory.copy(events[i].Data), memory.copy(events[i].Meta)
+	}
+	return events, size
+}
+
+// A place is where a stream stands.
+type place struct {
+	id       int64
+	revision eventstore.Revision
+}
+
+// A writer is what the writing goroutine alone knows.
+type writer struct {
+	*Store
+	head    eventstore.Position
+	streams *recent[string, place]
+	loose   struct{ events, bytes int } // what the index of revisions lacks
+
+	// Of the batch at hand:
+	conn    *conn
+	now     time.Time
+	places  map[string]place // of the streams that it touches, as its transaction sees them
+	written []eventstore.Recorded
+	answers []answer
+}
+
+// write is the writing goroutine. It ends when the queue is closed and empty.
+func (s *Store) write() {
+	defer close(s.written)
+	w := &writer{Store: s, head: s.tail.head, streams: newRecent[string, place](knownStreams), places: map[string]place{}}
+	var batch []*request
+	for r := range s.requests {
+		// The callers that the last commit woke get to run and queue up first. A timer instead would only cost time.
+		runtime.Gosched()
+		batch = s.drain(append(batch[:0], r))
+		w.carryOut(batch)
+		clear(batch)
+	}
+	w.leave()
+}
+
+// leave completes the index, so that a file at rest is whole. If that fails, the next opening does it.
+func (w *writer) leave() {
+	if c, err := w.writing.get(context.Background()); err == nil {
+		c.atomically(c.bringUp)
+		w.writing.put(c)
+	}
+}
+
+// drain adds what is waiting, as far as one commit may take it.
+func (s *Store) drain(batch []*request) []*request {
+	for size := batch[0].size; len(batch) < s.maxBatch && size < eventstore.MaxAppendSize; {
+		select {
+		case r, ok := <-s.requests:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, r)
+			size += r.size
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// carryOut writes a batch in one transaction, hands the events to the followers and answers the callers. If the
+// transaction fails, it fails for all of them, and nothing is left of it here.
+func (w *writer) carryOut(batch []*request) {
+	w.now = time.Now().UTC().Truncate(time.Microsecond)
+	indexed, err := w.transact(batch)
+	if err != nil {
+		err = fmt.Errorf("append to the event log: %w", explain(err))
+		for stream := range w.places {
+			w.streams.forget(stream)
+		}
+		for _, r := range batch {
+			r.answer <- answer{err: err}
+		}
+	} else {
+		w.head += eventstore.Position(len(w.written))
+		w.count(indexed)
+		for stream, p := range w.places {
+			w.streams.put(stream, p)
+		}
+		if len(w.written) > 0 {
+			w.tail.add(w.written, indexed)
+		}
+		for i, r := range batch {
+			r.answer <- w.answers[i]
+		}
+	}
+	clear(w.places)
+	clear(w.written)
+	clear(w.answers)
+	w.written, w.answers = w.written[:0], w.answers[:0]
+}
+
+// transact judges the requests in order, each seeing what those before it wrote, and says whether the index is complete.
+func (w *writer) transact(batch []*request) (indexed bool, err error) {
+	c, err := w.writing.get(context.Background())
+	if err != nil {
+		return false, err
+	}
+	defer w.writing.put(c)
+	w.conn = c
+	err = c.atomically(func() error {
+		for _, r := range batch {
+			a, err := w.append(r)
+			if err != nil {
+				return err
+			}
+			w.answers = append(w.answers, a)
+		}
+		if indexed = w.isDue(); indexed {
+			return c.bringUp()
+		}
+		return nil
+	})
+	return indexed, err
+}
+
+// append judges one request and writes its events. An error is the batch's; the request's own is in the answer.
+func (w *writer) append(r *request) (answer, error) {
+	p, err := w.find(r.stream)
+	if err != nil {
+		return answer{}, err
+	}
+	if p.revision != r.expected {
+		return w.repeated(r, p)
+	}
+	if p.id == 0 {
+		made, err := w.conn.stream.exec(r.stream)
+		if err != nil {
+			return answer{}, err
+		}
+		p.id, _ = made.LastInsertId()
+	}
+	for _, e := range r.events {
+		p.revision++
+		position := w.head + eventstore.Position(len(w.written)) + 1
+		_, err := w.conn.event.exec(int64(position), p.id, int64(p.revision), e.ID[:], e.Type, e.Data, e.Meta, w.now.UnixMicro())
+		if err != nil {
+			return answer{}, err
+		}
+		w.written = append(w.written, eventstore.Recorded{
+			ID: e.ID, Type: e.Type, Data: e.Data, Meta: e.Meta,
+			Stream: r.stream, Revision: p.revision, Position: position, RecordedAt: w.now,
+		})
+	}
+	w.places[r.stream] = p
+	return answer{appended: eventstore.Appended{Revision: p.revision, Position: w.written[len(w.written)-1].Position}}, nil
+}
+
+// find says where a stream stands. In a file there is no round trip to save, so those that are not known are looked up
+// one by one.
+func (w *writer) find(stream string) (place, error) {
+	if p, ok := w.places[stream]; ok {
+		return p, nil
+	}
+	p, ok := w.streams.get(stream)
+	if !ok {
+		p.revision = eventstore.NoStream
+		err := w.conn.findStream.each(func(row []driver.Value) bool {
+			p.id = row[0].(int64)
+			if last, ok := row[1].(int64); ok {
+				p.revision = eventstore.Revision(last)
+			}
+			return false
+		}, stream)
+		if err != nil {
+			return place{}, err
+		}
+		if loose := w.tail.unindexed(stream); len(loose) > 0 {
+			p.revision = loose[len(loose)-1].Revision
+		}
+	}
+	if p.id != 0 {
+		w.places[stream] = p
+	}
+	return p, nil
+}
+
+// repeated tells the retry of an append that succeeded from a conflict, by the ids of what follows the expected revision.
+func (w *writer) repeated(r *request, p place) (answer, error) {
+	conflict := answer{err: &eventstore.ConflictError{Stream: r.stream, Expected: r.expected, Actual: p.revision}}
+	n := eventstore.Revision(len(r.events))
+	if r.expected < eventstore.NoStream || r.expected > p.revision-n {
+		return conflict, nil
+	}
+	// The events are in the index, or committed and not in it yet, or written by this batch.
+	loose := slices.Concat(w.tail.unindexed(r.stream), w.written)
+	loose = slices.DeleteFunc(loose, func(e eventstore.Recorded) bool { return e.Stream != r.stream })
+	revision, position := r.expected, eventstore.Position(0)
+	for _, e := range r.events {
+		revision++
+		var id uuid.UUID
+		if i := p.revision - revision; i < eventstore.Revision(len(loose)) {
+			found := loose[len(loose)-1-int(i)]
+			id, position = found.ID, found.Position
+		} else {
+			err := w.conn.idAt.each(func(row []driver.Value) bool {
+				b, _ := row[0].([]byte)
+				copy(id[:], b)
+				position = eventstore.Position(row[1].(int64))
+				return false
+			}, p.id, int64(revision))
+			if err != nil {
+				return answer{}, err
+			}
+		}
+		if id != e.ID {
+			return conflict, nil
+		}
+	}
+	return answer{appended: eventstore.Appended{Revision: revision, Position: position}}, nil
+}
+
+// isDue says whether the index lacks so much, this batch included, that it should be brought up.
+func (w *writer) isDue() bool {
+	return w.loose.events+len(w.written) >= looseEvents || w.loose.bytes+size(w.written) >= looseBytes
+}
+
+// count counts what the index lacks after a commit.
+func (w *writer) count(indexed bool) {
+	w.loose.events += len(w.written)
+	w.loose.bytes += size(w.written)
+	if indexed {
+		w.loose.events, w.loose.bytes = 0, 0
+	}
+}

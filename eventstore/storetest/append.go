@@ -1,0 +1,281 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+)
+
+var appendCases = []testCase{
+	{"C1 NoStream on a new stream begins it", func(d *desk) {
+		stream, given := d.stream(), events(2)
+		d.appends(stream, eventstore.NoStream, given)
+		d.holds(stream, given)
+	}},
+	{"C2 NoStream on a stream that exists conflicts and tells where it is", func(d *desk) {
+		stream, given := d.has(3)
+		d.conflicts(stream, eventstore.NoStream, 2, events(1))
+		d.holds(stream, given)
+	}},
+	{"C3 the right revision is accepted", func(d *desk) {
+		stream, given := d.has(1)
+		more := events(3)
+		d.appends(stream, 0, more[:1])
+		d.appends(stream, 1, more[1:])
+		d.holds(stream, append(given, more...))
+	}},
+	{"C4 a revision too low conflicts", func(d *desk) {
+		stream, given := d.has(5)
+		for expected := eventstore.Revision(-3); expected < 4; expected++ {
+			d.conflicts(stream, expected, 4, events(1))
+		}
+		d.holds(stream, given)
+	}},
+	{"C5 a revision too high conflicts", func(d *desk) {
+		stream, given := d.has(2)
+		d.conflicts(stream, 2, 1, events(1))
+		d.conflicts(stream, eventstore.Last, 1, events(1))
+		d.holds(stream, given)
+		d.conflicts(d.stream(), 0, eventstore.NoStream, events(1))
+	}},
+	{"C7 a retry gives the first result and writes nothing", func(d *desk) {
+		stream, first, second := d.stream(), events(3), events(2)
+		began := d.appends(stream, eventstore.NoStream, first)
+		went := d.appends(stream, 2, second)
+		for range 2 {
+			if again := d.appends(stream, eventstore.NoStream, first); again != began {
+				d.Errorf("retry at NoStream: %+v, first %+v", again, began)
+			}
+			if again := d.appends(stream, 2, second); again != went {
+				d.Errorf("retry at 2: %+v, first %+v", again, went)
+			}
+		}
+		d.holds(stream, append(first, second...))
+	}},
+	{"C8 a retry with one other id conflicts", func(d *desk) {
+		stream, given := d.has(3)
+		for i := range given {
+			other := slices.Clone(given)
+			other[i].ID = uuid.New()
+			d.conflicts(stream, eventstore.NoStream, 2, other)
+		}
+		d.holds(stream, given)
+	}},
+	{"C9 a retry of the beginning of a batch counts as written", func(d *desk) {
+		stream, given := d.stream(), events(4)
+		d.appends(stream, eventstore.NoStream, given)
+		for n := 1; n < len(given); n++ {
+			d.appends(stream, eventstore.NoStream, given[:n])
+		}
+		d.appends(stream, 1, given[2:3])
+		d.holds(stream, given)
+	}},
+	{"C10 a retry with one event more conflicts", func(d *desk) {
+		stream, given := d.has(2)
+		d.conflicts(stream, eventstore.NoStream, 1, append(slices.Clone(given), events(1)...))
+		d.holds(stream, given)
+	}},
+	{"C11 the same id at the stream's end is appended", func(d *desk) {
+		stream, given := d.has(2)
+		d.appends(stream, 1, given)
+		d.holds(stream, append(given, given...))
+	}},
+	{"C12 the same id goes into two streams", func(d *desk) {
+		one, given := d.has(1)
+		two := d.stream()
+		d.appends(two, eventstore.NoStream, given)
+		d.holds(one, given)
+		d.holds(two, given)
+	}},
+	{"C13 32 goroutines, same revision: exactly one wins", func(d *desk) {
+		stream := d.stream()
+		var all []eventstore.Event
+		for round := range 20 {
+			given := events(32)
+			var winners atomic.Int32
+			var winner atomic.Int32
+			together(32, func(i int) {
+				_, err := d.Append(d.ctx, stream, eventstore.Revision(round)-1, given[i:i+1])
+				var conflict *eventstore.ConflictError
+				switch {
+				case err == nil:
+					winners.Add(1)
+					winner.Store(int32(i))
+				case !errors.As(err, &conflict):
+					d.Errorf("a loser got %v", err)
+				case conflict.Actual != eventstore.Revision(round):
+					d.Errorf("a loser heard of revision %d, not %d", conflict.Actual, round)
+				}
+			})
+			if winners.Load() != 1 {
+				d.Fatalf("round %d had %d winners", round, winners.Load())
+			}
+			all = append(all, given[winner.Load()])
+		}
+		d.holds(stream, all)
+	}},
+	{"C13 32 goroutines on one stream, each trying again: all win in the end", func(d *desk) {
+		stream, given := d.stream(), events(32)
+		results := make([]eventstore.Appended, len(given))
+		together(len(given), func(i int) {
+			for expected := eventstore.NoStream; ; {
+				got, err := d.Append(d.ctx, stream, expected, given[i:i+1])
+				var conflict *eventstore.ConflictError
+				if errors.As(err, &conflict) {
+					expected = conflict.Actual
+					continue
+				}
+				if err != nil {
+					d.Errorf("Append: %v", err)
+				}
+				results[i] = got
+				return
+			}
+		})
+		all := make([]eventstore.Event, len(given))
+		for i, r := range results {
+			all[r.Revision] = given[i]
+		}
+		d.holds(stream, all)
+	}},
+	{"C14 32 goroutines, a stream each: all win, each stream in order", func(d *desk) {
+		streams, given := make([]string, 32), make([][]eventstore.Event, 32)
+		for i := range streams {
+			streams[i], given[i] = d.stream(), events(20)
+		}
+		together(len(streams), func(i int) {
+			for n := range given[i] {
+				if _, err := d.Append(d.ctx, streams[i], eventstore.Revision(n)-1, given[i][n:n+1]); err != nil {
+					d.Errorf("Append: %v", err)
+				}
+			}
+		})
+		for i := range streams {
+			d.holds(streams[i], given[i])
+		}
+	}},
+	{"C15 an empty batch is refused", func(d *desk) {
+		stream, given := d.has(1)
+		d.refuses(stream, 0, nil, eventstore.ErrEmpty)
+		d.holds(stream, given)
+	}},
+	{"C16 an event without an id or a type is refused, and a stream without a name", func(d *desk) {
+		stream := d.stream()
+		noID, noType := events(2), events(2)
+		noID[1].ID, noType[1].Type = uuid.Nil, ""
+		d.refuses(stream, eventstore.NoStream, noID, eventstore.ErrNoID)
+		d.refuses(stream, eventstore.NoStream, noType, eventstore.ErrNoType)
+		d.refuses("", eventstore.NoStream, events(1), eventstore.ErrNoName)
+		d.refuses(d.mine+strings.Repeat("x", eventstore.MaxStreamName), eventstore.NoStream, events(1), eventstore.ErrNoName)
+		longest := d.mine + strings.Repeat("x", eventstore.MaxStreamName-len(d.mine))
+		given := events(1)
+		d.appends(longest, eventstore.NoStream, given)
+		d.holds(longest, given)
+	}},
+	{"C17 a batch of just the limit is kept, one byte or event more is refused and nothing written", func(d *desk) {
+		stream, given := d.stream(), events(3)
+		size := 0
+		for _, e := range given {
+			size += e.Size()
+		}
+		given[2].Data = append(given[2].Data, bytes.Repeat([]byte{'x'}, eventstore.MaxAppendSize-size)...)
+		larger := slices.Clone(given)
+		larger[1].Type += "x"
+		d.tooLarge(stream, larger, eventstore.TooLargeError{Bytes: eventstore.MaxAppendSize + 1, Events: 3})
+		larger = slices.Clone(given)
+		larger[0].Meta = append(slices.Clone(larger[0].Meta), ' ')
+		d.tooLarge(stream, larger, eventstore.TooLargeError{Bytes: eventstore.MaxAppendSize + 1, Events: 3})
+		d.appends(stream, eventstore.NoStream, given)
+		d.holds(stream, given)
+
+		most := make([]eventstore.Event, eventstore.MaxAppendEvents+1)
+		for i := range most {
+			most[i] = eventstore.Event{ID: uuid.New(), Type: "t"}
+		}
+		d.tooLarge(stream, most, eventstore.TooLargeError{Bytes: len(most), Events: len(most)})
+		d.appends(stream, 2, most[:eventstore.MaxAppendEvents])
+		d.holds(stream, append(given, most[:eventstore.MaxAppendEvents]...))
+	}},
+	{"C19 a caller who leaves leaves all of his batch or nothing, and a retry settles it", func(d *desk) {
+		for range 50 {
+			stream, given := d.stream(), events(5)
+			ctx, leave := context.WithCancel(d.ctx)
+			left := make(chan struct{})
+			go func() { defer close(left); leave() }()
+			_, err := d.Append(ctx, stream, eventstore.NoStream, given)
+			<-left
+			if err != nil && !errors.Is(err, context.Canceled) {
+				d.Fatalf("Append: %v", err)
+			}
+			if got, err := d.reads(stream, 0, eventstore.Forwards, 0); err == nil {
+				d.same(got, given, stream, 0, 1)
+			} else if !errors.Is(err, eventstore.ErrNotFound) {
+				d.Fatalf("Read: %v", err)
+			}
+			d.appends(stream, eventstore.NoStream, given)
+			d.holds(stream, given)
+		}
+	}},
+	{"C19 what the caller does to his bytes afterwards does not matter", func(d *desk) {
+		stream, given := d.stream(), events(1)
+		lent := slices.Clone(given)
+		lent[0].Data, lent[0].Meta = slices.Clone(given[0].Data), slices.Clone(given[0].Meta)
+		d.appends(stream, eventstore.NoStream, lent)
+		clear(lent[0].Data)
+		clear(lent[0].Meta)
+		d.holds(stream, given)
+		d.same(d.rest(d.start), given, stream, 0, 1)
+	}},
+	{"C20 a result stands after everything acknowledged before", func(d *desk) {
+		last, streams := d.start, []string{d.stream(), d.stream(), d.stream()}
+		for i := range 30 {
+			got := d.appends(streams[i%3], eventstore.Revision(i/3)-1, events(1))
+			if got.Position <= last {
+				d.Fatalf("position %d after %d", got.Position, last)
+			}
+			last = got.Position
+		}
+		all := d.rest(d.start)
+		if end := all[len(all)-1]; end.Position != last || len(all) != 30 {
+			d.Errorf("followed %d events up to %d, want 30 up to %d", len(all), end.Position, last)
+		}
+	}},
+}
+
+func (d *desk) refuses(stream string, expected eventstore.Revision, given []eventstore.Event, want error) {
+	d.Helper()
+	if _, err := d.Append(d.ctx, stream, expected, given); !errors.Is(err, want) {
+		d.Errorf("Append: %v, want %v", err, want)
+	}
+}
+
+func (d *desk) tooLarge(stream string, given []eventstore.Event, want eventstore.TooLargeError) {
+	d.Helper()
+	_, err := d.Append(d.ctx, stream, eventstore.NoStream, given)
+	var got *eventstore.TooLargeError
+	if !errors.As(err, &got) || *got != want {
+		d.Errorf("Append: %v, want %v", err, &want)
+	}
+}
+
+// together runs work n times at once and waits for all.
+func together(n int, work func(i int)) {
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		all.Go(func() {
+			<-start
+			work(i)
+		})
+	}
+	close(start)
+	all.Wait()
+}

@@ -1,0 +1,605 @@
+package projections
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// A running engine, stopped at the end of the test.
+type running struct {
+	*Engine
+	live *readmodels.Live
+	end  func() error // stops it and returns why it ended
+}
+
+func (b *bench) start(t testing.TB, folder string) *running {
+	t.Helper()
+	live := &readmodels.Live{}
+	e, err := New(b.Source, readmodels.Folder(folder), live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	var why error
+	go func() {
+		defer close(ended)
+		why = e.Run(ctx, nil)
+	}()
+	r := &running{e, live, func() error { stop(); <-ended; return why }}
+	t.Cleanup(func() {
+		r.end()
+		live.Close()
+	})
+	return r
+}
+
+func (r *running) wait(t testing.TB, p eventstore.Position) {
+	t.Helper()
+	if err := r.live.Wait(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *running) posted(t testing.TB) (c contents) {
+	t.Helper()
+	if err := r.live.Read(func(db *readmodels.DB) error { c = posted(t, db); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// verify returns the differences from the log, in words.
+func (r *running) verify(t testing.TB, s Source) (said []string) {
+	t.Helper()
+	err := r.live.Read(func(db *readmodels.DB) error {
+		_, err := s.Verify(t.Context(), db, func(d Difference) error {
+			said = append(said, d.String())
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return said
+}
+
+func (b *bench) appendSome(t testing.TB, n int) (p eventstore.Position) {
+	for range n {
+		p = b.append(t, rand.IntN(10), toy{deeds[rand.IntN(len(deeds))], rand.IntN(3), rand.Int64N(4), rand.Int64N(9)})
+	}
+	return p
+}
+
+func TestEnginePostsWhatComes(t *testing.T) {
+	b, folder := newBench(t), t.TempDir()
+	p := b.appendSome(t, 50)
+	r := b.start(t, folder)
+	r.wait(t, p)
+	for range 20 {
+		p = b.appendSome(t, 3)
+	}
+	r.wait(t, p)
+	if d := diff(reference(b.entries(t)), r.posted(t)); d != "" {
+		t.Fatal(d)
+	}
+	if err := r.end(); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	p = b.appendSome(t, 5)
+	again := b.start(t, folder)
+	again.wait(t, p)
+	if d := diff(reference(b.entries(t)), again.posted(t)); d != "" {
+		t.Fatal(d)
+	}
+	all, err := again.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.State != UpToDate || s.Applied != int64(p) || s.Lag != 0 || s.Position != p {
+			t.Errorf("the status is %+v", s)
+		}
+	}
+	if said := again.verify(t, b.Source); said != nil {
+		t.Error(said)
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	b := newBench(t)
+	r := b.start(t, t.TempDir())
+	r.wait(t, 0)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := r.live.Wait(ctx, 1); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	var waiting sync.WaitGroup
+	for range 8 {
+		waiting.Go(func() { r.wait(t, 1) })
+	}
+	b.append(t, 1, toy{Do: "insert"})
+	waiting.Wait()
+}
+
+func TestAZombieIsFenced(t *testing.T) {
+	b, folder := newBench(t), t.TempDir()
+	zombie := b.start(t, folder)
+	zombie.wait(t, b.appendSome(t, 10))
+	other := b.start(t, folder)
+	other.wait(t, b.appendSome(t, 10))
+	why := func() error { // the next event at the latest tells it
+		for {
+			all, err := zombie.Status(t.Context())
+			if err != nil {
+				return err
+			}
+			if all[0].State == Fenced {
+				return zombie.end()
+			}
+			b.appendSome(t, 1)
+		}
+	}()
+	var fenced *FencedError
+	if !errors.As(why, &fenced) {
+		t.Fatal(why)
+	}
+	other.wait(t, b.appendSome(t, 10))
+	if d := diff(reference(b.entries(t)), other.posted(t)); d != "" {
+		t.Fatal(d)
+	}
+	if said := other.verify(t, b.Source); said != nil {
+		t.Error(said)
+	}
+}
+
+func TestPoisonParksItsThing(t *testing.T) {
+	for _, deed := range []string{"poison", "late poison", "unreadable"} {
+		t.Run(deed, func(t *testing.T) {
+			b := newBench(t)
+			b.poison.Store(true)
+			readable := atomic.Bool{}
+			b.Decode = func(r eventstore.Recorded) (Recorded, error) {
+				if string(r.Data) == "unreadable" && readable.Load() {
+					r.Data = []byte(`{"Do":"upsert","N":1}`)
+				}
+				return decodeToy(r)
+			}
+			r := b.start(t, t.TempDir())
+			r.wait(t, b.appendSome(t, 20))
+			var bad eventstore.Position
+			if deed == "unreadable" {
+				bad = b.appendRaw(t, 3, "toy", []byte(deed))
+			} else {
+				bad = b.append(t, 3, toy{Do: deed, N: 1})
+			}
+			b.append(t, 3, toy{Do: "upsert", N: 100})
+			r.wait(t, b.append(t, 4, toy{Do: "insert", N: 100}))
+
+			var parked []readmodels.Parked
+			err := r.live.Read(func(db *readmodels.DB) (err error) {
+				parked, err = readmodels.ReadParked(t.Context(), db.Readers)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			both := deed == "unreadable"
+			if want := map[bool]int{false: 1, true: 2}[both]; len(parked) != want {
+				t.Fatalf("%d things are parked, not %d: %v", len(parked), want, parked)
+			}
+			k := parked[len(parked)-1]
+			if k.Projection != "things" || k.Position != bad || k.Waiting != 2 || k.Stream != "thing-"+thingID(3).String() || k.Error == "" {
+				t.Fatalf("parked is %+v", k)
+			}
+			got := r.posted(t)
+			if _, posted := got.Marks[bad]; posted == both {
+				t.Errorf("the other projection has posted it: %v", posted)
+			}
+			if row, ok := got.Things[thingID(4)]; !ok || row.Name != "new" {
+				t.Error("another thing was not posted")
+			}
+			if said := r.verify(t, b.Source); said != nil {
+				t.Error("parked alike, and yet:", said)
+			}
+
+			retry := func() {
+				for _, projection := range []string{"things", "buckets"} {
+					if err := r.Retry(t.Context(), projection); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			retry()
+			if all, _ := r.Status(t.Context()); all[0].Parked != 1 {
+				t.Errorf("what fails again is parked no more: %+v", all[0])
+			}
+			b.poison.Store(false)
+			readable.Store(true)
+			retry()
+			if all, _ := r.Status(t.Context()); all[0].Parked != 0 || all[1].Parked != 0 {
+				t.Errorf("still parked: %+v", all)
+			}
+			if d := diff(reference(b.entries(t)), r.posted(t)); d != "" {
+				t.Error(d)
+			}
+			if said := r.verify(t, b.Source); said != nil {
+				t.Error(said)
+			}
+		})
+	}
+}
+
+func TestUnknownEventsArePassedOver(t *testing.T) {
+	b := newBench(t)
+	r := b.start(t, t.TempDir())
+	r.wait(t, b.append(t, 1, toy{Do: "insert"}))
+	r.wait(t, b.appendRaw(t, 1, "of the future", nil))
+	if all, _ := r.Status(t.Context()); all[0].Unknown != 1 || all[0].Parked != 0 {
+		t.Errorf("the status is %+v", all[0])
+	}
+	if err := r.Rebuild(t.Context(), RebuildOptions{}); err == nil || !strings.Contains(err.Error(), "unknown event type") {
+		t.Errorf("a rebuild says %v", err)
+	}
+}
+
+// A hiding store keeps one event from those who follow.
+type hiding struct {
+	eventstore.Store
+	hidden eventstore.Position
+}
+
+func (h hiding) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+	return func(yield func([]eventstore.Recorded, error) bool) {
+		for batch, err := range h.Store.Follow(ctx, after) {
+			var rest []eventstore.Recorded
+			for _, e := range batch {
+				if e.Position != h.hidden {
+					rest = append(rest, e)
+				}
+			}
+			if !yield(rest, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestVerifyNamesWhatIsWrong(t *testing.T) {
+	b := newBench(t)
+	for n := range 5 {
+		b.append(t, n, toy{Do: "insert", N: 1})
+	}
+	hidden := b.append(t, 2, toy{Do: "update", N: 7, Agent: 1, Hour: 1})
+	last := b.append(t, 3, toy{Do: "update", N: 1})
+	lossy := &bench{Source: b.Source, store: b.store}
+	lossy.Store = hiding{b.store, hidden}
+	r := lossy.start(t, t.TempDir())
+	r.wait(t, last)
+	write := func(statement string, args ...driver.Value) {
+		t.Helper()
+		err := r.live.Read(func(db *readmodels.DB) error {
+			return db.Write(t.Context(), func(tx readmodels.Tx) error {
+				n, err := tx.Exec(statement, args...)
+				if n != 1 {
+					t.Errorf("%s changes %d rows", statement, n)
+				}
+				return err
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("DELETE FROM things WHERE thing_id = ?", thingID(0).String())
+	write("UPDATE things SET name = 'old' WHERE thing_id = ?", thingID(1).String())
+	write("INSERT INTO marks (position, stream) VALUES (?, 'nothing')", int64(99))
+
+	said := strings.Join(r.verify(t, b.Source), "\n")
+	for _, want := range []string{
+		"things " + thingID(0).String() + ": the row is missing",
+		"things " + thingID(1).String() + ": name is old and should be new",
+		"things " + thingID(2).String() + ": n is 0 and should be 7",
+		"marks 6: the row is missing",
+		"marks 99: the row should not be there",
+		"notes 6,0: the row is missing",
+		"notes 6,1: the row is missing",
+		"checkpoints things: applied is 6 and should be 7",
+		"checkpoints buckets: applied is 6 and should be 7",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say: %s", want)
+		}
+	}
+	// Beside these: four more cells of thing 2, and the bucket of agent 1 and hour 1.
+	if n := strings.Count(said, "\n") + 1; n != 9+4+1 {
+		t.Errorf("it says %d things:\n%s", n, said)
+	}
+}
+
+func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
+	b, folder := newBench(t), t.TempDir()
+	b.appendSome(t, 300)
+	r := b.start(t, folder)
+	r.wait(t, 300)
+	done := make(chan struct{})
+	var work sync.WaitGroup
+	work.Go(func() { // somebody reads all the time
+		var known, seen eventstore.Position
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			before := known
+			if known = r.live.Position(); known < before {
+				t.Errorf("the position went back from %s to %s", before, known)
+			}
+			err := r.live.Read(func(db *readmodels.DB) error {
+				all, err := readmodels.ReadCheckpoints(t.Context(), db.Readers)
+				for _, c := range all {
+					if c.Position < known || c.Position < seen {
+						t.Errorf("%s is at %s after %s was known and %s was seen", c.Projection, c.Position, known, seen)
+					}
+					seen = c.Position
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	work.Go(func() { // somebody writes
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				b.appendSome(t, 1)
+			}
+		}
+	})
+	steps := map[Step]bool{}
+	for range 3 {
+		var differences []Difference
+		err := r.Rebuild(t.Context(), RebuildOptions{
+			Progress: func(p Progress) { steps[p.Step] = true },
+			Compare:  func(d Difference) error { differences = append(differences, d); return nil },
+		})
+		if err != nil || differences != nil {
+			t.Fatal(err, differences)
+		}
+	}
+	close(done)
+	work.Wait()
+	for _, s := range []Step{Folding, Indexing, Comparing, Switching} {
+		if !steps[s] {
+			t.Errorf("nobody was told of %s", s)
+		}
+	}
+	r.wait(t, b.appendSome(t, 1))
+	if d := diff(reference(b.entries(t)), r.posted(t)); d != "" {
+		t.Error(d)
+	}
+	var integrity string
+	err := r.live.Read(func(db *readmodels.DB) error { return db.Readers.Get(&integrity, "PRAGMA integrity_check") })
+	if err != nil || integrity != "ok" {
+		t.Error("the indexes are", integrity, err)
+	}
+	if err := r.end(); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	r.live.Close()
+	if got := files(t, folder); got != "readmodels-3.db readmodels-4.db" {
+		t.Error("there are", got)
+	}
+	if err := r.Retry(t.Context(), "things"); !errors.Is(err, ErrNotRunning) {
+		t.Error(err)
+	}
+}
+
+func files(t *testing.T, folder string) string {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+func TestACancelledRebuildLeavesNoTrace(t *testing.T) {
+	b, folder := newBench(t), t.TempDir()
+	p := b.appendSome(t, 100)
+	r := b.start(t, folder)
+	r.wait(t, p)
+	before := files(t, folder)
+	for _, step := range []Step{Folding, Indexing, Switching} {
+		ctx, stop := context.WithCancel(t.Context())
+		err := r.Rebuild(ctx, RebuildOptions{Progress: func(p Progress) {
+			if p.Step == step {
+				stop()
+			}
+		}})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(step, err)
+		}
+		if after := files(t, folder); after != before {
+			t.Fatalf("%s: there are %s", step, after)
+		}
+	}
+	r.wait(t, b.appendSome(t, 1)) // and it goes on
+	if err := r.Rebuild(t.Context(), RebuildOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnotherSchemaIsBuiltAnew(t *testing.T) {
+	b, folder := newBench(t), t.TempDir()
+	p := b.appendSome(t, 30)
+	r := b.start(t, folder)
+	r.wait(t, p)
+	r.end()
+	r.live.Close()
+	if err := os.WriteFile(filepath.Join(folder, "readmodels-7.db"), nil, 0o600); err != nil { // broken off
+		t.Fatal(err)
+	}
+	newer := &bench{Source: b.Source}
+	newer.Source.bind = func(l *ledger) []fold {
+		folds := b.bind(l)
+		folds[0].version++
+		return folds
+	}
+	again := newer.start(t, folder)
+	again.wait(t, p)
+	if d := diff(reference(b.entries(t)), again.posted(t)); d != "" {
+		t.Error(d)
+	}
+	again.end()
+	again.live.Close()
+	if got := files(t, folder); got != "readmodels-1.db readmodels-2.db" {
+		t.Error("there are", got)
+	}
+}
+
+func TestAnotherLogIsRefused(t *testing.T) {
+	a, b, folder := newBench(t), newBench(t), t.TempDir()
+	r := a.start(t, folder)
+	r.wait(t, a.appendSome(t, 5))
+	r.end()
+	r.live.Close()
+	e, err := New(b.Source, readmodels.Folder(folder), &readmodels.Live{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "move that file away") {
+		t.Errorf("another log: %v", err)
+	}
+	shorter := a.Source
+	shorter.Store = short{a.store}
+	if e, err = New(shorter, readmodels.Folder(folder), &readmodels.Live{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Run(t.Context(), nil); !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "move that file away") {
+		t.Errorf("a shorter log: %v", err)
+	}
+	all, err := e.Status(t.Context())
+	if err != nil || all[0].State != Stopped || all[0].Err == nil {
+		t.Errorf("the status is %+v, %v", all, err)
+	}
+}
+
+type short struct{ eventstore.Store }
+
+func (short) Head(context.Context) (eventstore.Position, error) { return 3, nil }
+
+// When the database fails, it is tried again, and nobody is parked.
+func TestAFullDiskIsWaitedFor(t *testing.T) {
+	b := newBench(t)
+	db, err := readmodels.OpenTemporary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	p, err := b.lay(t.Context(), db, readmodels.Generation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.appendSome(t, 1000)
+	log := b.entries(t)
+	limit := func(pages string) {
+		err := db.Write(t.Context(), func(tx readmodels.Tx) error {
+			_, err := tx.Exec("PRAGMA max_page_count = " + pages)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	failed := 0
+	p.strict, p.patient = false, true
+	p.failing = func(error) {
+		failed++
+		limit("1000000")
+	}
+	limit("20")
+	for len(log) > 0 {
+		if err := p.post(t.Context(), log[:500]); err != nil {
+			t.Fatal(err)
+		}
+		log = log[500:]
+	}
+	if failed != 1 || len(p.parked) != 0 {
+		t.Errorf("it failed %d times, and %d things are parked", failed, len(p.parked))
+	}
+	if d := diff(reference(b.entries(t)), posted(t, db)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestReplayAsOfThen(t *testing.T) {
+	b := newBench(t)
+	b.appendSome(t, 200)
+	log := b.entries(t)
+	early := func(until readmodels.Instant) (some []entry) {
+		for _, e := range log {
+			if e.At <= until {
+				some = append(some, e)
+			}
+		}
+		return some
+	}
+	for _, c := range []struct {
+		cut  Cut
+		want []entry
+	}{
+		{Cut{}, log},
+		{Cut{Position: 77}, log[:77]},
+		{Cut{At: 1300}, early(1300)},
+	} {
+		path := filepath.Join(t.TempDir(), uuid.NewString())
+		if err := b.Replay(t.Context(), c.cut, path); err != nil {
+			t.Fatal(err)
+		}
+		db, err := readmodels.OpenReadOnly(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := diff(reference(c.want), posted(t, db)); d != "" {
+			t.Errorf("%+v: %s", c.cut, d)
+		}
+		db.Close()
+		if err := b.Replay(t.Context(), c.cut, path); err == nil {
+			t.Error("it was written over")
+		}
+	}
+	path := filepath.Join(t.TempDir(), "bad.db")
+	b.appendRaw(t, 1, "toy", []byte("unreadable"))
+	if err := b.Replay(t.Context(), Cut{}, path); !errors.Is(err, errUnreadable) {
+		t.Error(err)
+	}
+	if got := files(t, filepath.Dir(path)); got != "" {
+		t.Error("there are", got)
+	}
+}

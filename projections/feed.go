@@ -1,0 +1,160 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"daybook/domain/event"
+	"daybook/eventstore"
+)
+
+// A Source is a log and what is posted from it.
+type Source struct {
+	Store eventstore.Store
+	// Decode reads an event back and opens it. It is called by one goroutine at a time. An event of a type that it does
+	// not know gives an error that is event.ErrUnknown.
+	Decode      func(eventstore.Recorded) (Recorded, error)
+	Projections []Projection
+
+	bind func(*ledger) []fold // instead of Projections, for tests with tables of their own
+}
+
+// ledger makes empty tables with the projections bound to them.
+func (s Source) ledger() (*ledger, error) {
+	bind := s.bind
+	if bind == nil {
+		bind = func(l *ledger) []fold {
+			tables := newTables(l)
+			folds := make([]fold, len(s.Projections))
+			for i, p := range s.Projections {
+				folds[i] = fold{p.Name, p.Version, func(e Recorded) { p.Apply(e, tables) }}
+			}
+			return folds
+		}
+	}
+	return newLedger(bind, cacheRows)
+}
+
+// An entry is an event on its way to the ledger.
+type entry struct {
+	Recorded
+	stream string
+	err    error // why it could not be decoded
+}
+
+func (e *entry) unknown() bool { return errors.Is(e.err, event.ErrUnknown) }
+
+func (s Source) decode(stored eventstore.Recorded) entry {
+	decoded, err := s.Decode(stored)
+	if err != nil {
+		decoded = Recorded{EventID: stored.ID, Revision: stored.Revision, Position: stored.Position}
+	}
+	return entry{decoded, stored.Stream, err}
+}
+
+// A feed is the log from a position on, decoded by a goroutine of its own while the one who asks for it folds and writes
+// what came before. It must be stopped.
+type feed struct {
+	pages <-chan page
+	rest  []entry // decoded and not yet asked for
+	stop  context.CancelFunc
+}
+
+// A page is some events, or the news that there are no more for now, or the end.
+type page struct {
+	entries []entry
+	err     error
+}
+
+const pageSize = 1000 // events at most; as many as a transaction of a rebuild takes are decoded ahead
+
+func (s Source) feed(ctx context.Context, after eventstore.Position) *feed {
+	ctx, stop := context.WithCancel(ctx)
+	pages := make(chan page, rebuildBatch/pageSize)
+	go func() {
+		defer close(pages)
+		send := func(p page) bool {
+			select {
+			case pages <- p:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		}
+		for batch, err := range s.Store.Follow(ctx, after) {
+			if (err != nil || len(batch) == 0) && !send(page{err: err}) || err != nil {
+				return
+			}
+			for stored := range slices.Chunk(batch, pageSize) {
+				entries := make([]entry, len(stored))
+				for i := range stored {
+					entries[i] = s.decode(stored[i])
+				}
+				if !send(page{entries: entries}) {
+					return
+				}
+			}
+		}
+	}()
+	return &feed{pages: pages, stop: stop}
+}
+
+var errFeedEnded = errors.New("the event store ended its feed")
+
+// next returns the next n events, or fewer if it comes to the event at a position before, which the log must have.
+func (f *feed) next(ctx context.Context, n int, upTo eventstore.Position) ([]entry, error) {
+	for len(f.rest) < n && !f.reaches(upTo) {
+		select {
+		case p, ok := <-f.pages:
+			if err := p.check(ok); err != nil {
+				return nil, err
+			}
+			f.rest = append(f.rest, p.entries...)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if f.reaches(upTo) {
+		n = min(n, sort.Search(len(f.rest), func(i int) bool { return f.rest[i].Position > upTo }))
+	}
+	batch := f.rest[:n:n]
+	f.rest = slices.Clone(f.rest[n:])
+	return batch, nil
+}
+
+func (f *feed) reaches(p eventstore.Position) bool {
+	return len(f.rest) > 0 && f.rest[len(f.rest)-1].Position >= p
+}
+
+// more adds to a page what else is at hand, up to about n events.
+func (f *feed) more(first page, n int) ([]entry, error) {
+	f.rest = append(f.rest, first.entries...)
+	for len(f.rest) < n {
+		select {
+		case p, ok := <-f.pages:
+			if err := p.check(ok); err != nil {
+				return nil, err
+			}
+			f.rest = append(f.rest, p.entries...)
+			continue
+		default:
+		}
+		break
+	}
+	batch := f.rest
+	f.rest = nil
+	return batch, nil
+}
+
+func (p page) check(ok bool) error {
+	if !ok {
+		return errFeedEnded
+	}
+	if p.err != nil {
+		return fmt.Errorf("following the log: %w", p.err)
+	}
+	return nil
+}

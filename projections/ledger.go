@@ -1,0 +1,219 @@
+package projections
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// A ledger is the tables of one generation with the projections that post to them: what is in memory of it. One
+// goroutine uses it.
+type ledger struct {
+	tables []table
+	folds  []fold
+	errs   []error // of declaring tables
+
+	cacheRows int  // rows that a table keeps in memory, at least; at most twice that and what a batch touches
+	defers    bool // every change waits for the end of the batch, for tests
+
+	// While a batch is folded:
+	tx    readmodels.Tx
+	batch []entry
+	at    int    // the event in the batch that is being folded, or whose deferred change runs
+	turn  string // the projection whose turn it is
+	inner bool   // a change of a row is running, which may not touch a table
+}
+
+// A fold is a projection that is bound to the tables of a ledger.
+type fold struct {
+	name    string
+	version int
+	apply   func(Recorded)
+}
+
+// A table is a Table or Facts, to the ledger.
+type table interface {
+	relation() *readmodels.Relation
+	owner() string
+	load()           // what is wanted and not in memory, then the changes that wait for it
+	write()          // what was changed
+	settle()         // the batch is committed
+	drop(empty bool) // forget everything; empty says that the database has no rows yet
+}
+
+// declared is what Table and Facts have in common.
+type declared struct {
+	*ledger
+	rows *readmodels.Relation
+	by   string
+	vals []driver.Value // of one row, used again
+}
+
+func (d *declared) relation() *readmodels.Relation { return d.rows }
+func (d *declared) owner() string                  { return d.by }
+
+// declare adds a table to the ledger. A mistake in the declaration is remembered for newLedger.
+func (l *ledger) declare(owner string, spec readmodels.Table, t table) declared {
+	r, err := readmodels.Relate(spec)
+	if err != nil {
+		l.errs = append(l.errs, err)
+		r = &readmodels.Relation{Table: spec}
+	}
+	l.tables = append(l.tables, t)
+	return declared{ledger: l, rows: r, by: owner, vals: make([]driver.Value, len(r.Columns))}
+}
+
+// cacheRows is what a table keeps in memory unless a test says otherwise.
+const cacheRows = 10_000
+
+// newLedger makes the tables and binds the projections to them.
+func newLedger(bind func(*ledger) []fold, cacheRows int) (*ledger, error) {
+	l := &ledger{cacheRows: cacheRows}
+	l.folds = bind(l)
+	owners, names := map[string]string{}, map[string]bool{}
+	for _, f := range l.folds {
+		if names[f.name] {
+			l.errs = append(l.errs, fmt.Errorf("two projections are named %s", f.name))
+		}
+		names[f.name] = true
+	}
+	for _, t := range l.tables {
+		name := t.relation().Name
+		if other, twice := owners[name]; twice {
+			l.errs = append(l.errs, fmt.Errorf("table %s has two owners, %s and %s: each would write over the other's columns", name, other, t.owner()))
+		}
+		owners[name] = t.owner()
+		if !names[t.owner()] {
+			l.errs = append(l.errs, fmt.Errorf("table %s belongs to %s, which is no projection of this set", name, t.owner()))
+		}
+	}
+	if len(l.errs) > 0 {
+		return nil, l.errs[0]
+	}
+	return l, nil
+}
+
+// relations are the tables as the database sees them.
+func (l *ledger) relations() []*readmodels.Relation {
+	all := make([]*readmodels.Relation, len(l.tables))
+	for i, t := range l.tables {
+		all[i] = t.relation()
+	}
+	return all
+}
+
+// checkpoints are the projections at their beginning.
+func (l *ledger) checkpoints() []readmodels.Checkpoint {
+	all := make([]readmodels.Checkpoint, len(l.folds))
+	for i, f := range l.folds {
+		all[i] = readmodels.Checkpoint{Projection: f.name, Version: f.version}
+	}
+	return all
+}
+
+// schema is the version of the tables and of what fills them.
+func (l *ledger) schema() string { return readmodels.Schema(l.relations(), l.checkpoints()) }
+
+// A poison is an event at which a projection fails.
+type poison struct {
+	fold  int // of the ledger's
+	at    int // of the batch
+	cause any
+}
+
+func (p *poison) Error() string { return fmt.Sprint(p.cause) }
+
+// A broken is a panic's value when the database failed, for which no event is to blame.
+type broken struct{ error }
+
+// post folds a batch and writes what came of it, within a transaction. skip says what a projection must leave out. A panic in Apply, in a change or
+// in writing a row comes back as a *poison; then, and after any error, the ledger must be dropped.
+func (l *ledger) post(tx readmodels.Tx, batch []entry, skip func(fold, at int) bool) (err error) {
+	l.tx, l.batch = tx, batch
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = l.blame(cause)
+		}
+		l.tx, l.batch, l.turn, l.inner = nil, nil, "", false
+	}()
+	for i, f := range l.folds {
+		l.turn = f.name
+		for at := range batch {
+			if l.at = at; !skip(i, at) {
+				f.apply(batch[at].Recorded)
+			}
+		}
+	}
+	for _, t := range l.tables {
+		l.turn = t.owner()
+		t.load()
+	}
+	for _, t := range l.tables {
+		l.turn = t.owner()
+		t.write()
+	}
+	return nil
+}
+
+func (l *ledger) blame(cause any) error {
+	if b, ok := cause.(broken); ok {
+		return b.error
+	}
+	return &poison{fold: l.find(l.turn), at: l.at, cause: cause}
+}
+
+// find returns the number of a projection, or -1.
+func (l *ledger) find(projection string) int {
+	return slices.IndexFunc(l.folds, func(f fold) bool { return f.name == projection })
+}
+
+func (l *ledger) settle() {
+	for _, t := range l.tables {
+		t.settle()
+	}
+}
+
+func (l *ledger) drop(empty bool) {
+	for _, t := range l.tables {
+		t.drop(empty)
+	}
+}
+
+// position is that of the event that is being folded.
+func (l *ledger) position() eventstore.Position { return l.batch[l.at].Position }
+
+// must raises what goes wrong with the database while nobody who could be told is on the stack.
+func must(err error) {
+	if err != nil {
+		panic(broken{err})
+	}
+}
+
+// keys gives the keys of rows, each in the same memory.
+func (d *declared) keys(rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
+	return d.encode(rows, (*readmodels.Relation).EncodeKey, len(d.rows.Key))
+}
+
+// values gives the columns of rows, each in the same memory.
+func (d *declared) values(rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
+	return d.encode(rows, (*readmodels.Relation).Encode, len(d.rows.Columns))
+}
+
+// encode panics at a row that cannot be stored, which is its projection's fault.
+func (d *declared) encode(rows iter.Seq[reflect.Value], how func(*readmodels.Relation, reflect.Value, []driver.Value) error, n int) iter.Seq[[]driver.Value] {
+	return func(yield func([]driver.Value) bool) {
+		for row := range rows {
+			if err := how(d.rows, row, d.vals[:n]); err != nil {
+				panic(err)
+			}
+			if !yield(d.vals[:n]) {
+				return
+			}
+		}
+	}
+}

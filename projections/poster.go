@@ -1,0 +1,332 @@
+package projections
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// A poster posts to one generation. One goroutine uses it.
+type poster struct {
+	db      *readmodels.DB
+	ledger  *ledger
+	strict  bool // an event that cannot be posted ends the work; else it parks what it happened to
+	patient bool // it tries again when the database fails
+
+	number   int
+	epoch    int64
+	position eventstore.Position
+	applied  int64
+	parked   map[place]*readmodels.Parked
+	unknown  int64 // events of unknown types that were passed over since the start
+
+	failing func(error) // is told that the database fails and that it will be tried again; patient ones have it
+}
+
+// A place is a thing as one projection sees it.
+type place struct{ projection, stream string }
+
+// A FencedError says that somebody else posts to this generation now. Nothing was written.
+type FencedError struct {
+	Generation int
+	Epoch      int64 // ours
+}
+
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("generation %d of the read models is posted to by another process or engine: this one, of epoch %d, may no longer write",
+		e.Generation, e.Epoch)
+}
+
+// A PoisonError says which event could not be posted.
+type PoisonError struct {
+	Projection string // empty if the event could not be decoded
+	Stream     string
+	Position   eventstore.Position
+	Cause      error
+}
+
+func (e *PoisonError) Error() string {
+	if e.Projection == "" {
+		return fmt.Sprintf("the event at position %s of stream %s cannot be read: %v", e.Position, e.Stream, e.Cause)
+	}
+	return fmt.Sprintf("projection %s fails at the event at position %s of stream %s: %v", e.Projection, e.Position, e.Stream, e.Cause)
+}
+
+func (e *PoisonError) Unwrap() error { return e.Cause }
+
+// claim takes over the posting to a generation, from whoever had it.
+func claim(ctx context.Context, db *readmodels.DB, l *ledger) (*poster, error) {
+	p := &poster{db: db, ledger: l}
+	err := db.Write(ctx, func(tx readmodels.Tx) error {
+		_, err := tx.Exec("UPDATE checkpoints SET epoch = epoch + ?", int64(1))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claiming the checkpoints: %w", err)
+	}
+	g, err := readmodels.ReadGeneration(ctx, db.Readers)
+	if err != nil {
+		return nil, err
+	}
+	p.number = g.Number
+	if err := p.reload(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// reload forgets what is in memory and reads what is written.
+func (p *poster) reload(ctx context.Context) error {
+	tx, err := p.db.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	checkpoints, err := readmodels.ReadCheckpoints(ctx, tx)
+	if err != nil {
+		return err
+	}
+	parked, err := readmodels.ReadParked(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if len(checkpoints) != len(p.ledger.folds) {
+		return fmt.Errorf("generation %d has %d checkpoints, and there are %d projections", p.number, len(checkpoints), len(p.ledger.folds))
+	}
+	for i, c := range checkpoints {
+		if i > 0 && (c.Position != p.position || c.Epoch != p.epoch) {
+			return fmt.Errorf("the checkpoints of generation %d stand apart, at %s and %s: rebuild the read models", p.number, p.position, c.Position)
+		}
+		p.position, p.applied, p.epoch = c.Position, c.Applied, c.Epoch
+	}
+	p.parked = make(map[place]*readmodels.Parked, len(parked))
+	for _, k := range parked {
+		p.parked[place{k.Projection, k.Stream}] = &k
+	}
+	p.ledger.drop(p.position == eventstore.Start)
+	return nil
+}
+
+// A work is what one transaction posts.
+type work struct {
+	batch []entry
+	to    eventstore.Position // where the checkpoints are then
+	seen  int64               // how many events they count more
+	only  int                 // the one fold that posts, or -1: all
+	drain *readmodels.Parked  // what was parked and is so no more, unless it fails again; nil: nothing
+}
+
+// done says whether the transaction was committed after all, going by what was reloaded.
+func (w work) done(p *poster) bool {
+	if w.drain == nil {
+		return p.position == w.to
+	}
+	k, parked := p.parked[place{w.drain.Projection, w.drain.Stream}]
+	return !parked || k.Position != w.drain.Position
+}
+
+// post posts a batch, the log from where the checkpoints are.
+func (p *poster) post(ctx context.Context, batch []entry) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	return p.do(ctx, work{batch: batch, to: batch[len(batch)-1].Position, seen: int64(len(batch)), only: -1})
+}
+
+// do carries out one transaction, again and again while the database fails, and again without each event that turns out
+// to be poison.
+func (p *poster) do(ctx context.Context, w work) error {
+	p.unpark(w.drain)
+	for pause := 50 * time.Millisecond; ; {
+		err := p.try(ctx, w)
+		if err == nil {
+			return nil
+		}
+		p.ledger.drop(false)
+		if bad := (*poison)(nil); errors.As(err, &bad) {
+			e := &w.batch[bad.at]
+			if p.strict {
+				return &PoisonError{p.ledger.folds[bad.fold].name, e.stream, e.Position, bad}
+			}
+			p.park(bad.fold, e, bad)
+			continue
+		}
+		if ctx.Err() != nil || !p.patient {
+			return err
+		}
+		// Whether it was committed, and who has the checkpoints now, is in the database.
+		epoch := p.epoch
+		if reloaded := p.reload(ctx); reloaded != nil {
+			err = errors.Join(err, reloaded)
+		} else if p.epoch != epoch {
+			return &FencedError{p.number, epoch}
+		} else if w.done(p) {
+			return nil
+		}
+		p.unpark(w.drain)
+		p.failing(err)
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, 5*time.Second)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// try carries out one transaction.
+func (p *poster) try(ctx context.Context, w work) error {
+	unknown, err := p.sort(w)
+	if err != nil {
+		return err
+	}
+	waiting := map[place]int64{}
+	err = p.db.Write(ctx, func(tx readmodels.Tx) error {
+		err := p.ledger.post(tx, w.batch, func(fold, at int) bool { return p.leaveOut(w, fold, at, waiting) })
+		if err != nil {
+			return err
+		}
+		if err := p.writeParked(tx, w.drain, waiting); err != nil {
+			return err
+		}
+		return p.move(tx, w)
+	})
+	if err != nil {
+		return err
+	}
+	p.ledger.settle()
+	p.position, p.applied, p.unknown = w.to, p.applied+w.seen, p.unknown+unknown
+	for at, n := range waiting {
+		p.parked[at].Waiting += n
+	}
+	return nil
+}
+
+// sort looks for events that could not be decoded: those of unknown types are counted, others park what they happened to.
+func (p *poster) sort(w work) (unknown int64, err error) {
+	for i := range w.batch {
+		e := &w.batch[i]
+		switch {
+		case e.err == nil:
+		case p.strict:
+			return 0, &PoisonError{Stream: e.stream, Position: e.Position, Cause: e.err}
+		case e.unknown():
+			unknown++
+		default:
+			for fold := range p.ledger.folds {
+				if w.only < 0 || w.only == fold {
+					p.park(fold, e, e.err)
+				}
+			}
+		}
+	}
+	return unknown, nil
+}
+
+func (p *poster) unpark(k *readmodels.Parked) {
+	if k != nil {
+		delete(p.parked, place{k.Projection, k.Stream})
+	}
+}
+
+// park takes note that a projection failed at an event. The note is written with the batch.
+func (p *poster) park(fold int, e *entry, cause error) {
+	at := place{p.ledger.folds[fold].name, e.stream}
+	if earlier, ok := p.parked[at]; ok && earlier.Position <= e.Position {
+		return
+	}
+	p.parked[at] = &readmodels.Parked{
+		Projection: at.projection,
+		Stream:     at.stream,
+		Position:   e.Position,
+		EventID:    e.EventID,
+		Error:      cause.Error(),
+		ParkedAt:   readmodels.At(time.Now()),
+	}
+}
+
+// leaveOut says whether a projection must leave out an event, and counts those that wait.
+func (p *poster) leaveOut(w work, fold, at int, waiting map[place]int64) bool {
+	e := &w.batch[at]
+	if w.only >= 0 && w.only != fold || e.err != nil && e.unknown() {
+		return true
+	}
+	if len(p.parked) == 0 {
+		return false
+	}
+	here := place{p.ledger.folds[fold].name, e.stream}
+	parked, ok := p.parked[here]
+	if !ok || e.Position < parked.Position {
+		return false
+	}
+	waiting[here]++
+	return true
+}
+
+func (p *poster) writeParked(tx readmodels.Tx, drain *readmodels.Parked, waiting map[place]int64) error {
+	if drain != nil {
+		if _, err := tx.Exec("DELETE FROM parked WHERE projection = ? AND stream = ?", drain.Projection, drain.Stream); err != nil {
+			return err
+		}
+	}
+	for at, n := range waiting {
+		const put = `INSERT INTO parked (projection, stream, position, event_id, error, waiting, parked_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (projection, stream) DO UPDATE SET waiting = excluded.waiting`
+		k := p.parked[at]
+		_, err := tx.Exec(put, k.Projection, k.Stream, int64(k.Position), k.EventID.String(), k.Error, k.Waiting+n, int64(k.ParkedAt))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// move moves the checkpoints, all or none: they are where they were left and under our epoch, or we are fenced.
+func (p *poster) move(tx readmodels.Tx, w work) error {
+	const move = "UPDATE checkpoints SET position = ?, applied = applied + ? WHERE position = ? AND epoch = ?"
+	moved, err := tx.Exec(move, int64(w.to), w.seen, int64(p.position), p.epoch)
+	if err != nil {
+		return err
+	}
+	if moved != int64(len(p.ledger.folds)) {
+		return &FencedError{p.number, p.epoch}
+	}
+	return nil
+}
+
+// retry posts what waits behind the parked things of a projection, one thing at a time in the order in which they were
+// parked. What fails again stays parked, at the event at which it failed this time.
+func (p *poster) retry(ctx context.Context, s Source, projection string) error {
+	fold := p.ledger.find(projection)
+	if fold < 0 {
+		return fmt.Errorf("there is no projection %q", projection)
+	}
+	for _, k := range slices.SortedFunc(maps.Values(p.parked), byPosition) {
+		if k.Projection != projection {
+			continue
+		}
+		var batch []entry
+		for stored, err := range s.Store.Read(ctx, k.Stream, 0, eventstore.Forwards, 0) {
+			if err != nil {
+				return fmt.Errorf("reading %s again: %w", k.Stream, err)
+			}
+			if stored.Position >= k.Position && stored.Position <= p.position {
+				batch = append(batch, s.decode(stored))
+			}
+		}
+		w := work{batch: batch, to: p.position, only: fold, drain: k}
+		if err := p.do(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func byPosition(a, b *readmodels.Parked) int { return cmp.Compare(a.Position, b.Position) }

@@ -1,0 +1,255 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// Progress says how far a rebuild is.
+type Progress struct {
+	Step      Step
+	Done      int64 // events
+	Total     int64 // events; where positions have gaps, at most
+	PerSecond float64
+	Left      time.Duration // of this step; 0 if it cannot be said
+}
+
+// A Step is what a rebuild is doing.
+type Step string
+
+// The steps of a rebuild, in their order.
+const (
+	Folding   Step = "folding"
+	Indexing  Step = "building indexes"
+	Comparing Step = "comparing"
+	Switching Step = "switching"
+)
+
+// RebuildOptions are how a rebuild is done. The zero value is right.
+type RebuildOptions struct {
+	// Progress is told how far it is, after every transaction. It must not block.
+	Progress func(Progress)
+	// Compare is told each difference between the live generation and the new one at the same position, before they are
+	// switched. Nil: they are not compared.
+	Compare func(Difference) error
+}
+
+// rebuildBatch is how many events one transaction of a rebuild posts: fewer do not fold together enough, more do not
+// overlap with the decoding.
+const rebuildBatch = 20_000
+
+// rebuildSize is how many events the next transaction posts after so many: few at first, so that the writer has not to
+// wait until a whole batch is decoded.
+func rebuildSize(posted int64) int { return int(min(rebuildBatch, max(pageSize, posted))) }
+
+// ErrRebuilding is what a rebuild comes to while there is another.
+var ErrRebuilding = errors.New("the read models are being rebuilt already")
+
+// Rebuild posts the whole log anew, beside the live generation, and switches to the new one when it has come as far:
+// questions are answered all the time, and never from an earlier position. Run must be running. The old generation's
+// file is kept until the next time. If the context ends, or an event cannot be posted, nothing is left of the attempt.
+func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
+	if !e.building.TryLock() {
+		return ErrRebuilding
+	}
+	defer e.building.Unlock()
+	b, err := e.begin(ctx, opts.Progress)
+	if err != nil {
+		return err
+	}
+	err = b.catchUp(ctx)
+	if err == nil && opts.Compare != nil {
+		err = b.compareWithLive(ctx, opts.Compare)
+	}
+	if err == nil {
+		err = b.takeOver(ctx)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("rebuilding the read models: %w", err), b.abandon())
+	}
+	b.feed.stop()
+	return nil
+}
+
+// first builds a generation when there is none to compare with or to take over from.
+func (e *Engine) first(ctx context.Context, progress func(Progress)) (*poster, error) {
+	e.note(func(s *situation) { s.building = true })
+	defer e.note(func(s *situation) { s.building = false })
+	b, err := e.begin(ctx, progress)
+	if err != nil {
+		return nil, err
+	}
+	err = b.catchUp(ctx)
+	if err == nil {
+		err = b.finish(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("building the read models: %w", err), b.abandon())
+	}
+	b.feed.stop()
+	return b.poster, nil
+}
+
+// A rebuild is a generation that is being built.
+type rebuild struct {
+	*poster
+	engine   *Engine
+	feed     *feed
+	progress func(Progress)
+	began    time.Time
+}
+
+func (e *Engine) begin(ctx context.Context, progress func(Progress)) (*rebuild, error) {
+	number, err := e.folder.Next()
+	if err != nil {
+		return nil, err
+	}
+	db, err := readmodels.Open(e.folder.Path(number))
+	if err != nil {
+		return nil, err
+	}
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	b := &rebuild{engine: e, progress: progress, began: time.Now()}
+	g := readmodels.Generation{Number: number, Schema: e.schema, Log: e.Store.ID(), State: readmodels.Building}
+	if b.poster, err = e.lay(ctx, db, g); err != nil {
+		return nil, errors.Join(err, db.Close(), e.folder.Remove(number))
+	}
+	b.feed = e.feed(ctx, eventstore.Start)
+	return b, nil
+}
+
+// lay makes the tables of an empty database and a strict poster for them.
+func (s Source) lay(ctx context.Context, db *readmodels.DB, g readmodels.Generation) (*poster, error) {
+	l, err := s.ledger()
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Lay(ctx, g, l.relations(), l.checkpoints()); err != nil {
+		return nil, err
+	}
+	p, err := claim(ctx, db, l)
+	if err != nil {
+		return nil, err
+	}
+	p.strict = true
+	return p, nil
+}
+
+func (b *rebuild) abandon() error {
+	b.feed.stop()
+	return errors.Join(b.db.Close(), b.engine.folder.Remove(b.number))
+}
+
+// catchUp folds the log up to its end, builds the indexes, and folds what was added meanwhile.
+func (b *rebuild) catchUp(ctx context.Context) error {
+	for indexed := false; ; {
+		head, err := b.engine.Store.Head(ctx)
+		if err != nil {
+			return err
+		}
+		if err := b.foldTo(ctx, head); err != nil {
+			return err
+		}
+		if indexed && head < b.position+rebuildBatch { // what is left now, takeOver folds
+			return nil
+		}
+		if indexed {
+			continue
+		}
+		b.tell(Indexing, head)
+		if err := b.db.BuildIndexes(ctx, b.ledger.relations()); err != nil {
+			return err
+		}
+		indexed = true
+	}
+}
+
+func (b *rebuild) foldTo(ctx context.Context, to eventstore.Position) error {
+	return b.poster.foldTo(ctx, b.feed, to, func() { b.tell(Folding, to) })
+}
+
+// foldTo posts a feed up to the event at a position.
+func (p *poster) foldTo(ctx context.Context, f *feed, to eventstore.Position, progress func()) error {
+	for p.position < to {
+		batch, err := f.next(ctx, rebuildSize(p.applied), to)
+		if err != nil {
+			return err
+		}
+		if err := p.post(ctx, batch); err != nil {
+			return err
+		}
+		progress()
+	}
+	return nil
+}
+
+func (b *rebuild) tell(step Step, to eventstore.Position) {
+	t := Progress{Step: step, Done: b.applied, Total: b.applied + int64(to) - int64(min(b.position, to))}
+	if seconds := time.Since(b.began).Seconds(); seconds > 0 {
+		t.PerSecond = float64(b.applied) / seconds
+	}
+	if t.PerSecond > 0 {
+		t.Left = time.Duration(float64(t.Total-t.Done) / t.PerSecond * float64(time.Second))
+	}
+	b.progress(t)
+}
+
+// compareWithLive reports how the live generation differs from the new one, both at one position.
+func (b *rebuild) compareWithLive(ctx context.Context, report func(Difference) error) error {
+	b.tell(Comparing, b.position)
+	if err := b.engine.live.Wait(ctx, b.position); err != nil {
+		return err
+	}
+	return b.engine.live.Read(func(live *readmodels.DB) error {
+		_, err := b.poster.compare(ctx, b.feed, live, report)
+		return err
+	})
+}
+
+// takeOver stops the posting to the live generation, comes to where that stopped, and switches.
+func (b *rebuild) takeOver(ctx context.Context) error {
+	h := handover{make(chan eventstore.Position, 1), make(chan *poster, 1)}
+	select {
+	case b.engine.handovers <- h:
+	case <-b.engine.ended:
+		return ErrNotRunning
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := b.switchAt(ctx, <-h.stopped)
+	if err != nil {
+		h.next <- nil
+		return err
+	}
+	h.next <- b.poster
+	return nil
+}
+
+func (b *rebuild) switchAt(ctx context.Context, stopped eventstore.Position) error {
+	b.tell(Switching, stopped)
+	if err := b.foldTo(ctx, stopped); err != nil {
+		return err
+	}
+	if err := b.finish(ctx); err != nil {
+		return err
+	}
+	if !b.engine.live.Switch(b.db, b.position) {
+		return fmt.Errorf("the new generation came to position %s, the live one is at %s", b.position, b.engine.live.Position())
+	}
+	return nil
+}
+
+// finish makes the generation the newest that is ready. The one before stays until the next time; older ones go.
+func (b *rebuild) finish(ctx context.Context) error {
+	if err := b.db.MarkReady(ctx); err != nil {
+		return err
+	}
+	return b.engine.folder.RemoveBefore(b.number - 1)
+}

@@ -1,0 +1,148 @@
+package projections
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"iter"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// A Recording is what a rebuild of a log writes, kept in memory. Played back it is the limit of what a rebuild can be:
+// the events are read and decoded, the same rows are written in the same transactions, both at once, and nothing is
+// between. The engine is measured against it.
+type Recording struct {
+	source Source
+	ledger *ledger
+	end    eventstore.Position
+	writes [][]write // by transaction
+	Events int64
+	Rows   int64
+}
+
+// A write is what one transaction does to one table.
+type write struct {
+	relation *readmodels.Relation
+	rows     []driver.Value // one after another
+	delete   bool           // then they are only keys
+}
+
+// Record folds the whole log. It needs memory for every row that is written.
+func (s Source) Record(ctx context.Context) (*Recording, error) {
+	l, err := s.ledger()
+	if err != nil {
+		return nil, err
+	}
+	l.cacheRows = 1 << 62 // nothing is forgotten, so nothing is ever read
+	l.drop(true)
+	r := &Recording{source: s, ledger: l}
+	if r.end, err = s.Store.Head(ctx); err != nil {
+		return nil, err
+	}
+	f := s.feed(ctx, eventstore.Start)
+	defer f.stop()
+	for at := eventstore.Start; at < r.end; {
+		batch, err := f.next(ctx, rebuildSize(r.Events), r.end)
+		if err != nil {
+			return nil, err
+		}
+		r.writes = append(r.writes, nil)
+		if err := l.post(r, batch, func(int, int) bool { return false }); err != nil {
+			return nil, fmt.Errorf("recording a rebuild: %w", err)
+		}
+		l.settle()
+		at = batch[len(batch)-1].Position
+		r.Events += int64(len(batch))
+	}
+	return r, nil
+}
+
+// Load implements readmodels.Tx: there is nothing that is not in memory.
+func (r *Recording) Load(t *readmodels.Relation, keys iter.Seq[[]driver.Value], _ func([]driver.Value) error) error {
+	for range keys {
+		return fmt.Errorf("a recording of %s wants to read a row", t.Name)
+	}
+	return nil
+}
+
+// Put implements readmodels.Tx.
+func (r *Recording) Put(t *readmodels.Relation, rows iter.Seq[[]driver.Value]) error {
+	return r.record(write{relation: t}, rows)
+}
+
+// Delete implements readmodels.Tx.
+func (r *Recording) Delete(t *readmodels.Relation, keys iter.Seq[[]driver.Value]) error {
+	return r.record(write{relation: t, delete: true}, keys)
+}
+
+// Exec implements readmodels.Tx. The ledger executes nothing.
+func (r *Recording) Exec(statement string, _ ...driver.Value) (int64, error) {
+	return 0, fmt.Errorf("a recording cannot execute %q", statement)
+}
+
+func (r *Recording) record(w write, rows iter.Seq[[]driver.Value]) error {
+	for row := range rows {
+		w.rows = append(w.rows, row...)
+		r.Rows++
+	}
+	if w.rows != nil {
+		last := len(r.writes) - 1
+		r.writes[last] = append(r.writes[last], w)
+	}
+	return nil
+}
+
+// Play reads and decodes the log and writes the recorded rows to an empty database, both at once, and builds the
+// indexes.
+func (r *Recording) Play(ctx context.Context, db *readmodels.DB) error {
+	p, err := r.source.lay(ctx, db, readmodels.Generation{Log: r.source.Store.ID(), State: readmodels.Building})
+	if err != nil {
+		return err
+	}
+	both, together := errgroup.WithContext(ctx)
+	both.Go(func() error { return r.decode(together) })
+	both.Go(func() error {
+		for _, writes := range r.writes {
+			if err := db.Write(together, func(tx readmodels.Tx) error { return play(tx, writes) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := both.Wait(); err != nil {
+		return err
+	}
+	return db.BuildIndexes(ctx, p.ledger.relations())
+}
+
+func (r *Recording) decode(ctx context.Context) error {
+	for batch, err := range r.source.Store.Follow(ctx, eventstore.Start) {
+		if err != nil {
+			return err
+		}
+		for _, stored := range batch {
+			if e := r.source.decode(stored); e.err != nil || e.Position == r.end {
+				return e.err
+			}
+		}
+	}
+	return nil
+}
+
+func play(tx readmodels.Tx, writes []write) error {
+	for _, w := range writes {
+		put, width := tx.Put, len(w.relation.Columns)
+		if w.delete {
+			put, width = tx.Delete, len(w.relation.Key)
+		}
+		if err := put(w.relation, slices.Chunk(w.rows, width)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

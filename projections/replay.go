@@ -1,0 +1,79 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// A Cut says which events count. The zero value is all there are.
+type Cut struct {
+	Position eventstore.Position // those up to here, as the desk knew them then; 0: all
+	At       readmodels.Instant  // those that happened by then, whenever they were written down; 0: all
+}
+
+// Replay writes the read models as of a cut to a file that does not exist yet. It opens like a generation. If an event
+// cannot be posted, or the context ends, no file is left.
+func (s Source) Replay(ctx context.Context, cut Cut, path string) (err error) {
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return errors.Join(fmt.Errorf("%s is there already", path), err)
+	}
+	db, err := readmodels.Open(path)
+	if err != nil {
+		return err
+	}
+	if err := s.replay(ctx, cut, db); err != nil {
+		return errors.Join(fmt.Errorf("replaying to %s: %w", path, err), db.Close(), readmodels.Remove(path))
+	}
+	return db.Close()
+}
+
+func (s Source) replay(ctx context.Context, cut Cut, db *readmodels.DB) error {
+	end, err := s.Store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if cut.Position > end {
+		return fmt.Errorf("position %s is after the end of the log, %s", cut.Position, end)
+	}
+	if cut.Position > 0 {
+		end = cut.Position
+	}
+	l, err := s.ledger()
+	if err != nil {
+		return err
+	}
+	g := readmodels.Generation{Schema: l.schema(), Log: s.Store.ID(), State: readmodels.Building}
+	p, err := s.lay(ctx, db, g)
+	if err != nil {
+		return err
+	}
+	f := s.feed(ctx, eventstore.Start)
+	defer f.stop()
+	for p.position < end {
+		batch, err := f.next(ctx, rebuildSize(p.applied), end)
+		if err != nil {
+			return err
+		}
+		w := work{batch: batch, to: end, only: -1}
+		if len(batch) > 0 {
+			w.to = batch[len(batch)-1].Position
+		}
+		if cut.At != 0 {
+			w.batch = slices.DeleteFunc(batch, func(e entry) bool { return e.err == nil && e.At > cut.At })
+		}
+		w.seen = int64(len(w.batch))
+		if err := p.do(ctx, w); err != nil {
+			return err
+		}
+	}
+	if err := db.BuildIndexes(ctx, l.relations()); err != nil {
+		return err
+	}
+	return db.MarkReady(ctx)
+}

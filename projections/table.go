@@ -1,0 +1,260 @@
+package projections
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"iter"
+	"reflect"
+
+	"daybook/readmodels"
+)
+
+// A Table holds the rows of one read model, found by a key K. Only the projection that owns it may touch it, only from
+// its Apply, and nothing here returns an error: what goes wrong while folding is a fault of the event or of the
+// projection, and parks the thing that the event happened to.
+//
+// A change is a function that is handed the row. It runs at once if the row is in memory; if not, it waits until the end
+// of the batch, when all rows that are wanted are read together. So it may use the event, which never changes, but no
+// variable that Apply changes later. It must not touch a table, this one included; it may insert Facts.
+// What the row holds by reference (a List, a pointer) it must replace and not change in place.
+type Table[K comparable, R any] struct {
+	declared
+	keyField []int
+
+	// The rows in memory are in two halves: when the young one has its fill it becomes the old one, whose rows are
+	// forgotten unless somebody asks for them before the next time.
+	young, old map[K]*cached[R]
+	complete   bool // nothing was ever forgotten, so that what is not in memory does not exist
+
+	waiting []*cached[R] // rows that must be read, or whose changes wait
+	dirty   []*cached[R] // rows that must be written
+}
+
+// A cached is a row in memory, or the knowledge that there is none. Its key is always filled in.
+type cached[R any] struct {
+	row    R
+	state  state
+	waits  bool // it is in waiting
+	dirty  bool // it is in dirty
+	at     int  // the event that changed it last
+	change []change[R]
+}
+
+type state uint8
+
+const (
+	unknown state = iota
+	absent
+	present
+)
+
+// A change waits for its row.
+type change[R any] struct {
+	at  int
+	op  op
+	row *R       // to insert
+	f   func(*R) // to update or upsert
+}
+
+type op uint8
+
+const (
+	insert op = iota
+	update
+	upsert
+	remove
+)
+
+// newTable declares a table that the named projection owns. The row struct of the spec is an R; its key is the column
+// tagged as such, or an embedded K whose columns all are.
+func newTable[K comparable, R any](l *ledger, owner string, spec readmodels.Table) *Table[K, R] {
+	t := &Table[K, R]{}
+	t.declared = l.declare(owner, spec, t)
+	if _, ok := spec.Row.(R); !ok {
+		l.errs = append(l.errs, fmt.Errorf("the rows of table %s are %T, not %s", spec.Name, spec.Row, reflect.TypeFor[R]()))
+	} else if len(t.rows.Key) > 0 {
+		var err error
+		if t.keyField, err = t.rows.KeyField(reflect.TypeFor[K]()); err != nil {
+			l.errs = append(l.errs, err)
+		}
+	}
+	t.drop(false)
+	return t
+}
+
+// Insert puts a row, in the place of the one that has its key.
+func (t *Table[K, R]) Insert(row R) { t.do(*t.key(&row), change[R]{op: insert, row: &row}) }
+
+// Update changes a row. If there is none, nothing happens.
+func (t *Table[K, R]) Update(key K, f func(*R)) { t.do(key, change[R]{op: update, f: f}) }
+
+// Upsert changes a row. If there is none, it begins with one that has only its key.
+func (t *Table[K, R]) Upsert(key K, f func(*R)) { t.do(key, change[R]{op: upsert, f: f}) }
+
+// Delete takes a row away, if there is one.
+func (t *Table[K, R]) Delete(key K) { t.do(key, change[R]{op: remove}) }
+
+// Get returns a row as all changes so far have left it. It reads at once what the table has been waiting for, so it
+// breaks a batch in pieces: prefer to keep in the row what its changes need.
+func (t *Table[K, R]) Get(key K) (R, bool) {
+	t.check()
+	c := t.find(key)
+	if c.state == unknown || len(c.change) > 0 {
+		t.wait(c)
+		t.load()
+	}
+	return c.row, c.state == present
+}
+
+func (t *Table[K, R]) do(key K, ch change[R]) {
+	t.check()
+	ch.at = t.at
+	c := t.find(key)
+	reads := ch.op == update || ch.op == upsert
+	if len(c.change) > 0 || c.state == unknown && reads || t.defers {
+		c.change = append(c.change, ch)
+		t.wait(c)
+		return
+	}
+	t.run(c, ch)
+}
+
+// run changes a row whose state is known, or whose change does not care.
+func (t *Table[K, R]) run(c *cached[R], ch change[R]) {
+	switch ch.op {
+	case insert:
+		c.row, c.state = *ch.row, present
+	case remove:
+		key := *t.key(&c.row)
+		c.row, c.state = t.blank(key), absent
+	case update, upsert:
+		if ch.op == update && c.state != present {
+			return
+		}
+		key := *t.key(&c.row)
+		t.inner = true
+		ch.f(&c.row)
+		t.inner = false
+		if c.state = present; *t.key(&c.row) != key {
+			panic(fmt.Sprintf("a change of table %s changed the key of its row", t.rows.Name))
+		}
+	}
+	c.at = ch.at
+	if !c.dirty {
+		c.dirty = true
+		t.dirty = append(t.dirty, c)
+	}
+}
+
+// find returns the row in memory that has a key, if need be as one that nothing is known of.
+func (t *Table[K, R]) find(key K) *cached[R] {
+	c, ok := t.young[key]
+	if ok {
+		return c
+	}
+	if c, ok = t.old[key]; !ok {
+		c = &cached[R]{row: t.blank(key)}
+		if t.complete {
+			c.state = absent
+		}
+	}
+	t.young[key] = c
+	return c
+}
+
+func (t *Table[K, R]) wait(c *cached[R]) {
+	if !c.waits {
+		c.waits = true
+		t.waiting = append(t.waiting, c)
+	}
+}
+
+func (t *Table[K, R]) load() {
+	must(t.tx.Load(t.rows, t.keys(t.unknown()), func(values []driver.Value) error {
+		var row R
+		if err := t.rows.Decode(values, reflect.ValueOf(&row).Elem()); err != nil {
+			return err
+		}
+		c := t.find(*t.key(&row))
+		c.row, c.state = row, present
+		return nil
+	}))
+	now := t.at
+	for _, c := range t.waiting {
+		if c.state == unknown {
+			c.state = absent
+		}
+		for _, ch := range c.change {
+			t.at = ch.at
+			t.run(c, ch)
+		}
+		c.waits, c.change = false, nil
+	}
+	t.at = now
+	t.waiting = t.waiting[:0]
+}
+
+// unknown gives the waiting rows that must be read.
+func (t *Table[K, R]) unknown() iter.Seq[reflect.Value] {
+	return func(yield func(reflect.Value) bool) {
+		for _, c := range t.waiting {
+			if c.state == unknown && !yield(reflect.ValueOf(&c.row).Elem()) {
+				return
+			}
+		}
+	}
+}
+
+func (t *Table[K, R]) write() {
+	must(t.tx.Put(t.rows, t.values(t.changed(present))))
+	must(t.tx.Delete(t.rows, t.keys(t.changed(absent))))
+}
+
+// changed gives the dirty rows of one state.
+func (t *Table[K, R]) changed(s state) iter.Seq[reflect.Value] {
+	return func(yield func(reflect.Value) bool) {
+		for _, c := range t.dirty {
+			t.at = c.at
+			if c.state == s && !yield(reflect.ValueOf(&c.row).Elem()) {
+				return
+			}
+		}
+	}
+}
+
+func (t *Table[K, R]) settle() {
+	for _, c := range t.dirty {
+		c.dirty = false
+	}
+	t.dirty = t.dirty[:0]
+	if len(t.young) >= t.cacheRows {
+		t.complete = t.complete && len(t.old) == 0
+		t.old, t.young = t.young, make(map[K]*cached[R], t.cacheRows)
+	}
+}
+
+func (t *Table[K, R]) drop(empty bool) {
+	t.young, t.old, t.complete = map[K]*cached[R]{}, nil, empty
+	t.waiting, t.dirty = nil, nil
+}
+
+// check panics if somebody touches the table who may not.
+func (t *Table[K, R]) check() {
+	if t.inner {
+		panic(fmt.Sprintf("a change touches table %s; only Apply may", t.rows.Name))
+	}
+	if t.turn != t.by {
+		panic(fmt.Sprintf("%s touches table %s, which belongs to %s", t.turn, t.rows.Name, t.by))
+	}
+}
+
+// key is where a row has its key.
+func (t *Table[K, R]) key(row *R) *K {
+	return reflect.ValueOf(row).Elem().FieldByIndex(t.keyField).Addr().Interface().(*K)
+}
+
+// blank is a row that has only a key.
+func (t *Table[K, R]) blank(key K) (row R) {
+	*t.key(&row) = key
+	return row
+}

@@ -1,0 +1,333 @@
+package projections
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
+
+	"daybook/domain/event"
+	"daybook/eventstore"
+	"daybook/eventstore/sqlite"
+	"daybook/readmodels"
+)
+
+// A toy is an event that says itself what to do with the rows.
+type toy struct {
+	Do    string
+	Agent int
+	Hour  int64
+	N     int64
+}
+
+func (toy) EventType() string { return "toy" }
+
+type thing struct {
+	ID   uuid.UUID            `db:"thing_id,key"`
+	Name string               `db:"name"`
+	N    int64                `db:"n"`
+	Part float64              `db:"part"`
+	Open bool                 `db:"open"`
+	At   readmodels.Instant   `db:"at"`
+	By   readmodels.Ref       `db:"by"`
+	Tags readmodels.List[int] `db:"tags"`
+	Was  *int64               `db:"was"`
+}
+
+type BucketKey struct {
+	Agent readmodels.Ref     `db:"agent_id,key"`
+	Hour  readmodels.Instant `db:"hour,key"`
+}
+
+type bucket struct {
+	BucketKey
+	N int64 `db:"n"`
+}
+
+type note struct {
+	Position eventstore.Position `db:"position,key"`
+	Seq      int                 `db:"seq,key"`
+	Text     string              `db:"text"`
+}
+
+type mark struct {
+	Position eventstore.Position `db:"position,key"`
+	Stream   string              `db:"stream"`
+}
+
+var (
+	thingsTable  = readmodels.Table{Name: "things", Row: thing{}, Indexes: []string{"n, thing_id"}}
+	bucketsTable = readmodels.Table{Name: "buckets", Row: bucket{}}
+	notesTable   = readmodels.Table{Name: "notes", Row: note{}}
+	marksTable   = readmodels.Table{Name: "marks", Row: mark{}}
+)
+
+// rows is what a Table can do, so that the toys can be folded into maps as well.
+type rows[K comparable, R any] interface {
+	Insert(R)
+	Update(K, func(*R))
+	Upsert(K, func(*R))
+	Delete(K)
+	Get(K) (R, bool)
+}
+
+type toys struct {
+	things  rows[uuid.UUID, thing]
+	buckets rows[BucketKey, bucket]
+	notes   interface{ Insert(note) }
+	marks   interface{ Insert(mark) }
+}
+
+// agents are few, and one of them is nobody.
+func agentOf(n int) readmodels.Ref {
+	if n == 0 {
+		return readmodels.Ref{}
+	}
+	return readmodels.Ref(uuid.NewSHA1(uuid.Nil, []byte{byte(n)}))
+}
+
+// poisonous is what the projection "things" fails at, while it is set.
+var errPoison = errors.New("this toy is poison")
+
+func (t toys) things_(e Recorded, poison *atomic.Bool) {
+	ev := e.Event.(toy)
+	count := func(r *thing) {
+		r.N += ev.N
+		r.Part += 0.5
+		r.At = e.At
+		r.Was = &ev.N
+		r.Tags = append(append(readmodels.List[int]{}, r.Tags...), ev.Agent)
+		if len(r.Tags) > 3 {
+			r.Tags = nil
+		}
+		t.notes.Insert(note{e.Position, 1, fmt.Sprint("counted to ", r.N)})
+	}
+	switch ev.Do {
+	case "insert":
+		t.things.Insert(thing{ID: e.ID, Name: "new", By: agentOf(ev.Agent), Open: true})
+	case "update":
+		t.things.Update(e.ID, count)
+	case "upsert":
+		t.things.Upsert(e.ID, count)
+	case "delete":
+		t.things.Delete(e.ID)
+	case "get":
+		if r, ok := t.things.Get(e.ID); ok {
+			r.Name += "+"
+			t.things.Insert(r)
+		}
+	case "again": // several changes of one row by one event
+		t.things.Upsert(e.ID, count)
+		t.things.Delete(e.ID)
+		t.things.Update(e.ID, func(r *thing) { panic("there is nothing to update") })
+		t.things.Upsert(e.ID, func(r *thing) { r.Name = "again" })
+	case "poison":
+		if poison.Load() {
+			panic(errPoison)
+		}
+		t.things.Upsert(e.ID, count)
+	case "late poison":
+		t.things.Upsert(e.ID, func(r *thing) {
+			if poison.Load() {
+				panic(errPoison)
+			}
+			count(r)
+		})
+	}
+	t.notes.Insert(note{e.Position, 0, ev.Do})
+}
+
+func (t toys) buckets_(e Recorded) {
+	ev := e.Event.(toy)
+	t.buckets.Upsert(BucketKey{agentOf(ev.Agent), readmodels.Instant(ev.Hour)}, func(b *bucket) { b.N += ev.N })
+	t.marks.Insert(mark{e.Position, e.Category + "-" + e.ID.String()})
+}
+
+// A bench is a log of toys and what is posted from it.
+type bench struct {
+	Source
+	store  *sqlite.Store
+	poison atomic.Bool
+	last   map[uuid.UUID]eventstore.Revision
+}
+
+func newBench(t testing.TB) *bench {
+	store, err := sqlite.OpenMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	b := &bench{store: store, last: map[uuid.UUID]eventstore.Revision{}}
+	b.Source = Source{Store: store, Decode: decodeToy, bind: b.bind}
+	return b
+}
+
+func (b *bench) bind(l *ledger) []fold {
+	t := toys{
+		things:  newTable[uuid.UUID, thing](l, "things", thingsTable),
+		buckets: newTable[BucketKey, bucket](l, "buckets", bucketsTable),
+		notes:   newFacts[note](l, "things", notesTable),
+		marks:   newFacts[mark](l, "buckets", marksTable),
+	}
+	return []fold{
+		{"things", 1, func(e Recorded) { t.things_(e, &b.poison) }},
+		{"buckets", 1, t.buckets_},
+	}
+}
+
+var errUnreadable = errors.New("unreadable")
+
+func decodeToy(r eventstore.Recorded) (Recorded, error) {
+	category, id, err := event.ParseStream(r.Stream)
+	if err != nil {
+		return Recorded{}, err
+	}
+	e := Recorded{
+		EventID: r.ID, Category: category, ID: id, Revision: r.Revision, Position: r.Position,
+		At: readmodels.Instant(1000 + r.Position%7*100), RecordedAt: readmodels.At(r.RecordedAt),
+	}
+	if r.Type != "toy" {
+		return e, fmt.Errorf("%w %q", event.ErrUnknown, r.Type)
+	}
+	var ev toy
+	if json.Unmarshal(r.Data, &ev) != nil {
+		return e, errUnreadable
+	}
+	e.Event = ev
+	return e, nil
+}
+
+func thingID(n int) uuid.UUID { return uuid.NewSHA1(uuid.Max, []byte(fmt.Sprint(n))) }
+
+// append adds a toy to the stream of a thing and returns where it is.
+func (b *bench) append(t testing.TB, n int, ev toy) eventstore.Position {
+	data, err := json.Marshal(ev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.appendRaw(t, n, "toy", data)
+}
+
+func (b *bench) appendRaw(t testing.TB, n int, name string, data []byte) eventstore.Position {
+	t.Helper()
+	id := thingID(n)
+	expected, ok := b.last[id]
+	if !ok {
+		expected = eventstore.NoStream
+	}
+	done, err := b.store.Append(t.Context(), "thing-"+id.String(), expected, []eventstore.Event{{ID: uuid.New(), Type: name, Data: data}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.last[id] = done.Revision
+	return done.Position
+}
+
+// mapped is a table in a map.
+type mapped[K comparable, R any] struct {
+	rows map[K]R
+	key  func(*R) *K
+}
+
+func (p mapped[K, R]) Insert(r R)        { p.rows[*p.key(&r)] = r }
+func (p mapped[K, R]) Delete(k K)        { delete(p.rows, k) }
+func (p mapped[K, R]) Get(k K) (R, bool) { r, ok := p.rows[k]; return r, ok }
+func (p mapped[K, R]) Update(k K, f func(*R)) {
+	if r, ok := p.rows[k]; ok {
+		f(&r)
+		p.rows[k] = r
+	}
+}
+func (p mapped[K, R]) Upsert(k K, f func(*R)) {
+	r, ok := p.rows[k]
+	if !ok {
+		*p.key(&r) = k
+	}
+	f(&r)
+	p.rows[k] = r
+}
+
+type mappedFacts[R any] struct{ rows *[]R }
+
+func (p mappedFacts[R]) Insert(r R) { *p.rows = append(*p.rows, r) }
+
+// contents is everything that was posted.
+type contents struct {
+	Things  map[uuid.UUID]thing
+	Buckets map[BucketKey]bucket
+	Notes   map[[2]int]note
+	Marks   map[eventstore.Position]mark
+}
+
+// reference folds entries into maps.
+func reference(entries []entry) contents {
+	things := mapped[uuid.UUID, thing]{map[uuid.UUID]thing{}, func(r *thing) *uuid.UUID { return &r.ID }}
+	buckets := mapped[BucketKey, bucket]{map[BucketKey]bucket{}, func(r *bucket) *BucketKey { return &r.BucketKey }}
+	var notes []note
+	var marks []mark
+	t := toys{things, buckets, mappedFacts[note]{&notes}, mappedFacts[mark]{&marks}}
+	for _, e := range entries {
+		if e.err == nil {
+			t.things_(e.Recorded, new(atomic.Bool))
+			t.buckets_(e.Recorded)
+		}
+	}
+	return contents{things.rows, buckets.rows, index(notes, noteKey), index(marks, markKey)}
+}
+
+func noteKey(n note) [2]int              { return [2]int{int(n.Position), n.Seq} }
+func markKey(m mark) eventstore.Position { return m.Position }
+
+func index[K comparable, R any](rows []R, key func(R) K) map[K]R {
+	m := make(map[K]R, len(rows))
+	for _, r := range rows {
+		m[key(r)] = r
+	}
+	return m
+}
+
+// posted reads everything back, through sqlx as queries do.
+func posted(t testing.TB, db *readmodels.DB) contents {
+	t.Helper()
+	return contents{
+		index(all[thing](t, db, thingsTable), func(r thing) uuid.UUID { return r.ID }),
+		index(all[bucket](t, db, bucketsTable), func(r bucket) BucketKey { return r.BucketKey }),
+		index(all[note](t, db, notesTable), noteKey),
+		index(all[mark](t, db, marksTable), markKey),
+	}
+}
+
+func all[R any](t testing.TB, db *readmodels.DB, table readmodels.Table) (rows []R) {
+	t.Helper()
+	if err := db.Readers.Select(&rows, "SELECT * FROM "+table.Name); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func diff(want, got contents) string {
+	return cmp.Diff(want, got, cmpopts.EquateEmpty(), cmp.Exporter(func(reflect.Type) bool { return true }))
+}
+
+// entries reads the whole log.
+func (b *bench) entries(t testing.TB) (all []entry) {
+	t.Helper()
+	for batch, err := range b.store.Follow(t.Context(), eventstore.Start) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(batch) == 0 {
+			break
+		}
+		for _, stored := range batch {
+			all = append(all, b.decode(stored))
+		}
+	}
+	return all
+}

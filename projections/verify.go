@@ -1,0 +1,231 @@
+package projections
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// A Difference is one way in which read models are not what the log says.
+type Difference struct {
+	Table  string
+	Key    string // the row's, its columns separated by commas
+	Kind   DifferenceKind
+	Column string // of a cell that differs
+	Live   any    // what the cell holds
+	Log    any    // what it would hold, posted anew
+}
+
+// DifferenceKind is what is wrong with a row.
+type DifferenceKind string
+
+// The kinds of differences.
+const (
+	Differs DifferenceKind = "differs"
+	Missing DifferenceKind = "missing" // the log brings this row, and it is not there
+	Extra   DifferenceKind = "extra"   // the row is there, and nothing in the log brings it
+)
+
+// String says it in words.
+func (d Difference) String() string {
+	switch d.Kind {
+	case Missing:
+		return fmt.Sprintf("%s %s: the row is missing", d.Table, d.Key)
+	case Extra:
+		return fmt.Sprintf("%s %s: the row should not be there", d.Table, d.Key)
+	}
+	return fmt.Sprintf("%s %s: %s is %v and should be %v", d.Table, d.Key, d.Column, d.Live, d.Log)
+}
+
+// Verified says what was compared.
+type Verified struct {
+	Position    eventstore.Position
+	Events      int64
+	Rows        int64
+	Differences int64
+}
+
+// Verify compares read models with what the log says: it posts the log anew, beside them, up to the position where they
+// are, and reports each row and each cell that is not the same, in the order of tables and keys, what is parked and how
+// many events each projection has seen among them. It ends early if report returns an error.
+//
+// Posting may go on meanwhile: Verify reads the database as it was when it began. A thing that was parked and posted
+// late may differ where it shares a row with others; see Retry.
+func (s Source) Verify(ctx context.Context, db *readmodels.DB, report func(Difference) error) (v Verified, err error) {
+	l, err := s.ledger()
+	if err != nil {
+		return v, err
+	}
+	g, err := readmodels.ReadGeneration(ctx, db.Readers)
+	if err != nil {
+		return v, err
+	}
+	if g.Log != s.Store.ID() {
+		return v, fmt.Errorf("%s was posted from log %s, and this is log %s", db.Path(), g.Log, s.Store.ID())
+	}
+	if g.Schema != l.schema() {
+		return v, fmt.Errorf("%s was posted by another version of the program", db.Path())
+	}
+	anew, err := readmodels.OpenTemporary(filepath.Dir(db.Path()))
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, anew.Close()) }()
+	p, err := s.lay(ctx, anew, g)
+	if err != nil {
+		return v, err
+	}
+	p.strict = false // what is parked there is parked here
+	f := s.feed(ctx, eventstore.Start)
+	defer f.stop()
+	return p.compare(ctx, f, db, report)
+}
+
+// compare posts a feed up to where another generation is and reports how that one differs.
+func (p *poster) compare(ctx context.Context, f *feed, live *readmodels.DB, report func(Difference) error) (v Verified, err error) {
+	snapshot, err := live.Snapshot(ctx)
+	if err != nil {
+		return v, err
+	}
+	defer snapshot.Rollback()
+	checkpoints, err := readmodels.ReadCheckpoints(ctx, snapshot)
+	if err != nil {
+		return v, err
+	}
+	for _, c := range checkpoints {
+		v.Position = max(v.Position, c.Position)
+	}
+	if err := p.foldTo(ctx, f, v.Position, func() {}); err != nil {
+		return v, err
+	}
+	v.Events = p.applied
+	counted := func(d Difference) error {
+		v.Differences++
+		return report(d)
+	}
+	for _, r := range append(p.ledger.relations(), readmodels.Posted()...) {
+		rows, err := compareTable(ctx, r, snapshot, p.db.Readers, counted)
+		v.Rows += rows
+		if err != nil {
+			return v, fmt.Errorf("comparing %s: %w", r.Name, err)
+		}
+	}
+	return v, nil
+}
+
+// compareTable goes through two tables side by side, in the order of their keys, and holds a row of each.
+func compareTable(ctx context.Context, r *readmodels.Relation, live, log readmodels.Queryer, report func(Difference) error) (rows int64, err error) {
+	a, err := openCursor(ctx, r, live)
+	if err != nil {
+		return 0, err
+	}
+	defer a.Close()
+	b, err := openCursor(ctx, r, log)
+	if err != nil {
+		return 0, err
+	}
+	defer b.Close()
+	for ; a.row != nil || b.row != nil; rows++ {
+		order := a.compare(b)
+		d := Difference{Table: r.Name}
+		switch {
+		case order < 0:
+			d.Kind, d.Key = Extra, a.key()
+			err = report(d)
+		case order > 0:
+			d.Kind, d.Key = Missing, b.key()
+			err = report(d)
+		default:
+			d.Kind, d.Key = Differs, b.key()
+			for i := range r.Columns {
+				if a.row[i] != b.row[i] && err == nil {
+					d.Column, d.Live, d.Log = r.Columns[i].Name, a.row[i], b.row[i]
+					err = report(d)
+				}
+			}
+		}
+		if err == nil && order <= 0 {
+			err = a.next()
+		}
+		if err == nil && order >= 0 {
+			err = b.next()
+		}
+		if err != nil {
+			return rows, err
+		}
+	}
+	return rows, nil
+}
+
+// A cursor stands at a row of a table, or after the last, where row is nil.
+type cursor struct {
+	*sqlx.Rows
+	relation *readmodels.Relation
+	row      []any
+}
+
+func openCursor(ctx context.Context, r *readmodels.Relation, q readmodels.Queryer) (*cursor, error) {
+	rows, err := readmodels.ReadAll(ctx, q, r)
+	if err != nil {
+		return nil, err
+	}
+	c := &cursor{Rows: rows, relation: r}
+	if err := c.next(); err != nil {
+		return nil, errors.Join(err, rows.Close())
+	}
+	return c, nil
+}
+
+func (c *cursor) next() (err error) {
+	c.row = nil
+	if c.Next() {
+		c.row, err = c.SliceScan()
+		return err
+	}
+	return c.Err()
+}
+
+// compare says which of two cursors stands at the earlier key.
+func (c *cursor) compare(d *cursor) int {
+	switch {
+	case c.row == nil:
+		return 1
+	case d.row == nil:
+		return -1
+	}
+	for _, i := range c.relation.Key {
+		if order := compareValues(c.row[i], d.row[i]); order != 0 {
+			return order
+		}
+	}
+	return 0
+}
+
+// compareValues orders what a key can hold as the database does.
+func compareValues(a, b any) int {
+	switch a := a.(type) {
+	case string:
+		return strings.Compare(a, b.(string))
+	case int64:
+		return cmp.Compare(a, b.(int64))
+	case float64:
+		return cmp.Compare(a, b.(float64))
+	}
+	panic(fmt.Sprintf("a key holds a %T", a))
+}
+
+func (c *cursor) key() string {
+	parts := make([]string, len(c.relation.Key))
+	for i, column := range c.relation.Key {
+		parts[i] = fmt.Sprint(c.row[column])
+	}
+	return strings.Join(parts, ",")
+}

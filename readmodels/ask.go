@@ -1,0 +1,255 @@
+package readmodels
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+
+	"daybook/domain"
+)
+
+// A Page says which part of a list is wanted.
+type Page struct {
+	Limit  int    // at most MaxPage; 0 is DefaultPage
+	Cursor string // where the page before ended; empty: from the beginning
+	Sort   string // a column that the list can be sorted by, with "-" before it for descending; empty: the list's own order
+}
+
+// DefaultPage and MaxPage are how many rows a page has.
+const (
+	DefaultPage = 50
+	MaxPage     = 200
+)
+
+// Found is one page of a list.
+type Found[R any] struct {
+	Rows []R
+	Next string // the cursor of the next page, or empty
+}
+
+// One returns the row of a table that has a key; found is false if there is none.
+func One[R any](ctx context.Context, q Queryer, t Table, id uuid.UUID) (row R, found bool, err error) {
+	err = sqlx.GetContext(ctx, q, &row, fmt.Sprintf(`SELECT * FROM %q WHERE %q = $1`, t.Name, keyColumn(t)), id.String())
+	if errors.Is(err, sql.ErrNoRows) {
+		return row, false, nil
+	}
+	return row, err == nil, err
+}
+
+// Has reports whether a table has a row with a key.
+func Has(ctx context.Context, q Queryer, t Table, id uuid.UUID) (there bool, err error) {
+	err = sqlx.GetContext(ctx, q, &there, fmt.Sprintf(`SELECT count(*) > 0 FROM %q WHERE %q = $1`, t.Name, keyColumn(t)), id.String())
+	return there, err
+}
+
+// Many returns the rows of a table that have one of some keys, by key. Keys that are not there are left out.
+func Many[R any](ctx context.Context, q Queryer, t Table, ids []uuid.UUID, key func(R) uuid.UUID) (map[uuid.UUID]R, error) {
+	found := make(map[uuid.UUID]R, len(ids))
+	for chunk := range slices.Chunk(ids, 500) {
+		var w where
+		places := make([]string, len(chunk))
+		for i, id := range chunk {
+			places[i] = w.place(id.String())
+		}
+		var rows []R
+		err := sqlx.SelectContext(ctx, q, &rows, fmt.Sprintf(`SELECT * FROM %q WHERE %q IN (%s)`, t.Name, keyColumn(t), strings.Join(places, ", ")), w.args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			found[key(r)] = r
+		}
+	}
+	return found, nil
+}
+
+// keyColumn is the first column of a table's key.
+func keyColumn(t Table) string {
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(t.Row)) {
+		if name, option, _ := strings.Cut(f.Tag.Get("db"), ","); option == "key" {
+			return name
+		}
+	}
+	panic("table " + t.Name + " has no key")
+}
+
+// where collects what rows must fulfil. The placeholders $1, $2 … mean the same to SQLite and PostgreSQL.
+type where struct {
+	clauses []string
+	args    []any
+}
+
+// place adds an argument and returns its placeholder.
+func (w *where) place(arg any) string {
+	w.args = append(w.args, arg)
+	return fmt.Sprintf("$%d", len(w.args))
+}
+
+// and adds a clause in which each %s stands for an argument.
+func (w *where) and(clause string, args ...any) {
+	places := make([]any, len(args))
+	for i, a := range args {
+		places[i] = w.place(a)
+	}
+	w.clauses = append(w.clauses, fmt.Sprintf(clause, places...))
+}
+
+// is wants a column to have a value, unless the value is empty.
+func (w *where) is(column, value string) {
+	if value != "" {
+		w.and(column+" = %s", value)
+	}
+}
+
+// isID wants a column to have an id, unless it is nil.
+func (w *where) isID(column string, id uuid.UUID) {
+	if id != uuid.Nil {
+		w.and(column+" = %s", id.String())
+	}
+}
+
+// lists wants a list column to hold an id, unless it is nil.
+func (w *where) lists(column string, id uuid.UUID) {
+	if id != uuid.Nil {
+		w.and(column+` LIKE %s`, `%"`+id.String()+`"%`)
+	}
+}
+
+// oneOf wants a column to have one of some values, unless there are none.
+func oneOf[T ~string](w *where, column string, values []T) {
+	if len(values) == 0 {
+		return
+	}
+	places := make([]string, len(values))
+	for i, v := range values {
+		places[i] = w.place(string(v))
+	}
+	w.clauses = append(w.clauses, column+" IN ("+strings.Join(places, ", ")+")")
+}
+
+// contains wants a column in lower case to contain each word of a text.
+func (w *where) contains(column, text string) {
+	for word := range strings.FieldsSeq(strings.ToLower(text)) {
+		w.and(column+` LIKE %s ESCAPE '\'`, "%"+likeEscaper.Replace(word)+"%")
+	}
+}
+
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// during wants a column to lie in [from, to); a limit that is zero is none.
+func (w *where) during(column string, from, to Instant) {
+	if from != 0 {
+		w.and(column+" >= %s", int64(from))
+	}
+	if to != 0 {
+		w.and(column+" < %s", int64(to))
+	}
+}
+
+func (w *where) String() string {
+	if len(w.clauses) == 0 {
+		return "TRUE"
+	}
+	return strings.Join(w.clauses, " AND ")
+}
+
+// cursor is where a page ended: the last row's place in the order. It belongs to one question.
+type cursor struct {
+	Question string          `json:"q"`
+	Value    json.RawMessage `json:"v"`
+	Key      json.RawMessage `json:"k"`
+}
+
+// page asks for one page of a table's rows. sorts are the columns that it can be sorted by, the first being the list's own
+// order; place returns where a row stands in it.
+func page[R any](ctx context.Context, q Queryer, t Table, w where, p Page, sorts []string, place func(r R, sort string) (value, key any)) (Found[R], error) {
+	var found Found[R]
+	if p.Limit == 0 {
+		p.Limit = DefaultPage
+	}
+	if p.Limit < 1 || p.Limit > MaxPage {
+		return found, domain.Invalid("limit", "limit-out-of-range", "limit must be 1 to %d.", MaxPage)
+	}
+	if p.Sort == "" {
+		p.Sort = sorts[0]
+	}
+	sort, direction, beyond := strings.TrimPrefix(p.Sort, "-"), "ASC", ">"
+	if p.Sort != sort {
+		direction, beyond = "DESC", "<"
+	}
+	if !slices.ContainsFunc(sorts, func(s string) bool { return strings.TrimPrefix(s, "-") == sort }) {
+		return found, domain.Invalid("sort", "sort-unknown", "sort must be one of %s, with - before it for descending.", strings.Join(sorts, ", "))
+	}
+	key := keyColumn(t)
+	question := fingerprint(t.Name, p.Sort, w.String(), fmt.Sprint(w.args...))
+	if p.Cursor != "" {
+		value, last, err := readCursor(p.Cursor, question)
+		if err != nil {
+			return found, err
+		}
+		w.and(fmt.Sprintf("(%q, %q) %s (%%s, %%s)", sort, key, beyond), value, last)
+	}
+	query := fmt.Sprintf(`SELECT * FROM %q WHERE %s ORDER BY %q %s, %q %s LIMIT %d`, t.Name, w.String(), sort, direction, key, direction, p.Limit+1)
+	found.Rows = []R{}
+	if err := sqlx.SelectContext(ctx, q, &found.Rows, query, w.args...); err != nil {
+		return found, fmt.Errorf("listing %s: %w", t.Name, err)
+	}
+	if len(found.Rows) > p.Limit {
+		found.Rows = found.Rows[:p.Limit]
+		found.Next = writeCursor(question, place, found.Rows[p.Limit-1], sort)
+	}
+	return found, nil
+}
+
+func writeCursor[R any](question string, place func(R, string) (any, any), last R, sort string) string {
+	value, key := place(last, sort)
+	var c cursor
+	c.Question = question
+	c.Value, _ = json.Marshal(value) // numbers and strings always can be
+	c.Key, _ = json.Marshal(key)
+	text, _ := json.Marshal(c)
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+func readCursor(text, question string) (value, key any, err error) {
+	var c cursor
+	data, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(data, &c)
+	}
+	if err == nil {
+		value, err = plainValue(c.Value)
+	}
+	if err == nil {
+		key, err = plainValue(c.Key)
+	}
+	if err != nil || c.Question != question {
+		return nil, nil, domain.Invalid("cursor", "cursor-malformed", "cursor must be the next of an answer to the very same question. Begin again without it.")
+	}
+	return value, key, nil
+}
+
+func plainValue(data json.RawMessage) (any, error) {
+	var n int64
+	if err := json.Unmarshal(data, &n); err == nil {
+		return n, nil
+	}
+	var s string
+	err := json.Unmarshal(data, &s)
+	return s, err
+}
+
+func fingerprint(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}

@@ -1,0 +1,143 @@
+package readmodels
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"time"
+
+	"daybook/domain"
+)
+
+// Granularity is how long a bucket of a report is.
+type Granularity string
+
+// The lengths of buckets. Weeks are ISO weeks.
+const (
+	ByHour  Granularity = "hour"
+	ByDay   Granularity = "day"
+	ByWeek  Granularity = "week"
+	ByMonth Granularity = "month"
+)
+
+// A Bucket is a part of a report's time: [Start, End). Its key names it in the report's zone.
+type Bucket struct {
+	Key        string
+	Start, End time.Time
+}
+
+// Buckets are the parts of a report's time, in order and without gaps.
+type Buckets []Bucket
+
+// maxBuckets bounds a report: two years of hours.
+const maxBuckets = 18_000
+
+// MakeBuckets cuts the local days [from, to) of a zone into buckets. A day begins at the first instant of its date, which
+// is not 00:00 everywhere, and may last 23, 24 or 25 hours; an hour that comes twice is two buckets, told apart by their
+// offset. The first and the last bucket are cut by from and to. Dates are given as instants at which they are so in UTC.
+func MakeBuckets(from, to time.Time, zone *time.Location, by Granularity) (Buckets, error) {
+	if !from.Before(to) {
+		return nil, domain.Invalid("to", "period-empty", "to must be after from: the period is all days from from on, before to.")
+	}
+	var buckets Buckets
+	for day := from; day.Before(to); day = day.AddDate(0, 0, 1) {
+		start, end := dayStart(day, zone), dayStart(day.AddDate(0, 0, 1), zone)
+		if !start.Before(end) { // a date that was skipped
+			continue
+		}
+		switch by {
+		case ByHour:
+			for start.Before(end) {
+				next := hourEnd(start, end)
+				buckets = append(buckets, Bucket{start.Format("2006-01-02T15:04Z07:00"), start, next})
+				start = next
+			}
+		case ByDay:
+			buckets.extend(day.Format("2006-01-02"), start, end)
+		case ByWeek:
+			year, week := day.ISOWeek()
+			buckets.extend(fmt.Sprintf("%04d-W%02d", year, week), start, end)
+		case ByMonth:
+			buckets.extend(day.Format("2006-01"), start, end)
+		default:
+			return nil, domain.Invalid("by", "granularity-unknown", "by must be hour, day, week or month, not %s.", strconv.Quote(string(by)))
+		}
+		if len(buckets) > maxBuckets {
+			return nil, domain.Invalid("by", "period-too-long", "The period has more than %d buckets. Ask for a shorter one, or for longer buckets.", maxBuckets)
+		}
+	}
+	return buckets, nil
+}
+
+// extend lengthens the last bucket if it has the key, or adds one.
+func (b *Buckets) extend(key string, start, end time.Time) {
+	if last := len(*b) - 1; last >= 0 && (*b)[last].Key == key {
+		(*b)[last].End = end
+		return
+	}
+	*b = append(*b, Bucket{key, start, end})
+}
+
+// Of returns the number of the bucket that an instant lies in, or -1.
+func (b Buckets) Of(at time.Time) int {
+	i := sort.Search(len(b), func(i int) bool { return b[i].End.After(at) })
+	if i == len(b) || at.Before(b[i].Start) {
+		return -1
+	}
+	return i
+}
+
+// Clip calls f with the part of [start, end) that lies in each bucket.
+func (b Buckets) Clip(start, end time.Time, f func(bucket int, length time.Duration)) {
+	for i := sort.Search(len(b), func(i int) bool { return b[i].End.After(start) }); i < len(b) && b[i].Start.Before(end); i++ {
+		from, to := later(start, b[i].Start), earlier(end, b[i].End)
+		if from.Before(to) {
+			f(i, to.Sub(from))
+		}
+	}
+}
+
+// dayStart is the first instant of a date in a zone, or of the next date if that one was skipped.
+func dayStart(date time.Time, zone *time.Location) time.Time {
+	y, m, d := date.Date()
+	guess := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	candidates := []time.Time{guess}
+	for _, near := range []time.Time{guess.Add(-24 * time.Hour), guess.Add(24 * time.Hour)} {
+		_, offset := near.Zone() // midnight by the offset before and after any change of the clocks
+		candidates = append(candidates, time.Date(y, m, d, 0, 0, 0, 0, time.FixedZone("", offset)).In(zone))
+		start, end := near.ZoneBounds()
+		candidates = append(candidates, start.In(zone), end.In(zone))
+	}
+	want := date.Format("2006-01-02")
+	var first time.Time
+	for _, c := range candidates {
+		if !c.IsZero() && c.Format("2006-01-02") >= want && c.Add(-1).Format("2006-01-02") < want && (first.IsZero() || c.Before(first)) {
+			first = c
+		}
+	}
+	return first
+}
+
+// hourEnd is where the local hour of an instant ends: at the next full hour, or where the clocks change, or with the day.
+func hourEnd(t, day time.Time) time.Time {
+	into := time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second + time.Duration(t.Nanosecond())
+	end := earlier(t.Add(time.Hour-into), day)
+	if _, change := t.ZoneBounds(); !change.IsZero() {
+		end = earlier(end, change.In(t.Location()))
+	}
+	return end
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,314 @@
+package readmodels
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"iter"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+)
+
+type colour string
+
+type RowKey struct {
+	Group Ref     `db:"group,key"` // a word of SQL's
+	Hour  Instant `db:"hour,key"`
+}
+
+type kinds struct {
+	RowKey
+	ID       uuid.UUID           `db:"id"`
+	Colour   colour              `db:"colour"`
+	Other    Ref                 `db:"other"`
+	At       Instant             `db:"at"`
+	Words    List[string]        `db:"words"`
+	N        int                 `db:"n"`
+	Position eventstore.Position `db:"position"`
+	Part     float64             `db:"part"`
+	Open     bool                `db:"open"`
+	Maybe    *int64              `db:"maybe"`
+	Name     *string             `db:"name"`
+}
+
+func related(t *testing.T, row any, name string) *Relation {
+	t.Helper()
+	r, err := Relate(Table{Name: name, Row: row, Indexes: []string{"n DESC, id"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func laid(t *testing.T, relations ...*Relation) *DB {
+	t.Helper()
+	db, err := OpenTemporary(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	g := Generation{Number: 1, Schema: "s", Log: uuid.New(), State: Building}
+	if err := db.Lay(t.Context(), g, relations, []Checkpoint{{Projection: "p", Version: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func one(n int64) *int64 { return &n }
+
+// rowsOf makes different rows, the first of which is zero but for its key.
+func rowsOf(n int) []kinds {
+	word := "word"
+	rows := make([]kinds, n)
+	for i := range rows {
+		rows[i].Hour = Instant(i)
+		if i%3 > 0 {
+			rows[i] = kinds{
+				RowKey{Ref(uuid.New()), Instant(i)}, uuid.New(), "red", Ref(uuid.New()), 17, List[string]{"a", "b"}, -i, 1 << 40, 0.5, true, one(0), &word,
+			}
+		}
+	}
+	return rows
+}
+
+func encoded(t *testing.T, rows []kinds, width int, encode func(reflect.Value, []driver.Value) error) iter.Seq[[]driver.Value] {
+	return func(yield func([]driver.Value) bool) {
+		values := make([]driver.Value, width)
+		for i := range rows {
+			if err := encode(reflect.ValueOf(&rows[i]).Elem(), values); err != nil {
+				t.Error(err)
+			}
+			if !yield(values) {
+				return
+			}
+		}
+	}
+}
+
+func TestRowsComeBackAsTheyWere(t *testing.T) {
+	r := related(t, kinds{}, "order") // another word of SQL's
+	db := laid(t, r)
+	rows := rowsOf(2*loadedAtOnce + 5)
+	keys := func(of []kinds) iter.Seq[[]driver.Value] { return encoded(t, of, len(r.Key), r.EncodeKey) }
+	put := func(of []kinds) {
+		t.Helper()
+		err := db.Write(t.Context(), func(tx Tx) error { return tx.Put(r, encoded(t, of, len(r.Columns), r.Encode)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func(of []kinds) (found []kinds) {
+		t.Helper()
+		err := db.Write(t.Context(), func(tx Tx) error {
+			return tx.Load(r, keys(of), func(values []driver.Value) error {
+				var row kinds
+				err := r.Decode(values, reflect.ValueOf(&row).Elem())
+				found = append(found, row)
+				return err
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.SortFunc(found, func(a, b kinds) int { return int(a.Hour - b.Hour) })
+		return found
+	}
+	same := func(want, got []kinds) {
+		t.Helper()
+		if d := cmp.Diff(want, got, cmp.Transformer("", func(l List[string]) string { return strings.Join(l, ",") })); d != "" {
+			t.Fatal(d)
+		}
+	}
+	put(rows)
+	same(rows, load(rows))
+	rows[4].Words, rows[4].Maybe = nil, nil
+	put(rows[4:5])
+	same(rows, load(rows))
+	if err := db.BuildIndexes(t.Context(), []*Relation{r}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Write(t.Context(), func(tx Tx) error { return tx.Delete(r, keys(rows[:7])) }); err != nil {
+		t.Fatal(err)
+	}
+	same(rows[7:], load(rows))
+
+	var scanned []kinds // as queries read them
+	if err := db.Readers.Select(&scanned, `SELECT * FROM "order" ORDER BY hour`); err != nil {
+		t.Fatal(err)
+	}
+	same(rows[7:], scanned)
+}
+
+func TestWhatIsNoTable(t *testing.T) {
+	type untagged struct{ ID uuid.UUID }
+	type keyless struct {
+		ID uuid.UUID `db:"id"`
+	}
+	type odd struct {
+		ID uuid.UUID `db:"id,key"`
+		F  func()    `db:"f"`
+	}
+	type null struct {
+		ID *int64 `db:"id,key"`
+	}
+	for _, row := range []any{nil, 7, untagged{}, keyless{}, odd{}, null{}} {
+		if _, err := Relate(Table{Name: "t", Row: row}); err == nil {
+			t.Errorf("%T became a table", row)
+		}
+	}
+}
+
+func TestAWriteIsAllOrNothing(t *testing.T) {
+	db := laid(t)
+	failed := errors.New("failed")
+	move := func(end func() error) func(Tx) error {
+		return func(tx Tx) error {
+			if _, err := tx.Exec("UPDATE checkpoints SET position = position + ?", int64(1)); err != nil {
+				return err
+			}
+			return end()
+		}
+	}
+	at := func() eventstore.Position {
+		all, err := ReadCheckpoints(t.Context(), db.Readers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0].Position
+	}
+	if err := db.Write(t.Context(), move(func() error { return failed })); !errors.Is(err, failed) {
+		t.Error(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	if err := db.Write(ctx, move(func() error { stop(); return nil })); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	func() {
+		defer func() { recover() }()
+		_ = db.Write(t.Context(), move(func() error { panic(failed) }))
+	}()
+	if p := at(); p != 0 {
+		t.Errorf("the checkpoint is at %s", p)
+	}
+	snapshot, err := db.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snapshot.Rollback()
+	if err := db.Write(t.Context(), move(func() error { return nil })); err != nil {
+		t.Fatal(err)
+	}
+	if p := at(); p != 1 {
+		t.Errorf("the checkpoint is at %s", p)
+	}
+	if all, err := ReadCheckpoints(t.Context(), snapshot); err != nil || all[0].Position != 0 {
+		t.Errorf("the snapshot has %v, %v", all, err)
+	}
+	if _, err := db.Readers.Exec("DELETE FROM checkpoints"); err == nil {
+		t.Error("a reader wrote")
+	}
+	read, err := OpenReadOnly(db.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	if err := read.Write(t.Context(), move(func() error { return nil })); !errors.Is(err, ErrNotWritable) {
+		t.Error(err)
+	}
+}
+
+func TestLiveKeepsWhatIsRead(t *testing.T) {
+	var live Live
+	if err := live.Read(func(*DB) error { return nil }); !errors.Is(err, ErrNotReady) {
+		t.Error(err)
+	}
+	a, b := laid(t), laid(t)
+	works := func(db *DB) error { _, err := ReadGeneration(t.Context(), db.Readers); return err }
+	live.Switch(a, 5)
+	err := live.Read(func(db *DB) error {
+		if live.Switch(b, 4) {
+			t.Error("readers were taken back")
+		}
+		if !live.Switch(b, 5) {
+			t.Error("it did not switch")
+		}
+		live.Advance(a, 9) // it is no longer asked
+		err := live.Read(func(db *DB) error {
+			if db != b {
+				t.Error("the old generation is read")
+			}
+			return works(db)
+		})
+		return errors.Join(err, works(db))
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	live.Advance(b, 6)
+	if p := live.Position(); p != 6 {
+		t.Error("the position is", p)
+	}
+	woken := make(chan error, 1)
+	go func() { woken <- live.Wait(t.Context(), 7) }()
+	live.Close()
+	if err := <-woken; !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if works(a) == nil || works(b) == nil {
+		t.Error("a generation was left open")
+	}
+	if err := live.Read(works); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if live.Switch(a, 9) {
+		t.Error("it switched after Close")
+	}
+}
+
+func TestTheNewestThatIsReadyIsLive(t *testing.T) {
+	folder := Folder(t.TempDir())
+	make := func(n int, state string) {
+		t.Helper()
+		db, err := Open(folder.Path(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(db.Lay(t.Context(), Generation{Number: n, State: state}, nil, nil), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if db, _, err := folder.Live(t.Context()); db != nil || err != nil {
+		t.Fatal(db, err)
+	}
+	make(2, Ready)
+	make(9, Ready)
+	make(10, Building)
+	if n, err := folder.Next(); n != 11 || err != nil {
+		t.Error(n, err)
+	}
+	other := filepath.Join(string(folder), "readmodels-x.db")
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, g, err := folder.Live(t.Context())
+	if err != nil || g.Number != 9 {
+		t.Fatal(g, err)
+	}
+	db.Close()
+	if err := folder.RemoveBefore(9); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(string(folder), "*"))
+	if want := []string{folder.Path(9), other}; err != nil || !slices.Equal(left, want) {
+		t.Error(left, err)
+	}
+}

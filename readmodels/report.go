@@ -1,0 +1,393 @@
+package readmodels
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+
+	"daybook/domain"
+	"daybook/domain/agent"
+	"daybook/domain/ticket"
+)
+
+// Definition is the version of what the metrics mean. It is raised when any of them comes to mean something else.
+const Definition = 1
+
+// The measures that are made of presence and of ratios. Sums of time are in seconds.
+const (
+	Worktime      Metric = "worktime"
+	OnlineTickets Metric = "online_time_tickets"
+	OnlineChats   Metric = "online_time_chats"
+	OnlineCalls   Metric = "online_time_calls"
+	AnswersPerHr  Metric = "answers_ph"
+	ResolvedPerHr Metric = "resolved_tickets_ph"
+)
+
+// A MetricInfo says what a metric is, for the catalogue.
+type MetricInfo struct {
+	Name    Metric `json:"metric" doc:"Its name in a report"`
+	Kind    string `json:"kind" doc:"count, duration (n, sum, avg, p50 and p90, in seconds), time (a sum in seconds) or rate (per hour of worktime)"`
+	Meaning string `json:"meaning" doc:"What it means"`
+}
+
+// Catalogue lists the metrics of the agent report, in the order in which it shows them.
+var Catalogue = []MetricInfo{
+	{Worktime, "time", "Signed in on at least one device and not pausing; several devices at once count once."},
+	{OnlineTickets, "time", "Working, and tickets switched on in at least one department (the one asked for, if any)."},
+	{OnlineChats, "time", "Working, and chats switched on in at least one department (the one asked for, if any)."},
+	{OnlineCalls, "time", "Working, and calls switched on in at least one department (the one asked for, if any)."},
+	{CreatedTickets, "count", "Tickets opened by the agent; those that contacts opened stand on the row of nobody."},
+	{AssignedTickets, "count", "Assignments to the agent, by whomever."},
+	{ResolvedTickets, "count", "Resolutions by the agent; a ticket that is resolved twice counts twice."},
+	{Reopened, "count", "Reopenings of tickets that the agent resolved last."},
+	{Answers, "count", "Replies by the agent."},
+	{Notes, "count", "Notes by the agent."},
+	{TransfersOut, "count", "Transfers to another department by the agent, and the agent's tickets that were assigned to another."},
+	{TransfersIn, "count", "Tickets of another agent that were assigned to this one."},
+	{NewAnswerTime, "duration", "From the opening to the first reply, credited to who replied; none if it was resolved, closed or spam before."},
+	{NextAnswerTime, "duration", "From each moment that a ticket became open to the reply that answered it, credited to who replied."},
+	{FirstAssignTime, "duration", "From the opening to the first assignment, credited to the assignee."},
+	{FirstResolveTime, "duration", "From the opening to the first resolution, credited to who resolved; a reopening does not change it."},
+	{AnswersPerHr, "rate", "Answers for each hour of worktime; null without worktime."},
+	{ResolvedPerHr, "rate", "Resolutions for each hour of worktime; null without worktime."},
+}
+
+// A ReportQuery asks for the agent report.
+type ReportQuery struct {
+	From, To   time.Time // the local dates from From on, before To; as UTC midnights
+	Zone       *time.Location
+	By         Granularity
+	Agent      uuid.UUID
+	Department uuid.UUID
+	Channel    ticket.Channel
+	Tag        uuid.UUID
+	Metrics    []Metric // empty: all
+	KnownAt    Position // what was known when the log ended there
+	Excluded   bool     // also tickets that are spam or deleted
+}
+
+// A Report is the answer: its own terms, and flat rows.
+type Report struct {
+	From       string      `json:"from" doc:"The first day"`
+	To         string      `json:"to" doc:"The day after the last"`
+	Zone       string      `json:"tz" doc:"The zone of days and hours"`
+	By         Granularity `json:"by" doc:"How long a bucket is"`
+	Definition int         `json:"definition" doc:"The version of what the metrics mean"`
+	KnownAt    string      `json:"known_at" doc:"The position that the log had; the same query with it gives the same answer for ever"`
+	Data       []ReportRow `json:"data" doc:"One row for each agent and bucket in which there is something to tell"`
+}
+
+// A ReportRow is what one agent did in one bucket. It is written as one flat object, metrics by name.
+type ReportRow struct {
+	AgentID Ref
+	Agent   string // the name; empty for nobody
+	Bucket  string
+	Values  []Value
+}
+
+// A Value is one metric of a row: a number, a Sample, or nil for a rate without a base.
+type Value struct {
+	Metric Metric
+	Value  any
+}
+
+// A Sample is what several durations come to, in seconds. Median and 90th percentile are by nearest rank; without any
+// duration there is no figure.
+type Sample struct {
+	N   int      `json:"n"`
+	Sum *float64 `json:"sum"`
+	Avg *float64 `json:"avg"`
+	P50 *float64 `json:"p50"`
+	P90 *float64 `json:"p90"`
+}
+
+// MarshalJSON writes the row as one flat object.
+func (r ReportRow) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	field := func(name string, value any) error {
+		data, err := json.Marshal(value)
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		} else {
+			b.WriteByte('{')
+		}
+		fmt.Fprintf(&b, "%q:%s", name, data)
+		return err
+	}
+	err := domain.Join(field("agent_id", r.AgentID), field("agent", r.Agent), field("bucket", r.Bucket))
+	for _, v := range r.Values {
+		if err == nil {
+			err = field(string(v.Metric), v.Value)
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), err
+}
+
+// AgentReport computes the agent report from the facts.
+func AgentReport(ctx context.Context, q Queryer, ask ReportQuery) (Report, error) {
+	report := Report{
+		From: ask.From.Format(time.DateOnly), To: ask.To.Format(time.DateOnly), Zone: ask.Zone.String(), By: ask.By,
+		Definition: Definition, KnownAt: strconv.FormatInt(int64(ask.KnownAt), 10), Data: []ReportRow{},
+	}
+	buckets, err := MakeBuckets(ask.From, ask.To, ask.Zone, ask.By)
+	if err != nil {
+		return report, err
+	}
+	metrics, err := ask.metrics()
+	if err != nil || len(buckets) == 0 {
+		return report, err
+	}
+	sums := make(tally)
+	if err := sums.count(ctx, q, ask, buckets); err != nil {
+		return report, err
+	}
+	if ask.Channel == "" && ask.Tag == uuid.Nil { // presence belongs to no ticket
+		if err := sums.presence(ctx, q, ask, buckets); err != nil {
+			return report, err
+		}
+	}
+	names, err := sums.names(ctx, q)
+	if err != nil {
+		return report, err
+	}
+	report.Data = sums.rows(buckets, metrics, names)
+	return report, nil
+}
+
+// metrics are those asked for, in the order of the catalogue.
+func (ask ReportQuery) metrics() ([]MetricInfo, error) {
+	for _, m := range ask.Metrics {
+		if !slices.ContainsFunc(Catalogue, func(i MetricInfo) bool { return i.Name == m }) {
+			return nil, domain.Invalid("metrics", "metric-unknown", "metrics must be of those that /v1/reports/metrics lists, not %s.", strconv.Quote(string(m)))
+		}
+	}
+	var wanted []MetricInfo
+	for _, i := range Catalogue {
+		if len(ask.Metrics) == 0 || slices.Contains(ask.Metrics, i.Name) {
+			wanted = append(wanted, i)
+		}
+	}
+	return wanted, nil
+}
+
+// place is a row of the report to be.
+type place struct {
+	bucket int
+	agent  Ref
+}
+
+// tally collects, for each place, the samples of each metric; what is only counted has samples of 0 seconds.
+type tally map[place]map[Metric][]float64
+
+func (t tally) add(p place, m Metric, seconds float64) {
+	if t[p] == nil {
+		t[p] = make(map[Metric][]float64)
+	}
+	t[p][m] = append(t[p][m], seconds)
+}
+
+// count adds the facts.
+func (t tally) count(ctx context.Context, q Queryer, ask ReportQuery, buckets Buckets) error {
+	excluded, err := excludedTickets(ctx, q, ask)
+	if err != nil {
+		return err
+	}
+	var w where
+	w.during("at", At(buckets[0].Start), At(buckets[len(buckets)-1].End))
+	w.and("position <= %s", int64(ask.KnownAt))
+	w.isID("agent_id", ask.Agent)
+	w.isID("department_id", ask.Department)
+	w.is("channel", string(ask.Channel))
+	w.lists("tags", ask.Tag)
+	rows, err := q.QueryxContext(ctx, "SELECT at, agent_id, metric, seconds, ticket_id FROM agent_activity WHERE "+w.String(), w.args...)
+	if err != nil {
+		return fmt.Errorf("reading agent_activity: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var at Instant
+		var agentID Ref
+		var metric Metric
+		var seconds float64
+		var ticketID string
+		if err := rows.Scan(&at, &agentID, &metric, &seconds, &ticketID); err != nil {
+			return fmt.Errorf("reading agent_activity: %w", err)
+		}
+		if metric != Excluded && metric != Included && !excluded[ticketID] {
+			t.add(place{buckets.Of(at.Time()), agentID}, metric, seconds)
+		}
+	}
+	return rows.Err()
+}
+
+// excludedTickets are those that were spam or deleted when the log ended.
+func excludedTickets(ctx context.Context, q Queryer, ask ReportQuery) (map[string]bool, error) {
+	if ask.Excluded {
+		return nil, nil
+	}
+	var changes []struct {
+		TicketID string `db:"ticket_id"`
+		Metric   Metric `db:"metric"`
+	}
+	err := sqlx.SelectContext(ctx, q, &changes,
+		"SELECT ticket_id, metric FROM agent_activity WHERE metric IN ($1, $2) AND position <= $3 ORDER BY position", string(Excluded), string(Included), int64(ask.KnownAt))
+	excluded := make(map[string]bool, len(changes))
+	for _, c := range changes {
+		excluded[c.TicketID] = c.Metric == Excluded
+	}
+	return excluded, err
+}
+
+// presence adds the times that agents worked and were available, each cut at the edges of the buckets. What has not ended
+// lasts until the log's last event was recorded.
+func (t tally) presence(ctx context.Context, q Queryer, ask ReportQuery, buckets Buckets) error {
+	var until Instant
+	err := sqlx.GetContext(ctx, q, &until, "SELECT coalesce(max(recorded_at), 0) FROM event_trail WHERE position = $1", int64(ask.KnownAt))
+	if err != nil {
+		return fmt.Errorf("reading event_trail: %w", err)
+	}
+	var w where
+	w.and("position <= %s", int64(ask.KnownAt))
+	w.isID("agent_id", ask.Agent)
+	if ask.Department != uuid.Nil {
+		w.and("(department_id = %s OR service = '')", ask.Department.String())
+	}
+	var changes []PresenceChange
+	if err := sqlx.SelectContext(ctx, q, &changes, "SELECT * FROM agent_presence WHERE "+w.String()+" ORDER BY position, seq", w.args...); err != nil {
+		return fmt.Errorf("reading agent_presence: %w", err)
+	}
+	type availability struct {
+		agent   uuid.UUID
+		service agent.Service
+	}
+	departments := make(map[availability]int)
+	since := make(map[availability]time.Time)
+	end := func(a availability, at time.Time) {
+		buckets.Clip(since[a], at, func(bucket int, length time.Duration) {
+			t.add(place{bucket, Ref(a.agent)}, presenceMetrics[a.service], length.Seconds())
+		})
+		delete(since, a)
+	}
+	for _, c := range changes {
+		a := availability{c.AgentID, c.Service}
+		if c.On {
+			if departments[a]++; departments[a] == 1 {
+				since[a] = c.At.Time()
+			}
+		} else if departments[a]--; departments[a] == 0 {
+			end(a, c.At.Time())
+		}
+	}
+	for a := range since {
+		end(a, until.Time())
+	}
+	return nil
+}
+
+var presenceMetrics = map[agent.Service]Metric{"": Worktime, agent.Tickets: OnlineTickets, agent.Chats: OnlineChats, agent.Calls: OnlineCalls}
+
+// names are those that the agents have now.
+func (t tally) names(ctx context.Context, q Queryer) (map[Ref]string, error) {
+	var ids []uuid.UUID
+	for p := range t {
+		ids = append(ids, uuid.UUID(p.agent))
+	}
+	agents, err := Many(ctx, q, AgentsTable, ids, func(a Agent) uuid.UUID { return a.ID })
+	names := make(map[Ref]string, len(agents))
+	for id, a := range agents {
+		names[Ref(id)] = a.Name
+	}
+	return names, err
+}
+
+// rows makes the rows: by bucket, then by the agent's name, nobody last.
+func (t tally) rows(buckets Buckets, metrics []MetricInfo, names map[Ref]string) []ReportRow {
+	places := make([]place, 0, len(t))
+	for p := range t {
+		places = append(places, p)
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		nobody := func(p place) int {
+			if p.agent == (Ref{}) {
+				return 1
+			}
+			return 0
+		}
+		if a.bucket != b.bucket {
+			return a.bucket - b.bucket
+		}
+		if n := nobody(a) - nobody(b); n != 0 {
+			return n
+		}
+		if n := strings.Compare(names[a.agent], names[b.agent]); n != 0 {
+			return n
+		}
+		return bytes.Compare(a.agent[:], b.agent[:])
+	})
+	rows := make([]ReportRow, len(places))
+	for i, p := range places {
+		rows[i] = ReportRow{AgentID: p.agent, Agent: names[p.agent], Bucket: buckets[p.bucket].Key}
+		for _, m := range metrics {
+			rows[i].Values = append(rows[i].Values, Value{m.Name, figure(m, t[p])})
+		}
+	}
+	return rows
+}
+
+// figure is one metric of a row.
+func figure(m MetricInfo, samples map[Metric][]float64) any {
+	own := samples[m.Name]
+	switch m.Kind {
+	case "count":
+		return len(own)
+	case "time":
+		return sum(own)
+	case "duration":
+		return NewSample(own)
+	}
+	hours := sum(samples[Worktime]) / 3600
+	if hours == 0 {
+		return nil
+	}
+	return float64(len(samples[Metric(strings.TrimSuffix(string(m.Name), "_ph"))])) / hours
+}
+
+// NewSample says what durations come to. It sorts them.
+func NewSample(seconds []float64) Sample {
+	if len(seconds) == 0 {
+		return Sample{}
+	}
+	slices.Sort(seconds)
+	rank := func(share float64) *float64 {
+		at := seconds[int(math.Ceil(share*float64(len(seconds))))-1]
+		return &at
+	}
+	total := sum(seconds)
+	average := total / float64(len(seconds))
+	return Sample{N: len(seconds), Sum: &total, Avg: &average, P50: rank(0.5), P90: rank(0.9)}
+}
+
+func sum(values []float64) float64 {
+	var total float64
+	for _, v := range values {
+		total += v
+	}
+	return total
+}
+
+// KnownBy returns the position that the log had at an instant: that of the last event recorded by then.
+func KnownBy(ctx context.Context, q Queryer, at Instant) (Position, error) {
+	var p Position
+	err := sqlx.GetContext(ctx, q, &p, "SELECT coalesce(max(position), 0) FROM event_trail WHERE recorded_at <= $1", int64(at))
+	return p, err
+}

@@ -1,0 +1,308 @@
+package readmodels
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+	_ "modernc.org/sqlite" // the driver
+)
+
+// Open opens the database in a file, which it makes if need be, for its one writer and its readers.
+func Open(path string) (*DB, error) {
+	// What a crash takes back is posted again, so no commit waits for the disk; checkpoints of the write-ahead log are
+	// rare because each stalls a batch; cache_size is 64 MiB.
+	writer, err := sql.Open("sqlite", uri(path, "rwc", "_txlock=immediate",
+		"_pragma=journal_mode(WAL)", "_pragma=synchronous(NORMAL)", "_pragma=cache_size(-65536)", "_pragma=wal_autocheckpoint(16000)"))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	conn, err := writer.Conn(context.Background())
+	if err != nil {
+		writer.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db, err := OpenReadOnly(path)
+	if err != nil {
+		conn.Close()
+		writer.Close()
+		return nil, err
+	}
+	db.writer, db.conn = writer, make(chan *sql.Conn, 1)
+	db.conn <- conn
+	return db, nil
+}
+
+// OpenReadOnly opens the database in a file for reading, beside its writer or without one. Write fails.
+func OpenReadOnly(path string) (*DB, error) {
+	readers, err := sqlx.Open("sqlite", uri(path, "rw", "_pragma=query_only(1)", "_pragma=cache_size(-16384)"))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	readers.SetMaxOpenConns(8)
+	readers.SetMaxIdleConns(8)
+	none := make(chan *sql.Conn)
+	close(none)
+	return &DB{Readers: readers, dialect: &sqlite{}, conn: none, path: path}, nil
+}
+
+// OpenTemporary opens an empty database that Close removes. Tests use it, and whoever wants rows for a moment. It is in
+// a file of the folder, or of the system's folder for such files if that is "": in memory, SQLite's readers and its
+// writer would wait for each other.
+func OpenTemporary(folder string) (*DB, error) {
+	folder, err := os.MkdirTemp(folder, "readmodels-")
+	if err != nil {
+		return nil, err
+	}
+	db, err := Open(filepath.Join(folder, "readmodels.db"))
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	db.remove = func() error { return os.RemoveAll(folder) }
+	return db, nil
+}
+
+func uri(path, mode string, options ...string) string {
+	options = append(options, "mode="+mode, "_pragma=busy_timeout(10000)")
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(options, "&")
+}
+
+// sqlite is the dialect of SQLite. It speaks to the driver without database/sql, which costs a third as much again for
+// every row, and keeps the statements of the one connection that writes.
+type sqlite struct {
+	statements map[string]driver.Stmt
+	named      []driver.NamedValue
+}
+
+func (d *sqlite) close() {
+	for _, s := range d.statements {
+		s.Close()
+	}
+}
+
+func (sqlite) createTable(r *Relation) string {
+	words := [...]string{Text: "TEXT", Integer: "INTEGER", Real: "REAL", Boolean: "BOOLEAN"}
+	var lines []string
+	for _, c := range r.Columns {
+		line := quoted(c.Name) + " " + words[c.Kind]
+		if !c.Nullable {
+			line += " NOT NULL"
+		}
+		lines = append(lines, line)
+	}
+	lines = append(lines, "PRIMARY KEY ("+strings.Join(keyNames(r), ", ")+")")
+	create := fmt.Sprintf("CREATE TABLE %s (\n\t%s\n)", quoted(r.Name), strings.Join(lines, ",\n\t"))
+	if len(r.Key) > 1 || r.Columns[r.Key[0]].Kind != Integer { // else the key is the row's own number
+		create += " WITHOUT ROWID"
+	}
+	return create
+}
+
+func (sqlite) createIndex(r *Relation, name, columns string) string {
+	return fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", quoted(name), quoted(r.Name), columns)
+}
+
+// The sorter of an index takes as much memory as the cache may.
+func (sqlite) beforeIndexes() string { return "PRAGMA cache_size = -16384;\n" }
+func (sqlite) afterIndexes() string  { return "PRAGMA cache_size = -65536;\n" }
+
+func (d *sqlite) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error {
+	var panicked any // in f; Raw would close the connection
+	err := conn.Raw(func(c any) (err error) {
+		tx := &sqliteTx{sqlite: d, conn: c.(sqliteConn)}
+		if _, err := tx.Exec("BEGIN IMMEDIATE"); err != nil {
+			return err
+		}
+		committed := false
+		defer func() {
+			panicked = recover()
+			if !committed {
+				_, undo := tx.Exec("ROLLBACK") // fails where SQLite has rolled back by itself
+				if err == nil {
+					err = undo
+				}
+			}
+		}()
+		if err := f(tx); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("COMMIT"); err != nil {
+			return err
+		}
+		committed = true
+		return nil
+	})
+	if panicked != nil {
+		panic(panicked)
+	}
+	return err
+}
+
+type sqliteConn interface {
+	driver.Conn
+	driver.ExecerContext
+}
+
+type sqliteTx struct {
+	*sqlite
+	conn sqliteConn
+}
+
+// loadedAtOnce is how many keys one SELECT looks for. What is missing at the end is null, which no key is.
+const loadedAtOnce = 32
+
+func (tx *sqliteTx) Load(r *Relation, keys iter.Seq[[]driver.Value], take func([]driver.Value) error) error {
+	s, err := tx.prepare("load "+r.Name, func() string {
+		names := keyNames(r)
+		one := "(" + marks(len(r.Key)) + ")"
+		var on, columns []string
+		for _, name := range names {
+			on = append(on, fmt.Sprintf("rows.%s = wanted.%s", name, name))
+		}
+		for _, c := range r.Columns {
+			columns = append(columns, "rows."+quoted(c.Name))
+		}
+		return fmt.Sprintf("WITH wanted (%s) AS (VALUES %s) SELECT %s FROM wanted CROSS JOIN %s AS rows ON %s",
+			strings.Join(names, ", "), strings.Join(slices.Repeat([]string{one}, loadedAtOnce), ", "),
+			strings.Join(columns, ", "), quoted(r.Name), strings.Join(on, " AND "))
+	})
+	if err != nil {
+		return err
+	}
+	row := make([]driver.Value, len(r.Columns))
+	wanted := make([]driver.Value, 0, loadedAtOnce*len(r.Key))
+	load := func() error {
+		rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), tx.args(wanted[:cap(wanted)]))
+		if err != nil {
+			return err
+		}
+		for err == nil {
+			if err = rows.Next(row); err == nil {
+				err = take(row)
+			}
+		}
+		if err == io.EOF {
+			err = nil
+		}
+		return errors.Join(err, rows.Close())
+	}
+	for key := range keys {
+		wanted = append(wanted, key...)
+		if len(wanted) == cap(wanted) {
+			if err := load(); err != nil {
+				return fmt.Errorf("reading %s: %w", r.Name, err)
+			}
+			wanted = wanted[:0]
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	clear(wanted[len(wanted):cap(wanted)])
+	if err := load(); err != nil {
+		return fmt.Errorf("reading %s: %w", r.Name, err)
+	}
+	return nil
+}
+
+func (tx *sqliteTx) Put(r *Relation, rows iter.Seq[[]driver.Value]) error {
+	return tx.each("writing", r, rows, func() string {
+		return fmt.Sprintf("INSERT OR REPLACE INTO %s (%s) VALUES (%s)",
+			quoted(r.Name), strings.Join(columnNames(r), ", "), marks(len(r.Columns)))
+	})
+}
+
+func (tx *sqliteTx) Delete(r *Relation, keys iter.Seq[[]driver.Value]) error {
+	return tx.each("deleting from", r, keys, func() string {
+		return fmt.Sprintf("DELETE FROM %s WHERE %s = ?", quoted(r.Name), strings.Join(keyNames(r), " = ? AND "))
+	})
+}
+
+// each runs a statement for each of many rows.
+func (tx *sqliteTx) each(doing string, r *Relation, rows iter.Seq[[]driver.Value], statement func() string) error {
+	s, err := tx.prepare(doing+" "+r.Name, statement)
+	if err != nil {
+		return err
+	}
+	for row := range rows {
+		if _, err := s.(driver.StmtExecContext).ExecContext(context.Background(), tx.args(row)); err != nil {
+			return fmt.Errorf("%s %s: %w", doing, r.Name, err)
+		}
+	}
+	return nil
+}
+
+func (tx *sqliteTx) Exec(statement string, args ...driver.Value) (int64, error) {
+	if len(args) == 0 { // perhaps several statements, which cannot be prepared together
+		_, err := tx.conn.ExecContext(context.Background(), statement, nil)
+		return 0, err
+	}
+	s, err := tx.prepare(statement, func() string { return statement })
+	if err != nil {
+		return 0, err
+	}
+	result, err := s.(driver.StmtExecContext).ExecContext(context.Background(), tx.args(args))
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// prepare prepares a statement the first time that its name comes up.
+func (tx *sqliteTx) prepare(name string, statement func() string) (driver.Stmt, error) {
+	if s, ok := tx.statements[name]; ok {
+		return s, nil
+	}
+	s, err := tx.conn.Prepare(statement())
+	if err != nil {
+		return nil, fmt.Errorf("preparing %q: %w", name, err)
+	}
+	if tx.statements == nil {
+		tx.statements = map[string]driver.Stmt{}
+	}
+	tx.statements[name] = s
+	return s, nil
+}
+
+// args numbers arguments, in the same memory each time.
+func (d *sqlite) args(values []driver.Value) []driver.NamedValue {
+	d.named = d.named[:0]
+	for i, v := range values {
+		d.named = append(d.named, driver.NamedValue{Ordinal: i + 1, Value: v})
+	}
+	return d.named
+}
+
+func columnNames(r *Relation) []string {
+	names := make([]string, len(r.Columns))
+	for i, c := range r.Columns {
+		names[i] = quoted(c.Name)
+	}
+	return names
+}
+
+func keyNames(r *Relation) []string {
+	names := make([]string, len(r.Key))
+	for i, column := range r.Key {
+		names[i] = quoted(r.Columns[column].Name)
+	}
+	return names
+}
+
+// quoted is a name as it stands in a statement, whatever words the language has.
+func quoted(name string) string { return `"` + name + `"` }
+
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
