@@ -1,0 +1,174 @@
+package commands_test
+
+import (
+	"testing"
+
+	"daybook/commands"
+	"daybook/domain/agent"
+	"daybook/domain/department"
+	"daybook/domain/desk"
+	"daybook/domain/event"
+	"daybook/domain/group"
+	"daybook/domain/role"
+	"daybook/domain/tag"
+	"daybook/internal/scenario"
+)
+
+var annIs = agent.Created{Name: scenario.Text("Ann"), Email: scenario.Text("ann@desk.example"), Role: role.Agent}
+
+func TestCreateAgent(t *testing.T) {
+	on := scenario.On(t, agent.Stream)
+	on.When(commands.CreateAgent{Name: "Ann", Email: "Ann@desk.example", Role: role.Agent}).Then(annIs)
+	on.Given(annIs).When(commands.CreateAgent{Name: "Ann", Email: "ann@desk.example", Role: role.Agent}).ThenRefused("agent-exists")
+	on.When(commands.CreateAgent{Email: "ann@desk.example", Role: role.Agent}).ThenRefused("name-required")
+	on.When(commands.CreateAgent{Name: "Ann", Role: role.Agent}).ThenRefused("email-malformed")
+	on.When(commands.CreateAgent{Name: "Ann", Email: "ann@desk.example"}).ThenRefused("role-unknown")
+	on.When(commands.CreateAgent{Name: "Ann", Email: "ann@desk.example", Role: role.Auditor}).ThenRefused("role-unknown")
+	on.When(commands.CreateAgent{}).ThenRefused("invalid")
+	on.By(commands.By{Role: role.Admin}).When(commands.CreateAgent{Name: "Ann", Email: "ann@desk.example", Role: role.Owner}).ThenRefused("permission-missing")
+}
+
+func TestEditAgent(t *testing.T) {
+	on := scenario.On(t, agent.Stream).Given(annIs)
+	admin := role.Admin
+	on.When(commands.EditAgent{Name: text("Anna"), Alias: text("A."), Email: text("anna@desk.example"), Role: &admin}).
+		Then(agent.Edited{Name: personalText("Anna"), Alias: personalText("A."), Email: personalText("anna@desk.example"), Role: &admin})
+	on.When(commands.EditAgent{Name: text("Ann"), Email: text("ANN@desk.example")}).ThenNothing()
+	on.When(commands.EditAgent{Name: text("")}).ThenRefused("name-required")
+	on.When(commands.EditAgent{Email: text("ann")}).ThenRefused("email-malformed")
+	owner, nobody := role.Owner, role.Role("king")
+	on.When(commands.EditAgent{Role: &nobody}).ThenRefused("role-unknown")
+	on.By(commands.By{Role: role.Admin}).When(commands.EditAgent{Role: &owner}).ThenRefused("permission-missing")
+	boss := annIs
+	boss.Role = role.Owner
+	scenario.On(t, agent.Stream).Given(boss).By(commands.By{Role: role.Admin}).When(commands.EditAgent{Name: text("Anna")}).ThenRefused("permission-missing")
+	scenario.On(t, agent.Stream).Given(boss).By(commands.By{Role: role.Admin}).When(commands.DeleteAgent{}).ThenRefused("permission-missing")
+	scenario.On(t, agent.Stream).When(commands.EditAgent{}).ThenRefused("agent-unknown")
+}
+
+func TestDeletedAgentIsSignedOut(t *testing.T) {
+	on := scenario.On(t, agent.Stream).Given(annIs, agent.SignedIn{Device: "panel"})
+	after := on.When(commands.DeleteAgent{}).Then(agent.Deleted{})
+	if after.Working() || len(agent.Stream.Holds(after)) > 0 {
+		t.Error("a deleted agent still works, or holds the login")
+	}
+	on.Given(agent.Deleted{}).When(commands.DeleteAgent{}).ThenNothing()
+	on.Given(agent.Deleted{}, agent.ClaimLapsed{}).When(commands.SignIn{}).ThenRefused("agent-unknown")
+	scenario.On(t, agent.Stream).When(commands.DeleteAgent{}).ThenRefused("agent-unknown")
+}
+
+func TestAgentInDepartments(t *testing.T) {
+	on := scenario.On(t, agent.Stream).Given(annIs)
+	on.When(commands.JoinDepartment{Department: sales}).Then(agent.JoinedDepartment{Department: sales})
+	on.When(commands.LeaveDepartment{Department: sales}).ThenNothing()
+	on.When(commands.SwitchService{Department: sales, Service: agent.Chats}).ThenRefused("not-in-department")
+	serves := on.Given(agent.JoinedDepartment{Department: sales})
+	serves.When(commands.JoinDepartment{Department: sales}).ThenNothing()
+	serves.When(commands.SwitchService{Department: sales, Service: agent.Chats, On: true}).ThenNothing()
+	serves.When(commands.SwitchService{Department: sales, Service: "telepathy"}).ThenRefused("service-unknown")
+	for _, service := range agent.AllServices {
+		off := serves.When(commands.SwitchService{Department: sales, Service: service}).Then(agent.Switched{Department: sales, Service: service})
+		if off.Departments[sales].On(service) {
+			t.Errorf("%s is still on", service)
+		}
+	}
+	left := serves.When(commands.LeaveDepartment{Department: sales}).Then(agent.LeftDepartment{Department: sales})
+	if left.In(sales) {
+		t.Error("the agent is still in the department")
+	}
+	for _, command := range []commands.Command[agent.Agent, agent.Event]{
+		commands.JoinDepartment{Department: sales}, commands.LeaveDepartment{Department: sales}, commands.SwitchService{Department: sales, Service: agent.Calls},
+		commands.SignIn{}, commands.SignOut{}, commands.Pause{}, commands.Unpause{},
+	} {
+		scenario.On(t, agent.Stream).When(command).ThenRefused("agent-unknown")
+	}
+}
+
+func TestAgentStatus(t *testing.T) {
+	on := scenario.On(t, agent.Stream).Given(annIs)
+	on.When(commands.SignIn{}).Then(agent.SignedIn{Device: "panel"})
+	on.When(commands.SignIn{Device: "android"}).Then(agent.SignedIn{Device: "android"})
+	on.When(commands.SignOut{}).ThenNothing()
+	here := on.Given(agent.SignedIn{Device: "panel"})
+	here.When(commands.SignIn{}).ThenNothing()
+	here.When(commands.SignOut{}).Then(agent.SignedOut{Device: "panel"})
+	if !here.When(commands.SignIn{Device: "ios"}).Then(agent.SignedIn{Device: "ios"}).Working() {
+		t.Error("signed in and not working")
+	}
+	here.When(commands.Unpause{}).ThenNothing()
+	paused := here.When(commands.Pause{}).Then(agent.Paused{})
+	if paused.Working() {
+		t.Error("paused and working")
+	}
+	here.Given(agent.Paused{}).When(commands.Pause{}).ThenNothing()
+	here.Given(agent.Paused{}).When(commands.Unpause{}).Then(agent.Unpaused{})
+
+	self := commands.By{Actor: event.Actor{Kind: event.Agent, ID: ann}, Role: role.Agent, ID: ann}
+	on.By(self).When(commands.SignIn{}).Then(agent.SignedIn{Device: "panel"})
+	self.ID = bob
+	on.By(self).When(commands.SignIn{}).ThenRefused("permission-missing")
+	on.By(self).When(commands.Pause{}).ThenRefused("permission-missing")
+}
+
+func TestDepartment(t *testing.T) {
+	on := scenario.On(t, department.Stream)
+	on.When(commands.CreateDepartment{Name: " Sales "}).Then(department.Created{Name: "Sales"})
+	on.When(commands.CreateDepartment{}).ThenRefused("name-required")
+	is := on.Given(department.Created{Name: "Sales"})
+	is.When(commands.CreateDepartment{Name: "Sales"}).ThenRefused("department-exists")
+	is.When(commands.RenameDepartment{Name: "Sales"}).ThenNothing()
+	is.When(commands.RenameDepartment{Name: "Orders"}).Then(department.Renamed{Name: "Orders"})
+	is.When(commands.RenameDepartment{}).ThenRefused("name-required")
+	is.When(commands.DeleteDepartment{}).Then(department.Deleted{})
+	is.Given(department.Deleted{}).When(commands.DeleteDepartment{}).ThenNothing()
+	is.Given(department.Deleted{}).When(commands.RenameDepartment{Name: "Orders"}).ThenRefused("department-unknown")
+	on.When(commands.DeleteDepartment{}).ThenRefused("department-unknown")
+}
+
+func TestGroup(t *testing.T) {
+	on := scenario.On(t, group.Stream)
+	on.When(commands.CreateGroup{Name: "Gold", Color: "#000000", Background: "#ffd700"}).
+		Then(group.Created{Name: "Gold", Look: group.Look{Color: "#000000", Background: "#ffd700"}})
+	on.When(commands.CreateGroup{}).ThenRefused("name-required")
+	on.When(commands.CreateGroup{Name: "Gold", Color: "gold"}).ThenRefused("colour-malformed")
+	is := on.Given(group.Created{Name: "Gold"})
+	is.When(commands.CreateGroup{Name: "Gold"}).ThenRefused("group-exists")
+	is.When(commands.EditGroup{Name: text("Platinum"), Color: text("#eeeeee")}).
+		Then(group.Renamed{Name: "Platinum"}, group.Restyled{Look: group.Look{Color: "#eeeeee"}})
+	is.When(commands.EditGroup{Name: text("Gold")}).ThenNothing()
+	is.When(commands.EditGroup{Background: text("red")}).ThenRefused("colour-malformed")
+	is.When(commands.DeleteGroup{}).Then(group.Deleted{})
+	is.Given(group.Deleted{}, group.ClaimLapsed{}).When(commands.DeleteGroup{}).ThenNothing()
+	is.Given(group.Deleted{}).When(commands.EditGroup{}).ThenRefused("group-unknown")
+	on.When(commands.DeleteGroup{}).ThenRefused("group-unknown")
+}
+
+func TestTag(t *testing.T) {
+	on := scenario.On(t, tag.Stream)
+	on.When(commands.CreateTag{Scope: tag.Tickets, Name: "Billing"}).Then(tag.Created{Scope: tag.Tickets, Name: "Billing"})
+	on.When(commands.CreateTag{Scope: tag.Tickets}).ThenRefused("name-required")
+	on.When(commands.CreateTag{Scope: "groups", Name: "Billing"}).ThenRefused("scope-unknown")
+	is := on.Given(tag.Created{Scope: tag.Tickets, Name: "Billing"})
+	is.When(commands.CreateTag{Scope: tag.Tickets, Name: "Billing"}).ThenRefused("tag-exists")
+	is.When(commands.RenameTag{Name: "Invoices"}).Then(tag.Renamed{Name: "Invoices"})
+	is.When(commands.RenameTag{Name: "Billing"}).ThenNothing()
+	is.When(commands.RenameTag{}).ThenRefused("name-required")
+	is.When(commands.DeleteTag{}).Then(tag.Deleted{})
+	is.Given(tag.Deleted{}, tag.ClaimLapsed{}).When(commands.DeleteTag{}).ThenNothing()
+	is.Given(tag.Deleted{}).When(commands.RenameTag{Name: "x"}).ThenRefused("tag-unknown")
+	on.When(commands.DeleteTag{}).ThenRefused("tag-unknown")
+}
+
+func TestTagOfTheOtherRegistry(t *testing.T) {
+	state := tag.Stream.Fold(tag.Tag{}, tag.Created{Scope: tag.Contacts, Name: "vip"})
+	if err := state.MustBeFor(tag.Tickets); err == nil {
+		t.Error("a tag for contacts may be put on tickets")
+	}
+}
+
+func TestRecordLines(t *testing.T) {
+	on := scenario.On(t, desk.ImportStream)
+	played := desk.LinesPlayed{Source: "journal", Accepted: []string{"a"}, Rejected: []string{"b"}}
+	on.When(commands.RecordLines{LinesPlayed: played}).Then(played)
+	on.When(commands.RecordLines{LinesPlayed: desk.LinesPlayed{Source: "journal"}}).ThenNothing()
+}

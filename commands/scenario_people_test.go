@@ -1,0 +1,155 @@
+package commands_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"daybook/commands"
+	"daybook/domain/company"
+	"daybook/domain/contact"
+	"daybook/domain/personal"
+	"daybook/domain/profile"
+	"daybook/domain/role"
+	"daybook/internal/scenario"
+)
+
+var (
+	acme = uuid.MustParse("00000000-0000-4000-8000-000000000006")
+	vip  = uuid.MustParse("00000000-0000-4000-8000-000000000007")
+	gold = uuid.MustParse("00000000-0000-4000-8000-000000000008")
+)
+
+func text(s string) *string { return &s }
+
+func named(name string) profile.Profile { return profile.Profile{Name: scenario.Text(name)} }
+
+func address(kind contact.AddressKind, value string) contact.Address {
+	return contact.Address{Channel: kind, Value: scenario.Text(value)}
+}
+
+var eve = contact.Registered{Profile: named("Eve"), Addresses: []contact.Address{address(contact.Email, "eve@customers.example")}}
+
+func TestRegisterContact(t *testing.T) {
+	on := scenario.On(t, contact.Stream)
+	on.When(commands.RegisterContact{
+		Input:  profile.Input{Name: text(" Eve ")},
+		Emails: []string{"Eve@customers.example ", "eve@CUSTOMERS.example"},
+		Phones: []string{"+39 06 6982 0002"},
+	}).Then(contact.Registered{Profile: named("Eve"), Addresses: []contact.Address{
+		address(contact.Email, "eve@customers.example"), address(contact.Phone, "+390669820002"),
+	}})
+	on.Given(eve).When(commands.RegisterContact{Input: profile.Input{Name: text("Eva")}}).ThenRefused("contact-exists")
+	on.When(commands.RegisterContact{}).ThenRefused("name-required")
+	on.When(commands.RegisterContact{Input: profile.Input{Name: text("Eve")}, Emails: []string{"not an address"}}).ThenRefused("email-malformed")
+	on.When(commands.RegisterContact{Input: profile.Input{Name: text("Eve")}, Emails: []string{"Eve <eve@customers.example>"}}).ThenRefused("email-malformed")
+	on.When(commands.RegisterContact{Input: profile.Input{Name: text("Eve")}, Phones: []string{"06 6982 0002"}}).ThenRefused("phone-malformed")
+	on.When(commands.RegisterContact{Input: profile.Input{Name: text("Eve")}, Emails: make([]string, 300)}).ThenRefused("too-many")
+	on.When(commands.RegisterContact{Found: true, Channels: []contact.Address{address(contact.Visitor, "v1")}}).
+		Then(contact.Registered{Addresses: []contact.Address{address(contact.Visitor, "v1")}})
+	on.By(commands.By{Role: role.Agent, Region: "IT"}).When(commands.RegisterContact{Input: profile.Input{Name: text("Eve")}, Phones: []string{"06 6982 0002"}}).
+		Then(contact.Registered{Profile: named("Eve"), Addresses: []contact.Address{address(contact.Phone, "+390669820002")}})
+}
+
+func TestEditContact(t *testing.T) {
+	on := scenario.On(t, contact.Stream).Given(eve)
+	on.When(commands.EditContact{Input: profile.Input{
+		Name: text("Eve B."), Avatar: text("https://acme.example/eve.png"), URL: text("https://acme.example"), Address: text("Via Roma 1"),
+		Note: text("prefers mail"), TimeZone: text("Europe/Rome"), Language: text("IT"),
+	}}).Then(contact.Edited{Changes: profile.Changes{
+		Name: personalText("Eve B."), Avatar: personalText("https://acme.example/eve.png"), URL: personalText("https://acme.example"),
+		Address: personalText("Via Roma 1"), Note: personalText("prefers mail"), TimeZone: text("Europe/Rome"), Language: text("it"),
+	}})
+	on.When(commands.EditContact{Input: profile.Input{Name: text("Eve")}}).ThenNothing()
+	on.When(commands.EditContact{}).ThenNothing()
+	on.When(commands.EditContact{Emails: &[]string{"e@customers.example"}}).Then(
+		contact.AddressRemoved{Address: address(contact.Email, "eve@customers.example")},
+		contact.AddressAdded{Address: address(contact.Email, "e@customers.example")})
+	on.When(commands.EditContact{Emails: &[]string{"EVE@customers.example"}}).ThenNothing()
+	for code, input := range map[string]profile.Input{
+		"name-required":     {Name: text("  ")},
+		"text-too-long":     {Name: text(strings.Repeat("x", profile.MaxName+1))},
+		"time-zone-unknown": {TimeZone: text("Rome")},
+		"language-unknown":  {Language: text("klingon!")},
+		"url-malformed":     {URL: text("javascript:alert(1)")},
+		"text-encoding":     {Note: text("\xff")},
+		"invalid":           {TimeZone: text("Local"), URL: text("ftp://x")},
+	} {
+		t.Run(code, func(t *testing.T) { on.When(commands.EditContact{Input: input}).ThenRefused(code) })
+	}
+}
+
+func personalText(s string) *personal.Text {
+	text := personal.New(s)
+	return &text
+}
+
+func TestContactAndCompany(t *testing.T) {
+	on := scenario.On(t, contact.Stream).Given(eve)
+	on.When(commands.AssignCompany{Company: acme}).Then(contact.AssignedCompany{Company: acme})
+	member := on.Given(contact.AssignedCompany{Company: acme})
+	member.When(commands.AssignCompany{Company: acme}).ThenNothing()
+	member.When(commands.LeaveCompany{Company: acme}).Then(contact.LeftCompany{Company: acme})
+	member.When(commands.LeaveCompany{}).Then(contact.LeftCompany{Company: acme})
+	member.When(commands.LeaveCompany{Company: gold}).ThenNothing()
+	on.When(commands.LeaveCompany{}).ThenNothing()
+}
+
+func TestContactTagsAndGroups(t *testing.T) {
+	on := scenario.On(t, contact.Stream).Given(eve)
+	on.When(commands.TagContact{Tag: vip}).Then(contact.Tagged{Tag: vip})
+	on.When(commands.UntagContact{Tag: vip}).ThenNothing()
+	on.Given(contact.Tagged{Tag: vip}).When(commands.TagContact{Tag: vip}).ThenNothing()
+	on.Given(contact.Tagged{Tag: vip}).When(commands.UntagContact{Tag: vip}).Then(contact.Untagged{Tag: vip})
+	on.When(commands.GroupContact{Group: gold}).Then(contact.JoinedGroup{Group: gold})
+	on.When(commands.UngroupContact{Group: gold}).ThenNothing()
+	on.Given(contact.JoinedGroup{Group: gold}).When(commands.GroupContact{Group: gold}).ThenNothing()
+	on.Given(contact.JoinedGroup{Group: gold}).When(commands.UngroupContact{Group: gold}).Then(contact.LeftGroup{Group: gold})
+}
+
+func TestDeletedContactIsGone(t *testing.T) {
+	on := scenario.On(t, contact.Stream).Given(eve)
+	after := on.When(commands.DeleteContact{}).Then(contact.Deleted{})
+	if held := contact.Stream.Holds(after); len(held) > 0 {
+		t.Errorf("a deleted contact still holds %d addresses", len(held))
+	}
+	gone := on.Given(contact.Deleted{}, contact.ClaimLapsed{})
+	gone.When(commands.DeleteContact{}).ThenNothing()
+	for _, command := range []commands.Command[contact.Contact, contact.Event]{
+		commands.EditContact{}, commands.AssignCompany{Company: acme}, commands.LeaveCompany{}, commands.TagContact{Tag: vip},
+		commands.UntagContact{Tag: vip}, commands.GroupContact{Group: gold}, commands.UngroupContact{Group: gold},
+	} {
+		gone.When(command).ThenRefused("contact-unknown")
+		scenario.On(t, contact.Stream).When(command).ThenRefused("contact-unknown")
+	}
+	scenario.On(t, contact.Stream).When(commands.DeleteContact{}).ThenRefused("contact-unknown")
+}
+
+func TestCompany(t *testing.T) {
+	registered := company.Registered{Profile: named("Acme"), Emails: []personal.Text{}, Phones: []personal.Text{}}
+	on := scenario.On(t, company.Stream)
+	on.When(commands.RegisterCompany{Input: profile.Input{Name: text("Acme")}}).Then(registered)
+	on.When(commands.RegisterCompany{Input: profile.Input{Name: text("Acme")}, Emails: []string{"A@acme.example", "a@acme.example"}, Phones: []string{"+39 06 6982 0003"}}).
+		Then(company.Registered{Profile: named("Acme"), Emails: []personal.Text{scenario.Text("a@acme.example")}, Phones: []personal.Text{scenario.Text("+390669820003")}})
+	on.When(commands.RegisterCompany{}).ThenRefused("name-required")
+	on.When(commands.RegisterCompany{Input: profile.Input{Name: text("Acme")}, Phones: make([]string, 51)}).ThenRefused("too-many")
+	on.Given(registered).When(commands.RegisterCompany{Input: profile.Input{Name: text("Acme")}}).ThenRefused("company-exists")
+
+	is := on.Given(registered)
+	is.When(commands.EditCompany{Input: profile.Input{Name: text("Acme S.p.A.")}}).Then(company.Edited{Changes: profile.Changes{Name: personalText("Acme S.p.A.")}})
+	is.When(commands.EditCompany{Input: profile.Input{Name: text("Acme")}, Emails: &[]string{}}).ThenNothing()
+	is.When(commands.EditCompany{Emails: &[]string{"a@acme.example"}}).Then(company.AddressesChanged{Emails: []personal.Text{scenario.Text("a@acme.example")}, Phones: []personal.Text{}})
+	is.When(commands.EditCompany{Phones: &[]string{"1"}}).ThenRefused("phone-malformed")
+	is.When(commands.GroupCompany{Group: gold}).Then(company.JoinedGroup{Group: gold})
+	is.When(commands.UngroupCompany{Group: gold}).ThenNothing()
+	is.Given(company.JoinedGroup{Group: gold}).When(commands.UngroupCompany{Group: gold}).Then(company.LeftGroup{Group: gold})
+	is.Given(company.JoinedGroup{Group: gold}).When(commands.GroupCompany{Group: gold}).ThenNothing()
+	is.When(commands.DeleteCompany{}).Then(company.Deleted{})
+	gone := is.Given(company.Deleted{})
+	gone.When(commands.DeleteCompany{}).ThenNothing()
+	gone.When(commands.EditCompany{}).ThenRefused("company-unknown")
+	on.When(commands.DeleteCompany{}).ThenRefused("company-unknown")
+	on.When(commands.GroupCompany{Group: gold}).ThenRefused("company-unknown")
+	on.When(commands.UngroupCompany{Group: gold}).ThenRefused("company-unknown")
+}

@@ -1,0 +1,186 @@
+package commands_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"daybook/commands"
+	"daybook/domain/agent"
+	"daybook/domain/role"
+	"daybook/domain/ticket"
+	"daybook/internal/scenario"
+)
+
+var (
+	cy     = uuid.MustParse("00000000-0000-4000-8000-000000000001")
+	ann    = uuid.MustParse("00000000-0000-4000-8000-000000000002")
+	bob    = uuid.MustParse("00000000-0000-4000-8000-000000000003")
+	sales  = uuid.MustParse("00000000-0000-4000-8000-000000000004")
+	urgent = uuid.MustParse("00000000-0000-4000-8000-000000000005")
+
+	opened = ticket.Opened{Contact: cy, Channel: "email", Subject: scenario.Text("Help"), Priority: ticket.Normal}
+)
+
+// reach is how a ticket comes to each status.
+var reach = map[ticket.Status][]ticket.Event{
+	ticket.StatusNew:       {opened},
+	ticket.StatusOpen:      {opened, ticket.Replied{}, ticket.Received{}},
+	ticket.StatusAnswered:  {opened, ticket.Replied{}},
+	ticket.StatusPostponed: {opened, ticket.Replied{}, ticket.Postponed{}},
+	ticket.StatusResolved:  {opened, ticket.Resolved{}},
+	ticket.StatusClosed:    {opened, ticket.Closed{}},
+	ticket.StatusSpam:      {opened, ticket.MarkedSpam{}},
+	ticket.StatusDeleted:   {opened, ticket.Deleted{}},
+}
+
+const (
+	rejected  = "rejected"
+	unchanged = "unchanged"
+)
+
+// TestLifecycle is the table of the ticket's lifecycle: what each command comes to in each status.
+func TestLifecycle(t *testing.T) {
+	table := []struct {
+		name    string
+		command commands.Command[ticket.Ticket, ticket.Event]
+		// new, open, answered, postponed, resolved, closed, spam, deleted
+		comesTo string
+	}{
+		{"reply", commands.Reply{Body: "Hello"}, "answered answered answered answered answered rejected rejected rejected"},
+		{"receive", commands.ReceiveMessage{Body: "Hello?"}, "new open open open open rejected spam rejected"},
+		{"postpone", commands.PostponeTicket{}, "postponed postponed postponed unchanged rejected rejected rejected rejected"},
+		{"resume", commands.ResumeTicket{}, "unchanged unchanged unchanged open unchanged rejected rejected rejected"},
+		{"resolve", commands.ResolveTicket{}, "resolved resolved resolved resolved unchanged rejected rejected rejected"},
+		{"reopen", commands.ReopenTicket{}, "unchanged unchanged unchanged unchanged open open rejected rejected"},
+		{"close", commands.CloseTicket{}, "closed closed closed closed closed unchanged rejected rejected"},
+		{"spam", commands.MarkSpam{}, "spam spam spam spam spam rejected unchanged rejected"},
+		{"unspam", commands.UnmarkSpam{}, "unchanged unchanged unchanged unchanged unchanged unchanged new rejected"},
+		{"delete", commands.DeleteTicket{}, "deleted deleted deleted deleted deleted deleted deleted unchanged"},
+		{"restore", commands.RestoreTicket{}, "unchanged unchanged unchanged unchanged unchanged unchanged unchanged new"},
+		{"assign", commands.AssignTicket{Agent: bob}, "new open answered postponed resolved rejected rejected rejected"},
+		{"unassign", commands.UnassignTicket{}, "unchanged unchanged unchanged unchanged unchanged rejected rejected rejected"},
+		{"transfer", commands.TransferTicket{Department: sales}, "new open answered postponed resolved rejected rejected rejected"},
+		{"prioritise", commands.PrioritiseTicket{Priority: ticket.High}, "new open answered postponed resolved rejected rejected rejected"},
+		{"prioritise same", commands.PrioritiseTicket{Priority: ticket.Normal}, "unchanged unchanged unchanged unchanged unchanged rejected rejected rejected"},
+		{"note", commands.AddNote{Body: "n.b."}, "new open answered postponed resolved closed spam rejected"},
+		{"tag", commands.TagTicket{Tag: urgent}, "new open answered postponed resolved closed spam rejected"},
+		{"untag", commands.UntagTicket{Tag: urgent}, "unchanged unchanged unchanged unchanged unchanged unchanged unchanged rejected"},
+	}
+	for _, row := range table {
+		for i, want := range strings.Fields(row.comesTo) {
+			from := ticket.Statuses[i]
+			t.Run(row.name+"/"+string(from), func(t *testing.T) {
+				given := scenario.On(t, ticket.Stream).Given(reach[from]...)
+				switch want {
+				case rejected:
+					given.When(row.command).ThenRefused("ticket-" + string(from))
+				case unchanged:
+					given.When(row.command).ThenNothing()
+				default:
+					before := ticket.Stream.Fold(ticket.Ticket{}, reach[from]...)
+					events, err := row.command.Decide(before, commands.By{Role: role.Owner})
+					if err != nil || len(events) == 0 {
+						t.Fatalf("%d events, %v", len(events), err)
+					}
+					if after := given.When(row.command).Then(events...); string(after.Status) != want {
+						t.Fatalf("the ticket is %s, not %s", after.Status, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestTicketThatWasNewIsNewAgain(t *testing.T) {
+	on := scenario.On(t, ticket.Stream)
+	if s := on.Given(opened, ticket.Postponed{}).When(commands.ResumeTicket{}).Then(ticket.Resumed{}); s.Status != ticket.StatusNew {
+		t.Errorf("resumed: %s", s.Status)
+	}
+	if s := on.Given(opened, ticket.Postponed{}).When(commands.ReceiveMessage{Body: "?"}).Then(ticket.Received{Body: scenario.Text("?")}, ticket.Resumed{}); s.Status != ticket.StatusNew {
+		t.Errorf("written to: %s", s.Status)
+	}
+	if s := on.Given(opened, ticket.Postponed{}, ticket.MarkedSpam{}).When(commands.UnmarkSpam{}).Then(ticket.UnmarkedSpam{}); s.Status != ticket.StatusOpen {
+		t.Errorf("postponed, then no spam after all: %s", s.Status)
+	}
+	if s := on.Given(opened, ticket.Postponed{}, ticket.Deleted{}, ticket.Restored{}).When(commands.ResumeTicket{}).Then(ticket.Resumed{}); s.Status != ticket.StatusNew {
+		t.Errorf("postponed, deleted, restored, resumed: %s", s.Status)
+	}
+}
+
+func TestMessageReopensWhatWasResolved(t *testing.T) {
+	scenario.On(t, ticket.Stream).Given(opened, ticket.Resolved{}).
+		When(commands.ReceiveMessage{Body: "Again"}).
+		Then(ticket.Received{Body: scenario.Text("Again")}, ticket.Reopened{Cause: ticket.ByMessage})
+}
+
+func TestReplyToResolvedIsNoReopening(t *testing.T) {
+	scenario.On(t, ticket.Stream).Given(opened, ticket.Resolved{}).
+		When(commands.Reply{Body: "One more thing"}).
+		Then(ticket.Replied{Body: scenario.Text("One more thing")})
+}
+
+func TestOpenTicket(t *testing.T) {
+	on := scenario.On(t, ticket.Stream)
+	on.When(commands.OpenTicket{Contact: cy, Channel: "email", Subject: " Help "}).Then(opened)
+	on.Given(opened).When(commands.OpenTicket{Contact: cy, Channel: "email"}).ThenRefused("ticket-exists")
+	on.When(commands.OpenTicket{Contact: cy, Channel: "pigeon"}).ThenRefused("channel-unknown")
+	on.When(commands.OpenTicket{Contact: cy, Channel: "email", Priority: "asap"}).ThenRefused("priority-unknown")
+	on.When(commands.OpenTicket{Contact: cy, Channel: "email", Subject: strings.Repeat("x", ticket.MaxSubject+1)}).ThenRefused("text-too-long")
+	on.When(commands.OpenTicket{Contact: cy, Channel: "email", Body: "a\x00b"}).ThenRefused("text-encoding")
+	on.When(commands.OpenTicket{Channel: "pigeon", Priority: "asap"}).ThenRefused("invalid")
+}
+
+func TestWordsMustBeThere(t *testing.T) {
+	on := scenario.On(t, ticket.Stream).Given(opened)
+	for name, command := range map[string]commands.Command[ticket.Ticket, ticket.Event]{
+		"reply": commands.Reply{Body: " \n"}, "message": commands.ReceiveMessage{}, "note": commands.AddNote{},
+	} {
+		t.Run(name, func(t *testing.T) { on.When(command).ThenRefused("body-required") })
+	}
+	on.When(commands.Reply{Body: strings.Repeat("x", ticket.MaxBody+1)}).ThenRefused("text-too-long")
+	on.When(commands.Reply{Body: "\xff"}).ThenRefused("text-encoding")
+}
+
+func TestAssignTicket(t *testing.T) {
+	inSales := opened
+	inSales.Department = sales
+	serves := commands.With(commands.By{Role: role.Agent}, agent.Stream, ann, agent.Agent{Departments: map[uuid.UUID]agent.Services{sales: {}}})
+	on := scenario.On(t, ticket.Stream)
+	on.By(serves).Given(inSales).When(commands.AssignTicket{Agent: ann}).Then(ticket.Assigned{Agent: ann})
+	on.Given(inSales).When(commands.AssignTicket{Agent: ann}).ThenRefused("agent-not-in-department")
+	on.By(commands.By{History: true}).Given(inSales).When(commands.AssignTicket{Agent: ann}).Then(ticket.Assigned{Agent: ann})
+	on.Given(opened, ticket.Assigned{Agent: ann}).When(commands.AssignTicket{Agent: ann}).ThenNothing()
+	on.Given(opened, ticket.Assigned{Agent: ann}).When(commands.AssignTicket{Agent: bob}).Then(ticket.Assigned{Agent: bob})
+	on.Given(opened, ticket.Assigned{Agent: ann}).When(commands.UnassignTicket{}).Then(ticket.Unassigned{})
+}
+
+func TestTransferTicket(t *testing.T) {
+	on := scenario.On(t, ticket.Stream)
+	on.Given(opened).When(commands.TransferTicket{Department: sales}).Then(ticket.Transferred{Department: sales})
+	on.Given(opened, ticket.Transferred{Department: sales}).When(commands.TransferTicket{Department: sales}).ThenNothing()
+}
+
+func TestTagTicket(t *testing.T) {
+	on := scenario.On(t, ticket.Stream)
+	on.Given(opened, ticket.Tagged{Tag: urgent}).When(commands.TagTicket{Tag: urgent}).ThenNothing()
+	on.Given(opened, ticket.Tagged{Tag: urgent}).When(commands.UntagTicket{Tag: urgent}).Then(ticket.Untagged{Tag: urgent})
+}
+
+func TestPrioritiseTicket(t *testing.T) {
+	scenario.On(t, ticket.Stream).Given(opened).When(commands.PrioritiseTicket{Priority: "asap"}).ThenRefused("priority-unknown")
+}
+
+// TestNothingWithoutATicket asks everything of a ticket that was never opened.
+func TestNothingWithoutATicket(t *testing.T) {
+	for _, command := range []commands.Command[ticket.Ticket, ticket.Event]{
+		commands.Reply{Body: "x"}, commands.ReceiveMessage{Body: "x"}, commands.AddNote{Body: "x"}, commands.AssignTicket{Agent: ann},
+		commands.UnassignTicket{}, commands.TransferTicket{Department: sales}, commands.PrioritiseTicket{Priority: ticket.High},
+		commands.TagTicket{Tag: urgent}, commands.UntagTicket{Tag: urgent}, commands.PostponeTicket{}, commands.ResumeTicket{},
+		commands.ResolveTicket{}, commands.ReopenTicket{}, commands.CloseTicket{}, commands.MarkSpam{}, commands.UnmarkSpam{},
+		commands.DeleteTicket{}, commands.RestoreTicket{},
+	} {
+		scenario.On(t, ticket.Stream).When(command).ThenRefused("ticket-unknown")
+	}
+}

@@ -1,0 +1,124 @@
+package personal_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/personal"
+	"daybook/domain/personal/personaltest"
+)
+
+type address struct {
+	Street personal.Text `json:"street"`
+}
+
+type person struct {
+	address
+	Name    personal.Text   `json:"name"`
+	Nick    *personal.Text  `json:"nick"`
+	Mails   []personal.Text `json:"mails"`
+	Homes   []Home          `json:"homes"`
+	Country string          `json:"country"`
+}
+
+// Home is a struct in a list.
+type Home struct {
+	City personal.Text `json:"city"`
+}
+
+var (
+	nick = personal.New("Evie")
+	eve  = person{
+		Name: personal.New("Eve"), Nick: &nick, Mails: []personal.Text{personal.New("a@x"), {}},
+		Homes: []Home{{personal.New("Rome")}}, Country: "IT",
+	}
+)
+
+func TestSealedAndOpenedIsTheSame(t *testing.T) {
+	keys, subject, event := &personaltest.Keys{}, uuid.New(), uuid.New()
+	closed, err := personal.Seal(eve, keys, subject, event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if eve.Name.String() != "Eve" || eve.Nick.String() != "Evie" || eve.Mails[0].String() != "a@x" || eve.Homes[0].City.String() != "Rome" {
+		t.Fatal("sealing changed what was given")
+	}
+	data, err := json.Marshal(closed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"Eve", "Evie", "a@x", "Rome"} {
+		if strings.Contains(string(data), secret) {
+			t.Errorf("%s can be read in %s", secret, data)
+		}
+	}
+	var back person
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatal(err)
+	}
+	if err := personal.Open(&back, keys, event); err != nil {
+		t.Fatal(err)
+	}
+	if back.Name != eve.Name || *back.Nick != nick || back.Mails[0] != eve.Mails[0] || !back.Mails[1].Empty() || back.Homes[0] != eve.Homes[0] || back.Country != "IT" {
+		t.Errorf("%+v came back", back)
+	}
+}
+
+func TestForgottenIsErased(t *testing.T) {
+	keys, subject, event := &personaltest.Keys{}, uuid.New(), uuid.New()
+	closed, err := personal.Seal(eve, keys, subject, event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys.Forget(subject)
+	if err := personal.Open(&closed, keys, event); err != nil {
+		t.Fatal(err)
+	}
+	if closed.Name.String() != personal.Erased || closed.Country != "IT" {
+		t.Errorf("%+v is left of a person who was forgotten", closed)
+	}
+	if _, err := personal.Seal(eve, keys, subject, event); err == nil {
+		t.Error("a person who was forgotten can be written about")
+	}
+}
+
+func TestMovedTextDoesNotOpen(t *testing.T) {
+	keys, subject, event := &personaltest.Keys{}, uuid.New(), uuid.New()
+	closed, err := personal.Seal(eve, keys, subject, event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := closed
+	if err := personal.Open(&elsewhere, keys, uuid.New()); err == nil {
+		t.Error("it opens in another event")
+	}
+	swapped := person{Name: closed.Homes[0].City}
+	if err := personal.Open(&swapped, keys, event); err == nil {
+		t.Error("it opens in another field")
+	}
+}
+
+func TestUnsealedIsNotStored(t *testing.T) {
+	if _, err := json.Marshal(eve); err == nil {
+		t.Error("plain text was stored")
+	}
+	var back person
+	if err := json.Unmarshal([]byte(`{"name":"Eve"}`), &back); err == nil {
+		t.Error("plain text was read from the log")
+	}
+}
+
+// FuzzOpen opens whatever stands in the log, and never panics.
+func FuzzOpen(f *testing.F) {
+	f.Add(`{"name":"$1$AAAA"}`)
+	f.Add(`{"name":"$1$` + strings.Repeat("A", 80) + `","mails":["$1$"],"homes":[{"city":""}]}`)
+	f.Fuzz(func(t *testing.T, data string) {
+		var p person
+		if json.Unmarshal([]byte(data), &p) == nil {
+			_ = personal.Open(&p, &personaltest.Keys{}, uuid.Nil)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+// Package scenario tests decisions: given what happened, when a command is asked, then this happens, or it is refused.
+package scenario
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"daybook/commands"
+	"daybook/domain"
+	"daybook/domain/event"
+	"daybook/domain/personal"
+	"daybook/domain/personal/personaltest"
+	"daybook/domain/role"
+)
+
+// A Scenario is what is given.
+type Scenario[S any, E event.Event] struct {
+	t     testing.TB
+	kind  event.Kind[S, E]
+	by    commands.By
+	given []E
+}
+
+// On begins a scenario on one kind of thing. An owner asks, unless By says otherwise.
+func On[S any, E event.Event](t testing.TB, kind event.Kind[S, E]) Scenario[S, E] {
+	return Scenario[S, E]{t: t, kind: kind, by: commands.By{Actor: event.TheSystem, Role: role.Owner, At: time.Unix(1e9, 0)}}
+}
+
+// By says who asks.
+func (s Scenario[S, E]) By(by commands.By) Scenario[S, E] {
+	s.by = by
+	return s
+}
+
+// Given says what happened before.
+func (s Scenario[S, E]) Given(events ...E) Scenario[S, E] {
+	s.given = append(s.given[:len(s.given):len(s.given)], events...)
+	return s
+}
+
+// An Outcome is what came of a command.
+type Outcome[S any, E event.Event] struct {
+	t      testing.TB
+	before S
+	kind   event.Kind[S, E]
+	events []E
+	err    error
+}
+
+// When asks for something.
+func (s Scenario[S, E]) When(command commands.Command[S, E]) Outcome[S, E] {
+	s.t.Helper()
+	var state S
+	for _, e := range s.given {
+		state = s.kind.Fold(state, stored(s.t, s.kind, e))
+	}
+	events, err := command.Decide(state, s.by)
+	return Outcome[S, E]{s.t, state, s.kind, events, err}
+}
+
+// Then expects these events, and nothing else.
+func (o Outcome[S, E]) Then(events ...E) S {
+	o.t.Helper()
+	if o.err != nil {
+		o.t.Fatalf("refused: %v", o.err)
+	}
+	var got []E
+	for _, e := range o.events {
+		got = append(got, stored(o.t, o.kind, e))
+	}
+	if diff := cmp.Diff(events, got, cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
+		o.t.Fatalf("expected (-) and happened (+):\n%s", diff)
+	}
+	return o.kind.Fold(o.before, got...)
+}
+
+// ThenNothing expects that it was so already.
+func (o Outcome[S, E]) ThenNothing() {
+	o.t.Helper()
+	o.Then()
+}
+
+// ThenRefused expects a refusal with a code.
+func (o Outcome[S, E]) ThenRefused(code string) {
+	o.t.Helper()
+	var no *domain.Error
+	if !errors.As(o.err, &no) {
+		o.t.Fatalf("expected the refusal %s, got %v and %d events", code, o.err, len(o.events))
+	}
+	if no.Code != code {
+		o.t.Fatalf("expected the refusal %s, got %s: %s", code, no.Code, no.Message)
+	}
+	if no.Message == "" {
+		o.t.Fatalf("the refusal %s says nothing", code)
+	}
+}
+
+// stored is an event as it comes back from the log, so that a type that was not registered, or a field that is not stored,
+// is found in the first scenario that has it.
+func stored[S any, E event.Event](t testing.TB, kind event.Kind[S, E], e E) E {
+	t.Helper()
+	id, subject := uuid.New(), uuid.New()
+	keys := &personaltest.Keys{}
+	data, err := event.Encode(e, id, subject, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := kind.Events.Decode(e.EventType(), data, id, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+// Text makes a personal text, for events in scenarios.
+func Text(s string) personal.Text { return personal.New(s) }
