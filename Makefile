@@ -1,0 +1,58 @@
+# Daybook. `make` lists what there is.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+BROWSERS := chromium chromium-browser google-chrome
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build, and serve a small demo desk from ./demo
+	@bin/daybook simulate --data demo --days 14 >/dev/null
+	@exec bin/daybook serve --data demo
+
+.PHONY: build
+build: ## build bin/daybook
+	@CGO_ENABLED=0 go build -trimpath -o bin/daybook ./cmd/daybook
+
+.PHONY: test
+test: ## run all tests that this machine can; says what was left out and why
+	@race=-race; left=(); \
+	if ! command -v $${CC:-cc} >/dev/null; then race=; left+=("the race detector: it needs a C compiler"); fi; \
+	if ! command -v $(firstword $(BROWSERS)) >/dev/null && ! command -v $(word 2,$(BROWSERS)) >/dev/null && ! command -v $(word 3,$(BROWSERS)) >/dev/null; then \
+		left+=("the tests of pages in a browser: they need Chromium"); fi; \
+	if [[ -n $${DAYBOOK_TEST_REQUIRE:-} && $${#left[@]} -gt 0 ]]; then printf 'missing: %s\n' "$${left[@]}" >&2; exit 1; fi; \
+	status=0; go test $$race -timeout 14m ./... || status=$$?; \
+	for l in "$${left[@]}"; do echo "left out: $$l"; done; \
+	exit $$status
+
+.PHONY: check
+check: lint test ## what CI runs
+
+.PHONY: lint
+lint: ## format, vet and lint
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	@go vet ./...
+	@go tool -modfile=tools/go.mod golangci-lint run
+
+.PHONY: soak
+soak: ## the long tests: ten kills, whole histories; keeps its output in docs/soak.md
+	@set -o pipefail; { printf '# The last soak\n\n`make soak`, %s, %s\n\n```\n' "$$(date -u +%Y-%m-%d)" "$$(go version)"; \
+	DAYBOOK_SOAK=1 go test -race -count=1 -timeout 60m -v -run 'Kill|History|Concurrent|Resume|Crash' ./cmd/... ./journal/... ./commands/... ./eventstore/... \
+		| grep -E '^(---|ok|FAIL|PASS|    --- |.*soak:)' ; printf '```\n'; } > docs/soak.md.new && mv docs/soak.md.new docs/soak.md && cat docs/soak.md
+
+.PHONY: bench
+bench: ## measure, as ratios in one run; keeps the table and the numbers in bench/results
+	@go run ./bench -dir .
+
+.PHONY: fuzz
+fuzz: ## fuzz what decodes, a minute each
+	@go test ./domain/catalogue -run '^$$' -fuzz FuzzDecode -fuzztime 1m
+	@go test ./domain/personal -run '^$$' -fuzz FuzzOpen -fuzztime 1m
+	@go test ./journal -run '^$$' -fuzz FuzzParse -fuzztime 1m
+
+.PHONY: clean
+clean: ## remove what was built, and the demo desk
+	@rm -rf bin demo

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	_ "modernc.org/sqlite"
+
+)
+
+// rows are the rows of some tables, each as one text, sorted.
+type rows map[string][]string
+
+// newest is the file of the newest generation in a folder.
+func newest(t *testing.T, folder string) string {
+	t.Helper()
+	numbers, err := filepath.Glob(filepath.Join(folder, "readmodels-*.db"))
+	if err != nil || len(numbers) == 0 {
+		t.Fatalf("no read models in %s: %v", folder, err)
+	}
+	slices.SortFunc(numbers, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(a) - len(b)
+		}
+		return strings.Compare(a, b)
+	})
+	return numbers[len(numbers)-1]
+}
+
+func openSQL(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// exec changes a file by SQL, behind the program's back.
+func exec(t *testing.T, path, statement string, args ...any) {
+	t.Helper()
+	db := openSQL(t, path)
+	result, err := db.Exec(statement, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		t.Fatalf("%s: %d rows, %v", statement, n, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// everything is all that a file of read models holds but its number: what two rebuilds of one log must have alike.
+func everything(t *testing.T, path string) rows {
+	t.Helper()
+	return read(t, path, nil, func(table, column string) bool { return table == "generation" || column == "epoch" || column == "parked_at" }, func(string, string) bool { return false })
+}
+
+// state is what two desks have alike that were told the same things: all tables without positions, the times of recording,
+// and the owner that each made at its first start. Of the audit trail the desk's own bookkeeping is left out: names are
+// claimed under a key that each desk draws, again after a crash, and batches are recorded when they are played.
+func state(t *testing.T, path string) rows {
+	t.Helper()
+	var owner string
+	if err := openSQL(t, path).QueryRow("SELECT coalesce(max(agent_id), '-') FROM agents WHERE email = 'owner@localhost'").Scan(&owner); err != nil {
+		t.Fatal(err)
+	}
+	own := []string{"reservation-", "import-", "owners-"}
+	return read(t, path, []string{"generation", "checkpoints"}, func(_, column string) bool { return column == "position" || column == "recorded_at" }, func(table, row string) bool {
+		return strings.Contains(row, owner) || table == "event_trail" && slices.ContainsFunc(own, func(prefix string) bool { return strings.Contains(row, "stream="+prefix) })
+	})
+}
+
+func read(t *testing.T, path string, without []string, drop func(table, column string) bool, pass func(table, row string) bool) rows {
+	t.Helper()
+	db := openSQL(t, path)
+	defer db.Close()
+	tables, err := db.Query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for tables.Next() {
+		var name string
+		if err := tables.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if err := tables.Err(); err != nil {
+		t.Fatal(err)
+	}
+	all := make(rows)
+	for _, table := range names {
+		if slices.Contains(without, table) {
+			continue
+		}
+		all[table] = readTable(t, db, table, drop, pass)
+	}
+	if len(all["tickets"])+len(all["agents"]) == 0 {
+		t.Fatalf("%s holds nothing", path)
+	}
+	return all
+}
+
+func readTable(t *testing.T, db *sql.DB, table string, drop func(table, column string) bool, pass func(table, row string) bool) []string {
+	t.Helper()
+	found, err := db.Query(fmt.Sprintf("SELECT * FROM %q", table))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer found.Close()
+	columns, err := found.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := []string{}
+	for found.Next() {
+		values := make([]any, len(columns))
+		into := make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := found.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		var row []string
+		for i, column := range columns {
+			if !drop(table, column) {
+				row = append(row, fmt.Sprintf("%s=%v", column, values[i]))
+			}
+		}
+		if text := strings.Join(row, " "); !pass(table, text) {
+			list = append(list, text)
+		}
+	}
+	if err := found.Err(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// mustBeSame compares rows and shows the first that differ.
+func mustBeSame(t *testing.T, what string, got, want rows) {
+	t.Helper()
+	for table := range want {
+		if diff := cmp.Diff(want[table], got[table]); diff != "" {
+			if len(diff) > 3000 {
+				diff = diff[:3000] + " …"
+			}
+			t.Errorf("%s: table %s (-want +got):\n%s", what, table, diff)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%s: %d tables, want %d", what, len(got), len(want))
+	}
+}
+
+// posted brings the read models of a folder up to its log, without serving, and returns their state.
+func posted(t *testing.T, folder string) rows {
+	t.Helper()
+	d, err := openDesk(foldered(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.catchUp(t.Context(), nil); err != nil && context.Cause(t.Context()) == nil {
+		t.Error(err)
+	}
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	return state(t, newest(t, folder))
+}
+
+func foldered(path string) folder { return folder{Data: path} }
+

@@ -1,0 +1,3 @@
+module daybook/tools
+
+go 1.26.0
