@@ -15,7 +15,7 @@ run: build ## build, and serve a small demo desk from ./demo
 
 .PHONY: build
 build: ## build bin/daybook
-	@CGO_ENABLED=0 go build -trimpath -o bin/daybook ./cmd/daybook
+	@go build -o bin/daybook ./cmd/daybook
 
 .PHONY: test
 test: ## run all tests that this machine can; says what was left out and why

@@ -200,7 +200,11 @@ func (e *Engine) post(ctx context.Context, p *poster, f *feed) (*poster, error) 
 			}
 			e.posted(p, batch)
 		case r := <-e.retries:
-			r.done <- p.retry(ctx, e.Source, r.projection)
+			err := p.retry(ctx, e.Source, r.projection)
+			r.done <- err
+			if fenced := (*FencedError)(nil); errors.As(err, &fenced) {
+				return nil, err
+			}
 			e.posted(p, nil)
 		case h := <-e.handovers:
 			h.stopped <- p.position

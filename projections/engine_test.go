@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -166,6 +167,52 @@ func TestAZombieIsFenced(t *testing.T) {
 	}
 	if said := other.verify(t, b.Source); said != nil {
 		t.Error(said)
+	}
+}
+
+// However often a fenced poster tries, and however many claim at once: one can write.
+func TestTheLastToClaimCanWrite(t *testing.T) {
+	b := newBench(t)
+	db, err := readmodels.OpenTemporary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	first, err := b.lay(t.Context(), db, readmodels.Generation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	posters := make([]*poster, 8)
+	var claims sync.WaitGroup
+	for i := range posters {
+		claims.Go(func() {
+			l, err := b.ledger()
+			if err == nil {
+				posters[i], err = claim(t.Context(), db, l)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	claims.Wait()
+	slices.SortFunc(posters, func(p, q *poster) int { return int(p.epoch - q.epoch) })
+	last := posters[len(posters)-1]
+	b.appendSome(t, 1)
+	for _, p := range append(posters, first) {
+		p.strict, p.patient, p.failing = false, true, func(err error) { t.Error(err) }
+		for range 2 {
+			if p == last {
+				continue
+			}
+			var fenced *FencedError
+			if err := p.post(t.Context(), b.entries(t)); !errors.As(err, &fenced) {
+				t.Errorf("epoch %d: %v", p.epoch, err)
+			}
+		}
+	}
+	if err := last.post(t.Context(), b.entries(t)); err != nil || last.epoch != 9 {
+		t.Errorf("epoch %d: %v", last.epoch, err)
 	}
 }
 

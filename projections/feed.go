@@ -60,7 +60,7 @@ func (s Source) decode(stored eventstore.Recorded) entry {
 type feed struct {
 	pages <-chan page
 	rest  []entry // decoded and not yet asked for
-	stop  context.CancelFunc
+	stop  func()
 }
 
 // A page is some events, or the news that there are no more for now, or the end.
@@ -99,7 +99,11 @@ func (s Source) feed(ctx context.Context, after eventstore.Position) *feed {
 			}
 		}
 	}()
-	return &feed{pages: pages, stop: stop}
+	return &feed{pages: pages, stop: func() {
+		stop()
+		for range pages { // until the goroutine has ended
+		}
+	}}
 }
 
 var errFeedEnded = errors.New("the event store ended its feed")

@@ -63,23 +63,27 @@ func (e *PoisonError) Unwrap() error { return e.Cause }
 
 // claim takes over the posting to a generation, from whoever had it.
 func claim(ctx context.Context, db *readmodels.DB, l *ledger) (*poster, error) {
-	p := &poster{db: db, ledger: l}
-	err := db.Write(ctx, func(tx readmodels.Tx) error {
-		_, err := tx.Exec("UPDATE checkpoints SET epoch = epoch + ?", int64(1))
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("claiming the checkpoints: %w", err)
-	}
 	g, err := readmodels.ReadGeneration(ctx, db.Readers)
 	if err != nil {
 		return nil, err
 	}
-	p.number = g.Number
-	if err := p.reload(ctx); err != nil {
-		return nil, err
+	for p := (&poster{db: db, ledger: l, number: g.Number}); ; {
+		if err := p.reload(ctx); err != nil {
+			return nil, err
+		}
+		var raised int64
+		err := db.Write(ctx, func(tx readmodels.Tx) (err error) {
+			raised, err = tx.Exec("UPDATE checkpoints SET epoch = epoch + 1 WHERE position = ? AND epoch = ?", int64(p.position), p.epoch)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("claiming the checkpoints: %w", err)
+		}
+		if raised == int64(len(l.folds)) { // else it moved or somebody else claimed it since we looked
+			p.epoch++
+			return p, nil
+		}
 	}
-	return p, nil
 }
 
 // reload forgets what is in memory and reads what is written.
@@ -166,6 +170,7 @@ func (p *poster) do(ctx context.Context, w work) error {
 		if reloaded := p.reload(ctx); reloaded != nil {
 			err = errors.Join(err, reloaded)
 		} else if p.epoch != epoch {
+			p.epoch = epoch // so that it can never write again
 			return &FencedError{p.number, epoch}
 		} else if w.done(p) {
 			return nil
@@ -183,7 +188,7 @@ func (p *poster) do(ctx context.Context, w work) error {
 
 // try carries out one transaction.
 func (p *poster) try(ctx context.Context, w work) error {
-	unknown, err := p.sort(w)
+	unknown, err := p.sift(w)
 	if err != nil {
 		return err
 	}
@@ -209,8 +214,8 @@ func (p *poster) try(ctx context.Context, w work) error {
 	return nil
 }
 
-// sort looks for events that could not be decoded: those of unknown types are counted, others park what they happened to.
-func (p *poster) sort(w work) (unknown int64, err error) {
+// sift looks for events that could not be decoded: those of unknown types are counted, others park what they happened to.
+func (p *poster) sift(w work) (unknown int64, err error) {
 	for i := range w.batch {
 		e := &w.batch[i]
 		switch {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	_ "modernc.org/sqlite"
-
 )
 
 // rows are the rows of some tables, each as one text, sorted.
@@ -43,8 +42,8 @@ func openSQL(t *testing.T, path string) *sql.DB {
 	return db
 }
 
-// exec changes a file by SQL, behind the program's back.
-func exec(t *testing.T, path, statement string, args ...any) {
+// alter changes a file by SQL, behind the program's back.
+func alter(t *testing.T, path, statement string, args ...any) {
 	t.Helper()
 	db := openSQL(t, path)
 	result, err := db.Exec(statement, args...)
@@ -62,7 +61,9 @@ func exec(t *testing.T, path, statement string, args ...any) {
 // everything is all that a file of read models holds but its number: what two rebuilds of one log must have alike.
 func everything(t *testing.T, path string) rows {
 	t.Helper()
-	return read(t, path, nil, func(table, column string) bool { return table == "generation" || column == "epoch" || column == "parked_at" }, func(string, string) bool { return false })
+	return read(t, path, nil, func(table, column string) bool {
+		return table == "generation" || column == "epoch" || column == "parked_at"
+	}, func(string, string) bool { return false })
 }
 
 // state is what two desks have alike that were told the same things: all tables without positions, the times of recording,
@@ -71,7 +72,7 @@ func everything(t *testing.T, path string) rows {
 func state(t *testing.T, path string) rows {
 	t.Helper()
 	var owner string
-	if err := openSQL(t, path).QueryRow("SELECT coalesce(max(agent_id), '-') FROM agents WHERE email = 'owner@localhost'").Scan(&owner); err != nil {
+	if err := openSQL(t, path).QueryRow("SELECT coalesce(max(agent_id), 'none') FROM agents WHERE email = 'owner@localhost'").Scan(&owner); err != nil {
 		t.Fatal(err)
 	}
 	own := []string{"reservation-", "import-", "owners-"}
@@ -183,4 +184,3 @@ func posted(t *testing.T, folder string) rows {
 }
 
 func foldered(path string) folder { return folder{Data: path} }
-
