@@ -2,14 +2,18 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"daybook/commands"
+	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/role"
+	"daybook/domain/ticket"
+	"daybook/eventstore"
 	"daybook/readmodels"
 )
 
@@ -61,9 +65,9 @@ func (s *server) agents() {
 	})
 }
 
-// deleteAgent ends the agent's keys with the agent.
+// deleteAgent ends the agent's keys with the agent, and hands his tickets back. Deleting again finishes what was not done.
 func (s *server) deleteAgent(path string) {
-	op := operation(http.MethodDelete, path, "Agents", "Take an agent off the desk; history stays")
+	op := operation(http.MethodDelete, path, "Agents", "Take an agent off the desk: his open tickets go back to the department, his keys end, history stays")
 	op.DefaultStatus = http.StatusOK
 	huma.Register(s.api, op, func(ctx context.Context, in *About) (*Changed[readmodels.Agent], error) {
 		return carry[readmodels.Agent](ctx, s, in.Asking, digest(op, in.ID.String(), nil), func(by commands.By) (outcome, error) {
@@ -71,9 +75,43 @@ func (s *server) deleteAgent(path string) {
 			if err == nil {
 				err = s.Vault.RevokeAgent(ctx, in.ID, s.Now())
 			}
+			if err == nil {
+				err = s.handBack(ctx, in.ID, a.Position, by)
+			}
 			return of(agent.Stream, a), err
 		})
 	})
+}
+
+// unfinished are the statuses of tickets that somebody still has to work on.
+var unfinished = []ticket.Status{ticket.StatusNew, ticket.StatusOpen, ticket.StatusAnswered, ticket.StatusPostponed}
+
+// handBack makes an agent's unfinished tickets nobody's, once the read models show all that were assigned before he was
+// deleted.
+func (s *server) handBack(ctx context.Context, agent uuid.UUID, deleted eventstore.Position, by commands.By) error {
+	if err := s.Live.Wait(ctx, deleted); err != nil {
+		return err
+	}
+	by.IfMatch = nil
+	for page := (readmodels.Page{Limit: readmodels.MaxPage}); ; {
+		var found readmodels.Found[readmodels.Ticket]
+		err := s.Live.Read(func(db *readmodels.DB) (err error) {
+			found, err = readmodels.FindTickets(ctx, db.Readers, readmodels.TicketFilter{Agent: agent, Statuses: unfinished}, page)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, t := range found.Rows {
+			_, err := commands.Do(ctx, s.Desk, ticket.Stream, t.ID, commands.UnassignTicket{}, by)
+			if no := (*domain.Error)(nil); err != nil && !errors.As(err, &no) { // a refused one was finished meanwhile
+				return err
+			}
+		}
+		if page.Cursor = found.Next; page.Cursor == "" {
+			return nil
+		}
+	}
 }
 
 func (s *server) switchService(path string) {

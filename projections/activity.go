@@ -9,7 +9,7 @@ import (
 
 // AgentActivity keeps agent_activity: the facts that agent reports are made of, each credited to who acted, in the ticket's
 // department and under its tags as they were then. What each metric means is said in docs/metrics.md.
-var AgentActivity = Projection{Name: "agent_activity", Version: 1, Apply: func(e Recorded, t *Tables) {
+var AgentActivity = Projection{Name: "agent_activity", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	switch ev := e.Event.(type) {
 	case ticket.Opened:
 		clock := readmodels.TicketClock{
@@ -23,7 +23,7 @@ var AgentActivity = Projection{Name: "agent_activity", Version: 1, Apply: func(e
 }}
 
 // tick moves a ticket's clock and posts what the event counts for.
-func tick(t *Tables, e Recorded, c *readmodels.TicketClock, ev ticket.Event) {
+func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 	before := c.Status
 	stand(&c.Status, &c.PostponedFrom, &c.SpamFrom, &c.DeletedFrom, ev)
 	switch ev := ev.(type) {
@@ -92,7 +92,7 @@ func tick(t *Tables, e Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 func excluded(s ticket.Status) bool { return s == ticket.StatusSpam || s == ticket.StatusDeleted }
 
 // actor is the agent who did it, or nobody.
-func actor(e Recorded) readmodels.Ref { return readmodels.Ref(e.Meta.Actor.AgentID()) }
+func actor(e *Recorded) readmodels.Ref { return readmodels.Ref(e.Meta.Actor.AgentID()) }
 
 // postable lists the metrics; a metric's place in it is the number of its fact among those of one event.
 var postable = []readmodels.Metric{
@@ -102,12 +102,12 @@ var postable = []readmodels.Metric{
 }
 
 // post inserts a fact that is counted.
-func post(t *Tables, e Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref) {
+func post(t *Tables, e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref) {
 	t.Activity.Insert(factOf(e, c, m, agent))
 }
 
 // measure inserts a fact that took from since until the event.
-func measure(t *Tables, e Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref, since readmodels.Instant) {
+func measure(t *Tables, e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref, since readmodels.Instant) {
 	f := factOf(e, c, m, agent)
 	f.Seconds = e.At.Time().Sub(since.Time()).Seconds()
 	if f.Seconds < 0 {
@@ -116,7 +116,7 @@ func measure(t *Tables, e Recorded, c *readmodels.TicketClock, m readmodels.Metr
 	t.Activity.Insert(f)
 }
 
-func factOf(e Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref) readmodels.Activity {
+func factOf(e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref) readmodels.Activity {
 	return readmodels.Activity{
 		Position: readmodels.Position(e.Position), Seq: int64(slices.Index(postable, m)), At: e.At, AgentID: agent, Metric: m,
 		TicketID: c.ID, Channel: c.Channel, DepartmentID: c.DepartmentID, Tags: c.Tags,

@@ -11,7 +11,7 @@ import (
 )
 
 // Contacts keeps contacts: one row a contact, with what a search looks at.
-var Contacts = Projection{Name: "contacts", Version: 1, Apply: func(e Recorded, t *Tables) {
+var Contacts = Projection{Name: "contacts", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	switch ev := e.Event.(type) {
 	case contact.Registered:
 		row := readmodels.Contact{
@@ -88,7 +88,7 @@ func contactSearch(r readmodels.Contact) string {
 }
 
 // Companies keeps companies: one row a company.
-var Companies = Projection{Name: "companies", Version: 1, Apply: func(e Recorded, t *Tables) {
+var Companies = Projection{Name: "companies", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	switch ev := e.Event.(type) {
 	case company.Registered:
 		row := readmodels.Company{

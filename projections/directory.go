@@ -11,7 +11,7 @@ import (
 )
 
 // Departments keeps departments: one row a department.
-var Departments = Projection{Name: "departments", Version: 1, Apply: func(e Recorded, t *Tables) {
+var Departments = Projection{Name: "departments", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	ev, ok := e.Event.(department.Event)
 	if !ok {
 		return
@@ -30,7 +30,7 @@ var Departments = Projection{Name: "departments", Version: 1, Apply: func(e Reco
 }}
 
 // Tags keeps tags: one row a tag, of either registry.
-var Tags = Projection{Name: "tags", Version: 1, Apply: func(e Recorded, t *Tables) {
+var Tags = Projection{Name: "tags", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	switch ev := e.Event.(type) {
 	case tag.Created:
 		t.Tags.Insert(readmodels.Tag{ID: e.ID, Scope: ev.Scope, Name: ev.Name, Ref: ev.Ref, CreatedAt: e.At, Revision: int64(e.Revision)})
@@ -48,7 +48,7 @@ var Tags = Projection{Name: "tags", Version: 1, Apply: func(e Recorded, t *Table
 }}
 
 // Groups keeps groups: one row a group.
-var Groups = Projection{Name: "groups", Version: 1, Apply: func(e Recorded, t *Tables) {
+var Groups = Projection{Name: "groups", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	switch ev := e.Event.(type) {
 	case group.Created:
 		t.Groups.Insert(readmodels.Group{
@@ -70,7 +70,7 @@ var Groups = Projection{Name: "groups", Version: 1, Apply: func(e Recorded, t *T
 }}
 
 // Agents keeps agents and their status: one row an agent.
-var Agents = Projection{Name: "agents", Version: 1, Apply: func(e Recorded, t *Tables) {
+var Agents = Projection{Name: "agents", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	switch ev := e.Event.(type) {
 	case agent.Created:
 		t.Agents.Insert(readmodels.Agent{

@@ -30,7 +30,7 @@ func (s Source) ledger() (*ledger, error) {
 			tables := newTables(l)
 			folds := make([]fold, len(s.Projections))
 			for i, p := range s.Projections {
-				folds[i] = fold{p.Name, p.Version, func(e Recorded) { p.Apply(e, tables) }}
+				folds[i] = fold{p.Name, p.Version, func(e *Recorded) { p.Apply(e, tables) }}
 			}
 			return folds
 		}

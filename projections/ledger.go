@@ -33,7 +33,7 @@ type ledger struct {
 type fold struct {
 	name    string
 	version int
-	apply   func(Recorded)
+	apply   func(*Recorded)
 }
 
 // A table is a Table or Facts, to the ledger.
@@ -145,7 +145,7 @@ func (l *ledger) post(tx readmodels.Tx, batch []entry, skip func(fold, at int) b
 		l.turn = f.name
 		for at := range batch {
 			if l.at = at; !skip(i, at) {
-				f.apply(batch[at].Recorded)
+				f.apply(&batch[at].Recorded)
 			}
 		}
 	}

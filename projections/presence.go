@@ -10,7 +10,7 @@ import (
 
 // AgentPresence keeps agent_presence: when agents began and ceased to work, and to be available for each service in each
 // department.
-var AgentPresence = Projection{Name: "agent_presence", Version: 1, Apply: func(e Recorded, t *Tables) {
+var AgentPresence = Projection{Name: "agent_presence", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	ev, ok := e.Event.(agent.Event)
 	if !ok {
 		return

@@ -16,7 +16,7 @@ import (
 type Projection struct {
 	Name    string
 	Version int // raised when Apply changes, so that a new program builds its own rows
-	Apply   func(Recorded, *Tables)
+	Apply   func(*Recorded, *Tables)
 }
 
 // Recorded is an event as projections see it: decoded, opened, and immutable.

@@ -66,7 +66,7 @@ func (s Source) Row(ctx context.Context, category string, id uuid.UUID, keep fun
 			continue
 		}
 		m.batch, m.at = []entry{e}, 0
-		m.folds[own].apply(e.Recorded)
+		m.folds[own].apply(&m.batch[0].Recorded)
 		row.Revision, row.Position = e.Revision, e.Position
 	}
 	value, found := keeper.get(m.tables, id)
@@ -95,7 +95,7 @@ func (s Source) memory() (*memory, error) {
 		m.tables = newTables(l)
 		folds := make([]fold, len(All))
 		for i, p := range All {
-			folds[i] = fold{p.Name, p.Version, func(e Recorded) { p.Apply(e, m.tables) }}
+			folds[i] = fold{p.Name, p.Version, func(e *Recorded) { p.Apply(e, m.tables) }}
 		}
 		return folds
 	}, cacheRows)

@@ -142,17 +142,17 @@ func TestTrespassing(t *testing.T) {
 	var notes *Facts[note]
 	for _, c := range []struct {
 		name, want string
-		apply      func(Recorded)
+		apply      func(*Recorded)
 	}{
-		{"a table of another", "belongs to", func(e Recorded) { newTrespass(things, e) }},
-		{"a table in a change", "only Apply may", func(e Recorded) {
+		{"a table of another", "belongs to", func(e *Recorded) { newTrespass(things, e) }},
+		{"a table in a change", "only Apply may", func(e *Recorded) {
 			things.Upsert(e.ID, func(*thing) { things.Delete(e.ID) })
 		}},
-		{"a changed key", "changed the key", func(e Recorded) {
+		{"a changed key", "changed the key", func(e *Recorded) {
 			things.Upsert(e.ID, func(r *thing) { r.ID = uuid.Nil })
 		}},
-		{"a fact elsewhere", "has position", func(e Recorded) { notes.Insert(note{Position: 7}) }},
-		{"a fact twice", "two facts", func(e Recorded) {
+		{"a fact elsewhere", "has position", func(e *Recorded) { notes.Insert(note{Position: 7}) }},
+		{"a fact twice", "two facts", func(e *Recorded) {
 			notes.Insert(note{Position: e.Position})
 			notes.Insert(note{Position: e.Position})
 		}},
@@ -165,7 +165,7 @@ func TestTrespassing(t *testing.T) {
 				}
 				things = newTable[uuid.UUID, thing](l, owner, thingsTable)
 				notes = newFacts[note](l, "mine", notesTable)
-				return []fold{{"mine", 1, c.apply}, {"other", 1, func(Recorded) {}}}
+				return []fold{{"mine", 1, c.apply}, {"other", 1, func(*Recorded) {}}}
 			}}
 			db, err := readmodels.OpenTemporary("")
 			if err != nil {
@@ -184,7 +184,7 @@ func TestTrespassing(t *testing.T) {
 	}
 }
 
-func newTrespass(t *Table[uuid.UUID, thing], e Recorded) { t.Delete(e.ID) }
+func newTrespass(t *Table[uuid.UUID, thing], e *Recorded) { t.Delete(e.ID) }
 
 // The projections themselves: whether their changes run at once or wait makes no difference.
 func TestProjectionsDoNotMindWaiting(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 )
 
 // Tickets keeps tickets: the work list, one row a ticket.
-var Tickets = Projection{Name: "tickets", Version: 1, Apply: func(e Recorded, t *Tables) {
+var Tickets = Projection{Name: "tickets", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	switch ev := e.Event.(type) {
 	case ticket.Opened:
 		t.Tickets.Insert(readmodels.Ticket{TicketState: openedTicket(e, ev), Messages: 1, LastMessageAt: e.At, Revision: int64(e.Revision)})
@@ -28,7 +28,7 @@ var Tickets = Projection{Name: "tickets", Version: 1, Apply: func(e Recorded, t 
 }}
 
 // TicketHistory keeps ticket_history: the tickets of each contact.
-var TicketHistory = Projection{Name: "ticket_history", Version: 1, Apply: func(e Recorded, t *Tables) {
+var TicketHistory = Projection{Name: "ticket_history", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	switch ev := e.Event.(type) {
 	case ticket.Opened:
 		t.TicketHistory.Insert(readmodels.TicketHistory{TicketState: openedTicket(e, ev)})
@@ -37,7 +37,7 @@ var TicketHistory = Projection{Name: "ticket_history", Version: 1, Apply: func(e
 	}
 }}
 
-func openedTicket(e Recorded, ev ticket.Opened) readmodels.TicketState {
+func openedTicket(e *Recorded, ev ticket.Opened) readmodels.TicketState {
 	return readmodels.TicketState{
 		ID: e.ID, ContactID: ev.Contact, Channel: ev.Channel, Subject: ev.Subject.String(), Status: ticket.StatusNew,
 		DepartmentID: readmodels.Ref(ev.Department), Priority: ev.Priority, FollowUpOf: readmodels.Ref(ev.FollowUpOf), Ref: ev.Ref,

@@ -95,7 +95,7 @@ func agentOf(n int) readmodels.Ref {
 // poisonous is what the projection "things" fails at, while it is set.
 var errPoison = errors.New("this toy is poison")
 
-func (t toys) things_(e Recorded, poison *atomic.Bool) {
+func (t toys) things_(e *Recorded, poison *atomic.Bool) {
 	ev := e.Event.(toy)
 	count := func(r *thing) {
 		r.N += ev.N
@@ -143,7 +143,7 @@ func (t toys) things_(e Recorded, poison *atomic.Bool) {
 	t.notes.Insert(note{e.Position, 0, ev.Do})
 }
 
-func (t toys) buckets_(e Recorded) {
+func (t toys) buckets_(e *Recorded) {
 	ev := e.Event.(toy)
 	t.buckets.Upsert(BucketKey{agentOf(ev.Agent), readmodels.Instant(ev.Hour)}, func(b *bucket) { b.N += ev.N })
 	t.marks.Insert(mark{e.Position, e.Category + "-" + e.ID.String()})
@@ -176,7 +176,7 @@ func (b *bench) bind(l *ledger) []fold {
 		marks:   newFacts[mark](l, "buckets", marksTable),
 	}
 	return []fold{
-		{"things", 1, func(e Recorded) { t.things_(e, &b.poison) }},
+		{"things", 1, func(e *Recorded) { t.things_(e, &b.poison) }},
 		{"buckets", 1, t.buckets_},
 	}
 }
@@ -274,8 +274,8 @@ func reference(entries []entry) contents {
 	t := toys{things, buckets, mappedFacts[note]{&notes}, mappedFacts[mark]{&marks}}
 	for _, e := range entries {
 		if e.err == nil {
-			t.things_(e.Recorded, new(atomic.Bool))
-			t.buckets_(e.Recorded)
+			t.things_(&e.Recorded, new(atomic.Bool))
+			t.buckets_(&e.Recorded)
 		}
 	}
 	return contents{things.rows, buckets.rows, index(notes, noteKey), index(marks, markKey)}

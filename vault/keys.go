@@ -59,7 +59,7 @@ func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent u
 // APIKeys lists all keys, the newest first.
 func (v *Vault) APIKeys(ctx context.Context) ([]APIKey, error) {
 	keys := []APIKey{}
-	err := v.db.SelectContext(ctx, &keys, "SELECT id, name, role, agent, created_at, revoked_at FROM api_keys ORDER BY created_at DESC, id")
+	err := v.read.SelectContext(ctx, &keys, "SELECT id, name, role, agent, created_at, revoked_at FROM api_keys ORDER BY created_at DESC, id")
 	return keys, err
 }
 
@@ -73,7 +73,7 @@ func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) erro
 		return err
 	}
 	var known bool
-	if err := v.db.GetContext(ctx, &known, "SELECT count(*) > 0 FROM api_keys WHERE id = ?", id); err != nil {
+	if err := v.read.GetContext(ctx, &known, "SELECT count(*) > 0 FROM api_keys WHERE id = ?", id); err != nil {
 		return err
 	}
 	if !known {
@@ -98,7 +98,7 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) 
 		APIKey
 		Hash []byte `db:"hash"`
 	}
-	err := v.db.GetContext(ctx, &found, "SELECT id, name, role, agent, created_at, revoked_at, hash FROM api_keys WHERE id = ?", id)
+	err := v.read.GetContext(ctx, &found, "SELECT id, name, role, agent, created_at, revoked_at, hash FROM api_keys WHERE id = ?", id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return APIKey{}, ErrBadKey
 	}

@@ -32,7 +32,8 @@ import (
 
 // A Vault is open for one process.
 type Vault struct {
-	db     *sqlx.DB
+	db     *sqlx.DB // one connection, which writes
+	read   *sqlx.DB // connections that only read, and so never wait for an fsync
 	master cipher.AEAD
 	names  []byte // the key that names are hashed with; it never changes
 
@@ -52,10 +53,16 @@ func Open(path string) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
+	read, err := sqlx.Open("sqlite", "file:"+path+"?_pragma=query_only(ON)&_pragma=busy_timeout(5000)")
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	db.SetMaxOpenConns(1)
-	v := &Vault{db: db, keys: make(map[uuid.UUID]cipher.AEAD)}
+	read.SetMaxOpenConns(4)
+	read.SetMaxIdleConns(4)
+	v := &Vault{db: db, read: read, keys: make(map[uuid.UUID]cipher.AEAD)}
 	if err := v.open(path); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the vault %s: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("opening the vault %s: %w", path, err), v.Close())
 	}
 	return v, nil
 }
@@ -107,7 +114,7 @@ func masterKey(path string, fresh bool) ([]byte, error) {
 }
 
 // Close closes the vault.
-func (v *Vault) Close() error { return v.db.Close() }
+func (v *Vault) Close() error { return errors.Join(v.read.Close(), v.db.Close()) }
 
 // NameID hashes a name that only one thing may have. The same name has the same id for ever.
 func (v *Vault) NameID(h event.Hold) uuid.UUID {
@@ -142,7 +149,7 @@ func (v *Vault) Key(subject uuid.UUID) (cipher.AEAD, error) {
 	v.mu.RUnlock()
 	if !known {
 		var err error
-		if key, err = v.read(subject); err != nil {
+		if key, err = v.unwrapped(subject); err != nil {
 			return nil, err
 		}
 	}
@@ -152,10 +159,10 @@ func (v *Vault) Key(subject uuid.UUID) (cipher.AEAD, error) {
 	return key, nil
 }
 
-// read unwraps a subject's key; nil if it was destroyed.
-func (v *Vault) read(subject uuid.UUID) (cipher.AEAD, error) {
+// unwrapped reads a subject's key; nil if it was destroyed.
+func (v *Vault) unwrapped(subject uuid.UUID) (cipher.AEAD, error) {
 	var wrapped []byte
-	err := v.db.Get(&wrapped, "SELECT wrapped FROM persons WHERE subject = ?", subject.String())
+	err := v.read.Get(&wrapped, "SELECT wrapped FROM persons WHERE subject = ?", subject.String())
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, &personal.NoKeyError{Subject: subject}
 	}
