@@ -67,8 +67,7 @@ func (s *server) agents() {
 
 // deleteAgent ends the agent's keys with the agent, and hands his tickets back. Deleting again finishes what was not done.
 func (s *server) deleteAgent(path string) {
-	op := operation(http.MethodDelete, path, "Agents", "Take an agent off the desk: his open tickets go back to the department, his keys end, history stays")
-	op.DefaultStatus = http.StatusOK
+	op := command(http.MethodDelete, path, "Agents", "Take an agent off the desk: his open tickets go back to the department, his keys end, history stays")
 	huma.Register(s.api, op, func(ctx context.Context, in *About) (*Changed[readmodels.Agent], error) {
 		return carry[readmodels.Agent](ctx, s, in.Asking, digest(op, in.ID.String(), nil), func(by commands.By) (outcome, error) {
 			a, err := commands.Do(ctx, s.Desk, agent.Stream, in.ID, commands.DeleteAgent{}, by)
@@ -115,16 +114,15 @@ func (s *server) handBack(ctx context.Context, agent uuid.UUID, deleted eventsto
 }
 
 func (s *server) switchService(path string) {
-	op := operation(http.MethodPatch, path, "Agents", "Switch one of an agent's services on or off in a department")
-	op.DefaultStatus = http.StatusOK
+	op := command(http.MethodPatch, path, "Agents", "Switch one of an agent's services on or off in a department")
 	huma.Register(s.api, op, func(ctx context.Context, in *struct {
 		With[commands.SwitchService]
 		Department uuid.UUID `path:"department" format:"uuid" doc:"The department"`
 	}) (*Changed[readmodels.Agent], error) {
 		return carry[readmodels.Agent](ctx, s, in.Asking, digest(op, in.ID.String()+"/"+in.Department.String(), in.RawBody), func(by commands.By) (outcome, error) {
-			command := in.Body
-			command.Department = in.Department
-			a, err := commands.Do(ctx, s.Desk, agent.Stream, in.ID, command, by)
+			asked := in.Body
+			asked.Department = in.Department
+			a, err := commands.Do(ctx, s.Desk, agent.Stream, in.ID, asked, by)
 			return of(agent.Stream, a), err
 		})
 	})

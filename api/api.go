@@ -74,9 +74,21 @@ func New(c Config) http.Handler {
 	return h.wrap(mux)
 }
 
+// description is what holds for all routes.
+const description = `The event-sourced system of record for customer support.
+
+A command answers with the thing as it now is. **Idempotency-Key** makes it safe to repeat: the same key and body get the
+first answer again. **If-Match** with an ETag refuses to overwrite what somebody else changed. **Daybook-Position** of an
+answer, sent as **Daybook-After** with a query, waits until the query sees what was written. **Daybook-Reason** is kept with
+the events. Errors are RFC 9457 problems with a stable code and a sentence that says what to do. Unknown fields and
+parameters are errors, so that typing mistakes are found.`
+
 func newServer(c Config, mux *http.ServeMux) *server {
 	config := huma.DefaultConfig("Daybook", "1")
-	config.Info.Description = "The event-sourced system of record for customer support."
+	config.Info.Description = description
+	for _, tag := range []string{"Contacts", "Tickets", "Reports", "Events", "Companies", "Agents", "Departments", "Tags", "Groups", "Operations"} {
+		config.Tags = append(config.Tags, &huma.Tag{Name: tag})
+	}
 	config.DocsPath = "" // its pages come from elsewhere; ours is docs.go
 	config.OpenAPIPath = "/openapi"
 	config.SchemasPath = ""

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -42,7 +43,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	key, err := s.Vault.Authenticate(ctx.Context(), strings.TrimSpace(token))
-	if err == vault.ErrBadKey {
+	if errors.Is(err, vault.ErrBadKey) {
 		ctx.SetHeader("WWW-Authenticate", `Bearer realm="daybook", error="invalid_token"`)
 		s.fail(ctx, problem(http.StatusUnauthorized, vault.ErrBadKey.Code, vault.ErrBadKey.Message))
 		return
@@ -76,7 +77,7 @@ func write(w http.ResponseWriter, p *Problem) {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(p.Status)
-	json.NewEncoder(w).Encode(p)
+	_ = json.NewEncoder(w).Encode(p) // the caller may have gone away
 }
 
 func who(ctx context.Context) principal { return ctx.Value(principalKey{}).(principal) }

@@ -96,7 +96,7 @@ func (s *server) once(ctx context.Context, key string, by commands.By, do func(c
 	case err != nil:
 		return outcome{}, err
 	case before != nil && before.Refusal != nil:
-		p := s.refused(ctx, before.Refusal).(*Problem)
+		p := ofRefusal(before.Refusal)
 		p.headers = http.Header{"Idempotent-Replayed": {"true"}}
 		return outcome{}, p
 	case before != nil:
@@ -126,11 +126,18 @@ func newID(by commands.By, category string) uuid.UUID {
 	return uuid.NewSHA1(by.Request, []byte(category))
 }
 
+// command describes a route that changes something.
+func command(method, path, tag, summary string) huma.Operation {
+	op := operation(method, path, tag, summary)
+	op.DefaultStatus = http.StatusOK
+	op.Errors = append(op.Errors, http.StatusConflict, http.StatusPreconditionFailed)
+	return op
+}
+
 // create binds a route to a command that makes a thing.
 func create[C commands.Command[S, E], S any, E event.Event, R any](s *server, path, tag, summary string, kind event.Kind[S, E], _ R, _ C) {
-	op := operation(http.MethodPost, path, tag, summary)
+	op := command(http.MethodPost, path, tag, summary)
 	op.DefaultStatus = http.StatusCreated
-	op.Errors = append(op.Errors, http.StatusConflict)
 	huma.Register(s.api, op, func(ctx context.Context, in *NewThing[C]) (*Changed[R], error) {
 		return carry[R](ctx, s, in.Asking, digest(op, "", in.RawBody), func(by commands.By) (outcome, error) {
 			a, err := commands.Do(ctx, s.Desk, kind, newID(by, kind.Category), in.Body, by)
@@ -143,9 +150,7 @@ func create[C commands.Command[S, E], S any, E event.Event, R any](s *server, pa
 
 // change binds a route to a command whose fields are the body.
 func change[C commands.Command[S, E], S any, E event.Event, R any](s *server, method, path, tag, summary string, kind event.Kind[S, E], _ R, _ C) {
-	op := operation(method, path, tag, summary)
-	op.DefaultStatus = http.StatusOK
-	op.Errors = append(op.Errors, http.StatusConflict, http.StatusPreconditionFailed)
+	op := command(method, path, tag, summary)
 	huma.Register(s.api, op, func(ctx context.Context, in *With[C]) (*Changed[R], error) {
 		return carry[R](ctx, s, in.Asking, digest(op, in.ID.String(), in.RawBody), func(by commands.By) (outcome, error) {
 			a, err := commands.Do(ctx, s.Desk, kind, in.ID, in.Body, by)
@@ -155,13 +160,11 @@ func change[C commands.Command[S, E], S any, E event.Event, R any](s *server, me
 }
 
 // step binds a route to a command that has no fields.
-func step[C commands.Command[S, E], S any, E event.Event, R any](s *server, method, path, tag, summary string, kind event.Kind[S, E], _ R, command C) {
-	op := operation(method, path, tag, summary)
-	op.DefaultStatus = http.StatusOK
-	op.Errors = append(op.Errors, http.StatusConflict, http.StatusPreconditionFailed)
+func step[C commands.Command[S, E], S any, E event.Event, R any](s *server, method, path, tag, summary string, kind event.Kind[S, E], _ R, asked C) {
+	op := command(method, path, tag, summary)
 	huma.Register(s.api, op, func(ctx context.Context, in *About) (*Changed[R], error) {
 		return carry[R](ctx, s, in.Asking, digest(op, in.ID.String(), nil), func(by commands.By) (outcome, error) {
-			a, err := commands.Do(ctx, s.Desk, kind, in.ID, command, by)
+			a, err := commands.Do(ctx, s.Desk, kind, in.ID, asked, by)
 			return of(kind, a), err
 		})
 	})
@@ -174,17 +177,15 @@ type AboutTwo struct {
 }
 
 // link binds a route to a command that names another thing in its path. find says which thing that is.
-func link[S any, E event.Event, R any](s *server, method, path, tag, summary string, kind event.Kind[S, E], _ R, find func(context.Context, string) (uuid.UUID, error), command func(other uuid.UUID) commands.Command[S, E]) {
-	op := operation(method, path, tag, summary)
-	op.DefaultStatus = http.StatusOK
-	op.Errors = append(op.Errors, http.StatusConflict, http.StatusPreconditionFailed)
+func link[S any, E event.Event, R any](s *server, method, path, tag, summary string, kind event.Kind[S, E], _ R, find func(context.Context, string) (uuid.UUID, error), with func(other uuid.UUID) commands.Command[S, E]) {
+	op := command(method, path, tag, summary)
 	huma.Register(s.api, op, func(ctx context.Context, in *AboutTwo) (*Changed[R], error) {
 		return carry[R](ctx, s, in.Asking, digest(op, in.ID.String()+"/"+in.Other, nil), func(by commands.By) (outcome, error) {
 			other, err := find(ctx, in.Other)
 			if err != nil {
 				return outcome{}, err
 			}
-			a, err := commands.Do(ctx, s.Desk, kind, in.ID, command(other), by)
+			a, err := commands.Do(ctx, s.Desk, kind, in.ID, with(other), by)
 			return of(kind, a), err
 		})
 	})

@@ -44,6 +44,6 @@ func serveDocs(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	plain, err := gzip.NewReader(strings.NewReader(string(data)))
 	if err == nil {
-		io.Copy(w, plain)
+		_, _ = io.Copy(w, plain) // the caller may have gone away
 	}
 }

@@ -120,11 +120,7 @@ func (s *server) refused(ctx context.Context, err error) error {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &no):
-		p := problem(statuses[no.Refusal], no.Code, no.Message)
-		for _, f := range no.Fields {
-			p.Errors = append(p.Errors, ProblemField{"/" + f.Field, f.Code, f.Message})
-		}
-		return p
+		return ofRefusal(no)
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, "too-large", upper(tooLarge.Error())+".")
 	case errors.Is(err, readmodels.ErrNotReady):
@@ -138,6 +134,15 @@ func (s *server) refused(ctx context.Context, err error) error {
 	return retryable("unavailable", "The desk could not do this now; whether it took effect is not known. Send it again with the same Idempotency-Key.")
 }
 
+// ofRefusal is the problem that says the desk's no.
+func ofRefusal(no *domain.Error) *Problem {
+	p := problem(statuses[no.Refusal], no.Code, no.Message)
+	for _, f := range no.Fields {
+		p.Errors = append(p.Errors, ProblemField{"/" + f.Field, f.Code, f.Message})
+	}
+	return p
+}
+
 func retryable(code, detail string) *Problem {
 	p := problem(http.StatusServiceUnavailable, code, detail)
 	p.headers = http.Header{"Retry-After": {"1"}}
@@ -148,7 +153,11 @@ func retryable(code, detail string) *Problem {
 func (s *server) wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+			cause := recover()
+			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(cause) // the server's own way to drop a connection
+			}
+			if cause != nil {
 				s.Log.Error("panic", "path", r.URL.Path, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 				write(w, problem(http.StatusInternalServerError, "internal", "This is a fault of the program. It was logged."))
 			}

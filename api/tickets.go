@@ -97,9 +97,8 @@ func (s *server) tickets() {
 
 // inquiries takes what came in through a channel.
 func (s *server) inquiries() {
-	op := operation(http.MethodPost, "/v1/inquiries", "Tickets", "What came in through a channel: finds or registers the contact and opens a ticket, or adds to one")
+	op := command(http.MethodPost, "/v1/inquiries", "Tickets", "What came in through a channel: finds or registers the contact and opens a ticket, or adds to one")
 	op.DefaultStatus = http.StatusCreated
-	op.Errors = append(op.Errors, http.StatusConflict)
 	huma.Register(s.api, op, func(ctx context.Context, in *NewThing[commands.Inquiry]) (*Changed[readmodels.Ticket], error) {
 		return carry[readmodels.Ticket](ctx, s, in.Asking, digest(op, "", in.RawBody), func(by commands.By) (outcome, error) {
 			a, err := commands.TakeInquiry(ctx, s.Desk, newID(by, ticket.Stream.Category), in.Body, by)
@@ -113,9 +112,7 @@ func (s *server) inquiries() {
 // messages takes what the contact wrote on a ticket. The answer is the ticket that it went to, which is a follow-up if the
 // ticket is closed or deleted.
 func (s *server) messages(path string) {
-	op := operation(http.MethodPost, path, "Tickets", "Take a message of the contact; on a closed or deleted ticket it opens a follow-up")
-	op.DefaultStatus = http.StatusOK
-	op.Errors = append(op.Errors, http.StatusConflict)
+	op := command(http.MethodPost, path, "Tickets", "Take a message of the contact; on a closed or deleted ticket it opens a follow-up")
 	huma.Register(s.api, op, func(ctx context.Context, in *With[commands.ReceiveMessage]) (*Changed[readmodels.Ticket], error) {
 		return carry[readmodels.Ticket](ctx, s, in.Asking, digest(op, in.ID.String(), in.RawBody), func(by commands.By) (outcome, error) {
 			a, err := commands.Receive(ctx, s.Desk, in.ID, in.Body.Body, by)

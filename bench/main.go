@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -23,21 +24,25 @@ import (
 type measure struct {
 	id, title, reference string
 	must, aim            float64 // of the ratio, ours to the reference's
+	times                bool    // the sides are times, and less is better; else they are rates
 	start                func(setting) (rounds, error)
 }
 
 // measures are all there are, in the order in which they run.
 var measures []measure
 
-func init() { measures = slices.Concat(appends) }
+func init() { measures = slices.Concat(appends, served[:2], rebuilds, served[2:]) }
 
 // A setting is what a measure may use.
 type setting struct {
-	dir  string        // empty, the measure's own, on a disk
-	time time.Duration // for how long each side of a round runs
+	dir     string        // empty, the measure's own, on a disk
+	time    time.Duration // for how long each side of a round runs
+	events  int           // of the log that is rebuilt
+	tickets int           // among which a contact's are looked for
 }
 
-// Rounds are the two sides of a measure, ready to run in turn. Each says how much it did in a second.
+// Rounds are the two sides of a measure, ready to run in turn. Each says how much it did in a second, or how many seconds
+// it took.
 type rounds struct {
 	ours, reference func() (float64, error)
 	stop            func() error
@@ -57,10 +62,24 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	only := flags.String("only", "", "measures to run, such as P1,P2; without it, all")
 	n := flags.Int("rounds", 9, "rounds of each measure; below five the median means little")
 	length := flags.Duration("time", time.Second, "length of each side of a round")
+	events := flags.Int("events", 200_000, "events of the log that P6 rebuilds")
+	tickets := flags.Int("tickets", 1_000_000, "tickets on the desk of P9")
 	dir := flags.String("dir", "", "where to write while measuring; a disk, not memory (default: a temporary directory)")
 	results := flags.String("results", "bench/results", "where to leave the results; what is there of other measures stays")
+	profile := flags.String("cpuprofile", "", "where to write a profile of the whole run, for go tool pprof")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *profile != "" {
+		file, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	chosen, err := choose(*only)
 	if err != nil {
@@ -78,7 +97,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintln(out, where)
 	var found []result
 	for _, m := range chosen {
-		r, err := m.run(ctx, filepath.Join(work, m.id), *n, *length, out)
+		s := setting{dir: filepath.Join(work, m.id), time: *length, events: *events, tickets: *tickets}
+		r, err := m.run(ctx, s, *n, out)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.id, err)
 		}
@@ -106,17 +126,17 @@ func choose(only string) ([]measure, error) {
 }
 
 // run runs the two sides in turn.
-func (m measure) run(ctx context.Context, dir string, n int, length time.Duration, out io.Writer) (r result, err error) {
-	if err := os.Mkdir(dir, 0o700); err != nil {
+func (m measure) run(ctx context.Context, s setting, n int, out io.Writer) (r result, err error) {
+	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return r, err
 	}
-	defer os.RemoveAll(dir)
-	sides, err := m.start(setting{dir: dir, time: length})
+	defer os.RemoveAll(s.dir)
+	sides, err := m.start(s)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, sides.stop()) }()
-	r = result{ID: m.id, Must: m.must, Aim: m.aim}
+	r = result{ID: m.id, Must: m.must, Aim: m.aim, Lower: m.times}
 	for i := range n {
 		if err := ctx.Err(); err != nil {
 			return r, err
@@ -130,7 +150,7 @@ func (m measure) run(ctx context.Context, dir string, n int, length time.Duratio
 			return r, err
 		}
 		r.Rounds = append(r.Rounds, round{Ours: ours, Reference: reference, Ratio: ours / reference})
-		fmt.Fprintf(out, "%s round %d: %.0f/s to %.0f/s = %.3g\n", m.id, i+1, ours, reference, ours/reference)
+		fmt.Fprintf(out, "%s round %d: %s to %s = %.3g\n", m.id, i+1, m.quantity(ours), m.quantity(reference), ours/reference)
 	}
 	r.Value = median(r.Rounds, func(r round) float64 { return r.Ratio })
 	return r, nil

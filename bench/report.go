@@ -22,10 +22,11 @@ type result struct {
 	Value  float64 `json:"value"`
 	Must   float64 `json:"must"`
 	Aim    float64 `json:"aim"`
+	Lower  bool    `json:"lower_is_better,omitempty"`
 	Rounds []round `json:"rounds"`
 }
 
-// A round is one run of either side, in things done per second.
+// A round is one run of either side, in things done a second, or in seconds.
 type round struct {
 	Ours      float64 `json:"ours"`
 	Reference float64 `json:"reference"`
@@ -44,24 +45,47 @@ func median(rounds []round, value func(round) float64) float64 {
 
 func (r result) verdict() string {
 	switch {
-	case r.Value >= r.Aim:
+	case r.reaches(r.Aim):
 		return "aim reached"
-	case r.Value >= r.Must:
+	case r.reaches(r.Must):
 		return "enough"
 	}
 	return "too slow"
 }
 
+func (r result) reaches(mark float64) bool {
+	if r.Lower {
+		return r.Value <= mark
+	}
+	return r.Value >= mark
+}
+
+// mark says on which side of a number the ratio should be.
+func (r result) mark(n float64) string {
+	if r.Lower {
+		return fmt.Sprintf("≤ %g", n)
+	}
+	return fmt.Sprintf("≥ %g", n)
+}
+
+// quantity writes what a side of a measure came to.
+func (m measure) quantity(v float64) string {
+	if m.times {
+		return fmt.Sprintf("%.3g ms", 1000*v)
+	}
+	return fmt.Sprintf("%.0f/s", v)
+}
+
 // writeTable writes results as a table in Markdown, which reads well on a terminal too.
 func writeTable(out io.Writer, results []result) {
-	fmt.Fprintln(out, "| # | what | reference in the same run | ours /s | reference /s | ratio | must | aim | |")
+	fmt.Fprintln(out, "| # | what | reference in the same run | ours | reference | ratio | must | aim | |")
 	fmt.Fprintln(out, "|---|---|---|--:|--:|--:|--:|--:|---|")
 	for _, r := range results {
 		m := byID(r.ID)
-		fmt.Fprintf(out, "| %s | %s | %s | %.0f | %.0f | **%.3g** | %g | %g | %s |\n", r.ID, m.title, m.reference,
-			median(r.Rounds, func(r round) float64 { return r.Ours }),
-			median(r.Rounds, func(r round) float64 { return r.Reference }),
-			r.Value, r.Must, r.Aim, r.verdict())
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | **%.3g** | %s | %s | %s |\n", r.ID, m.title, m.reference,
+			m.quantity(median(r.Rounds, func(r round) float64 { return r.Ours })),
+			m.quantity(median(r.Rounds, func(r round) float64 { return r.Reference })),
+			r.Value, r.mark(r.Must), r.mark(r.Aim), r.verdict())
 	}
 }
 
@@ -111,18 +135,18 @@ func byID(id string) measure {
 	return measure{}
 }
 
-// plot draws a bar for each measure, from nothing to its aim, with a line at what it must reach and a dot a round.
+// plot draws a bar for each measure, with lines at what it must reach and at its aim and a dot a round.
 func plot(results []result) string {
 	const left, width, line = 60, 600, 34
 	var b strings.Builder
 	height := line*len(results) + 30
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13">`+"\n", left+width+140, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13">`+"\n", left+width+170, height)
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n")
 	for i, r := range results {
 		top := 10 + i*line
-		x := func(v float64) float64 { return left + width*min(v/r.Aim, 1.15)/1.15 }
+		x := func(v float64) float64 { return left + width*min(v/max(r.Must, r.Aim), 1.15)/1.15 }
 		colour := "#2a7f62"
-		if r.Value < r.Must {
+		if !r.reaches(r.Must) {
 			colour = "#b5402e"
 		}
 		fmt.Fprintf(&b, `<text x="10" y="%d">%s</text>`, top+17, r.ID)
@@ -132,7 +156,7 @@ func plot(results []result) string {
 		for _, o := range r.Rounds {
 			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%d" r="3" fill="%s"/>`, x(o.Ratio), top+12, colour)
 		}
-		fmt.Fprintf(&b, `<text x="%d" y="%d">%.3g (must %g, aim %g)</text>`+"\n", left+width+5, top+17, r.Value, r.Must, r.Aim)
+		fmt.Fprintf(&b, `<text x="%d" y="%d">%.3g (must %s, aim %s)</text>`+"\n", left+width+5, top+17, r.Value, r.mark(r.Must), r.mark(r.Aim))
 	}
 	fmt.Fprintf(&b, `<text x="%d" y="%d" fill="#555">solid line: must reach; dashed: aim; dots: rounds</text>`+"\n</svg>\n", left, height-6)
 	return b.String()

@@ -6,6 +6,7 @@
 package commands
 
 import (
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -105,8 +106,8 @@ func With[S any, E event.Event](by By, kind event.Kind[S, E], id uuid.UUID, stat
 
 // ofField turns "there is no such thing" into "this field names no such thing".
 func ofField(field string, err error) error {
-	no, ok := err.(*domain.Error)
-	if !ok || no.Refusal != domain.RefusedNotFound {
+	var no *domain.Error
+	if !errors.As(err, &no) || no.Refusal != domain.RefusedNotFound {
 		return err
 	}
 	return domain.Invalid(field, no.Code, "%s", no.Message)

@@ -28,10 +28,10 @@ func (c EditCompany) Decide(co company.Company, by By) ([]company.Event, error) 
 	addresses := company.AddressesChanged{Emails: co.Emails, Phones: co.Phones}
 	var emailsErr, phonesErr error
 	if c.Emails != nil {
-		addresses.Emails, emailsErr = texts("emails", *c.Emails, company.MaxAddresses, profile.Email)
+		addresses.Emails, emailsErr = texts("emails", *c.Emails, profile.Email)
 	}
 	if c.Phones != nil {
-		addresses.Phones, phonesErr = texts("phones", *c.Phones, company.MaxAddresses, by.phone)
+		addresses.Phones, phonesErr = texts("phones", *c.Phones, by.phone)
 	}
 	if err := domain.Join(inputErr, emailsErr, phonesErr); err != nil {
 		return nil, err

@@ -25,8 +25,8 @@ func (c RegisterCompany) Decide(co company.Company, by By) ([]company.Event, err
 		return nil, domain.Conflict("company-exists", "There is such a company already.")
 	}
 	input, inputErr := registration(c.Input)
-	emails, emailsErr := texts("emails", c.Emails, company.MaxAddresses, profile.Email)
-	phones, phonesErr := texts("phones", c.Phones, company.MaxAddresses, by.phone)
+	emails, emailsErr := texts("emails", c.Emails, profile.Email)
+	phones, phonesErr := texts("phones", c.Phones, by.phone)
 	if err := domain.Join(inputErr, emailsErr, phonesErr); err != nil {
 		return nil, err
 	}
@@ -45,9 +45,9 @@ func registration(in profile.Input) (profile.Changes, error) {
 }
 
 // texts checks a list of values, drops those that are there twice, and refuses too many.
-func texts(field string, values []string, limit int, clean func(field, value string) (string, error)) ([]personal.Text, error) {
-	if len(values) > limit {
-		return nil, tooMany(field, len(values), limit)
+func texts(field string, values []string, clean func(field, value string) (string, error)) ([]personal.Text, error) {
+	if len(values) > company.MaxAddresses {
+		return nil, tooMany(field, len(values), company.MaxAddresses)
 	}
 	list := make([]personal.Text, 0, len(values))
 	var refused []error

@@ -227,7 +227,7 @@ func (p *Player) one(w *commands.Work, l line, inBatch map[string]Result) (Outco
 // playedBefore says what a line came to when it was played, unless it is to be played again.
 func (p *Player) playedBefore(l line) (Result, bool) {
 	before, again := p.known[l.ID]
-	return before, again && !(p.RetryRejected && before.Refused())
+	return before, again && (!p.RetryRejected || !before.Refused())
 }
 
 // requests lists the lines that are to be played, as requests.

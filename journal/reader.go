@@ -92,7 +92,8 @@ func Parts(journal io.Reader, size int, f func(first int, part []byte) error) er
 	}
 	for {
 		batch, err := lines.batch(1<<20, size)
-		if err != nil && !errors.Is(err, io.EOF) {
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
 			return err
 		}
 		if len(batch) > 0 {
@@ -107,7 +108,7 @@ func Parts(journal io.Reader, size int, f func(first int, part []byte) error) er
 				return err
 			}
 		}
-		if err != nil {
+		if end {
 			return nil
 		}
 	}

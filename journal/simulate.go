@@ -23,6 +23,8 @@ func Simulate(w io.Writer, seed int64, from time.Time, days int) error {
 	for day := range days {
 		s.day(s.first.AddDate(0, 0, day))
 	}
+	end := s.first.AddDate(0, 0, days)
+	s.lines = slices.DeleteFunc(s.lines, func(l simulated) bool { return !l.at.Before(end) }) // what is not done yet
 	slices.SortStableFunc(s.lines, func(a, b simulated) int { return a.at.Compare(b.at) })
 	for i, l := range s.lines {
 		l.fields["id"] = fmt.Sprintf("s%d-%06d", seed, i+1)

@@ -34,6 +34,25 @@ var contract = sync.OnceValues(func() (routers.Router, error) {
 	return legacy.NewRouter(doc)
 })
 
+// looked counts the answers of each operation and status. The first hundred are held against the document, then every
+// tenth: the library compiles the schema anew for each.
+var looked counter
+
+type counter struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *counter) next(kind string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = make(map[string]int)
+	}
+	c.n[kind]++
+	return c.n[kind] <= 100 || c.n[kind]%10 == 0
+}
+
 // servedDocument serves an empty desk for as long as it takes to read the document.
 func servedDocument() ([]byte, error) {
 	folder, err := os.MkdirTemp("", "daybook-contract-")
@@ -90,6 +109,9 @@ func keepsContract(request *http.Request, body []byte, a answer) error {
 		if err := openapi3filter.ValidateRequest(request.Context(), sent); err != nil {
 			return fmt.Errorf("%s %s was taken, and the OpenAPI document does not allow it: %w", request.Method, request.URL.Path, err)
 		}
+	}
+	if !looked.next(fmt.Sprint(route.Method, route.Path, a.status)) {
+		return nil
 	}
 	received := &openapi3filter.ResponseValidationInput{RequestValidationInput: sent, Status: a.status, Header: a.header, Options: sent.Options}
 	received.SetBodyBytes(a.body)

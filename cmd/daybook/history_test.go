@@ -17,38 +17,43 @@ func real(t *testing.T, name string) string {
 	return path
 }
 
-// TestItalianHelpdesk imports four years of a real help desk, and holds every figure against those that another program
+// TestHistoryItalianHelpdesk imports four years of a real help desk, and holds every figure against those that another program
 // worked out.
-func TestItalianHelpdesk(t *testing.T) {
+func TestHistoryItalianHelpdesk(t *testing.T) {
 	want := readExpected(t, real(t, "italian-helpdesk.expected.json"))
-	journal, folder := copied(t, real(t, "italian-helpdesk.journal.ndjson.gz")), t.TempDir()
-	if got := imports(t, folder, journal); got != want.counts() {
+	p, journal, folder := built(t), copied(t, real(t, "italian-helpdesk.journal.ndjson.gz")), t.TempDir()
+	if got := imports(t, p, folder, journal); got != want.counts() {
 		t.Errorf("got %+v, want %+v", got, want.counts())
 	}
 	refusedAsExpected(t, journal, want)
-	c, stop := serve(t, folder)
+	c, stop := p.serve(t, folder)
 	c.caughtUp(t)
 	holds(t, c, want)
 	stop()
 
-	again := imports(t, folder, journal)
+	again := imports(t, p, folder, journal)
 	if want := (counts{Lines: want.Lines, Duplicate: want.Lines}); again != want {
 		t.Errorf("played again: %+v, want %+v", again, want)
 	}
-	comparesFiles(t, folder)
-	replays(t, folder, journal, "2012-01-01T00:00:00+01:00")
+	comparesFiles(t, p, folder)
+	replays(t, p, folder, journal, "2012-01-01T00:00:00+01:00")
 }
 
-// TestLifecycle imports a journal that visits every cell of the table of what may follow what.
-func TestLifecycle(t *testing.T) {
+// TestHistoryLifecycle imports a journal that visits every cell of the table of what may follow what.
+func TestHistoryLifecycle(t *testing.T) {
 	t.Parallel()
 	want := readExpected(t, real(t, "lifecycle.expected.json"))
 	journal, folder := copied(t, real(t, "lifecycle.journal.ndjson")), t.TempDir()
-	if got := imports(t, folder, journal); got != want.counts() {
+	if got := imports(t, inProcess, folder, journal); got != want.counts() {
 		t.Errorf("got %+v, want %+v", got, want.counts())
 	}
 	refusedAsExpected(t, journal, want)
 	c := mustServe(t, folder)
 	c.caughtUp(t)
 	holds(t, c, want)
+}
+
+// TestHistoryKillItalian kills the import of the real history at random moments.
+func TestHistoryKillItalian(t *testing.T) {
+	survivesKills(t, built(t), real(t, "italian-helpdesk.journal.ndjson.gz"))
 }

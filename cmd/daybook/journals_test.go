@@ -108,9 +108,9 @@ func copied(t *testing.T, journal string) string {
 }
 
 // imports plays a journal into a folder and returns what its lines came to.
-func imports(t *testing.T, folder, journal string) counts {
+func imports(t *testing.T, p executable, folder, journal string) counts {
 	t.Helper()
-	out, talk, exit := daybook(t, "import", "--data", folder, "-o", "json", journal)
+	out, talk, exit := p.run(t, "import", "--data", folder, "-o", "json", journal)
 	var c counts
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &c); err != nil {
@@ -132,7 +132,7 @@ func TestJournal(t *testing.T) {
 	t.Parallel()
 	want := readExpected(t, "testdata/desk.expected.json")
 	journal, folder := copied(t, "testdata/desk.journal.ndjson"), t.TempDir()
-	if got := imports(t, folder, journal); got != want.counts() {
+	if got := imports(t, inProcess, folder, journal); got != want.counts() {
 		t.Errorf("got %+v, want %+v", got, want.counts())
 	}
 	refusedAsExpected(t, journal, want)
@@ -142,11 +142,11 @@ func TestJournal(t *testing.T) {
 	stop()
 	before := state(t, newest(t, folder))
 
-	again := imports(t, folder, journal)
+	again := imports(t, inProcess, folder, journal)
 	if want := (counts{Lines: want.Lines, Duplicate: want.Lines - 3, Malformed: 3}); again != want { // without an id, lines cannot be known again
 		t.Errorf("played again: %+v, want %+v", again, want)
 	}
-	mustBeSame(t, "after playing it again", posted(t, folder), before)
+	mustBeSame(t, "after playing it again", posted(t, inProcess, folder), before)
 }
 
 // TestJournalOverTheAPI plays the same journal through POST /v1/import, which must say what each line came to.

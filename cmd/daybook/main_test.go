@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +26,16 @@ import (
 
 // TestMain makes the test binary the program too: wherever a test runs "daybook", it runs main in a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"daybook": main})
+	testscript.Main(tests{m}, map[string]func(){"daybook": main})
+}
+
+// tests are all tests, and the cleaning up after them.
+type tests struct{ *testing.M }
+
+// Run runs the tests.
+func (t tests) Run() int {
+	defer func() { os.RemoveAll(builtIn) }()
+	return t.M.Run()
 }
 
 func TestScripts(t *testing.T) {
@@ -61,25 +71,86 @@ func chance(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// daybook runs a command line in this process and returns what it wrote and its exit status.
-func daybook(t *testing.T, args ...string) (out, talk string, exit int) {
+// An executable is how the program is run: in a process of its own, by this path or name, or in this process, where the race
+// detector sees it.
+type executable string
+
+// inProcess runs main's own function in this process.
+const inProcess executable = ""
+
+// reexec is the test binary as the program, in a process of its own that can be killed.
+const reexec executable = "daybook"
+
+// built is the program as it ships, without the race detector: for whole histories, which take ten times as long with it.
+// Without a compiler it is the test binary.
+func built(t *testing.T) executable {
 	t.Helper()
-	var o, e bytes.Buffer
-	err := run(t.Context(), args, &o, &e)
+	path, err := buildOnce()
 	if err != nil {
-		fmt.Fprintln(&e, err)
+		t.Logf("using the test binary: %v", err)
+		return reexec
 	}
-	return o.String(), e.String(), exitStatus(err)
+	return executable(path)
 }
 
-// mustRun runs a command line that must end with an exit status, and returns its data.
-func mustRun(t *testing.T, exit int, args ...string) string {
+var builtIn string // the folder of what buildOnce built
+
+var buildOnce = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "daybook-built-")
+	if err != nil {
+		return "", err
+	}
+	builtIn = folder
+	path := filepath.Join(folder, "daybook")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// run runs a command line and returns what it wrote and its exit status.
+func (p executable) run(t *testing.T, args ...string) (out, talk string, exit int) {
 	t.Helper()
-	out, talk, got := daybook(t, args...)
+	var o, e bytes.Buffer
+	if p == inProcess {
+		err := run(t.Context(), args, &o, &e)
+		if err != nil {
+			fmt.Fprintln(&e, err)
+		}
+		return o.String(), e.String(), exitStatus(err)
+	}
+	cmd := exec.CommandContext(t.Context(), string(p), args...)
+	cmd.Stdout, cmd.Stderr = &o, &e
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return o.String(), e.String(), cmd.ProcessState.ExitCode()
+}
+
+// must runs a command line that must end with an exit status, and returns its data.
+func (p executable) must(t *testing.T, exit int, args ...string) string {
+	t.Helper()
+	out, talk, got := p.run(t, args...)
 	if got != exit {
 		t.Fatalf("daybook %s: exit %d, want %d\n%s%s", strings.Join(args, " "), got, exit, out, talk)
 	}
 	return out
+}
+
+// serve serves a folder until stop, which may be called again and is called when the test ends.
+func (p executable) serve(t *testing.T, folder string, args ...string) (c client, stop func()) {
+	t.Helper()
+	if p == inProcess {
+		c, stop = serve(t, folder, args...)
+	} else {
+		server := client{}
+		var process *process
+		server, process = p.startServer(t, folder, args...)
+		c, stop = server, sync.OnceFunc(func() { process.terminate(t) })
+	}
+	t.Cleanup(stop)
+	return c, stop
 }
 
 // eventually waits until a condition holds, as long as the test may last.
@@ -289,7 +360,7 @@ func key(t *testing.T, folder, role, agent string) string {
 	if agent != "" {
 		args = append(args, "--agent", agent)
 	}
-	return strings.TrimSpace(mustRun(t, 0, args...))
+	return strings.TrimSpace(inProcess.must(t, 0, args...))
 }
 
 // mustServe serves the desk in a folder from this process until the test ends, and returns a client with the owner's key.
@@ -356,9 +427,9 @@ type process struct {
 }
 
 // start starts the program; it is killed at the latest when the test ends.
-func start(t *testing.T, out io.Writer, args ...string) *process {
+func (name executable) start(t *testing.T, out io.Writer, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command("daybook", args...), ended: make(chan struct{})}
+	p := &process{Cmd: exec.Command(string(name), args...), ended: make(chan struct{})}
 	p.Stdout, p.Stderr = out, &p.talk
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -380,6 +451,16 @@ func (p *process) kill() {
 	<-p.ended
 }
 
+// terminate is SIGTERM: the program must end well.
+func (p *process) terminate(t *testing.T) {
+	t.Helper()
+	p.Process.Signal(syscall.SIGTERM)
+	<-p.ended
+	if p.err != nil {
+		t.Errorf("after SIGTERM: %v\n%s", p.err, p.talk.String())
+	}
+}
+
 func (p *process) over() bool {
 	select {
 	case <-p.ended:
@@ -390,10 +471,10 @@ func (p *process) over() bool {
 }
 
 // startServer serves a folder from a process of its own.
-func startServer(t *testing.T, folder string, args ...string) (client, *process) {
+func (name executable) startServer(t *testing.T, folder string, args ...string) (client, *process) {
 	t.Helper()
 	out, in := io.Pipe()
-	p := start(t, in, append([]string{"serve", "--data", folder, "--listen", "127.0.0.1:0"}, args...)...)
+	p := name.start(t, in, append([]string{"serve", "--data", folder, "--listen", "127.0.0.1:0"}, args...)...)
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if url, found := strings.CutPrefix(lines.Text(), "Daybook serves "); found {

@@ -49,7 +49,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	}()
 	defer func() { stopPosting(); <-posted }()
 
-	m := newMetrics(d, o)
+	m := newMetrics(o)
 	handler := api.New(api.Config{
 		Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Log: log,
 		Row: d.row, Decode: d.open, Import: d.importer(c.Region), Operator: o, Drain: ctx,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"path/filepath"
@@ -167,20 +166,11 @@ func mustBeSame(t *testing.T, what string, got, want rows) {
 	}
 }
 
-// posted brings the read models of a folder up to its log, without serving, and returns their state.
-func posted(t *testing.T, folder string) rows {
+// posted brings the read models of a folder up to its log, and returns their state.
+func posted(t *testing.T, p executable, folder string) rows {
 	t.Helper()
-	d, err := openDesk(foldered(folder))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.catchUp(t.Context(), nil); err != nil && context.Cause(t.Context()) == nil {
-		t.Error(err)
-	}
-	if err := d.close(); err != nil {
-		t.Fatal(err)
-	}
+	c, stop := p.serve(t, folder)
+	c.caughtUp(t)
+	stop()
 	return state(t, newest(t, folder))
 }
-
-func foldered(path string) folder { return folder{Data: path} }

@@ -17,26 +17,26 @@ import (
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	journal, folder := copied(t, "testdata/desk.journal.ndjson"), t.TempDir()
-	imports(t, folder, journal)
-	comparesFiles(t, folder)
+	imports(t, inProcess, folder, journal)
+	comparesFiles(t, inProcess, folder)
 }
 
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	journal, folder := copied(t, "testdata/desk.journal.ndjson"), t.TempDir()
-	imports(t, folder, journal)
+	imports(t, inProcess, folder, journal)
 	for _, at := range []string{"2025-03-04T09:00:00+01:00", "2025-04-01T09:00:00Z", "2025-04-02T12:10:00+02:00", "2026-01-01T00:00:00Z"} {
-		replays(t, folder, journal, at)
+		replays(t, inProcess, folder, journal, at)
 	}
 }
 
 // comparesFiles has an imported desk verified and rebuilt: all is well at first; then a row is deleted, a cell altered and
 // an event skipped behind the program's back, and verify names these and nothing else. A rebuild mends them, and another
 // rebuild gives the very same tables.
-func comparesFiles(t *testing.T, folder string) {
+func comparesFiles(t *testing.T, p executable, folder string) {
 	t.Helper()
-	posted(t, folder)
-	if v := verified(t, folder, 0); !v.Same || v.Rows == 0 || v.Events == 0 {
+	posted(t, p, folder)
+	if v := verified(t, p, folder, 0); !v.Same || v.Rows == 0 || v.Events == 0 {
 		t.Errorf("verify: %+v", v)
 	}
 	live := newest(t, folder)
@@ -50,21 +50,21 @@ func comparesFiles(t *testing.T, folder string) {
 	}
 	ask(&deleted, "SELECT contact_id FROM contacts ORDER BY contact_id LIMIT 1")
 	ask(&altered, "SELECT ticket_id FROM tickets ORDER BY ticket_id LIMIT 1")
-	ask(&counted, "SELECT ticket_id FROM tickets WHERE ticket_id > ? AND messages > 1 OR answers > 0 ORDER BY ticket_id LIMIT 1", altered)
-	ask(&hidden, "SELECT min(position) FROM agent_activity WHERE metric = 'answers'")
+	ask(&counted, "SELECT ticket_id FROM tickets WHERE ticket_id > ? AND resolved_at IS NOT NULL ORDER BY ticket_id LIMIT 1", altered)
+	ask(&hidden, "SELECT min(position) FROM agent_activity WHERE metric = 'resolved_tickets'")
 	db.Close()
 	alter(t, live, "DELETE FROM contacts WHERE contact_id = ?", deleted)
 	alter(t, live, "UPDATE tickets SET priority = 'altered' WHERE ticket_id = ?", altered)
 	// A projection that skipped one event: what that event brought is not there, and the count of events is one short.
 	alter(t, live, "UPDATE checkpoints SET applied = applied - 1 WHERE projection = 'agent_activity'")
-	alter(t, live, "DELETE FROM agent_activity WHERE position = ? AND metric = 'answers'", hidden)
-	alter(t, live, "UPDATE tickets SET answers = answers - 1, revision = revision - 1 WHERE ticket_id = ?", counted)
+	alter(t, live, "DELETE FROM agent_activity WHERE position = ? AND metric = 'resolved_tickets'", hidden)
+	alter(t, live, "UPDATE tickets SET resolved_at = NULL, revision = revision - 1 WHERE ticket_id = ?", counted)
 
-	v := verified(t, folder, notAsItIs)
+	v := verified(t, p, folder, notAsItIs)
 	for _, want := range []string{
 		"contacts " + deleted + ": the row is missing",
 		"tickets " + altered + ": priority is altered and should be ",
-		"tickets " + counted + ": answers is ",
+		"tickets " + counted + ": resolved_at is ",
 		"tickets " + counted + ": revision is ",
 		"agent_activity " + hidden + ",",
 		"checkpoints agent_activity: applied is ",
@@ -80,23 +80,23 @@ func comparesFiles(t *testing.T, folder string) {
 		t.Errorf("verify names what was not touched: %q", v.Differences)
 	}
 
-	out := mustRun(t, 0, "rebuild", "--data", folder)
+	out := p.must(t, 0, "rebuild", "--data", folder)
 	if !strings.Contains(out, "; 6 differences from the read models before") || !strings.Contains(out, "contacts "+deleted+": the row is missing") {
 		t.Errorf("rebuild says: %s", out)
 	}
 	first := everything(t, newest(t, folder))
-	if v := verified(t, folder, 0); !v.Same {
+	if v := verified(t, p, folder, 0); !v.Same {
 		t.Errorf("after a rebuild: %+v", v)
 	}
-	if out := mustRun(t, 0, "rebuild", "--data", folder); !strings.Contains(out, "; 0 differences") {
+	if out := p.must(t, 0, "rebuild", "--data", folder); !strings.Contains(out, "; 0 differences") {
 		t.Errorf("rebuilt again: %s", out)
 	}
 	mustBeSame(t, "two rebuilds", everything(t, newest(t, folder)), first)
 }
 
-func verified(t *testing.T, folder string, exit int) (v api.Verification) {
+func verified(t *testing.T, p executable, folder string, exit int) (v api.Verification) {
 	t.Helper()
-	out := mustRun(t, exit, "verify", "--data", folder, "-o", "json")
+	out := p.must(t, exit, "verify", "--data", folder, "-o", "json")
 	if err := json.Unmarshal([]byte(out), &v); err != nil {
 		t.Fatal(err)
 	}
@@ -104,18 +104,18 @@ func verified(t *testing.T, folder string, exit int) (v api.Verification) {
 }
 
 // replays compares the read models as of an instant with those of a desk that was told only the lines up to it.
-func replays(t *testing.T, folder, journal, asOf string) {
+func replays(t *testing.T, p executable, folder, journal, asOf string) {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339, asOf)
 	if err != nil {
 		t.Fatal(err)
 	}
 	then := filepath.Join(t.TempDir(), "then.db")
-	mustRun(t, 0, "replay", "--data", folder, "--as-of", asOf, "--to", then)
+	p.must(t, 0, "replay", "--data", folder, "--as-of", asOf, "--to", then)
 	other := t.TempDir()
-	imports(t, other, linesUntil(t, journal, at))
-	mustBeSame(t, "as of "+asOf, state(t, then), posted(t, other))
-	if _, talk, exit := daybook(t, "replay", "--data", folder, "--as-of", asOf, "--to", then); exit != failed || !strings.Contains(talk, "is there already") {
+	imports(t, p, other, linesUntil(t, journal, at))
+	mustBeSame(t, "as of "+asOf, state(t, then), posted(t, p, other))
+	if _, talk, exit := p.run(t, "replay", "--data", folder, "--as-of", asOf, "--to", then); exit != failed || !strings.Contains(talk, "is there already") {
 		t.Errorf("a replay over a file: exit %d, %s", exit, talk)
 	}
 }

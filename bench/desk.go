@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/api"
+	"daybook/commands"
+	"daybook/domain/catalogue"
+	"daybook/domain/event"
+	"daybook/domain/role"
+	"daybook/eventstore"
+	"daybook/eventstore/sqlite"
+	"daybook/projections"
+	"daybook/readmodels"
+	"daybook/vault"
+)
+
+// A desk is the program as it serves, put together in this process.
+type desk struct {
+	dir    string
+	store  *sqlite.Store
+	vault  *vault.Vault
+	live   *readmodels.Live
+	source projections.Source
+	token  string // of an API key that may do everything
+	stops  []func() error
+}
+
+func openDesk(dir string) (*desk, error) {
+	store, err := sqlite.Open(filepath.Join(dir, "events.db"), sqlite.Options{})
+	if err != nil {
+		return nil, err
+	}
+	v, err := vault.Open(filepath.Join(dir, "vault.db"))
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	d := &desk{dir: dir, store: store, vault: v, live: new(readmodels.Live)}
+	d.source = projections.Source{Store: store, Decode: d.decode, Projections: projections.All}
+	if _, d.token, err = v.NewAPIKey(context.Background(), "bench", role.Owner, uuid.Nil, time.Now()); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+// close ends what was begun last first.
+func (d *desk) close() error {
+	var errs []error
+	for i := len(d.stops) - 1; i >= 0; i-- {
+		errs = append(errs, d.stops[i]())
+	}
+	d.live.Close()
+	return errors.Join(append(errs, d.store.Close(), d.vault.Close())...)
+}
+
+// post begins to post the read models, and returns when they are at the end of the log.
+func (d *desk) post() error {
+	engine, err := projections.New(d.source, readmodels.Folder(d.dir), d.live)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		stop(engine.Run(ctx, nil))
+	}()
+	d.stops = append(d.stops, func() error {
+		stop(nil)
+		<-ended
+		return nil
+	})
+	head, err := d.store.Head(ctx)
+	if err == nil {
+		err = d.live.Wait(ctx, head)
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// handler is the API, appending to a store that is the desk's or stands before it.
+func (d *desk) handler(store eventstore.Store) http.Handler {
+	return api.New(api.Config{
+		Desk: &commands.Desk{Store: store, Keys: d.vault, Names: d.vault}, Vault: d.vault, Live: d.live, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Row: d.row, Decode: d.open, Drain: context.Background(),
+	})
+}
+
+// serve serves a handler on loopback until the desk closes.
+func (d *desk) serve(h http.Handler) (url string, err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: h}
+	go server.Serve(listener)
+	d.stops = append(d.stops, server.Close)
+	return "http://" + listener.Addr().String(), nil
+}
+
+func (d *desk) decode(r eventstore.Recorded) (projections.Recorded, error) {
+	e, meta, err := d.open(r)
+	if err != nil {
+		return projections.Recorded{}, err
+	}
+	category, id, err := event.ParseStream(r.Stream)
+	return projections.Recorded{
+		Event: e, EventID: r.ID, Category: category, ID: id, Revision: r.Revision, Position: r.Position,
+		At: readmodels.At(meta.At), RecordedAt: readmodels.At(r.RecordedAt), Meta: meta,
+	}, err
+}
+
+func (d *desk) open(r eventstore.Recorded) (event.Event, event.Metadata, error) {
+	e, err := catalogue.Decode(r.Type, r.Data, r.ID, d.vault)
+	if err != nil {
+		return nil, event.Metadata{}, err
+	}
+	meta, err := event.DecodeMetadata(r.Meta, r.ID, d.vault)
+	return e, meta, err
+}
+
+func (d *desk) row(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (api.Row, error) {
+	row, err := d.source.Row(ctx, category, id, func(r projections.Recorded) bool { return keep(r.Meta, r.Revision, r.Position) })
+	if errors.Is(err, projections.ErrNoRow) {
+		err = api.ErrNoRow
+	}
+	return api.Row(row), err
+}
+
+// A client sends requests as the desk's owner, over as many keep-alive connections as there are callers at once.
+type client struct {
+	http  http.Client
+	token string
+}
+
+func newClient(token string) *client {
+	return &client{token: token, http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: manyCallers, DisableCompression: true}}}
+}
+
+// send returns the headers of the answer, which must be a success, when all of it was read.
+func (c *client) send(method, url string, body []byte) (http.Header, error) {
+	r, err := http.NewRequest(method, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode/100 == 2 {
+		_, err = io.Copy(io.Discard, answer.Body)
+		return answer.Header, err
+	}
+	text, err := io.ReadAll(answer.Body)
+	return nil, errors.Join(fmt.Errorf("%s %s: %s: %s", method, url, answer.Status, text), err)
+}

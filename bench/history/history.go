@@ -1,0 +1,173 @@
+// Package history writes made-up logs: what a desk goes through, as the domain stores it, without anybody deciding
+// anything. Measures and tests post such logs.
+package history
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/contact"
+	"daybook/domain/event"
+	"daybook/domain/personal"
+	"daybook/domain/profile"
+	"daybook/domain/ticket"
+	"daybook/eventstore"
+)
+
+// writers append at once, so that commits are shared.
+const writers = 64
+
+// Write writes about n events of contacts and their tickets, a thousand tickets at work at a time.
+func Write(ctx context.Context, store eventstore.Store, keys personal.Keys, n int) error {
+	return together(ctx, store, keys, func(w *writer, _ int) error {
+		for w.written < n/writers {
+			if err := w.step(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// WriteTickets writes contacts with so many open tickets each, and returns the contacts.
+func WriteTickets(ctx context.Context, store eventstore.Store, keys personal.Keys, contacts, each int) ([]uuid.UUID, error) {
+	ids := make([]uuid.UUID, contacts)
+	for i := range ids {
+		ids[i] = uuid.Must(uuid.NewV7())
+	}
+	if err := keys.Make(ctx, ids...); err != nil {
+		return nil, err
+	}
+	return ids, together(ctx, store, keys, func(w *writer, number int) error {
+		for i := number; i < contacts; i += writers {
+			if err := w.register(ids[i]); err != nil {
+				return err
+			}
+		}
+		for range each { // in turn, so that a contact's tickets lie far apart as they do on a desk
+			for i := number; i < contacts; i += writers {
+				if _, err := w.open(ids[i]); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// together runs the writers and waits for all.
+func together(ctx context.Context, store eventstore.Store, keys personal.Keys, write func(w *writer, number int) error) error {
+	errs := make([]error, writers)
+	var all sync.WaitGroup
+	for number := range writers {
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(1, uint64(number)))
+			w := &writer{ctx: ctx, store: store, keys: keys, rand: r, at: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}
+			errs[number] = write(w, number)
+		})
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return fmt.Errorf("making up a log: %w", err)
+		}
+	}
+	return nil
+}
+
+// A writer is one goroutine with contacts and tickets of its own.
+type writer struct {
+	ctx      context.Context
+	store    eventstore.Store
+	keys     personal.Keys
+	rand     *rand.Rand
+	at       time.Time
+	contacts []uuid.UUID
+	tickets  []*atWork
+	written  int
+}
+
+// atWork is a ticket that is not resolved yet.
+type atWork struct {
+	id, contact uuid.UUID
+	revision    eventstore.Revision // of its last event
+}
+
+func (w *writer) append(stream string, expected eventstore.Revision, subject uuid.UUID, e event.Event) error {
+	id := uuid.New()
+	w.at = w.at.Add(time.Duration(w.rand.IntN(60)) * time.Second)
+	data, err := event.Encode(e, id, subject, w.keys)
+	if err != nil {
+		return err
+	}
+	who := event.Actor{Kind: event.Agent, ID: somebody(w.rand.IntN(40))}
+	meta, err := event.EncodeMetadata(event.Metadata{At: w.at, Actor: who, Through: "api", Request: uuid.New(), Correlation: stream}, id, subject, w.keys)
+	if err != nil {
+		return err
+	}
+	_, err = w.store.Append(w.ctx, stream, expected, []eventstore.Event{{ID: id, Type: e.EventType(), Data: data, Meta: meta}})
+	w.written++
+	return err
+}
+
+// somebody is one of the agents, or one of the tags.
+func somebody(n int) uuid.UUID { return uuid.NewSHA1(uuid.Nil, fmt.Append(nil, "somebody", n)) }
+
+const words = "The parcel that I ordered last week has not come yet, and the page says that it was handed over on Monday. "
+
+func (w *writer) register(c uuid.UUID) error {
+	return w.append(contact.Stream.Stream(c), eventstore.NoStream, c, contact.Registered{
+		Profile: profile.Profile{Name: personal.New("Contact " + c.String()[:8])},
+	})
+}
+
+func (w *writer) open(contact uuid.UUID) (*atWork, error) {
+	t := &atWork{id: uuid.Must(uuid.NewV7()), contact: contact}
+	return t, w.append(ticket.Stream.Stream(t.id), eventstore.NoStream, contact, ticket.Opened{
+		Contact: contact, Channel: "email", Subject: personal.New("Where is it?"), Body: personal.New(words), Priority: "normal",
+	})
+}
+
+// step has something happen.
+func (w *writer) step() error {
+	if len(w.contacts) == 0 || w.rand.IntN(20) == 0 {
+		c := uuid.Must(uuid.NewV7())
+		if err := w.keys.Make(w.ctx, c); err != nil {
+			return err
+		}
+		w.contacts = append(w.contacts, c)
+		if err := w.register(c); err != nil {
+			return err
+		}
+	}
+	if len(w.tickets) < 16 {
+		t, err := w.open(w.contacts[w.rand.IntN(len(w.contacts))])
+		w.tickets = append(w.tickets, t)
+		return err
+	}
+	i := w.rand.IntN(len(w.tickets))
+	t := w.tickets[i]
+	var e ticket.Event
+	switch n := w.rand.IntN(10); {
+	case n < 2:
+		e = ticket.Assigned{Agent: somebody(w.rand.IntN(40))}
+	case n < 5:
+		e = ticket.Replied{Body: personal.New(words)}
+	case n < 7:
+		e = ticket.Received{Body: personal.New(words)}
+	case n < 8:
+		e = ticket.Tagged{Tag: somebody(w.rand.IntN(20))}
+	default:
+		e = ticket.Resolved{}
+		w.tickets = slices.Delete(w.tickets, i, i+1)
+	}
+	err := w.append(ticket.Stream.Stream(t.id), t.revision, t.contact, e)
+	t.revision++
+	return err
+}

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+
+	"daybook/bench/history"
+	"daybook/commands"
+	"daybook/domain/contact"
+	"daybook/domain/event"
+	"daybook/domain/profile"
+	"daybook/domain/role"
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+var served = []measure{
+	{id: "P4", title: "HTTP command, all on", reference: "trivial net/http JSON POST", must: 0.10, aim: 0.20, start: startP4},
+	{id: "P5", title: "HTTP command, projections off", reference: "the same handler, the append taken out", must: 0.40, aim: 0.60, start: startP5},
+	{id: "P8", title: "command accepted → visible in every read model, p99, at half of P4's rate", reference: "the command itself, p99", must: 3, aim: 1.5, times: true, start: startP8},
+	{id: "P9", title: "last 50 tickets of a contact, 1 M tickets, through the API, p50", reference: "the bare SQL through sqlx", must: 2, aim: 1.5, times: true, start: startP9},
+}
+
+func startP4(s setting) (rounds, error) {
+	d, contacts, err := deskOfContacts(s)
+	if err != nil {
+		return rounds{}, err
+	}
+	return d.rounds(func() (r rounds, err error) {
+		if err := d.post(); err != nil {
+			return r, err
+		}
+		if r.ours, err = d.patching(s, contacts); err != nil {
+			return r, err
+		}
+		r.reference, err = d.posting(s)
+		return r, err
+	})
+}
+
+func startP5(s setting) (rounds, error) {
+	d, contacts, err := deskOfContacts(s)
+	if err != nil {
+		return rounds{}, err
+	}
+	return d.rounds(func() (r rounds, err error) {
+		if r.ours, err = d.patching(s, contacts); err != nil {
+			return r, err
+		}
+		url, err := d.serve(d.handler(&unwritten{Store: d.store}))
+		r.reference = patching(s, newClient(d.token), url, contacts)
+		return r, err
+	})
+}
+
+// startP8 takes both sides of a round from one run: how long the commands took, and how long after their answers what
+// they did was visible.
+func startP8(s setting) (rounds, error) {
+	d, contacts, err := deskOfContacts(s)
+	if err != nil {
+		return rounds{}, err
+	}
+	return d.rounds(func() (r rounds, err error) {
+		if err := d.post(); err != nil {
+			return r, err
+		}
+		full, err := d.patching(s, contacts)
+		if err != nil {
+			return r, err
+		}
+		rate, err := full()
+		if err != nil {
+			return r, err
+		}
+		url, err := d.serve(d.handler(d.store))
+		c := newClient(d.token)
+		var command float64
+		r.ours = func() (visible float64, err error) {
+			visible, command, err = d.watching(s, c, url, contacts, rate/2)
+			return visible, err
+		}
+		r.reference = func() (float64, error) { return command, nil }
+		return r, err
+	})
+}
+
+func startP9(s setting) (rounds, error) {
+	const each = 50
+	d, err := openDesk(s.dir)
+	if err != nil {
+		return rounds{}, err
+	}
+	return d.rounds(func() (r rounds, err error) {
+		contacts, err := history.WriteTickets(context.Background(), d.store, d.vault, s.tickets/each, each)
+		if err != nil {
+			return r, err
+		}
+		if err := d.post(); err != nil {
+			return r, err
+		}
+		url, err := d.serve(d.handler(d.store))
+		c := newClient(d.token)
+		r.ours = func() (float64, error) {
+			return p50(s, contacts, func(id uuid.UUID) error {
+				_, err := c.send(http.MethodGet, url+"/v1/contacts/"+id.String()+"/tickets", nil)
+				return err
+			})
+		}
+		r.reference = func() (float64, error) {
+			return p50(s, contacts, func(id uuid.UUID) error {
+				return d.live.Read(func(db *readmodels.DB) error {
+					const question = "SELECT * FROM ticket_history WHERE contact_id = ? ORDER BY opened_at DESC, ticket_id DESC LIMIT 50"
+					var rows []readmodels.TicketHistory
+					err := sqlx.SelectContext(context.Background(), db.Readers, &rows, question, id.String())
+					if err == nil && len(rows) != each {
+						err = fmt.Errorf("contact %s has %d tickets, not %d", id, len(rows), each)
+					}
+					return err
+				})
+			})
+		}
+		return r, err
+	})
+}
+
+// rounds lets begin make the sides, and sees to it that the desk is closed in the end.
+func (d *desk) rounds(begin func() (rounds, error)) (rounds, error) {
+	r, err := begin()
+	if err != nil {
+		d.close()
+		return rounds{}, err
+	}
+	r.stop = d.close
+	return r, nil
+}
+
+// contactCount is so large that a contact has a handful of events at the end, as on a desk.
+const contactCount = 10_048 // a multiple of the callers
+
+// deskOfContacts opens a desk that has contacts.
+func deskOfContacts(s setting) (*desk, []uuid.UUID, error) {
+	d, err := openDesk(s.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	contacts := make([]uuid.UUID, contactCount)
+	for i := range contacts {
+		contacts[i] = uuid.Must(uuid.NewV7())
+	}
+	desk := &commands.Desk{Store: d.store, Keys: d.vault, Names: d.vault}
+	err = d.vault.Make(context.Background(), contacts...)
+	if err == nil {
+		err = inParallel(manyCallers, func(caller int) error {
+			for i := caller; i < contactCount; i += manyCallers {
+				name, request := fmt.Sprint("Contact ", i), uuid.New()
+				_, err := commands.Do(context.Background(), desk, contact.Stream, contacts[i],
+					commands.RegisterContact{Input: profile.Input{Name: &name}},
+					commands.By{Actor: event.TheSystem, Role: role.Owner, At: time.Now(), Request: request, Correlation: request.String(), Through: "bench"})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		d.close()
+		return nil, nil, err
+	}
+	return d, contacts, nil
+}
+
+// patching serves the desk and returns a side that edits its contacts. Each edit must be an event in the log.
+func (d *desk) patching(s setting, contacts []uuid.UUID) (func() (float64, error), error) {
+	url, err := d.serve(d.handler(d.store))
+	patch := patching(s, newClient(d.token), url, contacts)
+	return func() (float64, error) {
+		before, err := d.store.Head(context.Background())
+		if err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		rate, err := patch()
+		if err != nil {
+			return 0, err
+		}
+		after, err := d.store.Head(context.Background())
+		if stored := float64(after-before) / time.Since(began).Seconds(); err == nil && stored < 0.99*rate {
+			err = fmt.Errorf("%.0f edits a second were answered and %.0f were stored", rate, stored)
+		}
+		return rate, err
+	}, err
+}
+
+// patching returns a side that edits contacts, each caller his own, so that nobody meets a conflict.
+func patching(s setting, c *client, url string, contacts []uuid.UUID) func() (float64, error) {
+	return requesting(s, func(caller int) error {
+		id := contacts[rand.IntN(len(contacts)/manyCallers)*manyCallers+caller]
+		_, err := c.send(http.MethodPatch, url+"/v1/contacts/"+id.String(), edit())
+		return err
+	})
+}
+
+var edits atomic.Int64
+
+// edit is the body of a PATCH that changes something whatever was before.
+func edit() []byte {
+	return fmt.Appendf(nil, `{"note":"Asked %d times where it is.","address":"Via Roma %d, Torino"}`, edits.Add(1), rand.IntN(1000))
+}
+
+// posting returns a side that posts the same body to a handler that decodes it and answers with as much as the API does.
+func (d *desk) posting(s setting) (func() (float64, error), error) {
+	answer := `{"id":"` + strings.Repeat("x", 400) + `"}`
+	url, err := d.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, answer)
+	}))
+	c := newClient(d.token)
+	return requesting(s, func(int) error {
+		_, err := c.send(http.MethodPost, url, edit())
+		return err
+	}), err
+}
+
+// requesting returns a side in which each of many callers sends one request after another.
+func requesting(s setting, send func(caller int) error) func() (float64, error) {
+	return func() (float64, error) {
+		var total atomic.Int64
+		start := time.Now()
+		err := inParallel(manyCallers, func(caller int) error {
+			for time.Since(start) < s.time {
+				if err := send(caller); err != nil {
+					return err
+				}
+				total.Add(1)
+			}
+			return nil
+		})
+		return float64(total.Load()) / time.Since(start).Seconds(), err
+	}
+}
+
+// watching edits contacts at a steady rate. It returns how long after the answer an edit was visible, and how long the
+// answer took, both in seconds and at the 99th percentile.
+func (d *desk) watching(s setting, c *client, url string, contacts []uuid.UUID, rate float64) (visible, command float64, err error) {
+	var commands, visibles [manyCallers][]time.Duration
+	start := time.Now()
+	pause := time.Duration(manyCallers / rate * float64(time.Second))
+	err = inParallel(manyCallers, func(caller int) error {
+		for next := start.Add(pause * time.Duration(caller) / manyCallers); next.Sub(start) < s.time; next = next.Add(pause) {
+			time.Sleep(time.Until(next))
+			id := contacts[rand.IntN(len(contacts)/manyCallers)*manyCallers+caller]
+			sent := time.Now()
+			header, err := c.send(http.MethodPatch, url+"/v1/contacts/"+id.String(), edit())
+			if err != nil {
+				return err
+			}
+			accepted := time.Now()
+			position, err := eventstore.ParsePosition(header.Get("Daybook-Position"))
+			if err != nil {
+				return err
+			}
+			if err := d.live.Wait(context.Background(), position); err != nil {
+				return err
+			}
+			commands[caller] = append(commands[caller], accepted.Sub(sent))
+			visibles[caller] = append(visibles[caller], time.Since(accepted))
+		}
+		return nil
+	})
+	return percentile(99, visibles[:]...), percentile(99, commands[:]...), err
+}
+
+// p50 asks about one contact after another and returns how long an answer took, in seconds and in the middle.
+func p50(s setting, contacts []uuid.UUID, ask func(uuid.UUID) error) (float64, error) {
+	var took []time.Duration
+	for start := time.Now(); time.Since(start) < s.time; {
+		began := time.Now()
+		if err := ask(contacts[rand.IntN(len(contacts))]); err != nil {
+			return 0, err
+		}
+		took = append(took, time.Since(began))
+	}
+	return percentile(50, took), nil
+}
+
+// percentile returns what so many of a hundred do not exceed, in seconds.
+func percentile(n int, of ...[]time.Duration) float64 {
+	all := slices.Sorted(slices.Values(slices.Concat(of...)))
+	if len(all) == 0 {
+		return 0
+	}
+	return all[(len(all)-1)*n/100].Seconds()
+}
+
+// unwritten is a store whose appends succeed without being written; what was in it before can be read.
+type unwritten struct {
+	eventstore.Store
+	appended atomic.Uint64
+}
+
+// Append implements eventstore.Store.
+func (u *unwritten) Append(_ context.Context, _ string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
+	n := len(events)
+	return eventstore.Appended{Revision: expected + eventstore.Revision(n), Position: eventstore.Position(u.appended.Add(uint64(n)))}, nil
+}

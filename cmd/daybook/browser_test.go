@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestDocsInABrowser opens /docs in Chromium, with no other host to be reached, and finds the API described there.
+func TestDocsInABrowser(t *testing.T) {
+	browser := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			browser = path
+		}
+	}
+	if browser == "" {
+		leaveOut(t, "the pages in a browser need Chromium")
+	}
+	desk := mustServe(t, t.TempDir())
+	out, err := exec.CommandContext(t.Context(), browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+		"--user-data-dir="+t.TempDir(), "--virtual-time-budget=20000", "--dump-dom", desk.url+"/docs").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shown := range []string{"/v1/contacts/{id}/tickets", "The agent performance report", "/v1/tickets/{id}/assign"} {
+		if !strings.Contains(string(out), shown) {
+			t.Errorf("the page does not show %q", shown)
+		}
+	}
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"daybook/eventstore"
+	"daybook/eventstore/sqlite"
+)
+
+// kills is how often a killed import is killed.
+func kills() int {
+	if soak() {
+		return 10
+	}
+	return 3
+}
+
+// TestKillImport kills imports of a journal of many times the shipped one, at random moments.
+func TestKillImport(t *testing.T) {
+	t.Parallel()
+	journal := filepath.Join(t.TempDir(), "enlarged.ndjson")
+	times := 12
+	if soak() {
+		times = 120
+	}
+	if err := os.WriteFile(journal, enlarged(t, times), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	survivesKills(t, reexec, journal)
+}
+
+// TestKillServer kills a server while it takes a journal through its API and posts it.
+func TestKillServer(t *testing.T) {
+	t.Parallel()
+	journal := filepath.Join(t.TempDir(), "enlarged.ndjson")
+	if err := os.WriteFile(journal, enlarged(t, 6), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	clean, want := cleanRun(t, reexec, journal)
+	random, folder := chance(t), t.TempDir()
+	for range kills() {
+		c, server := reexec.startServer(t, folder)
+		at := eventstore.Position(random.Int64N(int64(clean.head)) + 1)
+		importer := reexec.start(t, io.Discard, "import", "--data", folder, "--url", c.url, journal)
+		log := readLog(t, folder)
+		eventually(t, "the log comes to a random position, or the import is over", func() bool { return head(t, log) >= at || importer.over() })
+		server.kill()
+		<-importer.ended
+		log.Close()
+	}
+	c, stop := reexec.serve(t, folder)
+	reexec.must(t, someRejected, "import", "--data", folder, "--url", c.url, journal)
+	c.caughtUp(t)
+	if got := outcomes(t, c); !maps.Equal(got, clean.outcomes) {
+		t.Errorf("the lines came to something else: %d lines, want %d", len(got), len(clean.outcomes))
+	}
+	stop()
+	mustBeSame(t, "after kills", state(t, newest(t, folder)), want)
+	if v := verified(t, reexec, folder, 0); !v.Same {
+		t.Errorf("verify: %+v", v)
+	}
+}
+
+// enlarged is the shipped journal many times over, each with names and addresses of its own.
+func enlarged(t *testing.T, times int) []byte {
+	t.Helper()
+	data, err := os.ReadFile("testdata/desk.journal.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all bytes.Buffer
+	for i := range times {
+		own := func(s string) string { return fmt.Sprintf("%s-%d", s, i) }
+		for line := range strings.Lines(string(data)) {
+			var l map[string]any
+			if json.Unmarshal([]byte(line), &l) != nil || l["id"] == nil {
+				continue
+			}
+			for _, field := range []string{"id", "ticket", "contact", "company", "agent", "department", "tag", "group"} {
+				if s, ok := l[field].(string); ok {
+					l[field] = own(s)
+				}
+			}
+			if kind, ref, ok := strings.Cut(l["by"].(string), ":"); ok {
+				l["by"] = kind + ":" + own(ref)
+			}
+			text, err := json.Marshal(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			person := strings.NewReplacer("@customers", fmt.Sprintf(".%d@customers", i), "@CUSTOMERS", fmt.Sprintf(".%d@customers", i), "@Customers", fmt.Sprintf(".%d@customers", i), "@desk", fmt.Sprintf(".%d@desk", i),
+				"6982 0101", fmt.Sprintf("6982 %04d", 1000+i), "6982 0102", fmt.Sprintf("6982 %04d", 2000+i), `"v-1"`, fmt.Sprintf(`"v-%d"`, i+1))
+			all.WriteString(person.Replace(string(text)) + "\n")
+		}
+	}
+	return all.Bytes()
+}
+
+// A cleanImport is an import that nobody disturbed.
+type cleanImport struct {
+	counts   counts
+	outcomes map[string]string
+	head     eventstore.Position
+}
+
+// cleanRun imports a journal undisturbed and returns what it came to.
+func cleanRun(t *testing.T, p executable, journal string) (cleanImport, rows) {
+	t.Helper()
+	folder := t.TempDir()
+	clean := cleanImport{counts: imports(t, p, folder, copied(t, journal))}
+	c, stop := p.serve(t, folder)
+	c.caughtUp(t)
+	clean.outcomes = outcomes(t, c)
+	stop()
+	log := readLog(t, folder)
+	clean.head = head(t, log)
+	log.Close()
+	return clean, state(t, newest(t, folder))
+}
+
+// outcomes are what each line came to, by the log's own record.
+func outcomes(t *testing.T, c client) map[string]string {
+	t.Helper()
+	came := map[string]string{}
+	for _, e := range c.all(t, "/v1/events?type=journal-lines-played") {
+		for result, ids := range e["data"].(map[string]any) {
+			list, _ := ids.([]any)
+			for _, id := range list {
+				if before, twice := came[id.(string)]; twice {
+					t.Errorf("line %s was played twice: %s, then %s", id, before, result)
+				}
+				came[id.(string)] = result
+			}
+		}
+	}
+	if len(came) == 0 {
+		t.Error("no line was recorded")
+	}
+	return came
+}
+
+func readLog(t *testing.T, folder string) *sqlite.Store {
+	t.Helper()
+	var store *sqlite.Store
+	eventually(t, "there is a log", func() bool {
+		var err error
+		store, err = sqlite.OpenReadOnly(filepath.Join(folder, "events.db"))
+		return err == nil
+	})
+	return store
+}
+
+func head(t *testing.T, s *sqlite.Store) eventstore.Position {
+	t.Helper()
+	p, err := s.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// survivesKills kills an import at random moments, starts it again each time, and finds the same as without the kills:
+// every row of every table, and what each line came to.
+func survivesKills(t *testing.T, p executable, journal string) {
+	t.Helper()
+	began := time.Now()
+	clean, want := cleanRun(t, p, journal)
+	random, folder, again := chance(t), t.TempDir(), copied(t, journal)
+	for range kills() {
+		at := eventstore.Position(random.Int64N(int64(clean.head)) + 1)
+		importer := p.start(t, io.Discard, "import", "--data", folder, again)
+		log := readLog(t, folder)
+		eventually(t, "the log comes to a random position, or the import is over", func() bool { return head(t, log) >= at || importer.over() })
+		importer.kill()
+		t.Logf("soak: killed after position %s of %s", head(t, log), clean.head)
+		log.Close()
+	}
+	last := imports(t, p, folder, again)
+	if last.Lines != clean.counts.Lines {
+		t.Errorf("%d lines, want %d", last.Lines, clean.counts.Lines)
+	}
+	c, stop := p.serve(t, folder)
+	c.caughtUp(t)
+	if got := outcomes(t, c); !maps.Equal(got, clean.outcomes) {
+		t.Errorf("the lines came to something else: %d lines, want %d", len(got), len(clean.outcomes))
+		for id, want := range clean.outcomes {
+			if got[id] != want {
+				t.Errorf("line %s came to %q, want %s", id, got[id], want)
+				break
+			}
+		}
+	}
+	stop()
+	mustBeSame(t, "after kills", state(t, newest(t, folder)), want)
+	if v := verified(t, p, folder, 0); !v.Same {
+		t.Errorf("verify: %+v", v)
+	}
+	t.Logf("soak: %d kills in %s, %d rows the same", kills(), time.Since(began).Round(time.Millisecond), count(want))
+}
+
+func count(r rows) (n int) {
+	for _, list := range r {
+		n += len(list)
+	}
+	return n
+}

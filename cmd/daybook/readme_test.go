@@ -1,0 +1,70 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReadme runs every command of the README's tour, and compares what it shows with what comes. "…" stands for
+// anything.
+func TestReadme(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		leaveOut(t, "the README's tour needs curl")
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	program := filepath.Join(folder, "bin", "daybook")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	demo := filepath.Join(folder, "demo")
+	var said strings.Builder
+	if err := run(t.Context(), []string{"simulate", "--data", demo, "--days", "14"}, &said, &said); err != nil {
+		t.Fatalf("%v\n%s", err, &said)
+	}
+	desk := mustServe(t, demo)
+	desk.caughtUp(t)
+
+	blocks := regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	if len(blocks) < 4 {
+		t.Fatalf("the README has %d blocks of a tour", len(blocks))
+	}
+	var script strings.Builder
+	var wanted []string
+	const mark = "<<< next >>>"
+	for _, b := range blocks {
+		for _, part := range strings.Split("\n"+b[1], "\n$ ")[1:] {
+			command, output, _ := strings.Cut(part, "\n")
+			script.WriteString(strings.ReplaceAll(command, "http://127.0.0.1:8080", desk.url) + "\necho '" + mark + "'\n")
+			wanted = append(wanted, strings.TrimSpace(output))
+		}
+	}
+	shell := exec.CommandContext(t.Context(), "bash", "-c", script.String())
+	shell.Dir = folder
+	output, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	for i, got := range strings.Split(string(output), mark)[:len(wanted)] {
+		pattern := "(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(wanted[i]), "…", ".*?") + "$"
+		if !regexp.MustCompile(pattern).MatchString(strings.TrimSpace(strings.ReplaceAll(got, "\r", ""))) {
+			t.Errorf("the README shows\n%s\nand this came\n%s", wanted[i], got)
+		}
+	}
+}
+
+// leaveOut skips a test for want of something on the machine, or fails where nothing may be left out.
+func leaveOut(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("DAYBOOK_TEST_REQUIRE") != "" {
+		t.Fatal(why)
+	}
+	t.Skip("left out: " + why)
+}

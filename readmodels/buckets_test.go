@@ -1,0 +1,114 @@
+package readmodels
+
+import (
+	"testing"
+	"time"
+	_ "time/tzdata"
+
+	"pgregory.net/rapid"
+)
+
+// Zones whose clocks do what clocks do: not at all, by an hour, by half an hour, at midnight, and over a whole day.
+var zones = []string{
+	"UTC", "Europe/Rome", "Europe/London", "America/New_York", "America/Sao_Paulo", "Africa/Cairo", "Asia/Beirut", "Australia/Lord_Howe",
+	"Pacific/Apia", "Asia/Kathmandu", "America/St_Johns", "Africa/Casablanca", "Asia/Tehran", "America/Havana", "Asia/Gaza",
+}
+
+func location(t interface{ Fatal(...any) }, name string) *time.Location {
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+// TestDayBeginsAtItsFirstInstant looks for the first instant of a date minute by minute.
+func TestDayBeginsAtItsFirstInstant(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		zone := location(t, rapid.SampledFrom(zones).Draw(t, "zone"))
+		date := time.Date(2009, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, rapid.IntRange(0, 15*365).Draw(t, "day"))
+		want := date.Format(time.DateOnly)
+		first := date.Add(-30 * time.Hour)
+		for first.In(zone).Format(time.DateOnly) < want {
+			first = first.Add(time.Minute)
+		}
+		if got := dayStart(date, zone); !got.Equal(first) {
+			t.Fatalf("%s in %s begins at %s, not at %s", want, zone, first.In(zone), got)
+		}
+	})
+}
+
+// TestBucketsCoverThePeriod: without gaps, in order, each with a key of its own, and every instant is in one.
+func TestBucketsCoverThePeriod(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		zone := location(t, rapid.SampledFrom(zones).Draw(t, "zone"))
+		from := time.Date(2009, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, rapid.IntRange(0, 15*365).Draw(t, "from"))
+		to := from.AddDate(0, 0, rapid.IntRange(1, 60).Draw(t, "days"))
+		by := rapid.SampledFrom([]Granularity{ByHour, ByDay, ByWeek, ByMonth}).Draw(t, "by")
+		buckets, err := MakeBuckets(from, to, zone, by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(buckets) == 0 { // a date that was skipped
+			return
+		}
+		keys := make(map[string]bool)
+		for i, b := range buckets {
+			if !b.Start.Before(b.End) || i > 0 && !b.Start.Equal(buckets[i-1].End) {
+				t.Fatalf("%s does not follow on %s", b.Key, buckets[max(i-1, 0)].Key)
+			}
+			if keys[b.Key] {
+				t.Fatalf("two buckets are %s", b.Key)
+			}
+			keys[b.Key] = true
+			if buckets.Of(b.Start) != i || buckets.Of(b.End.Add(-1)) != i {
+				t.Fatalf("%s does not hold its own edges", b.Key)
+			}
+		}
+		start, end := dayStart(from, zone), dayStart(to, zone)
+		if !buckets[0].Start.Equal(start) || !buckets[len(buckets)-1].End.Equal(end) {
+			t.Fatalf("the period is cut short")
+		}
+		if buckets.Of(start.Add(-1)) != -1 || buckets.Of(end) != -1 {
+			t.Fatal("what is outside has a bucket")
+		}
+		var total time.Duration
+		buckets.Clip(start.Add(-time.Hour), end.Add(time.Hour), func(_ int, length time.Duration) { total += length })
+		if total != end.Sub(start) {
+			t.Fatalf("the parts make %s of %s", total, end.Sub(start))
+		}
+	})
+}
+
+func TestClocksThatChange(t *testing.T) {
+	for _, c := range []struct {
+		zone, day string
+		hours     int
+	}{
+		{"Europe/Rome", "2026-03-29", 23}, {"Europe/Rome", "2026-10-25", 25}, {"Europe/Rome", "2026-06-01", 24},
+		{"Australia/Lord_Howe", "2026-04-05", 25}, // the half hour that comes twice is a row of its own
+		{"America/Sao_Paulo", "2018-11-04", 23},   // there was no midnight
+	} {
+		day, err := time.Parse(time.DateOnly, c.day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		buckets, err := MakeBuckets(day, day.AddDate(0, 0, 1), location(t, c.zone), ByHour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(buckets) != c.hours {
+			t.Errorf("%s in %s has %d rows, not %d", c.day, c.zone, len(buckets), c.hours)
+		}
+	}
+}
+
+func TestSampleIsByNearestRank(t *testing.T) {
+	s := NewSample([]float64{5, 1, 4, 2, 3, 6, 7, 8, 9, 10})
+	if s.N != 10 || *s.Sum != 55 || *s.Avg != 5.5 || *s.P50 != 5 || *s.P90 != 9 {
+		t.Errorf("%d %v %v %v %v", s.N, *s.Sum, *s.Avg, *s.P50, *s.P90)
+	}
+	if empty := NewSample(nil); empty.N != 0 || empty.Sum != nil || empty.Avg != nil || empty.P50 != nil || empty.P90 != nil {
+		t.Error("nothing has figures")
+	}
+}
