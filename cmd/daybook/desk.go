@@ -59,14 +59,22 @@ func openDesk(f folder) (*desk, error) {
 
 // readDesk opens the desk in a folder beside whoever may be serving it.
 func readDesk(f folder) (*desk, error) {
-	if _, err := os.Stat(f.path("events.db")); err != nil {
-		return nil, status{notFound, fmt.Errorf("there is no desk in %s: %w", f.Data, err)}
+	if err := f.mustBe(); err != nil {
+		return nil, err
 	}
 	store, err := sqlite.OpenReadOnly(f.path("events.db"))
 	if err != nil {
 		return nil, err
 	}
 	return assemble(f, store)
+}
+
+// mustBe refuses a folder without a desk.
+func (f folder) mustBe() error {
+	if _, err := os.Stat(f.path("events.db")); err != nil {
+		return status{notFound, fmt.Errorf("there is no desk in %s: %w", f.Data, err)}
+	}
+	return nil
 }
 
 func assemble(f folder, store eventstore.Store) (*desk, error) {
@@ -140,22 +148,28 @@ func (d *desk) begin(ctx context.Context) (ownerKey string, err error) {
 }
 
 // catchUp posts the read models until they are at the end of the log, and returns why that failed.
-func (d *desk) catchUp(ctx context.Context, progress func(projections.Progress)) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+func (d *desk) catchUp(ctx context.Context) error {
+	return d.whilePosting(ctx, func(context.Context) error { return nil })
+}
+
+// whilePosting does something when the read models are at the end of the log, and while they are posted.
+func (d *desk) whilePosting(ctx context.Context, do func(context.Context) error) error {
+	running, stop := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		stop(d.engine.Run(ctx, progress))
+		stop(d.engine.Run(running, nil))
 	}()
-	head, err := d.store.Head(ctx)
+	defer func() { stop(nil); <-ended }()
+	head, err := d.store.Head(running)
 	if err == nil {
-		err = d.live.Wait(ctx, head)
+		err = d.live.Wait(running, head)
 	}
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
+	if err == nil {
+		err = do(running)
 	}
-	stop(nil)
-	<-ended
+	if err != nil && ctx.Err() == nil && running.Err() != nil {
+		err = context.Cause(running) // what stopped the posting
+	}
 	return err
 }

@@ -51,6 +51,9 @@ func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 			return errors.Join(fmt.Errorf("%s: %w", file, err), c.say(t, total))
 		}
 	}
+	if err := d.catchUp(ctx); err != nil {
+		return err
+	}
 	if err := c.say(t, total); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -91,8 +90,8 @@ func (c *keyRevoke) Run(ctx context.Context, t terminal) error {
 
 // withVault opens the vault of a desk that is there.
 func withVault(f folder, do func(*vault.Vault) error) error {
-	if _, err := os.Stat(f.path("vault.db")); err != nil {
-		return status{notFound, fmt.Errorf("there is no desk in %s: %w", f.Data, err)}
+	if err := f.mustBe(); err != nil {
+		return err
 	}
 	v, err := vault.Open(f.path("vault.db"))
 	if err != nil {

@@ -24,33 +24,28 @@ func (c *rebuildCommand) Run(ctx context.Context, t terminal) (err error) {
 		_, err := fmt.Fprintln(t.out, "The rebuild has begun; /v1/projections says how far it is.")
 		return err
 	}
+	if err := c.mustBe(); err != nil {
+		return err
+	}
 	d, err := openDesk(c.folder)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
 
-	running, stop := context.WithCancelCause(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		stop(d.engine.Run(running, nil))
-	}()
-	defer func() { stop(nil); <-ended }()
-	head, err := d.store.Head(ctx)
-	if err == nil {
-		err = d.live.Wait(running, head)
-	}
-	if err != nil {
-		return errors.Join(context.Cause(running), err)
-	}
-	bar := progress(t.talk, int(head), "events")
+	return d.whilePosting(ctx, func(ctx context.Context) error { return rebuild(ctx, d, t) })
+}
+
+func rebuild(ctx context.Context, d *desk, t terminal) error {
+	var events int64
 	differences := 0
-	err = d.engine.Rebuild(running, projections.RebuildOptions{
+	bar := progress(t.talk, 1, "events")
+	err := d.engine.Rebuild(ctx, projections.RebuildOptions{
 		Progress: func(p projections.Progress) {
-			bar.ChangeMax(int(p.Total))
-			bar.Set(int(p.Done))
+			events = p.Done
+			bar.ChangeMax64(p.Total)
 			bar.Describe(string(p.Step))
+			bar.Set64(p.Done)
 		},
 		Compare: func(d projections.Difference) error {
 			differences++
@@ -62,6 +57,6 @@ func (c *rebuildCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(t.out, "Rebuilt from %d events; %d differences from the read models before.\n", head, differences)
+	_, err = fmt.Fprintf(t.out, "Rebuilt from %d events; %d differences from the read models before.\n", events, differences)
 	return err
 }

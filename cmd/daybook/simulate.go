@@ -49,6 +49,9 @@ func (c *simulateCommand) Run(ctx context.Context, t terminal) (err error) {
 	}
 	player := &journal.Player{Desk: d.commands, Source: fmt.Sprintf("simulation-%d", c.Seed), Actor: event.TheSystem, Now: time.Now}
 	counts, err := player.Play(ctx, &lines)
+	if err == nil {
+		err = d.catchUp(ctx)
+	}
 	if err != nil {
 		return err
 	}

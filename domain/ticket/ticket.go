@@ -114,9 +114,17 @@ func (t Ticket) MustNotBe(statuses ...Status) error {
 		return err
 	}
 	if slices.Contains(statuses, t.Status) {
-		return domain.Conflict("ticket-"+string(t.Status), "ticket is %s", t.Status)
+		return domain.Conflict("ticket-"+string(t.Status), "The ticket is %s. %s", t.Status, wayOut[t.Status])
 	}
 	return nil
+}
+
+// wayOut says what to do with a ticket that is in the way of something.
+var wayOut = map[Status]string{
+	StatusResolved: "Reopen it first.",
+	StatusClosed:   "Reopen it first.",
+	StatusSpam:     "Take the mark off first.",
+	StatusDeleted:  "Restore it first.",
 }
 
 // MustBeWorkable refuses a ticket on which no work is done any more: one that is closed, spam or deleted.

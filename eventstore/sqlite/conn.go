@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	"github.com/google/uuid"
 	"modernc.org/sqlite"
@@ -37,8 +38,9 @@ type conn struct {
 	driver driver.Conn
 	log    uuid.UUID // that it leads to
 
-	forwards, backwards, unindexed, page, streamName, streamID, head         stmt
-	begin, commit, rollback, findStream, idAt, stream, event, index, indexed stmt // the writer's
+	forwards, backwards, unindexed, page, streamName, streamID, head  stmt
+	begin, commit, rollback, findStream, idAt, stream, index, indexed stmt    // the writer's
+	events                                                            [7]stmt // the writer's too: each writes twice as many as the one before
 }
 
 // dialReader opens a connection to a log. The name is a file's URI, or ":memory:".
@@ -141,14 +143,14 @@ func (c *conn) identity() (id uuid.UUID, err error) {
 }
 
 func (c *conn) readerStatements() map[*stmt]string {
-	const columns = "SELECT log.position, log.stream, log.revision, id, type, data, meta, recorded_at "
-	const indexed = columns + "FROM revisions AS r JOIN log ON log.position = r.position WHERE r.stream = ? "
+	const fields = "SELECT log.position, log.stream, log.revision, id, type, data, meta, recorded_at "
+	const indexed = fields + "FROM revisions AS r JOIN log ON log.position = r.position WHERE r.stream = ? "
 	return map[*stmt]string{
 		&c.head:       "SELECT coalesce(max(position), 0) FROM log",
-		&c.page:       columns + "FROM log WHERE position > ? ORDER BY position LIMIT ?",
+		&c.page:       fields + "FROM log WHERE position > ? ORDER BY position LIMIT ?",
 		&c.forwards:   indexed + "AND r.revision >= ? ORDER BY r.revision LIMIT ?",
 		&c.backwards:  indexed + "AND r.revision <= ? ORDER BY r.revision DESC LIMIT ?",
-		&c.unindexed:  columns + "FROM log WHERE position > (SELECT indexed FROM identity) AND stream = (SELECT id FROM streams WHERE name = ?) ORDER BY position",
+		&c.unindexed:  fields + "FROM log WHERE position > (SELECT indexed FROM identity) AND stream = (SELECT id FROM streams WHERE name = ?) ORDER BY position",
 		&c.streamID:   "SELECT id FROM streams WHERE name = ? AND EXISTS (SELECT 1 FROM revisions WHERE stream = streams.id)",
 		&c.streamName: "SELECT name FROM streams WHERE id = ?",
 	}
@@ -156,7 +158,7 @@ func (c *conn) readerStatements() map[*stmt]string {
 
 func (c *conn) writerStatements() map[*stmt]string {
 	const revision = "SELECT revision FROM revisions WHERE stream = streams.id ORDER BY revision DESC LIMIT 1"
-	return map[*stmt]string{
+	all := map[*stmt]string{
 		&c.begin:      "BEGIN IMMEDIATE",
 		&c.commit:     "COMMIT",
 		&c.rollback:   "ROLLBACK",
@@ -166,9 +168,12 @@ func (c *conn) writerStatements() map[*stmt]string {
 			"WHERE position > (SELECT indexed FROM identity) ORDER BY stream, revision",
 		&c.indexed: "UPDATE identity SET indexed = (SELECT coalesce(max(position), 0) FROM log)",
 		&c.stream:  "INSERT INTO streams (name) VALUES (?)",
-		&c.event: "INSERT INTO log (position, stream, revision, id, type, data, meta, recorded_at) " +
-			"VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 	}
+	for i := range c.events {
+		all[&c.events[i]] = "INSERT INTO log (position, stream, revision, id, type, data, meta, recorded_at) VALUES " +
+			strings.Repeat("(?, ?, ?, ?, ?, ?, ?, ?), ", 1<<i-1) + "(?, ?, ?, ?, ?, ?, ?, ?)"
+	}
+	return all
 }
 
 func (c *conn) prepare(statements map[*stmt]string) error {
@@ -204,6 +209,25 @@ func (c *conn) bringUp() error {
 	}
 	_, err := c.indexed.exec()
 	return err
+}
+
+// columns is how many values a row of the log has.
+const columns = 8
+
+// insert adds rows to the log, with few statements because each costs as much as a row.
+func (c *conn) insert(rows []driver.NamedValue) error {
+	for size := len(c.events) - 1; size >= 0; {
+		n := columns << size
+		if len(rows) < n {
+			size--
+			continue
+		}
+		if err := c.events[size].write(rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
 }
 
 // run executes a script.
@@ -247,6 +271,15 @@ type stmt struct{ driver.Stmt }
 // exec executes it.
 func (s stmt) exec(args ...driver.Value) (driver.Result, error) {
 	return s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), named(args))
+}
+
+// write executes it with arguments that it numbers.
+func (s stmt) write(args []driver.NamedValue) error {
+	for i := range args {
+		args[i].Ordinal = i + 1
+	}
+	_, err := s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), args)
+	return err
 }
 
 // each calls take with the rows until it returns false. The slice is used again for every row, the values are take's.

@@ -69,7 +69,7 @@ func (t *tail) forget() {
 		keep--
 		kept += len(t.events[keep].Data) + len(t.events[keep].Meta)
 	}
-	t.events, t.bytes = slices.Clone(t.events[keep:]), kept
+	t.events, t.bytes = append(make([]eventstore.Recorded, 0, cap(t.events)), t.events[keep:]...), kept
 }
 
 // after returns the events after a position, which are shared and must be copied for a reader, or else a channel that

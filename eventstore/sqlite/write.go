@@ -99,21 +99,21 @@ type place struct {
 type writer struct {
 	*Store
 	head    eventstore.Position
-	streams *recent[string, place]
+	streams *recent[string, *place]
 	loose   struct{ events, bytes int } // what the index of revisions lacks
 
 	// Of the batch at hand:
 	conn    *conn
 	now     time.Time
-	places  map[string]place // of the streams that it touches, as its transaction sees them
 	written []eventstore.Recorded
+	rows    []driver.NamedValue // written, as the log's columns one after another
 	answers []answer
 }
 
 // write is the writing goroutine. It ends when the queue is closed and empty.
 func (s *Store) write() {
 	defer close(s.written)
-	w := &writer{Store: s, head: s.tail.head, streams: newRecent[string, place](knownStreams), places: map[string]place{}}
+	w := &writer{Store: s, head: s.tail.head, streams: newRecent[string, *place](knownStreams)}
 	var batch []*request
 	for r := range s.requests {
 		// The callers that the last commit woke get to run and queue up first. A timer instead would only cost time.
@@ -157,18 +157,13 @@ func (w *writer) carryOut(batch []*request) {
 	indexed, err := w.transact(batch)
 	if err != nil {
 		err = fmt.Errorf("append to the event log: %w", explain(err))
-		for stream := range w.places {
-			w.streams.forget(stream)
-		}
 		for _, r := range batch {
+			w.streams.forget(r.stream)
 			r.answer <- answer{err: err}
 		}
 	} else {
 		w.head += eventstore.Position(len(w.written))
 		w.count(indexed)
-		for stream, p := range w.places {
-			w.streams.put(stream, p)
-		}
 		if len(w.written) > 0 {
 			w.tail.add(w.written, indexed)
 		}
@@ -176,13 +171,13 @@ func (w *writer) carryOut(batch []*request) {
 			r.answer <- w.answers[i]
 		}
 	}
-	clear(w.places)
 	clear(w.written)
+	clear(w.rows)
 	clear(w.answers)
-	w.written, w.answers = w.written[:0], w.answers[:0]
+	w.written, w.rows, w.answers = w.written[:0], w.rows[:0], w.answers[:0]
 }
 
-// transact judges the requests in order, each seeing what those before it wrote, and says whether the index is complete.
+// transact judges the requests in order, each seeing what those before it write, and says whether the index is complete.
 func (w *writer) transact(batch []*request) (indexed bool, err error) {
 	c, err := w.writing.get(context.Background())
 	if err != nil {
@@ -192,11 +187,14 @@ func (w *writer) transact(batch []*request) (indexed bool, err error) {
 	w.conn = c
 	err = c.atomically(func() error {
 		for _, r := range batch {
-			a, err := w.append(r)
+			a, err := w.judge(r)
 			if err != nil {
 				return err
 			}
 			w.answers = append(w.answers, a)
+		}
+		if err := c.insert(w.rows); err != nil {
+			return err
 		}
 		if indexed = w.isDue(); indexed {
 			return c.bringUp()
@@ -206,14 +204,15 @@ func (w *writer) transact(batch []*request) (indexed bool, err error) {
 	return indexed, err
 }
 
-// append judges one request and writes its events. An error is the batch's; the request's own is in the answer.
-func (w *writer) append(r *request) (answer, error) {
+// judge adds a request's events to what the batch writes, or refuses them. An error is the batch's; the request's own is
+// in the answer.
+func (w *writer) judge(r *request) (answer, error) {
 	p, err := w.find(r.stream)
 	if err != nil {
 		return answer{}, err
 	}
 	if p.revision != r.expected {
-		return w.repeated(r, p)
+		return w.repeated(r, *p)
 	}
 	if p.id == 0 {
 		made, err := w.conn.stream.exec(r.stream)
@@ -221,48 +220,45 @@ func (w *writer) append(r *request) (answer, error) {
 			return answer{}, err
 		}
 		p.id, _ = made.LastInsertId()
+		w.streams.put(r.stream, p)
 	}
 	for _, e := range r.events {
 		p.revision++
 		position := w.head + eventstore.Position(len(w.written)) + 1
-		_, err := w.conn.event.exec(int64(position), p.id, int64(p.revision), e.ID[:], e.Type, e.Data, e.Meta, w.now.UnixMicro())
-		if err != nil {
-			return answer{}, err
-		}
 		w.written = append(w.written, eventstore.Recorded{
 			ID: e.ID, Type: e.Type, Data: e.Data, Meta: e.Meta,
 			Stream: r.stream, Revision: p.revision, Position: position, RecordedAt: w.now,
 		})
+		for _, v := range [...]driver.Value{int64(position), p.id, int64(p.revision), e.ID[:], e.Type, e.Data, e.Meta, w.now.UnixMicro()} {
+			w.rows = append(w.rows, driver.NamedValue{Value: v})
+		}
 	}
-	w.places[r.stream] = p
 	return answer{appended: eventstore.Appended{Revision: p.revision, Position: w.written[len(w.written)-1].Position}}, nil
 }
 
 // find says where a stream stands. In a file there is no round trip to save, so those that are not known are looked up
-// one by one.
-func (w *writer) find(stream string) (place, error) {
-	if p, ok := w.places[stream]; ok {
+// one by one. A stream that is not there yet has no id, and is not remembered.
+func (w *writer) find(stream string) (*place, error) {
+	p, ok := w.streams.get(stream)
+	if ok {
 		return p, nil
 	}
-	p, ok := w.streams.get(stream)
-	if !ok {
-		p.revision = eventstore.NoStream
-		err := w.conn.findStream.each(func(row []driver.Value) bool {
-			p.id = row[0].(int64)
-			if last, ok := row[1].(int64); ok {
-				p.revision = eventstore.Revision(last)
-			}
-			return false
-		}, stream)
-		if err != nil {
-			return place{}, err
+	p = &place{revision: eventstore.NoStream}
+	err := w.conn.findStream.each(func(row []driver.Value) bool {
+		p.id = row[0].(int64)
+		if last, ok := row[1].(int64); ok {
+			p.revision = eventstore.Revision(last)
 		}
-		if loose := w.tail.unindexed(stream); len(loose) > 0 {
-			p.revision = loose[len(loose)-1].Revision
-		}
+		return false
+	}, stream)
+	if err != nil {
+		return nil, err
+	}
+	if loose := w.tail.unindexed(stream); len(loose) > 0 {
+		p.revision = loose[len(loose)-1].Revision
 	}
 	if p.id != 0 {
-		w.places[stream] = p
+		w.streams.put(stream, p)
 	}
 	return p, nil
 }

@@ -1,0 +1,22 @@
+package journal
+
+import "testing"
+
+// FuzzParse reads whatever stands in a journal: it comes to a verb or to a reason, and never panics.
+func FuzzParse(f *testing.F) {
+	for name := range verbs {
+		f.Add([]byte(`{"id":"a","at":"2026-03-02T08:00:00Z","by":"system","do":"` + name + `","ticket":"t","contact":"c","name":"n","set":{"name":1}}`))
+	}
+	f.Add([]byte(`{"id":"a","at":"yesterday"}`))
+	f.Add([]byte(`[]`))
+	f.Add([]byte(`{"id":`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l := parse(text{number: 1, bytes: data})
+		if (l.verb == nil) == (l.malformed == nil) && l.malformed == nil {
+			t.Error("neither a verb nor a reason")
+		}
+		if l.malformed != nil && l.malformed.Error() == "" {
+			t.Error("malformed, and nobody knows why")
+		}
+	})
+}
