@@ -50,7 +50,11 @@ func holderOf[S any, E event.Event](kind event.Kind[S, E]) holder {
 			if err != nil {
 				return err
 			}
-			if len(l.pending) > 0 {
+			switch {
+			case len(l.pending) == 0:
+			case l.order == lapses: // one is enough
+				return nil
+			default:
 				return ErrWriteFirst
 			}
 			l.keep(w, lapses, by, kind.Lapse(reservation))

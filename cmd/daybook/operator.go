@@ -27,6 +27,22 @@ func (o *operator) post(ctx context.Context) {
 	}
 }
 
+// tidy forgets old idempotency keys, now and once a day.
+func (o *operator) tidy(ctx context.Context) {
+	daily := time.NewTicker(24 * time.Hour)
+	defer daily.Stop()
+	for {
+		if err := o.desk.vault.DropRequests(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			o.log.Error("forgetting old idempotency keys", "error", err)
+		}
+		select {
+		case <-daily.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Status says how each projection is.
 func (o *operator) Status(ctx context.Context) ([]api.ProjectionStatus, error) {
 	all, err := o.desk.engine.Status(ctx)

@@ -48,6 +48,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		o.post(posting)
 	}()
 	defer func() { stopPosting(); <-posted }()
+	go o.tidy(ctx)
 
 	m := newMetrics(o)
 	handler := api.New(api.Config{
