@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -51,7 +52,16 @@ type EventQuery struct {
 
 func (s *server) events() {
 	const list = "/v1/events"
-	huma.Register(s.api, operation(http.MethodGet, list, "Events", "The audit trail, in the order of the log"), func(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
+	trail := operation(http.MethodGet, list, "Events", "The audit trail, in the order of the log")
+	trail.Description = "Without a filter, every event of the log. Filtered, the events of the desk: what Daybook notes for itself (names claimed and given up, the roll of owners, what lines of a journal came to) has no actor worth asking for and is left out."
+	huma.Register(s.api, trail, func(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
+		if in.unfiltered() {
+			answer, err := s.fromLog(ctx, in)
+			if err != nil {
+				return nil, s.refused(ctx, err)
+			}
+			return answer, nil
+		}
 		f := readmodels.TrailFilter{Stream: in.Stream, Type: in.Type, Actor: in.Actor, Correlation: in.Correlation}
 		var err error
 		if f.From, err = instantOf("from", in.From); err == nil {
@@ -98,6 +108,54 @@ func (s *server) events() {
 		}
 		return &Answered[Event]{Position: e.Position, Body: e}, nil
 	})
+}
+
+// unfiltered reports whether every event is asked for.
+func (in *EventQuery) unfiltered() bool {
+	return in.Stream+in.Type+in.Actor+in.Correlation+in.From+in.To == ""
+}
+
+// fromLog lists events straight from the log. A cursor is a position.
+func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
+	if err := s.may(ctx, role.EventsRead); err != nil {
+		return nil, err
+	}
+	after := eventstore.Start
+	for field, text := range map[string]string{"after": in.After, "cursor": in.Cursor} {
+		if text == "" || field == "after" && in.Cursor != "" {
+			continue
+		}
+		var err error
+		if after, err = position(field, text); err != nil {
+			return nil, err
+		}
+	}
+	answer := &Answered[List[Event]]{Body: List[Event]{Data: []Event{}}}
+	for batch, err := range s.Desk.Store.Follow(ctx, after) {
+		if errors.Is(err, eventstore.ErrAhead) {
+			return nil, problem(http.StatusUnprocessableEntity, "position-unknown", "The log has no such position yet. Is this the right desk?")
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range batch {
+			if len(answer.Body.Data) == in.Limit {
+				next := answer.Position
+				answer.Body.Next, answer.Link = &next, "</v1/events?cursor="+next+`>; rel="next"`
+				return answer, nil
+			}
+			shown, err := s.show(r)
+			if err != nil {
+				return nil, err
+			}
+			answer.Body.Data = append(answer.Body.Data, shown)
+			answer.Position = shown.Position
+		}
+		if len(batch) == 0 { // that is all there is
+			break
+		}
+	}
+	return answer, nil
 }
 
 // event reads one event from the log.

@@ -77,6 +77,14 @@ func run[S any, E event.Event](p *play, kind event.Kind[S, E], name ref, c comma
 	return answer.Changed, err
 }
 
+// runUnless is run, unless what the command names could not be found.
+func runUnless[S any, E event.Event](err error, p *play, kind event.Kind[S, E], name ref, c commands.Command[S, E]) (bool, error) {
+	if err != nil {
+		return false, err
+	}
+	return run(p, kind, name, c)
+}
+
 // on plays one command on a ticket.
 func on(p *play, name ref, c commands.Command[ticket.Ticket, ticket.Event]) (bool, error) {
 	id := p.thing("ticket", string(name))
@@ -260,11 +268,8 @@ type companyJoinGroup struct {
 }
 
 func (v *companyJoinGroup) play(p *play) (bool, error) {
-	id, err := p.group(v.Group, true)
-	if err != nil {
-		return false, err
-	}
-	return run(p, company.Stream, v.Company, commands.GroupCompany{Group: id})
+	group, err := p.group(v.Group, true)
+	return runUnless(err, p, company.Stream, v.Company, commands.GroupCompany{Group: group})
 }
 
 type companyLeaveGroup struct {
@@ -273,11 +278,8 @@ type companyLeaveGroup struct {
 }
 
 func (v *companyLeaveGroup) play(p *play) (bool, error) {
-	id, err := p.group(v.Group, false)
-	if err != nil {
-		return false, err
-	}
-	return run(p, company.Stream, v.Company, commands.UngroupCompany{Group: id})
+	group, err := p.group(v.Group, false)
+	return runUnless(err, p, company.Stream, v.Company, commands.UngroupCompany{Group: group})
 }
 
 type contactRegister struct {
@@ -325,11 +327,8 @@ type contactTag struct {
 }
 
 func (v *contactTag) play(p *play) (bool, error) {
-	id, err := p.tag(tag.Contacts, v.Tag, true)
-	if err != nil {
-		return false, err
-	}
-	return run(p, contact.Stream, v.Contact, commands.TagContact{Tag: id})
+	tag, err := p.tag(tag.Contacts, v.Tag, true)
+	return runUnless(err, p, contact.Stream, v.Contact, commands.TagContact{Tag: tag})
 }
 
 type contactUntag struct {
@@ -338,11 +337,8 @@ type contactUntag struct {
 }
 
 func (v *contactUntag) play(p *play) (bool, error) {
-	id, err := p.tag(tag.Contacts, v.Tag, false)
-	if err != nil {
-		return false, err
-	}
-	return run(p, contact.Stream, v.Contact, commands.UntagContact{Tag: id})
+	tag, err := p.tag(tag.Contacts, v.Tag, false)
+	return runUnless(err, p, contact.Stream, v.Contact, commands.UntagContact{Tag: tag})
 }
 
 type contactJoinGroup struct {
@@ -351,11 +347,8 @@ type contactJoinGroup struct {
 }
 
 func (v *contactJoinGroup) play(p *play) (bool, error) {
-	id, err := p.group(v.Group, true)
-	if err != nil {
-		return false, err
-	}
-	return run(p, contact.Stream, v.Contact, commands.GroupContact{Group: id})
+	group, err := p.group(v.Group, true)
+	return runUnless(err, p, contact.Stream, v.Contact, commands.GroupContact{Group: group})
 }
 
 type contactLeaveGroup struct {
@@ -364,11 +357,8 @@ type contactLeaveGroup struct {
 }
 
 func (v *contactLeaveGroup) play(p *play) (bool, error) {
-	id, err := p.group(v.Group, false)
-	if err != nil {
-		return false, err
-	}
-	return run(p, contact.Stream, v.Contact, commands.UngroupContact{Group: id})
+	group, err := p.group(v.Group, false)
+	return runUnless(err, p, contact.Stream, v.Contact, commands.UngroupContact{Group: group})
 }
 
 type ticketOpen struct {

@@ -1,8 +1,13 @@
 package projections
 
 import (
+	"daybook/domain/agent"
 	"daybook/domain/contact"
+	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/domain/group"
+	"daybook/domain/reservation"
+	"daybook/domain/tag"
 	"daybook/domain/ticket"
 	"daybook/readmodels"
 )
@@ -31,8 +36,14 @@ var ContactTimeline = Projection{Name: "contact_timeline", Version: 1, Apply: fu
 	t.Timeline.Insert(entry)
 }}
 
-// Trail keeps event_trail: where each event stands, and who did it, so that the audit trail can be asked for.
+// Trail keeps event_trail: where each event stands, and who did it, so that the audit trail can be asked for. What Daybook
+// notes for itself (names claimed and given up, the roll of owners, what lines of a journal came to) is left out: it is no
+// part of what happened on the desk, and depends on how it was written.
 var Trail = Projection{Name: "event_trail", Version: 1, Apply: func(e *Recorded, t *Tables) {
+	switch e.Event.(type) {
+	case reservation.Event, desk.OwnersEvent, desk.ImportEvent, agent.ClaimLapsed, contact.ClaimLapsed, group.ClaimLapsed, tag.ClaimLapsed:
+		return
+	}
 	t.Trail.Insert(readmodels.TrailEntry{
 		Position: readmodels.Position(e.Position), Stream: e.Category + "-" + e.ID.String(), Revision: int64(e.Revision), Type: e.Event.EventType(), Actor: e.Meta.Actor.String(),
 		Correlation: e.Meta.Correlation, At: e.At, RecordedAt: e.RecordedAt,

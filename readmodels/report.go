@@ -3,7 +3,9 @@ package readmodels
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -252,8 +254,8 @@ func excludedTickets(ctx context.Context, q Queryer, ask ReportQuery) (map[strin
 // lasts until the log's last event was recorded.
 func (t tally) presence(ctx context.Context, q Queryer, ask ReportQuery, buckets Buckets) error {
 	var until Instant
-	err := sqlx.GetContext(ctx, q, &until, "SELECT coalesce(max(recorded_at), 0) FROM event_trail WHERE position = $1", int64(ask.KnownAt))
-	if err != nil {
+	err := sqlx.GetContext(ctx, q, &until, "SELECT recorded_at FROM event_trail WHERE position <= $1 ORDER BY position DESC LIMIT 1", int64(ask.KnownAt))
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("reading event_trail: %w", err)
 	}
 	var w where

@@ -13,5 +13,5 @@ type TrailEntry struct {
 }
 
 // TrailTable is the table of the audit trail.
-var TrailTable = Table{Name: "event_trail", Comment: "Where each event of the log stands, and who did it.", Row: TrailEntry{},
+var TrailTable = Table{Name: "event_trail", Comment: "Where each event of the desk stands in the log, and who did it.", Row: TrailEntry{},
 	Indexes: []string{"stream, position", "type, position", "actor, position", "recorded_at, position"}}
