@@ -154,10 +154,17 @@ func (reportRow) Schema(huma.Registry) *huma.Schema {
 // operation describes a route. Tag is what it is listed under.
 func operation(method, path, tag, summary string) huma.Operation {
 	name := strings.NewReplacer("/v1/", "", "/", "-", "{", "", "}", "", "_", "-").Replace(path)
+	errors := []int{
+		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict,
+		http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable,
+	}
+	if method != http.MethodGet {
+		errors = append(errors, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
 	return huma.Operation{
 		Method: method, Path: path, OperationID: strings.ToLower(method) + "-" + name, Summary: summary, Tags: []string{tag},
 		MaxBodyBytes: MaxBody, BodyReadTimeout: 30 * time.Second,
-		Errors: []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity},
+		Errors: errors,
 	}
 }
 

@@ -130,7 +130,6 @@ func newID(by commands.By, category string) uuid.UUID {
 func command(method, path, tag, summary string) huma.Operation {
 	op := operation(method, path, tag, summary)
 	op.DefaultStatus = http.StatusOK
-	op.Errors = append(op.Errors, http.StatusConflict, http.StatusPreconditionFailed)
 	return op
 }
 

@@ -114,6 +114,7 @@ func (s *server) refused(ctx context.Context, err error) error {
 	var own *Problem
 	var no *domain.Error
 	var tooLarge *eventstore.TooLargeError
+	var overLimit *http.MaxBytesError
 	switch {
 	case err == nil:
 		return nil
@@ -123,6 +124,8 @@ func (s *server) refused(ctx context.Context, err error) error {
 		return ofRefusal(no)
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, "too-large", upper(tooLarge.Error())+".")
+	case errors.As(err, &overLimit):
+		return problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body may have at most %d bytes. Of a journal, what came before was played: send it in parts.", overLimit.Limit))
 	case errors.Is(err, readmodels.ErrNotReady):
 		return retryable("building", "The read models are being built. Try again soon.")
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, readmodels.ErrClosed):

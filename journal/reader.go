@@ -3,9 +3,12 @@ package journal
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"errors"
 	"io"
+
+	"daybook/domain"
 )
 
 // MaxLine is the longest line of a journal, in bytes. A longer one is malformed.
@@ -30,7 +33,7 @@ func newReader(r io.Reader) (*reader, error) {
 	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		plain, err := gzip.NewReader(buffered)
 		if err != nil {
-			return nil, err
+			return nil, readable(err)
 		}
 		buffered = bufio.NewReaderSize(plain, 64<<10)
 	}
@@ -67,9 +70,18 @@ func (r *reader) line() (text, error) {
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			t.bytes = bytes.TrimSpace(t.bytes)
-			return t, err
+			return t, readable(err)
 		}
 	}
+}
+
+// readable turns what is wrong with gzip into a refusal.
+func readable(err error) error {
+	var corrupt flate.CorruptInputError
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt) {
+		return domain.Invalid("journal", "journal-damaged", "The journal is damaged or ends too early. Play it again when it is whole: no line is played twice.")
+	}
+	return err
 }
 
 // CountLines counts the lines of a journal, plain or gzip, that are not empty.

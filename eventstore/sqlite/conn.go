@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"strings"
 
 	"github.com/google/uuid"
 	"modernc.org/sqlite"
@@ -39,8 +38,7 @@ type conn struct {
 	log    uuid.UUID // that it leads to
 
 	forwards, backwards, unindexed, page, streamName, streamID, head  stmt
-	begin, commit, rollback, findStream, idAt, stream, index, indexed stmt    // the writer's
-	events                                                            [7]stmt // the writer's too: each writes twice as many as the one before
+	begin, commit, rollback, findStream, stream, pack, index, indexed stmt // the writer's
 }
 
 // dialReader opens a connection to a log. The name is a file's URI, or ":memory:".
@@ -143,37 +141,37 @@ func (c *conn) identity() (id uuid.UUID, err error) {
 }
 
 func (c *conn) readerStatements() map[*stmt]string {
-	const fields = "SELECT log.position, log.stream, log.revision, id, type, data, meta, recorded_at "
-	const indexed = fields + "FROM revisions AS r JOIN log ON log.position = r.position WHERE r.stream = ? "
+	const (
+		columns  = "SELECT last, recorded_at, heads, bodies FROM log "
+		packOf   = "SELECT (SELECT last FROM log WHERE last >= r.position ORDER BY last LIMIT 1) FROM "
+		forwards = "(SELECT position FROM revisions WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?) AS r"
+		backward = "(SELECT position FROM revisions WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ?) AS r"
+	)
 	return map[*stmt]string{
-		&c.head:       "SELECT coalesce(max(position), 0) FROM log",
-		&c.page:       fields + "FROM log WHERE position > ? ORDER BY position LIMIT ?",
-		&c.forwards:   indexed + "AND r.revision >= ? ORDER BY r.revision LIMIT ?",
-		&c.backwards:  indexed + "AND r.revision <= ? ORDER BY r.revision DESC LIMIT ?",
-		&c.unindexed:  fields + "FROM log WHERE position > (SELECT indexed FROM identity) AND stream = (SELECT id FROM streams WHERE name = ?) ORDER BY position",
-		&c.streamID:   "SELECT id FROM streams WHERE name = ? AND EXISTS (SELECT 1 FROM revisions WHERE stream = streams.id)",
+		&c.head:       "SELECT coalesce(max(last), 0) FROM log",
+		&c.page:       columns + "WHERE last > ? ORDER BY last",
+		&c.forwards:   columns + "WHERE last IN (" + packOf + forwards + ") ORDER BY last",
+		&c.backwards:  columns + "WHERE last IN (" + packOf + backward + ") ORDER BY last DESC",
+		&c.unindexed:  columns + "WHERE last > (SELECT indexed FROM identity) ORDER BY last",
+		&c.streamID:   "SELECT id, EXISTS (SELECT 1 FROM revisions WHERE stream = streams.id) FROM streams WHERE name = ?",
 		&c.streamName: "SELECT name FROM streams WHERE id = ?",
 	}
 }
 
+// A statement that fails undoes its transaction, so that SQLite need not prepare to undo the statement alone.
 func (c *conn) writerStatements() map[*stmt]string {
 	const revision = "SELECT revision FROM revisions WHERE stream = streams.id ORDER BY revision DESC LIMIT 1"
-	all := map[*stmt]string{
+	return map[*stmt]string{
 		&c.begin:      "BEGIN IMMEDIATE",
 		&c.commit:     "COMMIT",
 		&c.rollback:   "ROLLBACK",
 		&c.findStream: "SELECT id, (" + revision + ") FROM streams WHERE name = ?",
-		&c.idAt:       "SELECT id, position FROM log WHERE position = (SELECT position FROM revisions WHERE stream = ? AND revision = ?)",
-		&c.index: "INSERT INTO revisions SELECT stream, revision, position FROM log " +
-			"WHERE position > (SELECT indexed FROM identity) ORDER BY stream, revision",
-		&c.indexed: "UPDATE identity SET indexed = (SELECT coalesce(max(position), 0) FROM log)",
-		&c.stream:  "INSERT INTO streams (name) VALUES (?)",
+		&c.index: "INSERT OR ROLLBACK INTO revisions SELECT stream, revision, position FROM heads " +
+			"WHERE last > (SELECT indexed FROM identity) ORDER BY stream, revision",
+		&c.indexed: "UPDATE identity SET indexed = (SELECT coalesce(max(last), 0) FROM log)",
+		&c.stream:  "INSERT OR ROLLBACK INTO streams (id, name) VALUES (?, ?)",
+		&c.pack:    "INSERT OR ROLLBACK INTO log (last, recorded_at, heads, bodies) VALUES (?, ?, ?, ?)",
 	}
-	for i := range c.events {
-		all[&c.events[i]] = "INSERT INTO log (position, stream, revision, id, type, data, meta, recorded_at) VALUES " +
-			strings.Repeat("(?, ?, ?, ?, ?, ?, ?, ?), ", 1<<i-1) + "(?, ?, ?, ?, ?, ?, ?, ?)"
-	}
-	return all
 }
 
 func (c *conn) prepare(statements map[*stmt]string) error {
@@ -209,25 +207,6 @@ func (c *conn) bringUp() error {
 	}
 	_, err := c.indexed.exec()
 	return err
-}
-
-// columns is how many values a row of the log has.
-const columns = 8
-
-// insert adds rows to the log, with few statements because each costs as much as a row.
-func (c *conn) insert(rows []driver.NamedValue) error {
-	for size := len(c.events) - 1; size >= 0; {
-		n := columns << size
-		if len(rows) < n {
-			size--
-			continue
-		}
-		if err := c.events[size].write(rows[:n]); err != nil {
-			return err
-		}
-		rows = rows[n:]
-	}
-	return nil
 }
 
 // run executes a script.
@@ -271,15 +250,6 @@ type stmt struct{ driver.Stmt }
 // exec executes it.
 func (s stmt) exec(args ...driver.Value) (driver.Result, error) {
 	return s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), named(args))
-}
-
-// write executes it with arguments that it numbers.
-func (s stmt) write(args []driver.NamedValue) error {
-	for i := range args {
-		args[i].Ordinal = i + 1
-	}
-	_, err := s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), args)
-	return err
 }
 
 // each calls take with the rows until it returns false. The slice is used again for every row, the values are take's.

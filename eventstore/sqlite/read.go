@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"daybook/eventstore"
 )
@@ -77,26 +76,35 @@ func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Rev
 		events, more = cut(loose, from, way, n)
 		return events, more, nil
 	}
-	p := page{name: func(int64) (string, error) { return stream, nil }}
-	var id int64
-	err = c.streamID.each(func(row []driver.Value) bool {
-		id = row[0].(int64)
-		return false
-	}, stream)
-	switch {
-	case err != nil:
-	case id == 0 && len(loose) == 0:
-		return nil, false, eventstore.ErrNotFound
-	case way == eventstore.Forwards:
-		err = p.read(c.forwards, id, int64(from), int64(n))
-	default:
-		err = p.read(c.backwards, id, int64(from), int64(n))
-	}
+	id, indexed, err := c.find(stream)
 	if err != nil {
 		return nil, false, fmt.Errorf("read stream %s: %w", stream, explain(err))
 	}
-	more = p.full() || len(p.events) == n || (way == eventstore.Forwards && len(loose) > 0)
+	if !indexed {
+		if len(loose) == 0 {
+			err = eventstore.ErrNotFound
+		}
+		return nil, false, err
+	}
+	p := pageOf(stream, id, from, way, n)
+	question := c.forwards
+	if way == eventstore.Backwards {
+		question = c.backwards
+	}
+	if err := p.read(question, id, int64(from), int64(n)); err != nil {
+		return nil, false, fmt.Errorf("read stream %s: %w", stream, explain(err))
+	}
+	more = p.full() || way == eventstore.Forwards && len(loose) > 0
 	return p.events, more && len(p.events) > 0, nil
+}
+
+// find looks a stream up: its number, or 0, and whether the index has any of its events.
+func (c *conn) find(stream string) (id int64, indexed bool, err error) {
+	err = c.streamID.each(func(row []driver.Value) bool {
+		id, indexed = row[0].(int64), row[1].(int64) != 0
+		return false
+	}, stream)
+	return id, indexed, err
 }
 
 // unindexed returns the events of a stream that the index lacks: of this process's writer, or else of another's.
@@ -104,8 +112,13 @@ func (s *Store) unindexed(c *conn, stream string) ([]eventstore.Recorded, error)
 	if s.tail != nil {
 		return s.tail.unindexed(stream), nil
 	}
-	p := page{whole: true, name: func(int64) (string, error) { return stream, nil }}
-	err := p.read(c.unindexed, stream)
+	id, _, err := c.find(stream)
+	if err != nil || id == 0 {
+		return nil, err
+	}
+	p := pageOf(stream, id, 0, eventstore.Forwards, math.MaxInt)
+	p.whole = true
+	err = p.read(c.unindexed)
 	return p.events, err
 }
 
@@ -170,8 +183,13 @@ func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventsto
 		return nil, nil, err
 	}
 	defer s.reading.put(c)
-	p := page{name: func(id int64) (string, error) { return s.names.find(c, id) }}
-	if err := p.read(c.page, int64(after), int64(pageEvents)); err != nil {
+	p := page{
+		name:  func(id int64) (string, error) { return s.names.find(c, id) },
+		wants: func(it item) bool { return it.position > after },
+		way:   eventstore.Forwards,
+		limit: pageEvents,
+	}
+	if err := p.read(c.page, int64(after)); err != nil {
 		return nil, nil, fmt.Errorf("read the event log after %d: %w", after, explain(err))
 	}
 	more := make(chan struct{})
@@ -181,42 +199,55 @@ func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventsto
 	return p.events, more, nil
 }
 
-// A page is what one question yields, up to pageBytes.
+// A page is what one question yields, up to a limit or to pageBytes.
 type page struct {
 	name   func(stream int64) (string, error)
-	events []eventstore.Recorded
+	wants  func(item) bool // packs hold more
+	way    eventstore.Direction
+	limit  int
 	whole  bool // whatever its size
+	events []eventstore.Recorded
 	size   int
 	err    error
 }
 
-func (p *page) full() bool { return p.size >= pageBytes && !p.whole }
+// pageOf is a page of a stream, whose number is id.
+func pageOf(stream string, id int64, from eventstore.Revision, way eventstore.Direction, n int) *page {
+	return &page{
+		name: func(int64) (string, error) { return stream, nil },
+		wants: func(it item) bool {
+			return it.stream == id && (it.revision == from || (it.revision > from) == bool(way))
+		},
+		way:   way,
+		limit: n,
+	}
+}
+
+func (p *page) full() bool { return len(p.events) >= p.limit || p.size >= pageBytes && !p.whole }
 
 func (p *page) read(question stmt, args ...driver.Value) error {
 	err := question.each(p.take, args...)
 	return errors.Join(p.err, err)
 }
 
-// take adds a row. The bytes in it are the page's own.
-func (p *page) take(row []driver.Value) bool {
-	e := eventstore.Recorded{
-		Position:   eventstore.Position(row[0].(int64)),
-		Revision:   eventstore.Revision(row[2].(int64)),
-		Type:       row[4].(string),
-		RecordedAt: time.UnixMicro(row[7].(int64)).UTC(),
-	}
-	e.Data, _ = row[5].([]byte)
-	e.Meta, _ = row[6].([]byte)
-	id, _ := row[3].([]byte)
-	if e.ID, p.err = uuid.FromBytes(id); p.err != nil {
-		return false
-	}
-	if e.Stream, p.err = p.name(row[1].(int64)); p.err != nil {
-		return false
-	}
-	p.events = append(p.events, e)
-	p.size += len(e.Data) + len(e.Meta)
-	return !p.full()
+// take adds the events of a row that are wanted. Their bytes are the page's own.
+func (p *page) take(row []driver.Value) (more bool) {
+	at := time.UnixMicro(row[1].(int64)).UTC()
+	more, p.err = unpack(row, p.way, func(it item) (bool, error) {
+		if !p.wants(it) {
+			return true, nil
+		}
+		e := it.event()
+		e.RecordedAt = at
+		var err error
+		if e.Stream, err = p.name(it.stream); err != nil {
+			return false, err
+		}
+		p.events = append(p.events, e)
+		p.size += len(e.Data) + len(e.Meta)
+		return !p.full(), nil
+	})
+	return more
 }
 
 // names keeps the names of streams, which the log knows by number.

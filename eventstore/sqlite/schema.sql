@@ -8,40 +8,56 @@ CREATE TABLE identity (
 ) STRICT;
 
 CREATE TABLE streams (
-	id   INTEGER PRIMARY KEY,
+	id   INTEGER PRIMARY KEY, -- the position of its first event
 	name TEXT    NOT NULL UNIQUE
 ) STRICT;
 
+-- A row is up to 32 events that were committed together, in the order of their positions.
 CREATE TABLE log (
-	position    INTEGER PRIMARY KEY, -- from 1, without gaps, in the order of commits
-	stream      INTEGER NOT NULL REFERENCES streams (id),
-	revision    INTEGER NOT NULL, -- from 0, without gaps in its stream
-	id          BLOB    NOT NULL, -- a UUID, 16 bytes
-	type        TEXT    NOT NULL,
-	data        BLOB, -- NULL is empty
-	meta        BLOB, -- NULL is empty
-	recorded_at INTEGER NOT NULL -- microseconds since 1970, UTC
+	last        INTEGER PRIMARY KEY, -- position of its last event; positions go from 1, without gaps, in the order of commits
+	recorded_at INTEGER NOT NULL, -- microseconds since 1970, UTC
+	heads       BLOB    NOT NULL, -- 56 bytes of text for each event: the view below takes them apart
+	bodies      BLOB    NOT NULL  -- for each event its id (a UUID, 16 bytes), type, data and metadata
 ) STRICT;
 
 -- Where a stream's events are. An index of log would touch a page for every event; this is written for some thousand events
 -- at once, in order, and so costs a tenth. Until then the writer knows them.
 CREATE TABLE revisions (
-	stream   INTEGER NOT NULL,
-	revision INTEGER NOT NULL,
+	stream   INTEGER NOT NULL, -- its number
+	revision INTEGER NOT NULL, -- from 0, without gaps
 	position INTEGER NOT NULL,
 	PRIMARY KEY (stream, revision)
 ) STRICT, WITHOUT ROWID;
 
+-- The places in a row of log.
+CREATE TABLE places (place INTEGER PRIMARY KEY) STRICT;
+WITH RECURSIVE p (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM p WHERE n < 31)
+INSERT INTO places SELECT n FROM p;
+
+-- The heads of all events, as numbers.
+CREATE VIEW heads AS
+SELECT last - length(heads) / 56 + 1 + place AS position,
+       CAST(substr(heads, 56 * place + 1, 14) AS INTEGER) AS stream,
+       CAST(substr(heads, 56 * place + 15, 10) AS INTEGER) AS revision,
+       CAST(substr(heads, 56 * place + 25, 8) AS INTEGER) AS body, -- where it begins, from 0
+       CAST(substr(heads, 56 * place + 33, 8) AS INTEGER) AS type_size,
+       CAST(substr(heads, 56 * place + 41, 8) AS INTEGER) AS data_size,
+       CAST(substr(heads, 56 * place + 49, 8) AS INTEGER) AS meta_size,
+       last
+FROM log
+CROSS JOIN places ON place < length(heads) / 56;
+
 -- The log for people: sqlite3 FILE "SELECT * FROM events LIMIT 10".
 CREATE VIEW events AS
-SELECT log.position,
+SELECT heads.position,
        streams.name AS stream,
-       log.revision,
-       lower(hex(log.id)) AS id,
-       log.type,
-       CAST(log.data AS TEXT) AS data,
-       CAST(log.meta AS TEXT) AS meta,
+       heads.revision,
+       lower(hex(substr(bodies, body + 1, 16))) AS id,
+       CAST(substr(bodies, body + 17, type_size) AS TEXT) AS type,
+       CAST(substr(bodies, body + 17 + type_size, data_size) AS TEXT) AS data,
+       CAST(substr(bodies, body + 17 + type_size + data_size, meta_size) AS TEXT) AS meta,
        strftime('%Y-%m-%dT%H:%M:%S', log.recorded_at / 1000000, 'unixepoch')
            || printf('.%06dZ', log.recorded_at % 1000000) AS recorded_at
-FROM log
-JOIN streams ON streams.id = log.stream;
+FROM heads
+CROSS JOIN log ON log.last = heads.last
+JOIN streams ON streams.id = heads.stream;

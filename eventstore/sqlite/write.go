@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"daybook/eventstore"
 )
 
@@ -106,7 +104,9 @@ type writer struct {
 	conn    *conn
 	now     time.Time
 	written []eventstore.Recorded
-	rows    []driver.NamedValue // written, as the log's columns one after another
+	packs   []*pack  // written, as rows of the log
+	spare   []*pack  // that can be used again
+	founded []string // streams whose first event is in written
 	answers []answer
 }
 
@@ -171,13 +171,17 @@ func (w *writer) carryOut(batch []*request) {
 			r.answer <- w.answers[i]
 		}
 	}
+	for _, p := range w.packs {
+		p.clear()
+	}
 	clear(w.written)
-	clear(w.rows)
 	clear(w.answers)
-	w.written, w.rows, w.answers = w.written[:0], w.rows[:0], w.answers[:0]
+	w.spare = append(w.spare, w.packs...)
+	w.written, w.packs, w.founded, w.answers = w.written[:0], w.packs[:0], w.founded[:0], w.answers[:0]
 }
 
-// transact judges the requests in order, each seeing what those before it write, and says whether the index is complete.
+// transact judges the requests in order, each seeing what those before it write, writes what was accepted, and says
+// whether the index is complete.
 func (w *writer) transact(batch []*request) (indexed bool, err error) {
 	c, err := w.writing.get(context.Background())
 	if err != nil {
@@ -185,23 +189,43 @@ func (w *writer) transact(batch []*request) (indexed bool, err error) {
 	}
 	defer w.writing.put(c)
 	w.conn = c
-	err = c.atomically(func() error {
-		for _, r := range batch {
-			a, err := w.judge(r)
-			if err != nil {
+	for _, r := range batch {
+		a, err := w.judge(r)
+		if err != nil {
+			return false, err
+		}
+		w.answers = append(w.answers, a)
+	}
+	if len(w.packs) == 0 {
+		return false, nil
+	}
+	if indexed = w.isDue(); !indexed && len(w.packs) == 1 && len(w.founded) == 0 {
+		return false, w.insert() // one statement is a transaction by itself
+	}
+	return indexed, c.atomically(func() error {
+		for _, stream := range w.founded {
+			p, _ := w.streams.get(stream)
+			if _, err := c.stream.exec(p.id, stream); err != nil {
 				return err
 			}
-			w.answers = append(w.answers, a)
 		}
-		if err := c.insert(w.rows); err != nil {
+		if err := w.insert(); err != nil || !indexed {
 			return err
 		}
-		if indexed = w.isDue(); indexed {
-			return c.bringUp()
-		}
-		return nil
+		return c.bringUp()
 	})
-	return indexed, err
+}
+
+// insert adds the packs to the log.
+func (w *writer) insert() error {
+	last := int64(w.head)
+	for _, p := range w.packs {
+		last += int64(p.events)
+		if _, err := w.conn.pack.exec(last, w.now.UnixMicro(), p.heads, p.bodies); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // judge adds a request's events to what the batch writes, or refuses them. An error is the batch's; the request's own is
@@ -214,26 +238,36 @@ func (w *writer) judge(r *request) (answer, error) {
 	if p.revision != r.expected {
 		return w.repeated(r, *p)
 	}
+	position := w.head + eventstore.Position(len(w.written))
 	if p.id == 0 {
-		made, err := w.conn.stream.exec(r.stream)
-		if err != nil {
-			return answer{}, err
-		}
-		p.id, _ = made.LastInsertId()
+		p.id = int64(position) + 1
+		w.founded = append(w.founded, r.stream)
 		w.streams.put(r.stream, p)
 	}
-	for _, e := range r.events {
+	for i := range r.events {
+		e := &r.events[i]
 		p.revision++
-		position := w.head + eventstore.Position(len(w.written)) + 1
+		position++
 		w.written = append(w.written, eventstore.Recorded{
 			ID: e.ID, Type: e.Type, Data: e.Data, Meta: e.Meta,
 			Stream: r.stream, Revision: p.revision, Position: position, RecordedAt: w.now,
 		})
-		for _, v := range [...]driver.Value{int64(position), p.id, int64(p.revision), e.ID[:], e.Type, e.Data, e.Meta, w.now.UnixMicro()} {
-			w.rows = append(w.rows, driver.NamedValue{Value: v})
-		}
+		w.pack(e).add(p.id, p.revision, e)
 	}
-	return answer{appended: eventstore.Appended{Revision: p.revision, Position: w.written[len(w.written)-1].Position}}, nil
+	return answer{appended: eventstore.Appended{Revision: p.revision, Position: position}}, nil
+}
+
+// pack returns the pack that an event goes to.
+func (w *writer) pack(e *eventstore.Event) *pack {
+	if n := len(w.packs); n > 0 && w.packs[n-1].fits(e) {
+		return w.packs[n-1]
+	}
+	p := new(pack)
+	if n := len(w.spare); n > 0 {
+		p, w.spare = w.spare[n-1], w.spare[:n-1]
+	}
+	w.packs = append(w.packs, p)
+	return p
 }
 
 // find says where a stream stands. In a file there is no round trip to save, so those that are not known are looked up
@@ -271,31 +305,22 @@ func (w *writer) repeated(r *request, p place) (answer, error) {
 		return conflict, nil
 	}
 	// The events are in the index, or committed and not in it yet, or written by this batch.
-	loose := slices.Concat(w.tail.unindexed(r.stream), w.written)
-	loose = slices.DeleteFunc(loose, func(e eventstore.Recorded) bool { return e.Stream != r.stream })
-	revision, position := r.expected, eventstore.Position(0)
-	for _, e := range r.events {
-		revision++
-		var id uuid.UUID
-		if i := p.revision - revision; i < eventstore.Revision(len(loose)) {
-			found := loose[len(loose)-1-int(i)]
-			id, position = found.ID, found.Position
-		} else {
-			err := w.conn.idAt.each(func(row []driver.Value) bool {
-				b, _ := row[0].([]byte)
-				copy(id[:], b)
-				position = eventstore.Position(row[1].(int64))
-				return false
-			}, p.id, int64(revision))
-			if err != nil {
-				return answer{}, err
-			}
-		}
-		if id != e.ID {
+	before := pageOf(r.stream, p.id, r.expected+1, eventstore.Forwards, len(r.events))
+	before.whole = true
+	if err := before.read(w.conn.forwards, p.id, int64(r.expected+1), int64(n)); err != nil {
+		return answer{}, err
+	}
+	found := slices.Concat(before.events, w.tail.unindexed(r.stream), w.written)
+	var position eventstore.Position
+	for i, e := range r.events {
+		revision := r.expected + 1 + eventstore.Revision(i)
+		at := slices.IndexFunc(found, func(f eventstore.Recorded) bool { return f.Revision == revision && f.Stream == r.stream })
+		if at < 0 || found[at].ID != e.ID {
 			return conflict, nil
 		}
+		position = found[at].Position
 	}
-	return answer{appended: eventstore.Appended{Revision: revision, Position: position}}, nil
+	return answer{appended: eventstore.Appended{Revision: r.expected + n, Position: position}}, nil
 }
 
 // isDue says whether the index lacks so much, this batch included, that it should be brought up.

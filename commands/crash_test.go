@@ -1,0 +1,494 @@
+package commands_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/commands"
+	"daybook/domain"
+	"daybook/domain/agent"
+	"daybook/domain/contact"
+	"daybook/domain/event"
+	"daybook/domain/personal/personaltest"
+	"daybook/domain/profile"
+	"daybook/domain/role"
+	"daybook/domain/tag"
+	"daybook/domain/ticket"
+	"daybook/eventstore"
+	"daybook/eventstore/sqlite"
+)
+
+// names hashes without a secret.
+type names struct{}
+
+func (names) NameID(h event.Hold) uuid.UUID {
+	return uuid.NewSHA1(uuid.Nil, []byte(h.Space+"\x00"+h.Name))
+}
+
+func newStore(t *testing.T) *sqlite.Store {
+	t.Helper()
+	store, err := sqlite.OpenMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// newDesk is a desk as a process that has just started sees it: it remembers nothing.
+func newDesk(store eventstore.Store) *commands.Desk {
+	return &commands.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
+}
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+// asks is the owner asking, with a request of this name.
+func asks(request string) commands.By {
+	return commands.By{Actor: event.TheSystem, Role: role.Owner, At: noon, Request: id(request), Digest: "the body of " + request, Through: "test"}
+}
+
+func id(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceOID, []byte(name)) }
+
+func nameIs(name string) profile.Input { return profile.Input{Name: &name} }
+
+// errDied is what a store that dies says.
+var errDied = errors.New("the process died")
+
+// A dying store fails at its nth append: before it is written, or after, when only the answer is lost.
+type dying struct {
+	eventstore.Store
+	after bool
+
+	mu   sync.Mutex
+	left int // appends until it dies
+	dead bool
+}
+
+// Append fails at the nth time and ever after.
+func (d *dying) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.dead {
+		return eventstore.Appended{}, errDied
+	}
+	if d.left--; d.left >= 0 {
+		return d.Store.Append(ctx, stream, expected, events)
+	}
+	d.dead = true
+	if d.after {
+		if at, err := d.Store.Append(ctx, stream, expected, events); err != nil {
+			return at, err
+		}
+	}
+	return eventstore.Appended{}, errDied
+}
+
+// crashing runs do against stores that die at each append in turn, and then check, with what do came to in the end when it was
+// run again by a new process. setup is done before, undisturbed.
+func crashing(t *testing.T, setup, do func(*testing.T, *commands.Desk) error, check func(t *testing.T, d *commands.Desk, died bool)) {
+	t.Helper()
+	for _, after := range []bool{false, true} {
+		for n := 0; ; n++ {
+			store := newStore(t)
+			if err := setup(t, newDesk(store)); err != nil {
+				t.Fatal(err)
+			}
+			fragile := &dying{Store: store, after: after, left: n}
+			err := do(t, newDesk(fragile))
+			if fragile.dead != (err != nil) {
+				t.Fatalf("append %d (written %t): dead %t, %v", n, after, fragile.dead, err)
+			}
+			check(t, newDesk(store), fragile.dead)
+			if t.Failed() {
+				t.Fatalf("after a crash at append %d, written: %t", n, after)
+			}
+			if !fragile.dead {
+				if n == 0 {
+					t.Fatal("nothing was appended")
+				}
+				break
+			}
+		}
+	}
+}
+
+func nothing(*testing.T, *commands.Desk) error { return nil }
+
+func must[S any](t *testing.T) func(a commands.Answer[S], err error) commands.Answer[S] {
+	return func(a commands.Answer[S], err error) commands.Answer[S] {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+}
+
+// streams folds every thing that the log names, by its stream.
+func contacts(t *testing.T, d *commands.Desk) map[uuid.UUID]contact.Contact {
+	t.Helper()
+	return things(t, d, contact.Stream)
+}
+
+func tickets(t *testing.T, d *commands.Desk) map[uuid.UUID]ticket.Ticket {
+	t.Helper()
+	return things(t, d, ticket.Stream)
+}
+
+// things are all things of a kind.
+func things[S any, E event.Event](t *testing.T, d *commands.Desk, kind event.Kind[S, E]) map[uuid.UUID]S {
+	t.Helper()
+	all := make(map[uuid.UUID]S)
+	for batch, err := range d.Store.Follow(t.Context(), eventstore.Start) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range batch {
+			if category, of, err := event.ParseStream(r.Stream); err != nil {
+				t.Fatal(err)
+			} else if category == kind.Category {
+				a, err := commands.State(t.Context(), d, kind, of)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if kind.Exists(a.State) {
+					all[of] = a.State
+				}
+			}
+		}
+		if len(batch) == 0 {
+			break
+		}
+	}
+	return all
+}
+
+func registers(address string, request string) func(t *testing.T, d *commands.Desk) error {
+	return func(t *testing.T, d *commands.Desk) error {
+		_, err := commands.Do(t.Context(), d, contact.Stream, id("contact of "+request), commands.RegisterContact{Input: nameIs("Nora"), Emails: []string{address, "second-" + address}}, asks(request))
+		return err
+	}
+}
+
+func inquires(request string) func(t *testing.T, d *commands.Desk) error {
+	return func(t *testing.T, d *commands.Desk) error {
+		_, err := commands.TakeInquiry(t.Context(), d, id("ticket of "+request), commands.Inquiry{
+			Channel: "email", From: commands.Sender{Name: "Nora", Email: "nora@customers.example", X: "@nora"}, Subject: "Help", Body: "Help",
+		}, asks(request))
+		return err
+	}
+}
+
+// TestCrashAndSameRequest has the command that a crash cut short sent again: it ends in the one right state.
+func TestCrashAndSameRequest(t *testing.T) {
+	t.Parallel()
+	edits := func(t *testing.T, d *commands.Desk) error {
+		emails := []string{"new@customers.example"}
+		_, err := commands.Do(t.Context(), d, contact.Stream, id("contact of before"), commands.EditContact{Input: nameIs("Nora B."), Emails: &emails}, asks("edit"))
+		return err
+	}
+	moved := func(t *testing.T, d *commands.Desk) { // the addresses that were given up are free, the new one is not
+		if err := registers("nora@customers.example", "next")(t, d); err != nil {
+			t.Errorf("an address that was given up: %v", err)
+		}
+		refused(t, registers("new@customers.example", "third")(t, d), "taken")
+	}
+	for name, test := range map[string]struct {
+		setup, do func(*testing.T, *commands.Desk) error
+		right     func(*testing.T, *commands.Desk)
+	}{
+		"register": {nothing, registers("nora@customers.example", "register"), func(t *testing.T, d *commands.Desk) {
+			if all := contacts(t, d); len(all) != 1 {
+				t.Errorf("%d contacts, want 1", len(all))
+			}
+			refused(t, registers("nora@customers.example", "other")(t, d), "taken")
+		}},
+		"inquiry": {nothing, inquires("inquiry"), func(t *testing.T, d *commands.Desk) {
+			all := tickets(t, d)
+			if people := contacts(t, d); len(people) != 1 || len(all) != 1 {
+				t.Errorf("%d contacts and %d tickets, want one each", len(people), len(all))
+			} else if _, known := people[all[id("ticket of inquiry")].Contact]; !known {
+				t.Errorf("the ticket is of a contact that there is not")
+			}
+		}},
+		"edit": {registers("nora@customers.example", "before"), edits, moved},
+		"delete": {registers("nora@customers.example", "before"), func(t *testing.T, d *commands.Desk) error {
+			_, err := commands.Do(t.Context(), d, contact.Stream, id("contact of before"), commands.DeleteContact{}, asks("delete"))
+			return err
+		}, func(t *testing.T, d *commands.Desk) {
+			if err := registers("nora@customers.example", "next")(t, d); err != nil {
+				t.Errorf("the address of a contact out of use: %v", err)
+			}
+		}},
+		"follow-up": {func(t *testing.T, d *commands.Desk) error {
+			err := inquires("inquiry")(t, d)
+			must[ticket.Ticket](t)(commands.Do(t.Context(), d, ticket.Stream, id("ticket of inquiry"), commands.CloseTicket{}, asks("close")))
+			return err
+		}, func(t *testing.T, d *commands.Desk) error {
+			_, err := commands.Receive(t.Context(), d, id("ticket of inquiry"), "Again", asks("receive"))
+			return err
+		}, func(t *testing.T, d *commands.Desk) {
+			if all := tickets(t, d); len(all) != 2 {
+				t.Errorf("%d tickets, want the first and its follow-up", len(all))
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			crashing(t, test.setup, test.do, func(t *testing.T, d *commands.Desk, _ bool) {
+				for range 2 { // again, and once more
+					if err := test.do(t, d); err != nil {
+						t.Errorf("sent again: %v", err)
+					}
+				}
+				test.right(t, d)
+			})
+		})
+	}
+}
+
+// TestCrashAndOtherRequest has somebody else want the name that a command claimed which died and never comes again.
+func TestCrashAndOtherRequest(t *testing.T) {
+	t.Parallel()
+	t.Run("register", func(t *testing.T) {
+		t.Parallel()
+		crashing(t, nothing, registers("nora@customers.example", "register"), func(t *testing.T, d *commands.Desk, died bool) {
+			err := registers("nora@customers.example", "other")(t, d)
+			if all := contacts(t, d); len(all) != 1 {
+				t.Errorf("%d contacts have the address, want 1", len(all))
+			}
+			if _, first := contacts(t, d)[id("contact of register")]; first != (err != nil) {
+				t.Errorf("the first is there: %t, and the second got %v", first, err)
+			}
+			// The first comes again after all: it must not get the address twice.
+			again := registers("nora@customers.example", "register")(t, d)
+			if (err == nil) == (again == nil) {
+				t.Errorf("the other got %v, then the first got %v", err, again)
+			}
+			if all := contacts(t, d); len(all) != 1 {
+				t.Errorf("%d contacts have the address, want 1", len(all))
+			}
+		})
+	})
+	t.Run("inquiry", func(t *testing.T) {
+		t.Parallel()
+		crashing(t, nothing, inquires("inquiry"), func(t *testing.T, d *commands.Desk, died bool) {
+			if err := inquires("other")(t, d); err != nil {
+				t.Error(err)
+			}
+			if err := inquires("inquiry")(t, d); err != nil {
+				t.Error(err)
+			}
+			people, all := contacts(t, d), tickets(t, d)
+			if len(people) != 1 || len(all) != 2 {
+				t.Errorf("%d contacts and %d tickets, want 1 and 2", len(people), len(all))
+			}
+			for _, one := range all {
+				if _, known := people[one.Contact]; !known {
+					t.Errorf("a ticket is of contact %s, whom there is not", one.Contact)
+				}
+			}
+		})
+	})
+	t.Run("tag", func(t *testing.T) {
+		t.Parallel()
+		creates := func(request string) func(*testing.T, *commands.Desk) error {
+			return func(t *testing.T, d *commands.Desk) error {
+				_, err := commands.Do(t.Context(), d, tag.Stream, id("tag of "+request), commands.CreateTag{Scope: tag.Contacts, Name: "VIP"}, asks(request))
+				return err
+			}
+		}
+		crashing(t, nothing, creates("first"), func(t *testing.T, d *commands.Desk, died bool) {
+			err := creates("other")(t, d)
+			if all := things(t, d, tag.Stream); len(all) != 1 || (all[id("tag of first")].Name != "") != (err != nil) {
+				t.Errorf("%d tags; the other got %v", len(all), err)
+			}
+		})
+	})
+}
+
+func refused(t *testing.T, err error, code string) {
+	t.Helper()
+	var no *domain.Error
+	if !errors.As(err, &no) || no.Code != code {
+		t.Errorf("got %v, want a refusal of code %s", err, code)
+	}
+}
+
+// TestConcurrentNames has many register contacts with one address, and many inquire from another, all at once.
+func TestConcurrentNames(t *testing.T) {
+	t.Parallel()
+	store := newStore(t)
+	d := newDesk(store)
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	made := 0
+	for i := range 64 {
+		all.Go(func() {
+			err := registers("one@customers.example", fmt.Sprint("register ", i))(t, d)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				made++
+			} else {
+				refused(t, err, "taken")
+			}
+		})
+		all.Go(func() {
+			if err := inquires(fmt.Sprint("inquiry ", i))(t, d); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if made != 1 {
+		t.Errorf("%d contacts were made with one address", made)
+	}
+	people, asked := contacts(t, newDesk(store)), tickets(t, newDesk(store))
+	if len(people) != 2 || len(asked) != 64 {
+		t.Errorf("%d contacts and %d tickets, want 2 and 64", len(people), len(asked))
+	}
+	of := make(map[uuid.UUID]int)
+	for _, one := range asked {
+		of[one.Contact]++
+	}
+	if len(of) != 1 {
+		t.Errorf("the tickets are of %d contacts: %v", len(of), of)
+	}
+}
+
+// TestConcurrentFollowUps has many messages arrive at once on a closed ticket: one follow-up gets them all.
+func TestConcurrentFollowUps(t *testing.T) {
+	t.Parallel()
+	store := newStore(t)
+	d := newDesk(store)
+	if err := inquires("inquiry")(t, d); err != nil {
+		t.Fatal(err)
+	}
+	must[ticket.Ticket](t)(commands.Do(t.Context(), d, ticket.Stream, id("ticket of inquiry"), commands.CloseTicket{}, asks("close")))
+	went := make([]uuid.UUID, 32)
+	var all sync.WaitGroup
+	for i := range went {
+		all.Go(func() {
+			a, err := commands.Receive(t.Context(), d, id("ticket of inquiry"), fmt.Sprint("message ", i), asks(fmt.Sprint("receive ", i)))
+			if err != nil {
+				t.Error(err)
+			}
+			went[i] = a.ID
+		})
+	}
+	all.Wait()
+	for _, to := range went {
+		if to != went[0] {
+			t.Errorf("messages went to %s and %s", went[0], to)
+		}
+	}
+	if n := len(tickets(t, newDesk(store))); n != 2 {
+		t.Errorf("%d tickets, want 2", n)
+	}
+}
+
+// TestConcurrentOwners has two owners step down at once, again and again: one stays.
+func TestConcurrentOwners(t *testing.T) {
+	t.Parallel()
+	owns := func(d *commands.Desk, name string) error {
+		_, err := commands.Do(context.Background(), d, agent.Stream, id(name), commands.CreateAgent{Name: name, Email: name + "@desk.example", Role: role.Owner}, asks("create "+name))
+		return err
+	}
+	for range 20 {
+		store := newStore(t)
+		d := newDesk(store)
+		if err := errors.Join(owns(d, "ann"), owns(d, "bob")); err != nil {
+			t.Fatal(err)
+		}
+		var leave [2]error
+		var both sync.WaitGroup
+		both.Go(func() {
+			_, leave[0] = commands.Do(t.Context(), d, agent.Stream, id("ann"), commands.DeleteAgent{}, asks("delete ann"))
+		})
+		both.Go(func() {
+			admin := role.Admin
+			_, leave[1] = commands.Do(t.Context(), d, agent.Stream, id("bob"), commands.EditAgent{Role: &admin}, asks("demote bob"))
+		})
+		both.Wait()
+		if (leave[0] == nil) == (leave[1] == nil) {
+			t.Fatalf("both stepped down, or neither did: %v", leave)
+		}
+		refused(t, errors.Join(leave[:]...), "last-owner")
+		owners := 0
+		for _, a := range things(t, newDesk(store), agent.Stream) {
+			if a.Role == role.Owner {
+				owners++
+			}
+		}
+		if owners != 1 {
+			t.Fatalf("%d owners are left", owners)
+		}
+	}
+}
+
+// TestCrashOfOwner cuts the leaving of an owner short; the desk keeps an owner whatever comes then.
+func TestCrashOfOwner(t *testing.T) {
+	t.Parallel()
+	setup := func(t *testing.T, d *commands.Desk) error {
+		for _, name := range []string{"ann", "bob"} {
+			must[agent.Agent](t)(commands.Do(t.Context(), d, agent.Stream, id(name), commands.CreateAgent{Name: name, Email: name + "@desk.example", Role: role.Owner}, asks("create "+name)))
+		}
+		return nil
+	}
+	leaves := func(name string) func(*testing.T, *commands.Desk) error {
+		return func(t *testing.T, d *commands.Desk) error {
+			_, err := commands.Do(t.Context(), d, agent.Stream, id(name), commands.DeleteAgent{}, asks("delete "+name))
+			return err
+		}
+	}
+	crashing(t, setup, leaves("ann"), func(t *testing.T, d *commands.Desk, died bool) {
+		first := leaves("bob")(t, d)
+		second := leaves("ann")(t, d)
+		if first == nil && second == nil {
+			t.Error("the last owner left")
+		}
+		owners := 0
+		for _, a := range things(t, d, agent.Stream) {
+			if a.Role == role.Owner {
+				owners++
+			}
+		}
+		if owners == 0 {
+			t.Error("no owner is left")
+		}
+	})
+}
+
+// TestReplays has requests come twice, at once and later: the answer is that of the first time.
+func TestReplays(t *testing.T) {
+	t.Parallel()
+	store := newStore(t)
+	d := newDesk(store)
+	of := id("contact of register")
+	if err := registers("nora@customers.example", "register")(t, d); err != nil {
+		t.Fatal(err)
+	}
+	first := must[contact.Contact](t)(commands.Do(t.Context(), d, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, asks("one")))
+	must[contact.Contact](t)(commands.Do(t.Context(), d, contact.Stream, of, commands.EditContact{Input: nameIs("Two")}, asks("two")))
+	for _, desk := range []*commands.Desk{d, newDesk(store)} { // with what it remembers, and after a restart
+		again := must[contact.Contact](t)(commands.Do(t.Context(), desk, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, asks("one")))
+		if !again.Replayed || again.Revision != first.Revision || again.Position != first.Position || !reflect.DeepEqual(again.State, first.State) {
+			t.Errorf("again: %+v, want %+v", again, first)
+		}
+		other := asks("one")
+		other.Digest = "another body"
+		_, err := commands.Do(t.Context(), desk, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, other)
+		refused(t, err, commands.ErrReused.Code)
+	}
+	if a, err := commands.State(t.Context(), d, contact.Stream, of); err != nil || a.State.Profile.Name.String() != "Two" {
+		t.Errorf("%v: %+v", err, a.State)
+	}
+}

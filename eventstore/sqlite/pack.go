@@ -1,0 +1,126 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+)
+
+// A row of the log is a pack: some events that were committed together. A statement costs the writer several times what
+// an event's bytes do, so events share them; but who reads one event reads its pack, so packs are small. An event that
+// is larger than that has a pack to itself.
+const (
+	packEvents = 32
+	packBytes  = 8 << 10
+)
+
+// A pack being written. Its bytes are used again when it is empty.
+type pack struct {
+	events        int
+	heads, bodies []byte
+}
+
+// An event's head is a line of numbers, each as wide as it can become, so that SQL and Go find them without looking for
+// where they begin: the stream's number, the revision, where its body begins, and how long are type, data and metadata.
+// A body is the id and these three. The view events says the same.
+var headWidths = [...]int{14, 10, 8, 8, 8, 8}
+
+const headSize = 14 + 10 + 4*8
+
+// fits says whether an event can be added.
+func (p *pack) fits(e *eventstore.Event) bool {
+	return p.events == 0 || p.events < packEvents && len(p.bodies)+len(uuid.UUID{})+e.Size() <= packBytes
+}
+
+func (p *pack) add(stream int64, r eventstore.Revision, e *eventstore.Event) {
+	for i, n := range [...]int64{stream, int64(r), int64(len(p.bodies)), int64(len(e.Type)), int64(len(e.Data)), int64(len(e.Meta))} {
+		p.heads = appendNumber(p.heads, n, headWidths[i])
+	}
+	p.bodies = append(p.bodies, e.ID[:]...)
+	p.bodies = append(p.bodies, e.Type...)
+	p.bodies = append(p.bodies, e.Data...)
+	p.bodies = append(p.bodies, e.Meta...)
+	p.events++
+}
+
+func (p *pack) clear() { p.events, p.heads, p.bodies = 0, p.heads[:0], p.bodies[:0] }
+
+// appendNumber appends a number and as many spaces before it as it lacks to a width, and the space or line end after it.
+func appendNumber(b []byte, n int64, width int) []byte {
+	var digits [20]byte
+	text := strconv.AppendInt(digits[:0], n, 10)
+	for range width - 1 - len(text) {
+		b = append(b, ' ')
+	}
+	b = append(b, text...)
+	return append(b, ' ')
+}
+
+// readNumber reads the number at the front of a head, and returns what comes after it.
+func readNumber(b []byte, width int) (n int64, rest []byte) {
+	for _, c := range b[:width] {
+		if c != ' ' {
+			n = 10*n + int64(c-'0')
+		}
+	}
+	return n, b[width:]
+}
+
+// An item is an event in a pack that was read.
+type item struct {
+	stream   int64
+	revision eventstore.Revision
+	position eventstore.Position
+	body     []byte
+	lengths  [3]int64 // of its type, data and metadata
+}
+
+// unpack calls take with the events of a row of the log, in their order or backwards, until it returns false. It reports
+// whether take always returned true.
+func unpack(row []driver.Value, way eventstore.Direction, take func(item) (bool, error)) (bool, error) {
+	last := row[0].(int64)
+	heads, _ := row[2].([]byte)
+	bodies, _ := row[3].([]byte)
+	n := len(heads) / headSize
+	for i := range n {
+		if way == eventstore.Backwards {
+			i = n - 1 - i
+		}
+		head := heads[i*headSize : (i+1)*headSize]
+		it := item{position: eventstore.Position(last - int64(n-1-i))}
+		var revision, from int64
+		it.stream, head = readNumber(head, headWidths[0])
+		revision, head = readNumber(head, headWidths[1])
+		from, head = readNumber(head, headWidths[2])
+		it.revision = eventstore.Revision(revision)
+		to := from + int64(len(uuid.UUID{}))
+		for k := range it.lengths {
+			it.lengths[k], head = readNumber(head, headWidths[3+k])
+			to += it.lengths[k]
+		}
+		if to > int64(len(bodies)) {
+			return false, fmt.Errorf("the event at position %d is cut off", it.position)
+		}
+		it.body = bodies[from:to:to]
+		if more, err := take(it); !more || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// event reads an item. Its bytes are the row's own.
+func (it item) event() (e eventstore.Recorded) {
+	e.Position, e.Revision = it.position, it.revision
+	rest := it.body[copy(e.ID[:], it.body):]
+	var parts [3][]byte
+	for i, n := range it.lengths {
+		parts[i], rest = rest[:n:n], rest[n:]
+	}
+	e.Type, e.Data, e.Meta = string(parts[0]), parts[1], parts[2]
+	return e
+}

@@ -1,0 +1,285 @@
+package journal_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"daybook/commands"
+	"daybook/domain/agent"
+	"daybook/domain/company"
+	"daybook/domain/contact"
+	"daybook/domain/department"
+	"daybook/domain/desk"
+	"daybook/domain/event"
+	"daybook/domain/group"
+	"daybook/domain/personal/personaltest"
+	"daybook/domain/tag"
+	"daybook/domain/ticket"
+	"daybook/eventstore"
+	"daybook/eventstore/sqlite"
+	"daybook/journal"
+)
+
+// names hashes without a secret.
+type names struct{}
+
+func (names) NameID(h event.Hold) uuid.UUID {
+	return uuid.NewSHA1(uuid.Nil, []byte(h.Space+"\x00"+h.Name))
+}
+
+var errDied = errors.New("the process died")
+
+// A dying store fails at its nth append and ever after: before that one is written, or after, when only the answer is lost.
+type dying struct {
+	eventstore.Store
+	after bool
+
+	mu   sync.Mutex
+	left int
+	dead bool
+}
+
+// Append fails from the nth time on.
+func (d *dying) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.dead {
+		return eventstore.Appended{}, errDied
+	}
+	if d.left--; d.left >= 0 {
+		return d.Store.Append(ctx, stream, expected, events)
+	}
+	d.dead = true
+	if d.after {
+		if at, err := d.Store.Append(ctx, stream, expected, events); err != nil {
+			return at, err
+		}
+	}
+	return eventstore.Appended{}, errDied
+}
+
+// play plays a journal as a process of its own does.
+func play(store eventstore.Store, lines string) (journal.Counts, error) {
+	p := &journal.Player{
+		Desk:   &commands.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}},
+		Source: "test", Actor: event.TheSystem, Now: time.Now,
+	}
+	return p.Play(context.Background(), strings.NewReader(lines))
+}
+
+// TestResume plays journals by processes that die at any append, one after the other, and finds what one process that does
+// not die comes to: the same things in the same states, and the same outcome of each line.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		lines := drawJournal(t)
+		whole := memory(t)
+		defer whole.Close()
+		counts, err := play(whole, lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken := memory(t)
+		defer broken.Close()
+		for range rapid.IntRange(1, 5).Draw(t, "crashes") {
+			fragile := &dying{Store: broken, left: rapid.IntRange(0, 40).Draw(t, "appends"), after: rapid.Bool().Draw(t, "written")}
+			if _, err := play(fragile, lines); fragile.dead != (err != nil) {
+				t.Fatalf("dead: %t, %v", fragile.dead, err)
+			}
+		}
+		again, err := play(broken, lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Lines != counts.Lines {
+			t.Fatalf("%d lines, want %d", again.Lines, counts.Lines)
+		}
+		if got, want := outcomes(t, broken), outcomes(t, whole); !maps.Equal(got, want) {
+			for id := range want {
+				if got[id] != want[id] {
+					t.Errorf("line %s came to %q, want %q", id, got[id], want[id])
+				}
+			}
+		}
+		got, want := states(t, broken), states(t, whole)
+		for stream := range want {
+			if !reflect.DeepEqual(got[stream], want[stream]) {
+				t.Errorf("%s is\n%+v, want\n%+v", stream, got[stream], want[stream])
+			}
+		}
+		for stream := range got {
+			if _, there := want[stream]; !there {
+				t.Errorf("%s is there and should not be: %+v", stream, got[stream])
+			}
+		}
+		if t.Failed() {
+			t.Logf("the journal was\n%s", lines)
+		}
+	})
+}
+
+func memory(t *rapid.T) *sqlite.Store {
+	store, err := sqlite.OpenMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// drawJournal draws a journal in which few things get in each other's way: addresses wander between contacts, tickets go
+// through all states, lines come twice.
+func drawJournal(t *rapid.T) string {
+	var b strings.Builder
+	at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	number := 0
+	write := func(by, do string, fields map[string]any) {
+		number++
+		at = at.Add(time.Minute)
+		line := map[string]any{"id": fmt.Sprint("l", number), "at": at.Format(time.RFC3339), "by": by, "do": do}
+		maps.Copy(line, fields)
+		text, err := json.Marshal(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(append(text, '\n'))
+	}
+	type f = map[string]any
+	write("system", "department.create", f{"department": "d", "name": "D"})
+	for _, name := range []string{"ann", "bob"} {
+		write("system", "agent.create", f{"agent": name, "name": name, "email": name + "@desk.example", "role": "agent"})
+	}
+	pick := func(what string, from ...string) string { return rapid.SampledFrom(from).Draw(t, what) }
+	email := func() string {
+		return pick("email", "a@customers.example", "b@customers.example", "c@customers.example")
+	}
+	person := func() string { return pick("contact", "c1", "c2", "c3") }
+	open := func() string { return pick("ticket", "t1", "t2", "t3") }
+	for range rapid.IntRange(1, 60).Draw(t, "lines") {
+		by := pick("by", "agent:ann", "agent:bob", "system")
+		switch pick("do", "register", "edit", "edit", "inquiry", "inquiry", "receive", "step", "step", "step", "assign", "tag", "group", "company", "session", "tagContact", "again", "wrong") {
+		case "register":
+			write(by, "contact.register", f{"contact": person(), "name": "N", "emails": []string{email()}})
+		case "edit":
+			write(by, "contact.edit", f{"contact": person(), "set": f{"emails": []string{email()}, "note": pick("note", "x", "y")}})
+		case "inquiry":
+			write(by, "ticket.open", f{"ticket": open(), "channel": "email", "from": f{"email": email()}, "subject": "S", "department": "d"})
+		case "receive":
+			write("contact", "ticket.receive", f{"ticket": open(), "body": "B"})
+		case "step":
+			write(by, "ticket."+pick("step", "resolve", "reopen", "postpone", "resume", "close", "spam", "unspam", "delete", "restore", "unassign"), f{"ticket": open()})
+		case "assign":
+			write(by, "ticket.assign", f{"ticket": open(), "agent": pick("agent", "ann", "bob", "nobody")})
+		case "tag":
+			write(by, "ticket."+pick("tagging", "tag", "untag"), f{"ticket": open(), "tag": pick("tag", "x", "y")})
+		case "tagContact":
+			write(by, "contact."+pick("tagging", "tag", "untag"), f{"contact": person(), "tag": pick("tag", "x", "y")})
+		case "group":
+			write(by, "contact."+pick("grouping", "join_group", "leave_group"), f{"contact": person(), "group": pick("group", "g", "h")})
+		case "company":
+			if rapid.Bool().Draw(t, "register") {
+				write(by, "company.register", f{"company": "k", "name": "K"})
+			} else {
+				write(by, "contact.assign_company", f{"contact": person(), "company": "k"})
+			}
+		case "session":
+			write(by, "agent."+pick("session", "sign_in", "sign_out"), f{"agent": pick("agent", "ann", "bob"), "device": "panel"})
+		case "again":
+			all := strings.SplitAfter(strings.TrimSuffix(b.String(), "\n"), "\n")
+			b.WriteString(strings.TrimSuffix(rapid.SampledFrom(all).Draw(t, "line"), "\n") + "\n")
+		case "wrong":
+			write(by, "ticket.fly", f{"ticket": open()})
+		}
+	}
+	return b.String()
+}
+
+// outcomes are what each line came to, by the log's own record. A line may be recorded once.
+func outcomes(t *rapid.T, store eventstore.Store) map[string]string {
+	came := make(map[string]string)
+	for r := range log(t, store) {
+		e, err := desk.ImportEvents.Decode(r.Type, r.Data, r.ID, &personaltest.Keys{})
+		if errors.Is(err, event.ErrUnknown) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		played := e.(desk.LinesPlayed)
+		for result, ids := range map[string][]string{"accepted": played.Accepted, "unchanged": played.Unchanged, "rejected": played.Rejected, "malformed": played.Malformed} {
+			for _, id := range ids {
+				if came[id] != "" {
+					t.Errorf("line %s is recorded twice: %s and %s", id, came[id], result)
+				}
+				came[id] = result
+			}
+		}
+	}
+	return came
+}
+
+func log(t *rapid.T, store eventstore.Store) func(func(eventstore.Recorded) bool) {
+	return func(yield func(eventstore.Recorded) bool) {
+		for batch, err := range store.Follow(context.Background(), eventstore.Start) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range batch {
+				if !yield(r) {
+					return
+				}
+			}
+			if len(batch) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// states are the things that there are, by stream.
+func states(t *rapid.T, store eventstore.Store) map[string]any {
+	d := &commands.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
+	all := make(map[string]any)
+	for r := range log(t, store) {
+		category, id, err := event.ParseStream(r.Stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, known := all[r.Stream]; known {
+			continue
+		}
+		for _, state := range []func() (any, bool, error){
+			stateOf(d, contact.Stream, category, id), stateOf(d, ticket.Stream, category, id), stateOf(d, agent.Stream, category, id),
+			stateOf(d, company.Stream, category, id), stateOf(d, department.Stream, category, id), stateOf(d, tag.Stream, category, id), stateOf(d, group.Stream, category, id),
+		} {
+			s, there, err := state()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if there {
+				all[r.Stream] = s
+			}
+		}
+	}
+	return all
+}
+
+func stateOf[S any, E event.Event](d *commands.Desk, kind event.Kind[S, E], category string, id uuid.UUID) func() (any, bool, error) {
+	return func() (any, bool, error) {
+		if kind.Category != category {
+			return nil, false, nil
+		}
+		a, err := commands.State(context.Background(), d, kind, id)
+		return a.State, kind.Exists(a.State), err
+	}
+}
