@@ -56,7 +56,9 @@ type pending[E event.Event] struct {
 func load[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID) (*loaded[S, E], error) {
 	stream := kind.Stream(id)
 	if here, ok := w.streams[stream]; ok {
-		return here.(*loaded[S, E]), nil
+		l := here.(*loaded[S, E])
+		l.advance(w)
+		return l, nil
 	}
 	l := &loaded[S, E]{kind: kind, id: id, revision: eventstore.NoStream, order: rankOf(kind.Category)}
 	if base, ok := w.desk.baseline.get(stream).(*loaded[S, E]); ok && !w.playedBefore(base.requests) {
@@ -82,6 +84,7 @@ func load[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID) (*
 		w.desk.baseline.put(stream, &base)
 	}
 	w.streams[stream] = l
+	l.advance(w)
 	return l, nil
 }
 
@@ -107,7 +110,7 @@ func ownCopy(requests map[uuid.UUID]played) map[uuid.UUID]played {
 // playedBefore reports whether a stream holds something of the batch.
 func (w *Work) playedBefore(requests map[uuid.UUID]played) bool {
 	for request := range requests {
-		if w.batch[request] {
+		if _, ours := w.batch[request]; ours {
 			return true
 		}
 	}
@@ -124,7 +127,7 @@ func (l *loaded[S, E]) take(r eventstore.Recorded, w *Work) error {
 	if err != nil {
 		return err
 	}
-	if len(l.later) > 0 || w.batch[meta.Request] && l.order != claims {
+	if _, ours := w.batch[meta.Request]; ours || len(l.later) > 0 {
 		l.later = append(l.later, later[E]{e, meta.Request})
 	} else {
 		l.kind.Apply(&l.state, e)
@@ -138,6 +141,19 @@ func (l *loaded[S, E]) take(r eventstore.Recorded, w *Work) error {
 func (l *loaded[S, E]) has(request uuid.UUID) bool {
 	_, before := l.requests[request]
 	return before
+}
+
+// advance folds what an earlier try stored, as far as the batch has come: up to the request whose turn it is, and for names
+// that one too, since who claimed a name and was not written goes on as its holder, unless somebody else came.
+func (l *loaded[S, E]) advance(w *Work) {
+	for len(l.later) > 0 {
+		turn, ours := w.batch[l.later[0].request]
+		if ours && (turn > w.turn || turn == w.turn && rankOf(l.kind.Category) != claims) {
+			return
+		}
+		l.kind.Apply(&l.state, l.later[0].event)
+		l.later = l.later[1:]
+	}
 }
 
 // catchUp folds what an earlier try stored, up to the end of a request; all of it for uuid.Nil.

@@ -21,19 +21,25 @@ type Work struct {
 	streams map[string]writer
 	undo    []func() // for each thing kept, how to drop it again
 
-	// batch holds the requests of a batch that is played in order, and that may have been written in part before a crash.
-	// A stream is then folded only up to the first of them, and on from there as they come. Nil: no batch.
-	batch map[uuid.UUID]bool
+	// batch numbers the requests of a batch that is played in order, and that may have been written in part before a crash.
+	// A stream is then folded only as far as the batch has come, which is turn. Nil: no batch.
+	batch map[uuid.UUID]int
+	turn  int
 }
 
 // Batch says that these requests are played in order, and that a part of what they come to may have been written before a
 // crash. It comes before anything else in a work.
 func (w *Work) Batch(requests []uuid.UUID) {
-	w.batch = make(map[uuid.UUID]bool, len(requests))
-	for _, r := range requests {
-		w.batch[r] = true
+	w.batch = make(map[uuid.UUID]int, len(requests))
+	for i, r := range requests {
+		if _, twice := w.batch[r]; !twice { // it is played where it comes first
+			w.batch[r] = i
+		}
 	}
 }
+
+// Turn says which request of the batch is next.
+func (w *Work) Turn(request uuid.UUID) { w.turn = w.batch[request] }
 
 // A rank says in which order streams are written, so that a crash between two of them leaves nothing that a retry, or the
 // next who comes, cannot finish: unused claims lapse, names are claimed, things change, tickets come after the things that
@@ -103,6 +109,8 @@ func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, com
 		return Answer[S]{}, err
 	}
 	if len(events) > 0 && len(l.later) > 0 { // this line came to nothing before the crash: others were first
+		state, later := l.state, l.later
+		w.undo = append(w.undo, func() { l.state, l.later = state, later })
 		l.catchUp(uuid.Nil)
 		if events, err = command.Decide(l.state, by); err != nil {
 			return Answer[S]{}, err

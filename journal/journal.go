@@ -198,6 +198,7 @@ func (p *Player) one(w *commands.Work, l line, inBatch map[string]Result) (Outco
 		o.Result, o.Before = Duplicate, before
 		return o, nil
 	}
+	w.Turn(p.request(l.ID))
 	mark := w.Mark()
 	changed, err := false, l.malformed
 	if err == nil {
