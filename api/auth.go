@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -25,7 +26,8 @@ import (
 // A principal is who sends a request.
 type principal struct {
 	vault.APIKey
-	traced string // the conversation that the request belongs to
+	traced string     // the conversation that the request belongs to
+	asked  url.Values // the parameters of the request
 }
 
 type principalKey struct{}
@@ -52,7 +54,8 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		s.fail(ctx, s.refused(ctx.Context(), err))
 		return
 	}
-	next(huma.WithValue(ctx, principalKey{}, principal{key, traced(ctx)}))
+	asked := ctx.URL()
+	next(huma.WithValue(ctx, principalKey{}, principal{key, traced(ctx), asked.Query()}))
 }
 
 func (s *server) fail(ctx huma.Context, err error) {

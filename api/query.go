@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -126,7 +127,9 @@ func listing[R any](ctx context.Context, s *server, l Listing, path string, p ro
 		return list, err
 	})
 	if err == nil && answer.Body.Next != nil {
-		answer.Link = "<" + path + "?cursor=" + *answer.Body.Next + `>; rel="next"`
+		again := maps.Clone(who(ctx).asked)
+		again.Set("cursor", *answer.Body.Next)
+		answer.Link = "<" + path + "?" + again.Encode() + `>; rel="next"`
 	}
 	return answer, err
 }

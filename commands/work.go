@@ -104,25 +104,19 @@ func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, com
 	if by, err = w.know(command, by); err != nil {
 		return Answer[S]{}, err
 	}
-	events, err := command.Decide(l.state, by)
+	mark := w.Mark()
+	events, err := decide(w, l, command, by)
 	if err != nil {
 		return Answer[S]{}, err
 	}
 	if len(events) > 0 && len(l.later) > 0 { // this line came to nothing before the crash: others were first
+		w.Rollback(mark)
 		state, later := l.state, l.later
 		w.undo = append(w.undo, func() { l.state, l.later = state, later })
 		l.catchUp(uuid.Nil)
-		if events, err = command.Decide(l.state, by); err != nil {
+		if events, err = decide(w, l, command, by); err != nil {
 			return Answer[S]{}, err
 		}
-	}
-	before := l.state
-	after := kind.Fold(before, events...)
-	if err := hold(w, l, before, after, by); err != nil {
-		return Answer[S]{}, err
-	}
-	if err := w.keepOwner(id, before, after, by); err != nil {
-		return Answer[S]{}, err
 	}
 	if len(events) > 0 {
 		if l.order == lapses { // what lapses must be written before anything is claimed, and this after
@@ -131,6 +125,20 @@ func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, com
 		l.keep(w, rankOf(kind.Category), by, events...)
 	}
 	return Answer[S]{ID: id, State: l.state, Revision: l.revision, Position: l.position, Changed: len(events) > 0}, nil
+}
+
+// decide lets a command decide, and claims and gives up the names that this moves.
+func decide[S any, E event.Event](w *Work, l *loaded[S, E], command Command[S, E], by By) ([]E, error) {
+	events, err := command.Decide(l.state, by)
+	if err != nil {
+		return nil, err
+	}
+	before := l.state
+	after := l.kind.Fold(before, events...)
+	if err := hold(w, l, before, after, by); err != nil {
+		return nil, err
+	}
+	return events, w.keepOwner(l.id, before, after, by)
 }
 
 // within hides a ticket of a department that the caller does not serve.

@@ -134,6 +134,9 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
 		}
 		for len(batch) > 0 {
 			outcomes, playErr := p.play(ctx, batch)
+			if playErr == nil && len(outcomes) == 0 { // it would be so for ever
+				playErr = fmt.Errorf("line %d: no line could be played: %w", batch[0].number, commands.ErrWriteFirst)
+			}
 			for _, o := range outcomes {
 				counts.add(o.Result)
 			}

@@ -45,13 +45,13 @@ func (p *play) by(requester uuid.UUID) (commands.By, error) {
 	case kind == "agent":
 		a, err := commands.Look(p.work, agent.Stream, by.Actor.ID)
 		if err == nil && !a.Created {
-			err = unknown("by", "agent", name)
+			err = unknown("by", "agent")
 		}
 		return by, err
 	case kind == "contact":
 		c, err := commands.Look(p.work, contact.Stream, by.Actor.ID)
 		if err == nil && !c.Registered {
-			err = unknown("by", "contact", name)
+			err = unknown("by", "contact")
 		}
 		return by, err
 	case kind == "rule" || kind == "key":
@@ -60,8 +60,9 @@ func (p *play) by(requester uuid.UUID) (commands.By, error) {
 	return by, domain.Invalid("by", "actor-malformed", "by must be system, contact, or one of agent, contact, rule and key with a name, such as agent:REF.")
 }
 
-func unknown(field, kind, name string) error {
-	return domain.Invalid(field, kind+"-unknown", "There is no %s %q in this journal so far.", kind, name)
+// unknown refuses a name that an earlier line should have brought. It does not repeat it: a name can be an address.
+func unknown(field, kind string) error {
+	return domain.Invalid(field, kind+"-unknown", "%s names one of kind %s that is not in this journal so far.", field, kind)
 }
 
 // run plays one command on the thing that the source calls by a name.

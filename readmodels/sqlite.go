@@ -120,14 +120,14 @@ func (d *sqlite) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) er
 	var panicked any // in f; Raw would close the connection
 	err := conn.Raw(func(c any) (err error) {
 		tx := &sqliteTx{sqlite: d, conn: c.(sqliteConn)}
-		if _, err := tx.Exec("BEGIN IMMEDIATE"); err != nil {
+		if err := tx.step("BEGIN IMMEDIATE"); err != nil {
 			return err
 		}
 		committed := false
 		defer func() {
 			panicked = recover()
 			if !committed {
-				_, undo := tx.Exec("ROLLBACK") // fails where SQLite has rolled back by itself
+				undo := tx.step("ROLLBACK") // fails where SQLite has rolled back by itself
 				if err == nil {
 					err = undo
 				}
@@ -139,7 +139,7 @@ func (d *sqlite) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) er
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("COMMIT"); err != nil {
+		if err := tx.step("COMMIT"); err != nil {
 			return err
 		}
 		committed = true
@@ -259,6 +259,15 @@ func (tx *sqliteTx) Exec(statement string, args ...driver.Value) (int64, error) 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+// step runs a statement that begins or ends the transaction.
+func (tx *sqliteTx) step(statement string) error {
+	s, err := tx.prepare(statement, func() string { return statement })
+	if err == nil {
+		_, err = s.(driver.StmtExecContext).ExecContext(context.Background(), nil)
+	}
+	return err
 }
 
 // prepare prepares a statement the first time that its name comes up.

@@ -1,25 +1,28 @@
 package vault_test
 
 import (
-	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"daybook/domain"
 	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/domain/role"
 	"daybook/vault"
 )
 
-var now = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-func open(t *testing.T, path string) *vault.Vault {
+func mustOpen(t *testing.T, path string) *vault.Vault {
 	t.Helper()
 	v, err := vault.Open(path)
 	if err != nil {
@@ -29,174 +32,241 @@ func open(t *testing.T, path string) *vault.Vault {
 	return v
 }
 
-func TestKeysOutliveTheProcess(t *testing.T) {
+func TestKeysOfPersons(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "vault.db")
-	subject, name := uuid.New(), event.Hold{Space: "email/1", Name: "eve@customers.example"}
-	first := open(t, path)
-	if err := first.Make(t.Context(), subject, subject); err != nil {
+	v := mustOpen(t, path)
+	nora, other := uuid.New(), uuid.New()
+	var none *personal.NoKeyError
+	if _, err := v.Key(nora); !errors.As(err, &none) || none.Subject != nora {
+		t.Fatalf("before it was made: %v", err)
+	}
+	if err := v.Make(t.Context(), nora, other, nora); err != nil {
 		t.Fatal(err)
 	}
-	key, err := first.Key(subject)
+	key, err := v.Key(nora)
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, hashed := key.Seal(nil, nil, []byte("Eve"), nil), first.NameID(name)
-	if err := first.Close(); err != nil {
+	sealed := key.Seal(nil, nil, []byte("words"), []byte("about"))
+	if err := v.Make(t.Context(), nora); err != nil { // again: the key stays
 		t.Fatal(err)
 	}
-
-	again := open(t, path)
-	if err := again.Make(t.Context(), subject); err != nil { // which must not make another
+	if err := v.Close(); err != nil {
 		t.Fatal(err)
 	}
-	key, err = again.Key(subject)
-	if err != nil {
+	v = mustOpen(t, path)
+	if key, err = v.Key(nora); err != nil {
 		t.Fatal(err)
 	}
-	if plain, err := key.Open(nil, nil, box, nil); err != nil || string(plain) != "Eve" {
-		t.Errorf("%q, %v", plain, err)
+	if words, err := key.Open(nil, nil, sealed, []byte("about")); err != nil || string(words) != "words" {
+		t.Errorf("opened again: %s, %v", words, err)
 	}
-	if again.NameID(name) != hashed {
-		t.Error("a name has another hash after opening again")
+	if theirs, err := v.Key(other); err != nil {
+		t.Error(err)
+	} else if _, err := theirs.Open(nil, nil, sealed, []byte("about")); err == nil {
+		t.Error("another person's key opens it")
 	}
-	if again.NameID(event.Hold{Space: "login/1", Name: name.Name}) == hashed {
-		t.Error("one name in two spaces has one hash")
+	if _, err := key.Open(nil, nil, sealed, []byte("another place")); err == nil {
+		t.Error("what was sealed opens in another place")
+	}
+	for _, name := range []string{path, strings.TrimSuffix(path, ".db") + ".key"} {
+		if info, err := os.Stat(name); err != nil {
+			t.Error(err)
+		} else if strings.HasSuffix(name, ".key") && info.Mode().Perm() != 0o600 {
+			t.Errorf("%s is %v", name, info.Mode())
+		}
 	}
 }
 
-func TestUnknownSubject(t *testing.T) {
-	v := open(t, filepath.Join(t.TempDir(), "vault.db"))
-	var missing *personal.NoKeyError
-	if _, err := v.Key(uuid.New()); !errors.As(err, &missing) {
-		t.Errorf("%v", err)
+func TestNames(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "vault.db")
+	v := mustOpen(t, path)
+	hold := func(space, name string) event.Hold { return event.Hold{Space: space, Name: name} }
+	id := v.NameID(hold("email/1", "nora@customers.example"))
+	if id == v.NameID(hold("email/1", "other@customers.example")) || id == v.NameID(hold("phone/1", "nora@customers.example")) {
+		t.Error("two names have one id")
+	}
+	v.Close()
+	if again := mustOpen(t, path).NameID(hold("email/1", "nora@customers.example")); again != id {
+		t.Error("a name has another id after a restart")
+	}
+	if other := mustOpen(t, filepath.Join(t.TempDir(), "vault.db")).NameID(hold("email/1", "nora@customers.example")); other == id {
+		t.Error("a name has the same id on another desk: it could be looked up")
 	}
 }
 
-// TestMasterKey: the vault says what to do when its master key is missing, damaged or another's.
 func TestMasterKey(t *testing.T) {
-	folder := t.TempDir()
-	path, keyFile := filepath.Join(folder, "vault.db"), filepath.Join(folder, "vault.key")
-	if err := open(t, path).Close(); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(keyFile)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Fatalf("%v, %v", info.Mode(), err)
-	}
-	mine, err := os.ReadFile(keyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for what, c := range map[string]struct{ key, says string }{
-		"missing":   {"", "put it back from the backup"},
-		"damaged":   {"secret", "64 hexadecimal digits"},
-		"another's": {strings.Repeat("00", 32), "belongs to another vault"},
+	t.Parallel()
+	for name, test := range map[string]struct{ key, says string }{
+		"missing": {"", "is missing"},
+		"short":   {"00ff\n", "is damaged"},
+		"no hex":  {strings.Repeat("zz", 32), "is damaged"},
+		"another": {strings.Repeat("00", 32), "another vault"},
 	} {
-		t.Run(what, func(t *testing.T) {
-			if c.key == "" {
-				os.Remove(keyFile)
-			} else if err := os.WriteFile(keyFile, []byte(c.key), 0o600); err != nil {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			path, key := filepath.Join(folder, "vault.db"), filepath.Join(folder, "vault.key")
+			if err := mustOpen(t, path).Close(); err != nil {
 				t.Fatal(err)
 			}
-			if v, err := vault.Open(path); err == nil || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%v, %v", v, err)
+			err := os.Remove(key)
+			if test.key != "" {
+				err = os.WriteFile(key, []byte(test.key), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := vault.Open(path); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v, want something that says: %s", err, test.says)
+			}
+			if _, err := os.Stat(key); test.key == "" && err == nil {
+				t.Error("a new master key was made for an old vault")
 			}
 		})
-	}
-	if err := os.WriteFile(keyFile, mine, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	open(t, path)
-}
-
-// TestNoKeyLiesOpen: neither keys of persons nor secrets of API keys can be read in the file.
-func TestNoKeyLiesOpen(t *testing.T) {
-	folder := t.TempDir()
-	v := open(t, filepath.Join(folder, "vault.db"))
-	_, token, err := v.NewAPIKey(t.Context(), "ci", role.Admin, uuid.Nil, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, secret, _ := strings.Cut(strings.TrimPrefix(token, "daybook_"), "_")
-	for _, name := range []string{"vault.db", "vault.db-wal"} {
-		data, err := os.ReadFile(filepath.Join(folder, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if bytes.Contains(data, []byte(secret)) {
-			t.Errorf("the secret of a key can be read in %s", name)
-		}
 	}
 }
 
 func TestAPIKeys(t *testing.T) {
-	v := open(t, filepath.Join(t.TempDir(), "vault.db"))
-	agent := uuid.New()
-	key, token, err := v.NewAPIKey(t.Context(), " ci ", role.Agent, agent, now)
+	t.Parallel()
+	path, ada := filepath.Join(t.TempDir(), "vault.db"), uuid.New()
+	v := mustOpen(t, path)
+	key, token, err := v.NewAPIKey(t.Context(), " panel ", role.Agent, ada, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found, err := v.Authenticate(t.Context(), token); err != nil || found != key || found.Name != "ci" {
-		t.Errorf("%+v, %v", found, err)
+	if file, err := os.ReadFile(path); err != nil || strings.Contains(string(file), token[len(token)-20:]) {
+		t.Errorf("the vault holds the secret of a key (%v)", err)
 	}
-	for _, bad := range []string{"", "daybook_", "daybook_x_y", token + "x", token[:len(token)-1], strings.ToUpper(token), "Bearer " + token} {
+	got, err := v.Authenticate(t.Context(), token)
+	if err != nil || got.ID != key.ID || got.Name != "panel" || got.Role != role.Agent || got.Agent != ada {
+		t.Errorf("%v: %+v, want %+v", err, got, key)
+	}
+	for _, bad := range []string{"", "daybook_", "daybook_" + key.ID, "daybook_" + key.ID + "_", token + "x", token[:len(token)-1], strings.TrimPrefix(token, "daybook_"), "daybook_nobody_secret"} {
 		if _, err := v.Authenticate(t.Context(), bad); !errors.Is(err, vault.ErrBadKey) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if _, _, err := v.NewAPIKey(t.Context(), "", role.Agent, agent, now); err == nil {
-		t.Error("a key without a name")
-	}
-	if _, _, err := v.NewAPIKey(t.Context(), "x", "king", agent, now); err == nil {
-		t.Error("a key with a role that there is not")
-	}
-	if err := v.RevokeAPIKey(t.Context(), "nope", now); err == nil {
-		t.Error("revoked a key that there is not")
-	}
-	if err := v.RevokeAgent(t.Context(), agent, now); err != nil {
+	second := mustOpen(t, path) // as the program's key command beside a server
+	if err := second.RevokeAPIKey(t.Context(), key.ID, now); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) {
-		t.Errorf("revoked with its agent: %v", err)
+		t.Errorf("a revoked key: %v", err)
 	}
 	if err := v.RevokeAPIKey(t.Context(), key.ID, now); err != nil {
 		t.Errorf("revoked again: %v", err)
 	}
+	var no *domain.Error
+	if err := v.RevokeAPIKey(t.Context(), "nobody", now); !errors.As(err, &no) || no.Refusal != domain.RefusedNotFound {
+		t.Errorf("a key that there is not: %v", err)
+	}
+	_, tokenOfAda, err := v.NewAPIKey(t.Context(), "phone", role.Agent, ada, now)
+	if err == nil {
+		err = v.RevokeAgent(t.Context(), ada, now)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Authenticate(t.Context(), tokenOfAda); !errors.Is(err, vault.ErrBadKey) {
+		t.Errorf("the key of an agent who left: %v", err)
+	}
+	if keys, err := v.APIKeys(t.Context()); err != nil || len(keys) != 2 || keys[0].RevokedAt == "" || keys[1].RevokedAt == "" {
+		t.Errorf("%v: %+v", err, keys)
+	}
+	for _, bad := range []struct {
+		name string
+		role role.Role
+	}{{"", role.Agent}, {"  ", role.Agent}, {strings.Repeat("n", 201), role.Agent}, {"n", "king"}} {
+		if _, _, err := v.NewAPIKey(t.Context(), bad.name, bad.role, ada, now); !errors.As(err, &no) || no.Refusal != domain.RefusedInvalid {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
 }
 
 func TestRequests(t *testing.T) {
-	v := open(t, filepath.Join(t.TempDir(), "vault.db"))
-	begin := func(principal, key, digest string) (*vault.Outcome, error) {
-		return v.BeginRequest(t.Context(), principal, key, digest, now)
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "vault.db")
+	v := mustOpen(t, path)
+	begin := func(principal, key, digest string, at time.Time) (*vault.Outcome, error) {
+		return v.BeginRequest(context.Background(), principal, key, digest, at)
 	}
-	for range 2 { // it is under way, or its process died
-		if o, err := begin("ann", "k", "d"); o != nil || err != nil {
-			t.Fatalf("%+v, %v", o, err)
-		}
+	if o, err := begin("ada", "k", "body", now); o != nil || err != nil {
+		t.Fatalf("at first: %v, %v", o, err)
 	}
-	if _, err := begin("ann", "k", "other"); !errors.Is(err, vault.ErrKeyReused) {
-		t.Errorf("%v", err)
+	if o, err := begin("ada", "k", "body", now); o != nil || err != nil {
+		t.Fatalf("under way: %v, %v", o, err)
 	}
-	if o, err := begin("bob", "k", "other"); o != nil || err != nil {
-		t.Errorf("another's key: %+v, %v", o, err)
+	if _, err := begin("ada", "k", "another body", now); !errors.Is(err, vault.ErrKeyReused) {
+		t.Errorf("another body: %v", err)
 	}
-	want := vault.Outcome{Stream: "ticket-x", Revision: 3, Position: 9, Created: true}
-	if err := v.FinishRequest(t.Context(), "ann", "k", want); err != nil {
+	if o, err := begin("ben", "k", "another body", now); o != nil || err != nil {
+		t.Errorf("somebody else's: %v, %v", o, err)
+	}
+	want := vault.Outcome{Refusal: &domain.Error{Refusal: domain.RefusedConflict, Code: "taken", Message: "Taken.", Fields: []domain.FieldError{{Field: "f", Code: "c", Message: "m"}}}}
+	if err := v.FinishRequest(t.Context(), "ada", "k", want); err != nil {
 		t.Fatal(err)
 	}
-	if o, err := begin("ann", "k", "d"); err != nil || o == nil || *o != want {
-		t.Errorf("%+v, %v", o, err)
+	v.Close()
+	v = mustOpen(t, path)
+	o, err := begin("ada", "k", "body", now)
+	if err != nil || o == nil || fmt.Sprint(*o.Refusal) != fmt.Sprint(*want.Refusal) {
+		t.Errorf("after a restart: %+v, %v", o, err)
 	}
-	if err := v.DropRequests(t.Context(), now.Add(vault.KeepRequests/2)); err != nil {
+	// A key is known for a week.
+	if err := v.DropRequests(t.Context(), now.Add(vault.KeepRequests)); err != nil {
 		t.Fatal(err)
 	}
-	if o, err := begin("ann", "k", "d"); o == nil || err != nil {
-		t.Errorf("it was forgotten early: %v", err)
+	if o, err := begin("ada", "k", "body", now); o == nil || err != nil {
+		t.Errorf("after a week: %v, %v", o, err)
 	}
 	if err := v.DropRequests(t.Context(), now.Add(vault.KeepRequests+time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if o, err := begin("ann", "k", "d"); o != nil || err != nil {
-		t.Errorf("it was not forgotten: %+v, %v", o, err)
+	if o, err := begin("ada", "k", "another body", now); o != nil || err != nil {
+		t.Errorf("after more than a week: %v, %v", o, err)
+	}
+}
+
+// TestConcurrentVault has many make keys and requests at once, over two connections as a server and the key command have.
+func TestConcurrentVault(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "vault.db")
+	vaults := []*vault.Vault{mustOpen(t, path), mustOpen(t, path)}
+	nora := uuid.New()
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var sealed [][]byte
+	for i := range 16 {
+		v := vaults[i%2]
+		all.Go(func() {
+			if err := v.Make(t.Context(), nora, uuid.New()); err != nil {
+				t.Error(err)
+				return
+			}
+			key, err := v.Key(nora)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := v.BeginRequest(t.Context(), "p", "k", "d", now); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sealed = append(sealed, key.Seal(nil, nil, []byte("words"), nil))
+		})
+	}
+	all.Wait()
+	key, err := vaults[0].Key(nora)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sealed {
+		if _, err := key.Open(nil, nil, s, nil); err != nil {
+			t.Errorf("one person got two keys: %v", err)
+		}
 	}
 }

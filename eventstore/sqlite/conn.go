@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	_ "embed"
@@ -8,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"modernc.org/sqlite"
@@ -37,8 +40,8 @@ type conn struct {
 	driver driver.Conn
 	log    uuid.UUID // that it leads to
 
-	forwards, backwards, unindexed, page, streamName, streamID, head  stmt
-	begin, commit, rollback, findStream, stream, pack, index, indexed stmt // the writer's
+	forwards, backwards, unindexed, page, streamName, streamID, head             stmt
+	begin, commit, rollback, findStream, stream, pack, index, indexMany, indexed stmt // the writer's
 }
 
 // dialReader opens a connection to a log. The name is a file's URI, or ":memory:".
@@ -61,7 +64,11 @@ func dialWriter(name string, maxPages int) (*conn, error) {
 			return err
 		}
 		// What the last writer had not indexed, because it was killed.
-		return c.atomically(c.bringUp)
+		missing, err := c.readUnindexed()
+		if err != nil || len(missing) == 0 {
+			return err
+		}
+		return c.atomically(func() error { return c.complete(missing) })
 	})
 }
 
@@ -140,12 +147,13 @@ func (c *conn) identity() (id uuid.UUID, err error) {
 	return id, nil
 }
 
+// readerStatements have no bare parameter for a limit: SQLite would plan them anew for every value.
 func (c *conn) readerStatements() map[*stmt]string {
 	const (
 		columns  = "SELECT last, recorded_at, heads, bodies FROM log "
 		packOf   = "SELECT (SELECT last FROM log WHERE last >= r.position ORDER BY last LIMIT 1) FROM "
-		forwards = "(SELECT position FROM revisions WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?) AS r"
-		backward = "(SELECT position FROM revisions WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ?) AS r"
+		forwards = "(SELECT position FROM revisions WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ? + 0) AS r"
+		backward = "(SELECT position FROM revisions WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ? + 0) AS r"
 	)
 	return map[*stmt]string{
 		&c.head:       "SELECT coalesce(max(last), 0) FROM log",
@@ -166,8 +174,9 @@ func (c *conn) writerStatements() map[*stmt]string {
 		&c.commit:     "COMMIT",
 		&c.rollback:   "ROLLBACK",
 		&c.findStream: "SELECT id, (" + revision + ") FROM streams WHERE name = ?",
-		&c.index: "INSERT OR ROLLBACK INTO revisions SELECT stream, revision, position FROM heads " +
-			"WHERE last > (SELECT indexed FROM identity) ORDER BY stream, revision",
+		&c.index:      "INSERT OR ROLLBACK INTO revisions (stream, revision, position) VALUES (?, ?, ?)",
+		&c.indexMany: "INSERT OR ROLLBACK INTO revisions (stream, revision, position) VALUES " +
+			strings.Repeat("(?, ?, ?), ", indexedAtOnce-1) + "(?, ?, ?)",
 		&c.indexed: "UPDATE identity SET indexed = (SELECT coalesce(max(last), 0) FROM log)",
 		&c.stream:  "INSERT OR ROLLBACK INTO streams (id, name) VALUES (?, ?)",
 		&c.pack:    "INSERT OR ROLLBACK INTO log (last, recorded_at, heads, bodies) VALUES (?, ?, ?, ?)",
@@ -200,10 +209,52 @@ func (c *conn) atomically(work func() error) error {
 	return err
 }
 
-// bringUp completes the index of revisions. It belongs into a transaction.
-func (c *conn) bringUp() error {
-	if _, err := c.index.exec(); err != nil {
-		return err
+// An entry is a row of the index of revisions.
+type entry struct {
+	stream   int64
+	revision eventstore.Revision
+	position eventstore.Position
+}
+
+// readUnindexed reads what the index lacks from the log.
+func (c *conn) readUnindexed() (missing []entry, err error) {
+	var damaged error
+	err = c.unindexed.each(func(row []driver.Value) (more bool) {
+		more, damaged = unpack(row, eventstore.Forwards, func(it item) (bool, error) {
+			missing = append(missing, entry{it.stream, it.revision, it.position})
+			return true, nil
+		})
+		return more
+	})
+	return missing, errors.Join(err, damaged)
+}
+
+// indexedAtOnce is how many entries one statement writes.
+const indexedAtOnce = 64
+
+// complete adds to the index what it lacks, in the order of the index, which it changes the entries to. It belongs into a
+// transaction.
+func (c *conn) complete(missing []entry) error {
+	slices.SortFunc(missing, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.stream, b.stream), cmp.Compare(a.revision, b.revision))
+	})
+	args := make([]driver.Value, 0, 3*indexedAtOnce)
+	for some := range slices.Chunk(missing, indexedAtOnce) {
+		args = args[:0]
+		for _, e := range some {
+			args = append(args, e.stream, int64(e.revision), int64(e.position))
+		}
+		if len(some) == indexedAtOnce {
+			if _, err := c.indexMany.exec(args...); err != nil {
+				return err
+			}
+			continue
+		}
+		for one := range slices.Chunk(args, 3) {
+			if _, err := c.index.exec(one...); err != nil {
+				return err
+			}
+		}
 	}
 	_, err := c.indexed.exec()
 	return err

@@ -31,14 +31,19 @@ func (p *pool) fill(dial func() (*conn, error)) error {
 	return nil
 }
 
-func (p *pool) get(ctx context.Context) (*conn, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
+// usable returns why get would refuse.
+func (p *pool) usable(ctx context.Context) error {
 	select {
 	case <-p.closed:
-		return nil, eventstore.ErrClosed
+		return eventstore.ErrClosed
 	default:
+		return ctx.Err()
+	}
+}
+
+func (p *pool) get(ctx context.Context) (*conn, error) {
+	if err := p.usable(ctx); err != nil {
+		return nil, err
 	}
 	select {
 	case c := <-p.idle:

@@ -60,9 +60,13 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 	}
 }
 
-// readPage reads at most n events of a stream, from memory those that the index does not have yet. Memory is looked at
-// first: what leaves it afterwards has come into the index.
+// readPage reads at most n events of a stream, from memory those that the index does not have yet. What is known to be
+// there is in memory or else in the index, if they are asked in this order.
 func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, n int) (events []eventstore.Recorded, more bool, err error) {
+	at, known := s.known.find(stream)
+	if known && way == eventstore.Forwards && from > at.revision {
+		return nil, false, s.reading.usable(ctx)
+	}
 	c, err := s.reading.get(ctx)
 	if err != nil {
 		return nil, false, err
@@ -76,15 +80,18 @@ func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Rev
 		events, more = cut(loose, from, way, n)
 		return events, more, nil
 	}
-	id, indexed, err := c.find(stream)
-	if err != nil {
-		return nil, false, fmt.Errorf("read stream %s: %w", stream, explain(err))
-	}
-	if !indexed {
-		if len(loose) == 0 {
-			err = eventstore.ErrNotFound
+	id := at.id
+	if !known {
+		var indexed bool
+		if id, indexed, err = c.find(stream); err != nil {
+			return nil, false, fmt.Errorf("read stream %s: %w", stream, explain(err))
 		}
-		return nil, false, err
+		if !indexed {
+			if len(loose) == 0 {
+				err = eventstore.ErrNotFound
+			}
+			return nil, false, err
+		}
 	}
 	p := pageOf(stream, id, from, way, n)
 	question := c.forwards

@@ -49,6 +49,7 @@ type Store struct {
 	writing, reading *pool // one and the same in memory, where a second connection would see a second database
 	tail             *tail // nil for reading only
 	names            *names
+	known            *places // nil for reading only
 
 	accepting sync.RWMutex // held for reading while a request enters the queue, so that Close knows the last one
 	closing   bool
@@ -104,6 +105,7 @@ func open(path string, opts Options) (*Store, error) {
 		maxBatch: opts.MaxBatch,
 		writing:  newPool(1),
 		names:    newNames(),
+		known:    newPlaces(),
 		requests: make(chan *request, maxBatch),
 		written:  make(chan struct{}),
 	}

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"daybook/eventstore"
 )
 
-// knownStreams is of how many streams, at least, the writer remembers where they stand.
+// knownStreams is of how many streams, at least, it is remembered where they stand.
 const knownStreams = 1 << 16
 
 // How much the index of revisions may lack before a commit brings it up. More would cost less for each event and make
@@ -93,27 +94,63 @@ type place struct {
 	revision eventstore.Revision
 }
 
+// places remembers where streams stand, as they were committed: for the writer, and so that readers need not ask for what
+// is not there.
+type places struct {
+	mu    sync.Mutex
+	known *recent[string, place]
+}
+
+func newPlaces() *places { return &places{known: newRecent[string, place](knownStreams)} }
+
+// find may be called of nothing, which knows nothing.
+func (p *places) find(stream string) (place, bool) {
+	if p == nil {
+		return place{}, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known.get(stream)
+}
+
+func (p *places) put(changed map[string]place) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for stream, at := range changed {
+		p.known.put(stream, at)
+	}
+}
+
+func (p *places) forget(batch []*request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range batch {
+		p.known.forget(r.stream)
+	}
+}
+
 // A writer is what the writing goroutine alone knows.
 type writer struct {
 	*Store
-	head    eventstore.Position
-	streams *recent[string, *place]
-	loose   struct{ events, bytes int } // what the index of revisions lacks
+	head  eventstore.Position
+	loose []entry // what the index of revisions lacks
+	bytes int     // of these events
 
 	// Of the batch at hand:
 	conn    *conn
 	now     time.Time
 	written []eventstore.Recorded
-	packs   []*pack  // written, as rows of the log
-	spare   []*pack  // that can be used again
-	founded []string // streams whose first event is in written
+	packs   []*pack          // written, as rows of the log
+	spare   []*pack          // that can be used again
+	places  map[string]place // of the streams that it touches, as its transaction sees them
+	founded []string         // streams whose first event is in written
 	answers []answer
 }
 
 // write is the writing goroutine. It ends when the queue is closed and empty.
 func (s *Store) write() {
 	defer close(s.written)
-	w := &writer{Store: s, head: s.tail.head, streams: newRecent[string, *place](knownStreams)}
+	w := &writer{Store: s, head: s.tail.head, places: map[string]place{}}
 	var batch []*request
 	for r := range s.requests {
 		// The callers that the last commit woke get to run and queue up first. A timer instead would only cost time.
@@ -128,7 +165,7 @@ func (s *Store) write() {
 // leave completes the index, so that a file at rest is whole. If that fails, the next opening does it.
 func (w *writer) leave() {
 	if c, err := w.writing.get(context.Background()); err == nil {
-		c.atomically(c.bringUp)
+		c.atomically(func() error { return c.complete(w.loose) })
 		w.writing.put(c)
 	}
 }
@@ -154,19 +191,25 @@ func (s *Store) drain(batch []*request) []*request {
 // transaction fails, it fails for all of them, and nothing is left of it here.
 func (w *writer) carryOut(batch []*request) {
 	w.now = time.Now().UTC().Truncate(time.Microsecond)
+	before := len(w.loose)
 	indexed, err := w.transact(batch)
 	if err != nil {
 		err = fmt.Errorf("append to the event log: %w", explain(err))
+		w.loose = w.loose[:before]
+		w.known.forget(batch)
 		for _, r := range batch {
-			w.streams.forget(r.stream)
 			r.answer <- answer{err: err}
 		}
 	} else {
 		w.head += eventstore.Position(len(w.written))
-		w.count(indexed)
+		w.bytes += size(w.written)
+		if indexed {
+			w.loose, w.bytes = w.loose[:0], 0
+		}
 		if len(w.written) > 0 {
 			w.tail.add(w.written, indexed)
 		}
+		w.known.put(w.places)
 		for i, r := range batch {
 			r.answer <- w.answers[i]
 		}
@@ -174,6 +217,7 @@ func (w *writer) carryOut(batch []*request) {
 	for _, p := range w.packs {
 		p.clear()
 	}
+	clear(w.places)
 	clear(w.written)
 	clear(w.answers)
 	w.spare = append(w.spare, w.packs...)
@@ -204,15 +248,14 @@ func (w *writer) transact(batch []*request) (indexed bool, err error) {
 	}
 	return indexed, c.atomically(func() error {
 		for _, stream := range w.founded {
-			p, _ := w.streams.get(stream)
-			if _, err := c.stream.exec(p.id, stream); err != nil {
+			if _, err := c.stream.exec(w.places[stream].id, stream); err != nil {
 				return err
 			}
 		}
 		if err := w.insert(); err != nil || !indexed {
 			return err
 		}
-		return c.bringUp()
+		return c.complete(w.loose)
 	})
 }
 
@@ -236,13 +279,12 @@ func (w *writer) judge(r *request) (answer, error) {
 		return answer{}, err
 	}
 	if p.revision != r.expected {
-		return w.repeated(r, *p)
+		return w.repeated(r, p)
 	}
 	position := w.head + eventstore.Position(len(w.written))
 	if p.id == 0 {
 		p.id = int64(position) + 1
 		w.founded = append(w.founded, r.stream)
-		w.streams.put(r.stream, p)
 	}
 	for i := range r.events {
 		e := &r.events[i]
@@ -253,7 +295,9 @@ func (w *writer) judge(r *request) (answer, error) {
 			Stream: r.stream, Revision: p.revision, Position: position, RecordedAt: w.now,
 		})
 		w.pack(e).add(p.id, p.revision, e)
+		w.loose = append(w.loose, entry{p.id, p.revision, position})
 	}
+	w.places[r.stream] = p
 	return answer{appended: eventstore.Appended{Revision: p.revision, Position: position}}, nil
 }
 
@@ -271,13 +315,15 @@ func (w *writer) pack(e *eventstore.Event) *pack {
 }
 
 // find says where a stream stands. In a file there is no round trip to save, so those that are not known are looked up
-// one by one. A stream that is not there yet has no id, and is not remembered.
-func (w *writer) find(stream string) (*place, error) {
-	p, ok := w.streams.get(stream)
-	if ok {
+// one by one. A stream that is not there yet has no id.
+func (w *writer) find(stream string) (place, error) {
+	if p, ok := w.places[stream]; ok {
 		return p, nil
 	}
-	p = &place{revision: eventstore.NoStream}
+	if p, ok := w.known.find(stream); ok {
+		return p, nil
+	}
+	p := place{revision: eventstore.NoStream}
 	err := w.conn.findStream.each(func(row []driver.Value) bool {
 		p.id = row[0].(int64)
 		if last, ok := row[1].(int64); ok {
@@ -286,13 +332,13 @@ func (w *writer) find(stream string) (*place, error) {
 		return false
 	}, stream)
 	if err != nil {
-		return nil, err
+		return place{}, err
 	}
 	if loose := w.tail.unindexed(stream); len(loose) > 0 {
 		p.revision = loose[len(loose)-1].Revision
 	}
 	if p.id != 0 {
-		w.streams.put(stream, p)
+		w.places[stream] = p
 	}
 	return p, nil
 }
@@ -323,16 +369,7 @@ func (w *writer) repeated(r *request, p place) (answer, error) {
 	return answer{appended: eventstore.Appended{Revision: r.expected + n, Position: position}}, nil
 }
 
-// isDue says whether the index lacks so much, this batch included, that it should be brought up.
+// isDue says whether the index lacks so much, this batch included, that it should be completed.
 func (w *writer) isDue() bool {
-	return w.loose.events+len(w.written) >= looseEvents || w.loose.bytes+size(w.written) >= looseBytes
-}
-
-// count counts what the index lacks after a commit.
-func (w *writer) count(indexed bool) {
-	w.loose.events += len(w.written)
-	w.loose.bytes += size(w.written)
-	if indexed {
-		w.loose.events, w.loose.bytes = 0, 0
-	}
+	return len(w.loose) >= looseEvents || w.bytes+size(w.written) >= looseBytes
 }
