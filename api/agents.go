@@ -58,7 +58,8 @@ func (s *server) agents() {
 	link(s, http.MethodDelete, one+"/departments/{other}", "Agents", "Have an agent no longer serve a department", agent.Stream, readmodels.Agent{}, byID, func(d uuid.UUID) commands.Command[agent.Agent, agent.Event] {
 		return commands.LeaveDepartment{Department: d}
 	})
-	s.switchService(one + "/departments/{department}/services")
+	s.switchServices(one + "/departments/{other}")
+	s.timelineOf(one+"/timeline", "Agents", agent.Stream.Category, role.AgentsRead)
 	huma.Register(s.api, operation(http.MethodGet, "/v1/me", "Agents", "Who the API key acts as"), func(ctx context.Context, _ *struct{}) (*struct{ Body Myself }, error) {
 		p := who(ctx)
 		return &struct{ Body Myself }{Myself{p.ID, p.Name, p.Role, p.Agent}}, nil
@@ -113,11 +114,11 @@ func (s *server) handBack(ctx context.Context, agent uuid.UUID, deleted eventsto
 	}
 }
 
-func (s *server) switchService(path string) {
-	op := command(http.MethodPatch, path, "Agents", "Switch one of an agent's services on or off in a department")
+func (s *server) switchServices(path string) {
+	op := command(http.MethodPatch, path, "Agents", "Switch an agent's services on or off in a department")
 	huma.Register(s.api, op, func(ctx context.Context, in *struct {
-		With[commands.SwitchService]
-		Department uuid.UUID `path:"department" format:"uuid" doc:"The department"`
+		With[commands.SwitchServices]
+		Department uuid.UUID `path:"other" format:"uuid" doc:"The department"`
 	}) (*Changed[readmodels.Agent], error) {
 		return carry[readmodels.Agent](ctx, s, in.Asking, digest(op, in.ID.String()+"/"+in.Department.String(), in.RawBody), func(by commands.By) (outcome, error) {
 			asked := in.Body

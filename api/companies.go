@@ -46,6 +46,14 @@ func (s *server) companies() {
 	link(s, http.MethodDelete, one+"/groups/{other}", "Companies", "Have a company leave a group", company.Stream, readmodels.Company{}, s.group(), func(g uuid.UUID) commands.Command[company.Company, company.Event] {
 		return commands.UngroupCompany{Group: g}
 	})
+	s.timelineOf(one+"/timeline", "Companies", company.Stream.Category, role.ContactsRead)
+	huma.Register(s.api, operation(http.MethodGet, one+"/tickets", "Companies", "The tickets of a company's contacts, the newest first"), func(ctx context.Context, in *struct {
+		ID uuid.UUID `path:"id" format:"uuid" doc:"The company"`
+		TicketQuery
+	}) (*Answered[List[TicketRow]], error) {
+		in.Company = in.ID
+		return s.listTickets(ctx, list+"/"+in.ID.String()+"/tickets", &in.TicketQuery)
+	})
 	huma.Register(s.api, operation(http.MethodGet, one+"/contacts", "Companies", "The contacts of a company"), func(ctx context.Context, in *struct {
 		Listing
 		ID uuid.UUID `path:"id" format:"uuid" doc:"The company"`

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"daybook/domain"
 	"daybook/domain/event"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
@@ -76,17 +78,7 @@ func (s *server) events() {
 			return nil, s.refused(ctx, err)
 		}
 		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, list, role.EventsRead, func(q readmodels.Queryer) (readmodels.Found[Event], error) {
-			found, err := readmodels.FindEvents(ctx, q, f, readmodels.Page{Limit: in.Limit, Cursor: in.Cursor})
-			if err != nil {
-				return readmodels.Found[Event]{}, err
-			}
-			events := readmodels.Found[Event]{Rows: make([]Event, len(found.Rows)), Next: found.Next}
-			for i, entry := range found.Rows {
-				if events.Rows[i], err = s.event(ctx, entry.Stream, eventstore.Revision(entry.Revision)); err != nil {
-					return events, err
-				}
-			}
-			return events, nil
+			return s.findEvents(ctx, q, f, readmodels.Page{Limit: in.Limit, Cursor: in.Cursor})
 		})
 	})
 	stream := operation(http.MethodGet, list+"/stream", "Events", "The audit trail as it grows, as server-sent events; resumes by Last-Event-ID")
@@ -108,6 +100,41 @@ func (s *server) events() {
 		}
 		return &Answered[Event]{Position: e.Position, Body: e}, nil
 	})
+}
+
+// timelineOf binds a route to what happened to one thing, the newest first.
+func (s *server) timelineOf(path, tag, category string, p role.Permission) {
+	huma.Register(s.api, operation(http.MethodGet, path, tag, "What happened, who did it, when and why, the newest first"), func(ctx context.Context, in *struct {
+		Reading
+		ID     uuid.UUID `path:"id" format:"uuid" doc:"The thing"`
+		Limit  int       `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many, at most"`
+		Cursor string    `query:"cursor" doc:"The next of the answer before"`
+	}) (*Answered[List[Event]], error) {
+		stream := category + "-" + in.ID.String()
+		l := Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor, Sort: "-position"}
+		return listing(ctx, s, l, strings.Replace(path, "{id}", in.ID.String(), 1), p, func(q readmodels.Queryer) (readmodels.Found[Event], error) {
+			found, err := s.findEvents(ctx, q, readmodels.TrailFilter{Stream: stream}, l.page())
+			if err == nil && len(found.Rows) == 0 {
+				err = domain.NotFound(category+"-unknown", "There is no such %s.", category)
+			}
+			return found, err
+		})
+	})
+}
+
+// findEvents finds events by the trail and reads them from the log.
+func (s *server) findEvents(ctx context.Context, q readmodels.Queryer, f readmodels.TrailFilter, p readmodels.Page) (readmodels.Found[Event], error) {
+	found, err := readmodels.FindEvents(ctx, q, f, p)
+	if err != nil {
+		return readmodels.Found[Event]{}, err
+	}
+	events := readmodels.Found[Event]{Rows: make([]Event, len(found.Rows)), Next: found.Next}
+	for i, entry := range found.Rows {
+		if events.Rows[i], err = s.event(ctx, entry.Stream, eventstore.Revision(entry.Revision)); err != nil {
+			return events, err
+		}
+	}
+	return events, nil
 }
 
 // unfiltered reports whether every event is asked for.

@@ -57,6 +57,21 @@ func (s *server) reports() {
 		},
 	}}
 	huma.Register(s.api, op, s.agentReport)
+	one := op
+	one.Path, one.OperationID, one.Summary = op.Path+"/{id}", op.OperationID+"-id", "The performance report of one agent"
+	huma.Register(s.api, one, func(ctx context.Context, in *struct {
+		ID uuid.UUID `path:"id" format:"uuid" doc:"The agent"`
+		ReportQuery
+	}) (*Reported, error) {
+		in.Agent = in.ID
+		return s.agentReport(ctx, &in.ReportQuery)
+	})
+	table := op
+	table.Path, table.OperationID, table.Summary = op.Path+".csv", op.OperationID+"-csv", "The agent performance report as a table"
+	huma.Register(s.api, table, func(ctx context.Context, in *ReportQuery) (*Reported, error) {
+		in.Accept = "text/csv"
+		return s.agentReport(ctx, in)
+	})
 	huma.Register(s.api, operation(http.MethodGet, "/v1/reports/metrics", "Reports", "What each metric means"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[readmodels.MetricInfo] }, error) {
 		if err := s.may(ctx, role.ReportsRead); err != nil {
 			return nil, s.refused(ctx, err)

@@ -19,6 +19,7 @@ import (
 type TicketQuery struct {
 	Listing
 	Contact    uuid.UUID       `query:"contact" format:"uuid" doc:"Who asked"`
+	Company    uuid.UUID       `query:"company" format:"uuid" doc:"Whose contact asked"`
 	Agent      string          `query:"agent" doc:"Whose they are: an agent's id, or none"`
 	Department uuid.UUID       `query:"department" format:"uuid" doc:"Where they belong"`
 	Status     []ticket.Status `query:"status" enum:"new,open,answered,postponed,resolved,closed,spam,deleted" doc:"Where they stand; several with commas between"`
@@ -57,17 +58,7 @@ func (s *server) tickets() {
 	s.inquiries()
 	create(s, list, "Tickets", "Open a ticket of a contact", ticket.Stream, readmodels.Ticket{}, commands.OpenTicket{})
 	huma.Register(s.api, operation(http.MethodGet, list, "Tickets", "List tickets, the newest first"), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
-		filter, err := s.ticketFilter(ctx, in)
-		if err != nil {
-			return nil, s.refused(ctx, err)
-		}
-		return listing(ctx, s, in.Listing, list, role.TicketsRead, func(q readmodels.Queryer) (readmodels.Found[TicketRow], error) {
-			found, err := readmodels.FindTickets(ctx, q, filter, in.page())
-			if err != nil {
-				return readmodels.Found[TicketRow]{}, err
-			}
-			return expand(ctx, q, found, in.Expand, func(r readmodels.Ticket) readmodels.TicketState { return r.TicketState }, func(r readmodels.Ticket, e Expanded) TicketRow { return TicketRow{r, e} })
-		})
+		return s.listTickets(ctx, list, in)
 	})
 	get(s, one, "Tickets", "A ticket, now or as of then", "ticket", role.TicketsRead, readmodels.TicketsTable, func(r readmodels.Ticket) int64 { return r.Revision }, s.maySee)
 	huma.Register(s.api, operation(http.MethodGet, one+"/thread", "Tickets", "What was said and done on a ticket, the oldest first"), s.thread)
@@ -79,6 +70,9 @@ func (s *server) tickets() {
 	change(s, http.MethodPost, one+"/transfer", "Tickets", "Hand a ticket to another department", ticket.Stream, readmodels.Ticket{}, commands.TransferTicket{})
 	change(s, http.MethodPost, one+"/priority", "Tickets", "Say how urgent a ticket is", ticket.Stream, readmodels.Ticket{}, commands.PrioritiseTicket{})
 	link(s, http.MethodPut, one+"/tags/{other}", "Tickets", "Tag a ticket", ticket.Stream, readmodels.Ticket{}, s.ticketTag(), func(t uuid.UUID) commands.Command[ticket.Ticket, ticket.Event] {
+		return commands.TagTicket{Tag: t}
+	})
+	link(s, http.MethodPost, one+"/tags/{other}", "Tickets", "Tag a ticket, as PUT does", ticket.Stream, readmodels.Ticket{}, s.ticketTag(), func(t uuid.UUID) commands.Command[ticket.Ticket, ticket.Event] {
 		return commands.TagTicket{Tag: t}
 	})
 	link(s, http.MethodDelete, one+"/tags/{other}", "Tickets", "Untag a ticket", ticket.Stream, readmodels.Ticket{}, s.ticketTag(), func(t uuid.UUID) commands.Command[ticket.Ticket, ticket.Event] {
@@ -121,6 +115,21 @@ func (s *server) messages(path string) {
 	})
 }
 
+// listTickets lists tickets with the other things that were asked for.
+func (s *server) listTickets(ctx context.Context, path string, in *TicketQuery) (*Answered[List[TicketRow]], error) {
+	filter, err := s.ticketFilter(ctx, in)
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	return listing(ctx, s, in.Listing, path, role.TicketsRead, func(q readmodels.Queryer) (readmodels.Found[TicketRow], error) {
+		found, err := readmodels.FindTickets(ctx, q, filter, in.page())
+		if err != nil {
+			return readmodels.Found[TicketRow]{}, err
+		}
+		return expand(ctx, q, found, in.Expand, func(r readmodels.Ticket) readmodels.TicketState { return r.TicketState }, func(r readmodels.Ticket, e Expanded) TicketRow { return TicketRow{r, e} })
+	})
+}
+
 // history is the ticket-by-contact history.
 func (s *server) history(ctx context.Context, in *struct {
 	ID uuid.UUID `path:"id" format:"uuid" doc:"The contact"`
@@ -144,7 +153,7 @@ func (s *server) history(ctx context.Context, in *struct {
 
 func (s *server) ticketFilter(ctx context.Context, in *TicketQuery) (f readmodels.TicketFilter, err error) {
 	f = readmodels.TicketFilter{
-		Contact: in.Contact, Department: in.Department, Statuses: in.Status, Channel: in.Channel, Priority: in.Priority, Ref: in.Ref,
+		Contact: in.Contact, Company: in.Company, Department: in.Department, Statuses: in.Status, Channel: in.Channel, Priority: in.Priority, Ref: in.Ref,
 		FollowUpOf: in.FollowUpOf, Unassigned: in.Agent == "none",
 	}
 	if f.Departments, err = s.sees(ctx); err != nil {

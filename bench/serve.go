@@ -145,8 +145,9 @@ func (d *desk) rounds(begin func() (rounds, error)) (rounds, error) {
 	return r, nil
 }
 
-// contactCount is so large that a contact has a handful of events at the end, as on a desk.
-const contactCount = 10_048 // a multiple of the callers
+// contactCount is so small that the desk soon knows them all, and so large that a contact has no more than some dozen
+// events at the end.
+const contactCount = 32 * manyCallers
 
 // deskOfContacts opens a desk that has contacts.
 func deskOfContacts(s setting) (*desk, []uuid.UUID, error) {

@@ -58,26 +58,27 @@ func TestDeletedAgentIsSignedOut(t *testing.T) {
 }
 
 func TestAgentInDepartments(t *testing.T) {
+	yes, off := new(bool), new(bool)
+	*yes = true
 	on := scenario.On(t, agent.Stream).Given(annIs)
 	on.When(commands.JoinDepartment{Department: sales}).Then(agent.JoinedDepartment{Department: sales})
 	on.When(commands.LeaveDepartment{Department: sales}).ThenNothing()
-	on.When(commands.SwitchService{Department: sales, Service: agent.Chats}).ThenRefused("not-in-department")
+	on.When(commands.SwitchServices{Department: sales, Chats: off}).ThenRefused("not-in-department")
 	serves := on.Given(agent.JoinedDepartment{Department: sales})
 	serves.When(commands.JoinDepartment{Department: sales}).ThenNothing()
-	serves.When(commands.SwitchService{Department: sales, Service: agent.Chats, On: true}).ThenNothing()
-	serves.When(commands.SwitchService{Department: sales, Service: "telepathy"}).ThenRefused("service-unknown")
-	for _, service := range agent.AllServices {
-		off := serves.When(commands.SwitchService{Department: sales, Service: service}).Then(agent.Switched{Department: sales, Service: service})
-		if off.Departments[sales].On(service) {
-			t.Errorf("%s is still on", service)
-		}
+	serves.When(commands.SwitchServices{Department: sales, Chats: yes}).ThenNothing()
+	serves.When(commands.SwitchServices{Department: sales}).ThenNothing()
+	after := serves.When(commands.SwitchServices{Department: sales, Tickets: off, Chats: yes, Calls: off}).
+		Then(agent.Switched{Department: sales, Service: agent.Tickets}, agent.Switched{Department: sales, Service: agent.Calls})
+	if after.Departments[sales] != (agent.Services{Chats: true}) {
+		t.Errorf("%+v", after.Departments[sales])
 	}
 	left := serves.When(commands.LeaveDepartment{Department: sales}).Then(agent.LeftDepartment{Department: sales})
 	if left.In(sales) {
 		t.Error("the agent is still in the department")
 	}
 	for _, command := range []commands.Command[agent.Agent, agent.Event]{
-		commands.JoinDepartment{Department: sales}, commands.LeaveDepartment{Department: sales}, commands.SwitchService{Department: sales, Service: agent.Calls},
+		commands.JoinDepartment{Department: sales}, commands.LeaveDepartment{Department: sales}, commands.SwitchServices{Department: sales, Calls: off},
 		commands.SignIn{}, commands.SignOut{}, commands.Pause{}, commands.Unpause{},
 	} {
 		scenario.On(t, agent.Stream).When(command).ThenRefused("agent-unknown")

@@ -223,9 +223,18 @@ type agentSwitch struct {
 }
 
 func (v *agentSwitch) play(p *play) (bool, error) {
-	return run(p, agent.Stream, v.Agent, commands.SwitchService{
-		Department: p.thing("department", string(v.Department)), Service: agent.Service(v.Service), On: v.On,
-	})
+	c := commands.SwitchServices{Department: p.thing("department", string(v.Department))}
+	switch agent.Service(v.Service) {
+	case agent.Tickets:
+		c.Tickets = &v.On
+	case agent.Chats:
+		c.Chats = &v.On
+	case agent.Calls:
+		c.Calls = &v.On
+	default:
+		return false, domain.Invalid("service", "service-unknown", "service must be one of %v.", agent.AllServices)
+	}
+	return run(p, agent.Stream, v.Agent, c)
 }
 
 // profileFields are the fields that contacts and companies share.

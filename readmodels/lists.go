@@ -136,6 +136,7 @@ func FindGroups(ctx context.Context, q Queryer, f NameFilter, p Page) (Found[Gro
 // A TicketFilter says which tickets are wanted; what is empty is not asked for.
 type TicketFilter struct {
 	Contact     uuid.UUID
+	Company     uuid.UUID // whose contacts asked
 	Agent       uuid.UUID
 	Unassigned  bool // those that are nobody's
 	Department  uuid.UUID
@@ -152,6 +153,9 @@ type TicketFilter struct {
 func (f TicketFilter) where() where {
 	var w where
 	w.isID("contact_id", f.Contact)
+	if f.Company != uuid.Nil {
+		w.and("contact_id IN (SELECT contact_id FROM contacts WHERE company_id = %s)", f.Company.String())
+	}
 	w.isID("agent_id", f.Agent)
 	if f.Unassigned {
 		w.clauses = append(w.clauses, "agent_id IS NULL")

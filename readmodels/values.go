@@ -34,7 +34,7 @@ func (r Ref) MarshalJSON() ([]byte, error) {
 	if r == (Ref{}) {
 		return []byte("null"), nil
 	}
-	return json.Marshal(uuid.UUID(r))
+	return []byte(`"` + uuid.UUID(r).String() + `"`), nil
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -92,7 +92,7 @@ func (i Instant) MarshalJSON() ([]byte, error) {
 	if i == 0 {
 		return []byte("null"), nil
 	}
-	return json.Marshal(i.Time())
+	return i.Time().MarshalJSON()
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.

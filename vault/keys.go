@@ -98,7 +98,7 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) 
 		APIKey
 		Hash []byte `db:"hash"`
 	}
-	err := v.read.GetContext(ctx, &found, "SELECT id, name, role, agent, created_at, revoked_at, hash FROM api_keys WHERE id = ?", id)
+	err := v.apiKey.GetContext(ctx, &found, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return APIKey{}, ErrBadKey
 	}

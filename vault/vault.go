@@ -32,8 +32,9 @@ import (
 
 // A Vault is open for one process.
 type Vault struct {
-	db     *sqlx.DB // one connection, which writes
-	read   *sqlx.DB // connections that only read, and so never wait for an fsync
+	db     *sqlx.DB   // one connection, which writes
+	read   *sqlx.DB   // connections that only read, and so never wait for an fsync
+	apiKey *sqlx.Stmt // finds an API key by its id, which every request asks
 	master cipher.AEAD
 	names  []byte // the key that names are hashed with; it never changes
 
@@ -71,8 +72,12 @@ func (v *Vault) open(path string) error {
 	if _, err := v.db.Exec(schema); err != nil {
 		return err
 	}
+	var err error
+	if v.apiKey, err = v.read.Preparex("SELECT id, name, role, agent, created_at, revoked_at, hash FROM api_keys WHERE id = ?"); err != nil {
+		return err
+	}
 	var wrapped []byte
-	err := v.db.Get(&wrapped, "SELECT value FROM secrets WHERE name = 'names'")
+	err = v.db.Get(&wrapped, "SELECT value FROM secrets WHERE name = 'names'")
 	fresh := errors.Is(err, sql.ErrNoRows)
 	if err != nil && !fresh {
 		return err

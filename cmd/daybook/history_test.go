@@ -20,6 +20,7 @@ func real(t *testing.T, name string) string {
 // TestHistoryItalianHelpdesk imports four years of a real help desk, and holds every figure against those that another program
 // worked out.
 func TestHistoryItalianHelpdesk(t *testing.T) {
+	t.Parallel()
 	want := readExpected(t, real(t, "italian-helpdesk.expected.json"))
 	p, journal, folder := built(t), copied(t, real(t, "italian-helpdesk.journal.ndjson.gz")), t.TempDir()
 	if got := imports(t, p, folder, journal); got != want.counts() {
@@ -55,5 +56,6 @@ func TestHistoryLifecycle(t *testing.T) {
 
 // TestHistoryKillItalian kills the import of the real history at random moments.
 func TestHistoryKillItalian(t *testing.T) {
+	t.Parallel()
 	survivesKills(t, built(t), real(t, "italian-helpdesk.journal.ndjson.gz"))
 }

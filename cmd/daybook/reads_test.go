@@ -56,7 +56,7 @@ func TestRoles(t *testing.T) {
 			if path == "/v1/events/stream" {
 				at += "?after=999999" // refused, but only to those who may
 			}
-			if path == "/v1/reports/agents" {
+			if strings.HasPrefix(path, "/v1/reports/agents") {
 				at += "?from=2026-01-01&to=2026-01-02"
 			}
 			for _, r := range role.All {
@@ -93,8 +93,10 @@ var permissions = map[string]role.Permission{
 	"GET /v1/companies": role.ContactsRead, "POST /v1/companies": role.CompaniesWrite,
 	"GET /v1/companies/{id}": role.ContactsRead, "PATCH /v1/companies/{id}": role.CompaniesWrite, "DELETE /v1/companies/{id}": role.CompaniesWrite,
 	"PUT /v1/companies/{id}/groups/{other}": role.CompaniesWrite, "DELETE /v1/companies/{id}/groups/{other}": role.CompaniesWrite,
-	"GET /v1/companies/{id}/contacts": role.ContactsRead,
-	"GET /v1/departments":             role.TicketsRead, "POST /v1/departments": role.DesksWrite,
+	"GET /v1/companies/{id}/contacts": role.ContactsRead, "GET /v1/companies/{id}/tickets": role.TicketsRead, "GET /v1/companies/{id}/timeline": role.ContactsRead,
+	"GET /v1/agents/{id}/timeline": role.AgentsRead, "POST /v1/tickets/{id}/tags/{other}": role.TicketsWork,
+	"GET /v1/reports/agents.csv": role.ReportsRead, "GET /v1/reports/agents/{id}": role.ReportsRead,
+	"GET /v1/departments": role.TicketsRead, "POST /v1/departments": role.DesksWrite,
 	"GET /v1/departments/{id}": role.TicketsRead, "PATCH /v1/departments/{id}": role.DesksWrite, "DELETE /v1/departments/{id}": role.DesksWrite,
 	"GET /v1/tags": role.TicketsRead, "POST /v1/tags": role.TagsWrite,
 	"GET /v1/tags/{id}": role.TicketsRead, "PATCH /v1/tags/{id}": role.TagsWrite, "DELETE /v1/tags/{id}": role.TagsWrite,
@@ -105,7 +107,7 @@ var permissions = map[string]role.Permission{
 	"POST /v1/agents/{id}/status/sign-in": role.StatusOwn, "POST /v1/agents/{id}/status/sign-out": role.StatusOwn,
 	"POST /v1/agents/{id}/status/pause": role.StatusOwn, "POST /v1/agents/{id}/status/unpause": role.StatusOwn,
 	"PUT /v1/agents/{id}/departments/{other}": role.AgentsWrite, "DELETE /v1/agents/{id}/departments/{other}": role.AgentsWrite,
-	"PATCH /v1/agents/{id}/departments/{department}/services": role.StatusOwn,
+	"PATCH /v1/agents/{id}/departments/{other}": role.StatusOwn,
 	"GET /v1/me":      "",
 	"GET /v1/tickets": role.TicketsRead, "POST /v1/tickets": role.TicketsWork,
 	"GET /v1/tickets/{id}": role.TicketsRead, "DELETE /v1/tickets/{id}": role.TicketsDelete, "GET /v1/tickets/{id}/thread": role.TicketsRead,
@@ -132,9 +134,9 @@ var bodies = map[string]any{
 	"POST /v1/groups": map[string]any{"name": "N"}, "PATCH /v1/groups/{id}": map[string]any{"name": "n"},
 	"POST /v1/agents": map[string]any{"name": "N", "email": "n@desk.example", "role": "agent"}, "PATCH /v1/agents/{id}": map[string]any{"name": "n"},
 	"POST /v1/agents/{id}/status/sign-in": map[string]any{}, "POST /v1/agents/{id}/status/sign-out": map[string]any{},
-	"PATCH /v1/agents/{id}/departments/{department}/services": map[string]any{"service": "tickets", "on": true},
-	"POST /v1/tickets":              map[string]any{"contact": uuid.Max.String(), "channel": "email", "subject": "S"},
-	"POST /v1/tickets/{id}/replies": map[string]any{"body": "b"}, "POST /v1/tickets/{id}/messages": map[string]any{"body": "b"}, "POST /v1/tickets/{id}/notes": map[string]any{"body": "b"},
+	"PATCH /v1/agents/{id}/departments/{other}": map[string]any{"tickets": true},
+	"POST /v1/tickets":                          map[string]any{"contact": uuid.Max.String(), "channel": "email", "subject": "S"},
+	"POST /v1/tickets/{id}/replies":             map[string]any{"body": "b"}, "POST /v1/tickets/{id}/messages": map[string]any{"body": "b"}, "POST /v1/tickets/{id}/notes": map[string]any{"body": "b"},
 	"POST /v1/tickets/{id}/assign": map[string]any{"agent": uuid.Max.String()}, "POST /v1/tickets/{id}/transfer": map[string]any{"department": uuid.Max.String()},
 	"POST /v1/tickets/{id}/priority": map[string]any{"priority": "high"},
 	"POST /v1/import":                "{}\n",

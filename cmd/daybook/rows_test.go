@@ -192,10 +192,10 @@ func TestRows(t *testing.T) {
 	})
 	t.Run("rows 93, 97, 98 and 99, departments and services", func(t *testing.T) {
 		billing := desk.create("/v1/departments", map[string]any{"name": "Billing"})
-		services := "/v1/agents/" + ann + "/departments/" + billing + "/services"
-		desk.refused(t, http.StatusConflict, "not-in-department", "PATCH", services, map[string]any{"service": "chats", "on": false})
+		services := "/v1/agents/" + ann + "/departments/" + billing
+		desk.refused(t, http.StatusConflict, "not-in-department", "PATCH", services, map[string]any{"chats": false})
 		desk.must(t, 200, "PUT", "/v1/agents/"+ann+"/departments/"+billing, nil)
-		desk.must(t, 200, "PATCH", services, map[string]any{"service": "chats", "on": false})
+		desk.must(t, 200, "PATCH", services, map[string]any{"chats": false})
 		desk.happened(t, "agent-switched", "agent-"+ann)
 		for _, m := range desk.read("/v1/agents/" + ann)["departments"].([]any) {
 			if m := m.(map[string]any); m["department"] == billing && (m["chats"] != false || m["tickets"] != true) {

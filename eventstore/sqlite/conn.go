@@ -232,10 +232,9 @@ func (c *conn) readUnindexed() (missing []entry, err error) {
 // indexedAtOnce is how many entries one statement writes.
 const indexedAtOnce = 64
 
-// complete adds to the index what it lacks, in the order of the index, which it changes the entries to. It belongs into a
-// transaction.
+// complete adds to the index what it lacks, in the order of the index. It belongs into a transaction.
 func (c *conn) complete(missing []entry) error {
-	slices.SortFunc(missing, func(a, b entry) int {
+	missing = slices.SortedFunc(slices.Values(missing), func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.stream, b.stream), cmp.Compare(a.revision, b.revision))
 	})
 	args := make([]driver.Value, 0, 3*indexedAtOnce)

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"database/sql/driver"
 	"fmt"
-	"strconv"
 
 	"github.com/google/uuid"
 
@@ -14,7 +13,7 @@ import (
 // an event's bytes do, so events share them; but who reads one event reads its pack, so packs are small. An event that
 // is larger than that has a pack to itself.
 const (
-	packEvents = 32
+	packEvents = 32 // and as many places
 	packBytes  = 8 << 10
 )
 
@@ -49,15 +48,16 @@ func (p *pack) add(stream int64, r eventstore.Revision, e *eventstore.Event) {
 
 func (p *pack) clear() { p.events, p.heads, p.bodies = 0, p.heads[:0], p.bodies[:0] }
 
-// appendNumber appends a number and as many spaces before it as it lacks to a width, and the space or line end after it.
+// appendNumber appends a number, to the left of it as many spaces as it lacks to a width, and to the right of it one.
 func appendNumber(b []byte, n int64, width int) []byte {
-	var digits [20]byte
-	text := strconv.AppendInt(digits[:0], n, 10)
-	for range width - 1 - len(text) {
-		b = append(b, ' ')
+	const spaces = "                "
+	b = append(b, spaces[:width]...)
+	for i := len(b) - 2; ; i-- {
+		b[i] = byte('0' + n%10)
+		if n /= 10; n == 0 {
+			return b
+		}
 	}
-	b = append(b, text...)
-	return append(b, ' ')
 }
 
 // readNumber reads the number at the front of a head, and returns what comes after it.

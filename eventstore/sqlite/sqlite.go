@@ -2,7 +2,7 @@
 //
 // One goroutine writes. It takes whatever appends are waiting, judges them in order, commits them together with one
 // fsync and hands them to the followers from memory; positions are therefore dense, from 1, in the order of commits.
-// A commit only adds to the end of the table log. The index that finds a stream's events would touch a page for each of
+// A commit only adds to the end of the table log, several events in a row. The index that finds a stream's events would touch a page for each of
 // them, so it is brought up for thousands at once, and the writer answers from memory for those it lacks. Readers have
 // connections of their own and never hold one while their caller thinks. The file opens with any SQLite tool: the view
 // "events" shows the log with its names.

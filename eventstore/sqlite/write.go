@@ -135,13 +135,13 @@ type writer struct {
 	head  eventstore.Position
 	loose []entry // what the index of revisions lacks
 	bytes int     // of these events
+	spare []*pack // to be used again
 
 	// Of the batch at hand:
 	conn    *conn
 	now     time.Time
 	written []eventstore.Recorded
 	packs   []*pack          // written, as rows of the log
-	spare   []*pack          // that can be used again
 	places  map[string]place // of the streams that it touches, as its transaction sees them
 	founded []string         // streams whose first event is in written
 	answers []answer
@@ -215,12 +215,14 @@ func (w *writer) carryOut(batch []*request) {
 		}
 	}
 	for _, p := range w.packs {
-		p.clear()
+		if cap(p.bodies) <= 2*packBytes { // else it held a large event, and is not kept
+			p.clear()
+			w.spare = append(w.spare, p)
+		}
 	}
 	clear(w.places)
 	clear(w.written)
 	clear(w.answers)
-	w.spare = append(w.spare, w.packs...)
 	w.written, w.packs, w.founded, w.answers = w.written[:0], w.packs[:0], w.founded[:0], w.answers[:0]
 }
 

@@ -1,0 +1,65 @@
+package projections
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"daybook/bench/history"
+	"daybook/domain/catalogue"
+	"daybook/domain/event"
+	"daybook/domain/personal"
+	"daybook/eventstore"
+	"daybook/eventstore/sqlite"
+	"daybook/readmodels"
+)
+
+// oneKey is the key of everybody.
+type oneKey struct{ cipher.AEAD }
+
+func (k oneKey) Make(context.Context, ...uuid.UUID) error { return nil }
+func (k oneKey) Key(uuid.UUID) (cipher.AEAD, error)       { return k.AEAD, nil }
+
+func newKey(t testing.TB) personal.Keys {
+	block, err := aes.NewCipher(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return oneKey{box}
+}
+
+// deskLog is a log of contacts and their tickets, of about n events.
+func deskLog(t testing.TB, n int) Source {
+	keys := newKey(t)
+	store, err := sqlite.Open(filepath.Join(t.TempDir(), "log.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	if err := history.Write(t.Context(), store, keys, n); err != nil {
+		t.Fatal(err)
+	}
+	return Source{Store: store, Projections: All, Decode: func(r eventstore.Recorded) (Recorded, error) {
+		category, id, err := event.ParseStream(r.Stream)
+		if err != nil {
+			return Recorded{}, err
+		}
+		meta, err := event.DecodeMetadata(r.Meta, r.ID, keys)
+		if err != nil {
+			return Recorded{}, err
+		}
+		ev, err := catalogue.Decode(r.Type, r.Data, r.ID, keys)
+		return Recorded{
+			Event: ev, EventID: r.ID, Category: category, ID: id, Revision: r.Revision, Position: r.Position,
+			At: readmodels.At(meta.At), RecordedAt: readmodels.At(r.RecordedAt), Meta: meta,
+		}, err
+	}}
+}
