@@ -58,8 +58,7 @@ func startP5(s setting) (rounds, error) {
 		if r.ours, err = d.patching(s, contacts); err != nil {
 			return r, err
 		}
-		url, err := d.serve(d.handler(&unwritten{Store: d.store}))
-		r.reference = patching(s, newClient(d.token), url, contacts)
+		r.reference, err = d.patchingIn(s, &unwritten{Store: d.store}, contacts)
 		return r, err
 	})
 }
@@ -145,9 +144,9 @@ func (d *desk) rounds(begin func() (rounds, error)) (rounds, error) {
 	return r, nil
 }
 
-// contactCount is so small that the desk soon knows them all, and so large that a contact has no more than some dozen
-// events at the end.
-const contactCount = 32 * manyCallers
+// contactCount is so small that the desk remembers them all, and so large that a contact has a handful of events at the
+// end, as on a desk: what a command costs grows with them.
+const contactCount = 160 * manyCallers
 
 // deskOfContacts opens a desk that has contacts.
 func deskOfContacts(s setting) (*desk, []uuid.UUID, error) {
@@ -184,8 +183,7 @@ func deskOfContacts(s setting) (*desk, []uuid.UUID, error) {
 
 // patching serves the desk and returns a side that edits its contacts. Each edit must be an event in the log.
 func (d *desk) patching(s setting, contacts []uuid.UUID) (func() (float64, error), error) {
-	url, err := d.serve(d.handler(d.store))
-	patch := patching(s, newClient(d.token), url, contacts)
+	patch, err := d.patchingIn(s, d.store, contacts)
 	return func() (float64, error) {
 		before, err := d.store.Head(context.Background())
 		if err != nil {
@@ -204,13 +202,30 @@ func (d *desk) patching(s setting, contacts []uuid.UUID) (func() (float64, error
 	}, err
 }
 
-// patching returns a side that edits contacts, each caller his own, so that nobody meets a conflict.
-func patching(s setting, c *client, url string, contacts []uuid.UUID) func() (float64, error) {
-	return requesting(s, func(caller int) error {
-		id := contacts[rand.IntN(len(contacts)/manyCallers)*manyCallers+caller]
-		_, err := c.send(http.MethodPatch, url+"/v1/contacts/"+id.String(), edit())
+// patchingIn serves the desk with a store before its own, and returns a side that edits the contacts, each caller his own,
+// so that nobody meets a conflict. Each contact was edited once before, so that it is remembered as on a desk that has been
+// open for a while.
+func (d *desk) patchingIn(s setting, store eventstore.Store, contacts []uuid.UUID) (func() (float64, error), error) {
+	url, err := d.serve(d.handler(store))
+	if err != nil {
+		return nil, err
+	}
+	c := newClient(d.token)
+	patch := func(contact uuid.UUID) error {
+		_, err := c.send(http.MethodPatch, url+"/v1/contacts/"+contact.String(), edit())
 		return err
+	}
+	err = inParallel(manyCallers, func(caller int) error {
+		for i := caller; i < len(contacts); i += manyCallers {
+			if err := patch(contacts[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+	return requesting(s, func(caller int) error {
+		return patch(contacts[rand.IntN(len(contacts)/manyCallers)*manyCallers+caller])
+	}), err
 }
 
 var edits atomic.Int64

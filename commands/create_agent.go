@@ -2,7 +2,6 @@ package commands
 
 import (
 	"slices"
-	"strconv"
 
 	"daybook/domain"
 	"daybook/domain/agent"
@@ -47,7 +46,7 @@ func (c CreateAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 
 func knownRole(r role.Role) error {
 	if !slices.Contains(role.AgentRoles, r) {
-		return domain.Invalid("role", "role-unknown", "role must be one of %v, not %s.", role.AgentRoles, strconv.Quote(string(r)))
+		return domain.Invalid("role", "role-unknown", "role must be one of %v.", role.AgentRoles)
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"strconv"
-
 	"daybook/domain"
 	"daybook/domain/profile"
 	"daybook/domain/role"
@@ -27,7 +25,7 @@ func (c CreateTag) Decide(t tag.Tag, _ By) ([]tag.Event, error) {
 	name, nameErr := profile.Name("name", c.Name)
 	var scopeErr error
 	if c.Scope != tag.Contacts && c.Scope != tag.Tickets {
-		scopeErr = domain.Invalid("scope", "scope-unknown", "scope must be contacts or tickets, not %s.", strconv.Quote(string(c.Scope)))
+		scopeErr = domain.Invalid("scope", "scope-unknown", "scope must be contacts or tickets.")
 	}
 	if err := domain.Join(scopeErr, nameErr); err != nil {
 		return nil, err

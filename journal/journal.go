@@ -72,7 +72,7 @@ func (c Counts) Plus(other Counts) Counts {
 	}
 }
 
-// An Outcome is what one line came to. It never holds what the line said.
+// An Outcome is what one line came to. Written as JSON it does not hold what the line said.
 type Outcome struct {
 	Line   int    `json:"line"` // from 1
 	ID     string `json:"id,omitempty"`
@@ -82,6 +82,9 @@ type Outcome struct {
 
 	// Before is what the line came to when it was first played, for a duplicate.
 	Before Result `json:"before,omitempty"`
+
+	// Text is the line as it stood in the journal.
+	Text string `json:"-"`
 }
 
 // A Player plays the journals of one source. It is used by one goroutine at a time.
@@ -192,7 +195,7 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 
 // one plays one line. A line that is refused leaves nothing behind.
 func (p *Player) one(w *commands.Work, l line, inBatch map[string]Result) (Outcome, error) {
-	o := Outcome{Line: l.number, ID: l.ID}
+	o := Outcome{Line: l.number, ID: l.ID, Text: l.text}
 	before, again := inBatch[l.ID]
 	if !again {
 		before, again = p.playedBefore(l)

@@ -13,6 +13,7 @@ import (
 // A line is one command of a journal.
 type line struct {
 	number int
+	text   string
 	header
 	verb      verb
 	malformed error
@@ -85,7 +86,7 @@ const maxID = 200
 
 // parse reads a line. One that is malformed keeps its id, if that can be read.
 func parse(t text) line {
-	l := line{number: t.number}
+	l := line{number: t.number, text: string(t.bytes)}
 	if t.tooLong {
 		l.malformed = fmt.Errorf("the line is longer than %d bytes", MaxLine)
 		return l

@@ -13,6 +13,7 @@ func newTables(l *ledger) *Tables {
 		Tags:          newTable[uuid.UUID, readmodels.Tag](l, Tags.Name, readmodels.TagsTable),
 		Groups:        newTable[uuid.UUID, readmodels.Group](l, Groups.Name, readmodels.GroupsTable),
 		Agents:        newTable[uuid.UUID, readmodels.Agent](l, Agents.Name, readmodels.AgentsTable),
+		AgentNames:    newFacts[readmodels.AgentName](l, Agents.Name, readmodels.AgentNamesTable),
 		Contacts:      newTable[uuid.UUID, readmodels.Contact](l, Contacts.Name, readmodels.ContactsTable),
 		Companies:     newTable[uuid.UUID, readmodels.Company](l, Companies.Name, readmodels.CompaniesTable),
 		Timeline:      newFacts[readmodels.TimelineEntry](l, ContactTimeline.Name, readmodels.TimelineTable),

@@ -12,6 +12,7 @@ type Tables struct {
 	Tags          *Table[uuid.UUID, readmodels.Tag]
 	Groups        *Table[uuid.UUID, readmodels.Group]
 	Agents        *Table[uuid.UUID, readmodels.Agent]
+	AgentNames    *Facts[readmodels.AgentName]
 	Contacts      *Table[uuid.UUID, readmodels.Contact]
 	Companies     *Table[uuid.UUID, readmodels.Company]
 	Timeline      *Facts[readmodels.TimelineEntry]

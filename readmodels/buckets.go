@@ -2,12 +2,25 @@ package readmodels
 
 import (
 	"fmt"
+	"os"
+	"runtime"
 	"sort"
-	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"daybook/domain"
 )
+
+// ZoneData is the version of the data on time zones that this machine has. Without data of its own it is that of Go.
+var ZoneData = sync.OnceValue(func() string {
+	text, err := os.ReadFile("/usr/share/zoneinfo/tzdata.zi")
+	if version, found := strings.CutPrefix(string(text[:min(len(text), 40)]), "# version "); err == nil && found {
+		version, _, _ = strings.Cut(version, "\n")
+		return version
+	}
+	return "of " + runtime.Version()
+})
 
 // Granularity is how long a bucket of a report is.
 type Granularity string
@@ -60,7 +73,7 @@ func MakeBuckets(from, to time.Time, zone *time.Location, by Granularity) (Bucke
 		case ByMonth:
 			buckets.extend(day.Format("2006-01"), start, end)
 		default:
-			return nil, domain.Invalid("by", "granularity-unknown", "by must be hour, day, week or month, not %s.", strconv.Quote(string(by)))
+			return nil, domain.Invalid("by", "granularity-unknown", "by must be hour, day, week or month.")
 		}
 		if len(buckets) > maxBuckets {
 			return nil, domain.Invalid("by", "period-too-long", "The period has more than %d buckets. Ask for a shorter one, or for longer buckets.", maxBuckets)

@@ -81,10 +81,18 @@ func (m Membership) Services() agent.Services {
 	return agent.Services{Tickets: m.Tickets, Chats: m.Chats, Calls: m.Calls}
 }
 
+// An AgentName is a name that an agent had from an event on. It never changes.
+type AgentName struct {
+	Position Position  `db:"position,key" json:"position" doc:"Where its event stands in the log"`
+	AgentID  uuid.UUID `db:"agent_id" json:"agent_id" doc:"The agent"`
+	Name     string    `db:"name" json:"name" doc:"The name from then on"`
+}
+
 // The tables of the desk itself.
 var (
 	DepartmentsTable = Table{Name: "departments", Comment: "Parts of the desk.", Row: Department{}}
 	TagsTable        = Table{Name: "tags", Comment: "Two registries of tags: for contacts and for tickets.", Row: Tag{}}
 	GroupsTable      = Table{Name: "groups", Comment: "What contacts and companies are sorted into.", Row: Group{}}
+	AgentNamesTable  = Table{Name: "agent_names", Comment: "The names that agents had, from when on.", Row: AgentName{}}
 	AgentsTable      = Table{Name: "agents", Comment: "Who works at the desk, and their status.", Row: Agent{}}
 )

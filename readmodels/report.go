@@ -84,6 +84,7 @@ type Report struct {
 	Zone       string      `json:"tz" doc:"The zone of days and hours"`
 	By         Granularity `json:"by" doc:"How long a bucket is"`
 	Definition int         `json:"definition" doc:"The version of what the metrics mean"`
+	ZoneData   string      `json:"tz_data" doc:"The version of the data on time zones"`
 	KnownAt    string      `json:"known_at" doc:"The position that the log had; the same query with it gives the same answer for ever"`
 	Data       []ReportRow `json:"data" doc:"One row for each agent and bucket in which there is something to tell"`
 }
@@ -139,7 +140,7 @@ func (r ReportRow) MarshalJSON() ([]byte, error) {
 func AgentReport(ctx context.Context, q Queryer, ask ReportQuery) (Report, error) {
 	report := Report{
 		From: ask.From.Format(time.DateOnly), To: ask.To.Format(time.DateOnly), Zone: ask.Zone.String(), By: ask.By,
-		Definition: Definition, KnownAt: strconv.FormatInt(int64(ask.KnownAt), 10), Data: []ReportRow{},
+		Definition: Definition, ZoneData: ZoneData(), KnownAt: strconv.FormatInt(int64(ask.KnownAt), 10), Data: []ReportRow{},
 	}
 	buckets, err := MakeBuckets(ask.From, ask.To, ask.Zone, ask.By)
 	if err != nil {
@@ -158,7 +159,7 @@ func AgentReport(ctx context.Context, q Queryer, ask ReportQuery) (Report, error
 			return report, err
 		}
 	}
-	names, err := sums.names(ctx, q)
+	names, err := agentNames(ctx, q, ask.KnownAt)
 	if err != nil {
 		return report, err
 	}
@@ -170,7 +171,7 @@ func AgentReport(ctx context.Context, q Queryer, ask ReportQuery) (Report, error
 func (ask ReportQuery) metrics() ([]MetricInfo, error) {
 	for _, m := range ask.Metrics {
 		if !slices.ContainsFunc(Catalogue, func(i MetricInfo) bool { return i.Name == m }) {
-			return nil, domain.Invalid("metrics", "metric-unknown", "metrics must be of those that /v1/reports/metrics lists, not %s.", strconv.Quote(string(m)))
+			return nil, domain.Invalid("metrics", "metric-unknown", "metrics must be of those that /v1/reports/metrics lists.")
 		}
 	}
 	var wanted []MetricInfo
@@ -298,18 +299,18 @@ func (t tally) presence(ctx context.Context, q Queryer, ask ReportQuery, buckets
 
 var presenceMetrics = map[agent.Service]Metric{"": Worktime, agent.Tickets: OnlineTickets, agent.Chats: OnlineChats, agent.Calls: OnlineCalls}
 
-// names are those that the agents have now.
-func (t tally) names(ctx context.Context, q Queryer) (map[Ref]string, error) {
-	var ids []uuid.UUID
-	for p := range t {
-		ids = append(ids, uuid.UUID(p.agent))
+// agentNames are those that the agents had when the log ended.
+func agentNames(ctx context.Context, q Queryer, known Position) (map[Ref]string, error) {
+	var all []AgentName
+	err := sqlx.SelectContext(ctx, q, &all, "SELECT * FROM agent_names WHERE position <= $1 ORDER BY position", int64(known))
+	if err != nil {
+		return nil, fmt.Errorf("reading agent_names: %w", err)
 	}
-	agents, err := Many(ctx, q, AgentsTable, ids, func(a Agent) uuid.UUID { return a.ID })
-	names := make(map[Ref]string, len(agents))
-	for id, a := range agents {
-		names[Ref(id)] = a.Name
+	names := make(map[Ref]string, len(all))
+	for _, n := range all {
+		names[Ref(n.AgentID)] = n.Name
 	}
-	return names, err
+	return names, nil
 }
 
 // rows makes the rows: by bucket, then by the agent's name, nobody last.

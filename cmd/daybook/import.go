@@ -124,13 +124,19 @@ func countLines(path string) (int, error) {
 // rejectedEnding is what the name of the file of refused lines ends in.
 const rejectedEnding = ".rejected.ndjson"
 
-// refused is the file of lines that were refused. It grows over several runs of one import and names each line once. It
-// never holds what a line said.
+// refused is the file of lines that were refused, as they were, each with its number and the reason. It grows over several
+// runs of one import and names each line once.
 type refused struct {
 	path  string
 	named map[int]bool
 	file  *os.File
 	err   error
+}
+
+// refusedLine is a line of that file.
+type refusedLine struct {
+	journal.Outcome
+	Text string `json:"text"`
 }
 
 func openRefused(journal string) (*refused, error) {
@@ -167,7 +173,7 @@ func (r *refused) write(outcomes []journal.Outcome) {
 		}
 		if r.err == nil {
 			r.named[o.Line] = true
-			r.err = json.NewEncoder(r.file).Encode(o)
+			r.err = json.NewEncoder(r.file).Encode(refusedLine{o, o.Text})
 		}
 	}
 }

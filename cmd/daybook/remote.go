@@ -108,9 +108,12 @@ func (c *importCommand) sendFile(ctx context.Context, t terminal, path, query st
 		*total = total.Plus(journal.Counts{
 			Lines: answer.Lines, Accepted: answer.Accepted, Unchanged: answer.Unchanged, Duplicate: answer.Duplicate, Rejected: answer.Rejected, Malformed: answer.Malformed,
 		})
+		lines := strings.Split(string(part), "\n")
 		outcomes := make([]journal.Outcome, len(answer.Outcomes))
 		for i, o := range answer.Outcomes {
-			outcomes[i] = journal.Outcome{Line: first + o.Line - 1, ID: o.ID, Result: journal.Result(o.Outcome), Code: o.Code, Reason: o.Reason}
+			outcomes[i] = journal.Outcome{
+				Line: first + o.Line - 1, ID: o.ID, Result: journal.Result(o.Outcome), Code: o.Code, Reason: o.Reason, Text: lines[o.Line-1],
+			}
 		}
 		refused.write(outcomes)
 		bar.Add(len(outcomes))

@@ -178,7 +178,6 @@ func TestReportIsKnownForEver(t *testing.T) {
 // TestReportKeepsNames gives an agent another name after a report: known at the same position, the report must stay as it was.
 func TestReportKeepsNames(t *testing.T) {
 	t.Parallel()
-	t.Skip("known: a report shows the names that agents have now, whatever known_at says")
 	s := agents("ada")
 	s.works("ada", "2025-03-03T08:00:00Z", "2025-03-03T09:00:00Z")
 	c := playsReport(t, s)

@@ -6,7 +6,6 @@ package ticket
 
 import (
 	"slices"
-	"strconv"
 
 	"github.com/google/uuid"
 
@@ -149,7 +148,7 @@ func back(from Status) Status {
 // KnownChannel refuses a channel that there is not.
 func KnownChannel(c Channel) error {
 	if !slices.Contains(Channels, c) {
-		return domain.Invalid("channel", "channel-unknown", "channel must be one of %v, not %s.", Channels, strconv.Quote(string(c)))
+		return domain.Invalid("channel", "channel-unknown", "channel must be one of %v.", Channels)
 	}
 	return nil
 }
@@ -157,7 +156,7 @@ func KnownChannel(c Channel) error {
 // KnownPriority refuses a priority that there is not.
 func KnownPriority(p Priority) error {
 	if !slices.Contains(Priorities, p) {
-		return domain.Invalid("priority", "priority-unknown", "priority must be one of %v, not %s.", Priorities, strconv.Quote(string(p)))
+		return domain.Invalid("priority", "priority-unknown", "priority must be one of %v.", Priorities)
 	}
 	return nil
 }

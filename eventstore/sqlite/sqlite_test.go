@@ -283,46 +283,64 @@ func killAfter(t *testing.T, path string, lines int) map[string]eventstore.Revis
 }
 
 func TestFullDisk(t *testing.T) {
-	t.Run("C51 a failed commit fails its callers alone, and a retry settles it", func(t *testing.T) {
-		path := newPath(t)
-		store := open(t, path, sqlite.Options{MaxPages: 100})
-		defer func() { shut(t, store) }()
-		stored := eventstore.NoStream
-		var failed []eventstore.Event
-		for failed == nil {
-			given := events(4, 2000)
-			got, err := store.Append(t.Context(), "a", stored, given)
-			if err != nil {
-				if !strings.Contains(err.Error(), "full") {
-					t.Errorf("the error does not say that the disk is full: %v", err)
-				}
-				failed = given
-				break
-			}
-			stored = got.Revision
-		}
-		if _, err := store.Append(t.Context(), "new", eventstore.NoStream, events(4, 200_000)); err == nil {
-			t.Error("a large append found room")
-		}
-		if got := rest(t, store, eventstore.Start); len(got) != int(stored)+1 {
-			t.Errorf("the log holds %d events, and %d were acknowledged", len(got), stored+1)
-		}
-		if err := store.SetMaxPages(10_000); err != nil {
-			t.Fatal(err)
-		}
-		want := eventstore.Appended{Revision: stored + 4, Position: eventstore.Position(stored + 5)}
-		for range 2 {
-			if got := appends(t, store, "a", stored, failed); got != want {
-				t.Errorf("the retry gave %+v, want %+v", got, want)
-			}
-		}
-		appends(t, store, "new", eventstore.NoStream, events(4, 200_000))
-		shut(t, store)
-		store = open(t, path, sqlite.Options{})
-		if got := rest(t, store, eventstore.Start); len(got) != int(stored)+9 {
-			t.Errorf("the log holds %d events, want %d", len(got), stored+9)
-		}
+	t.Run("C51 a failed commit fails its callers alone, and a retry settles it", failsAlone)
+	t.Run("C51 the same where a commit completes the index", func(t *testing.T) {
+		t.Cleanup(sqlite.Remember(6, 50))
+		failsAlone(t)
 	})
+}
+
+func failsAlone(t *testing.T) {
+	path := newPath(t)
+	store := open(t, path, sqlite.Options{MaxPages: 100})
+	defer func() { shut(t, store) }()
+	stored := eventstore.NoStream
+	var failed []eventstore.Event
+	for failed == nil {
+		given := events(4, 2000)
+		got, err := store.Append(t.Context(), "a", stored, given)
+		if err != nil {
+			if !strings.Contains(err.Error(), "full") {
+				t.Errorf("the error does not say that the disk is full: %v", err)
+			}
+			failed = given
+			break
+		}
+		stored = got.Revision
+	}
+	if _, err := store.Append(t.Context(), "new", eventstore.NoStream, events(4, 200_000)); err == nil {
+		t.Error("a large append found room")
+	}
+	if got := rest(t, store, eventstore.Start); len(got) != int(stored)+1 {
+		t.Errorf("the log holds %d events, and %d were acknowledged", len(got), stored+1)
+	}
+	if err := store.SetMaxPages(10_000); err != nil {
+		t.Fatal(err)
+	}
+	want := eventstore.Appended{Revision: stored + 4, Position: eventstore.Position(stored + 5)}
+	for range 2 {
+		if got := appends(t, store, "a", stored, failed); got != want {
+			t.Errorf("the retry gave %+v, want %+v", got, want)
+		}
+	}
+	appends(t, store, "new", eventstore.NoStream, events(4, 200_000))
+	shut(t, store)
+	store = open(t, path, sqlite.Options{})
+	if got := rest(t, store, eventstore.Start); len(got) != int(stored)+9 {
+		t.Errorf("the log holds %d events, want %d", len(got), stored+9)
+	}
+	for stream, want := range map[string]int{"a": int(stored) + 5, "new": 4} {
+		var got int
+		for e, err := range store.Read(t.Context(), stream, 0, eventstore.Forwards, 0) {
+			if err != nil || int(e.Revision) != got {
+				t.Fatalf("event %d of %s is number %d, %v", got, stream, e.Revision, err)
+			}
+			got++
+		}
+		if got != want {
+			t.Errorf("stream %s has %d events, want %d", stream, got, want)
+		}
+	}
 }
 
 func TestInUse(t *testing.T) {
