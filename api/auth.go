@@ -51,15 +51,15 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	if err != nil {
-		s.fail(ctx, s.refused(ctx.Context(), err))
+		s.fail(ctx, s.problemOf(ctx.Context(), err))
 		return
 	}
 	asked := ctx.URL()
 	next(huma.WithValue(ctx, principalKey{}, principal{key, traced(ctx), asked.Query()}))
 }
 
-func (s *server) fail(ctx huma.Context, err error) {
-	huma.WriteErr(s.api, ctx, err.(*Problem).Status, err.Error(), err)
+func (s *server) fail(ctx huma.Context, p *Problem) {
+	huma.WriteErr(s.api, ctx, p.Status, p.Detail, p)
 }
 
 // traced is the conversation that a request belongs to: the trace that traceparent names, or X-Request-Id.

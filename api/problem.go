@@ -109,15 +109,21 @@ var statuses = map[domain.Refusal]int{
 	domain.RefusedConflict: http.StatusConflict, domain.RefusedStale: http.StatusPreconditionFailed,
 }
 
-// refused turns any error into a problem. What is not for callers is logged and not said.
+// refused turns any error into a problem, for a handler to return.
 func (s *server) refused(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	return s.problemOf(ctx, err)
+}
+
+// problemOf turns an error into a problem. What is not for callers is logged and not said.
+func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	var own *Problem
 	var no *domain.Error
 	var tooLarge *eventstore.TooLargeError
 	var overLimit *http.MaxBytesError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &no):

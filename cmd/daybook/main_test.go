@@ -144,9 +144,7 @@ func (p executable) serve(t *testing.T, folder string, args ...string) (c client
 	if p == inProcess {
 		c, stop = serve(t, folder, args...)
 	} else {
-		server := client{}
-		var process *process
-		server, process = p.startServer(t, folder, args...)
+		server, process := p.startServer(t, folder, args...)
 		c, stop = server, sync.OnceFunc(func() { process.terminate(t) })
 	}
 	t.Cleanup(stop)
@@ -427,22 +425,22 @@ type process struct {
 }
 
 // start starts the program; it is killed at the latest when the test ends.
-func (name executable) start(t *testing.T, out io.Writer, args ...string) *process {
+func (p executable) start(t *testing.T, out io.Writer, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(string(name), args...), ended: make(chan struct{})}
-	p.Stdout, p.Stderr = out, &p.talk
-	if err := p.Start(); err != nil {
+	started := &process{Cmd: exec.Command(string(p), args...), ended: make(chan struct{})}
+	started.Stdout, started.Stderr = out, &started.talk
+	if err := started.Start(); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
-		p.err = p.Wait()
+		started.err = started.Wait()
 		if closer, ok := out.(io.Closer); ok {
 			closer.Close()
 		}
-		close(p.ended)
+		close(started.ended)
 	}()
-	t.Cleanup(p.kill)
-	return p
+	t.Cleanup(started.kill)
+	return started
 }
 
 // kill is kill -9.
@@ -471,21 +469,21 @@ func (p *process) over() bool {
 }
 
 // startServer serves a folder from a process of its own.
-func (name executable) startServer(t *testing.T, folder string, args ...string) (client, *process) {
+func (p executable) startServer(t *testing.T, folder string, args ...string) (client, *process) {
 	t.Helper()
 	out, in := io.Pipe()
-	p := name.start(t, in, append([]string{"serve", "--data", folder, "--listen", "127.0.0.1:0"}, args...)...)
+	started := p.start(t, in, append([]string{"serve", "--data", folder, "--listen", "127.0.0.1:0"}, args...)...)
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if url, found := strings.CutPrefix(lines.Text(), "Daybook serves "); found {
 			go io.Copy(io.Discard, out)
 			c := client{url, ownerKey(t, folder), &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 			t.Cleanup(c.http.CloseIdleConnections)
-			return c, p
+			return c, started
 		}
 	}
-	<-p.ended
-	t.Fatalf("the server ended: %v\n%s", p.err, p.talk.String())
+	<-started.ended
+	t.Fatalf("the server ended: %v\n%s", started.err, started.talk.String())
 	return client{}, nil
 }
 

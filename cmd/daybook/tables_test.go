@@ -87,6 +87,7 @@ func read(t *testing.T, path string, without []string, drop func(table, column s
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer tables.Close()
 	var names []string
 	for tables.Next() {
 		var name string

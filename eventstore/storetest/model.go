@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -122,7 +123,7 @@ func (m *model) read(t *rapid.T) {
 	way := eventstore.Direction(rapid.Bool().Draw(t, "forwards"))
 	got, err := m.desk.reads(name, eventstore.Revision(from), way, limit)
 	if len(stream) == 0 {
-		if err != eventstore.ErrNotFound {
+		if !errors.Is(err, eventstore.ErrNotFound) {
 			t.Fatalf("Read: %v, %v", got, err)
 		}
 		return
