@@ -38,8 +38,6 @@ type Config struct {
 	// Row folds a thing's own stream into its row, of the events that keep lets count. It returns ErrNoRow if they made
 	// nothing.
 	Row func(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (Row, error)
-	// Decode reads an event back and opens it.
-	Decode func(eventstore.Recorded) (event.Event, event.Metadata, error)
 	// Import plays a journal's lines.
 	Import func(ctx context.Context, options ImportOptions, journal io.Reader) (ImportAnswer, error)
 	// Operator keeps the read models.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain"
+	"daybook/domain/catalogue"
 	"daybook/domain/event"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
@@ -201,9 +202,13 @@ func (s *server) show(r eventstore.Recorded) (Event, error) {
 	shown := Event{
 		Position: r.Position.String(), ID: r.ID, Stream: r.Stream, Revision: int64(r.Revision), Type: r.Type, RecordedAt: r.RecordedAt, Data: map[string]any{},
 	}
-	e, meta, err := s.Decode(r)
+	e, err := catalogue.Decode(r.Type, r.Data, r.ID, s.Desk.Keys)
 	if err != nil {
-		return shown, fmt.Errorf("showing event %s: %w", r.ID, err)
+		return shown, fmt.Errorf("showing an event: %w", err)
+	}
+	meta, err := event.DecodeMetadata(r.Meta, r.ID, s.Desk.Keys)
+	if err != nil {
+		return shown, fmt.Errorf("showing an event: %w", err)
 	}
 	shown.At, shown.Actor, shown.Through, shown.Reason = meta.At, meta.Actor.String(), meta.Through, meta.Reason.String()
 	shown.Request, shown.Correlation, shown.Causation = meta.Request, meta.Correlation, meta.Causation

@@ -16,7 +16,6 @@ import (
 
 	"daybook/api"
 	"daybook/commands"
-	"daybook/domain/catalogue"
 	"daybook/domain/event"
 	"daybook/domain/role"
 	"daybook/eventstore"
@@ -47,7 +46,7 @@ func openDesk(dir string) (*desk, error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	d := &desk{dir: dir, store: store, vault: v, live: new(readmodels.Live)}
-	d.source = projections.Source{Store: store, Decode: d.decode, Projections: projections.All}
+	d.source = projections.Source{Store: store, Decode: projections.DecodeWith(d.vault), Projections: projections.All}
 	if _, d.token, err = v.NewAPIKey(context.Background(), "bench", role.Owner, uuid.Nil, time.Now()); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -95,7 +94,7 @@ func (d *desk) post() error {
 func (d *desk) handler(store eventstore.Store) http.Handler {
 	return api.New(api.Config{
 		Desk: &commands.Desk{Store: store, Keys: d.vault, Names: d.vault}, Vault: d.vault, Live: d.live, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Row: d.row, Decode: d.open, Drain: context.Background(),
+		Row: d.row, Drain: context.Background(),
 	})
 }
 
@@ -109,27 +108,6 @@ func (d *desk) serve(h http.Handler) (url string, err error) {
 	go server.Serve(listener)
 	d.stops = append(d.stops, server.Close)
 	return "http://" + listener.Addr().String(), nil
-}
-
-func (d *desk) decode(r eventstore.Recorded) (projections.Recorded, error) {
-	e, meta, err := d.open(r)
-	if err != nil {
-		return projections.Recorded{}, err
-	}
-	category, id, err := event.ParseStream(r.Stream)
-	return projections.Recorded{
-		Event: e, EventID: r.ID, Category: category, ID: id, Revision: r.Revision, Position: r.Position,
-		At: readmodels.At(meta.At), RecordedAt: readmodels.At(r.RecordedAt), Meta: meta,
-	}, err
-}
-
-func (d *desk) open(r eventstore.Recorded) (event.Event, event.Metadata, error) {
-	e, err := catalogue.Decode(r.Type, r.Data, r.ID, d.vault)
-	if err != nil {
-		return nil, event.Metadata{}, err
-	}
-	meta, err := event.DecodeMetadata(r.Meta, r.ID, d.vault)
-	return e, meta, err
 }
 
 func (d *desk) row(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (api.Row, error) {

@@ -85,6 +85,9 @@ func (e *Engine) Run(ctx context.Context, progress func(Progress)) (err error) {
 	defer close(e.ended)
 	defer func() { e.note(func(s *situation) { s.running, s.failure = false, err }) }()
 	p, err := e.start(ctx, progress)
+	if err == nil && !e.live.Switch(p.db, p.position) { // whoever sees it may rebuild at once
+		err = errors.Join(readmodels.ErrClosed, p.db.Close())
+	}
 	for err == nil {
 		p, err = e.follow(ctx, p)
 	}
@@ -105,19 +108,10 @@ func (e *Engine) start(ctx context.Context, progress func(Progress)) (*poster, e
 		}
 		db = nil
 	}
-	var p *poster
 	if db != nil {
-		p, err = e.resume(ctx, db, g)
-	} else {
-		p, err = e.first(ctx, progress)
+		return e.resume(ctx, db, g)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if !e.live.Switch(p.db, p.position) {
-		return nil, errors.Join(readmodels.ErrClosed, p.db.Close())
-	}
-	return p, nil
+	return e.first(ctx, progress)
 }
 
 // resume takes over a generation, unless it cannot be continued from this log.
@@ -201,11 +195,11 @@ func (e *Engine) post(ctx context.Context, p *poster, f *feed) (*poster, error) 
 			e.posted(p, batch)
 		case r := <-e.retries:
 			err := p.retry(ctx, e.Source, r.projection)
+			e.posted(p, nil) // first, so that who retried sees what came of it
 			r.done <- err
 			if fenced := (*FencedError)(nil); errors.As(err, &fenced) {
 				return nil, err
 			}
-			e.posted(p, nil)
 		case h := <-e.handovers:
 			h.stopped <- p.position
 			select {

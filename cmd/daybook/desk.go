@@ -13,7 +13,6 @@ import (
 	"daybook/commands"
 	"daybook/domain"
 	"daybook/domain/agent"
-	"daybook/domain/catalogue"
 	"daybook/domain/event"
 	"daybook/domain/role"
 	"daybook/eventstore"
@@ -84,36 +83,13 @@ func assemble(f folder, store eventstore.Store) (*desk, error) {
 	}
 	d := &desk{folder: f, store: store, vault: v, live: new(readmodels.Live)}
 	d.commands = &commands.Desk{Store: store, Keys: v, Names: v}
-	d.source = projections.Source{Store: store, Decode: d.decode, Projections: projections.All}
+	d.source = projections.Source{Store: store, Decode: projections.DecodeWith(v), Projections: projections.All}
 	return d, nil
 }
 
 func (d *desk) close() error {
 	d.live.Close()
 	return errors.Join(d.store.Close(), d.vault.Close())
-}
-
-// decode reads an event back for projections.
-func (d *desk) decode(r eventstore.Recorded) (projections.Recorded, error) {
-	e, meta, err := d.open(r)
-	if err != nil {
-		return projections.Recorded{}, err
-	}
-	category, id, err := event.ParseStream(r.Stream)
-	return projections.Recorded{
-		Event: e, EventID: r.ID, Category: category, ID: id, Revision: r.Revision, Position: r.Position,
-		At: readmodels.At(meta.At), RecordedAt: readmodels.At(r.RecordedAt), Meta: meta,
-	}, err
-}
-
-// open reads an event back and opens it.
-func (d *desk) open(r eventstore.Recorded) (event.Event, event.Metadata, error) {
-	e, err := catalogue.Decode(r.Type, r.Data, r.ID, d.vault)
-	if err != nil {
-		return nil, event.Metadata{}, err
-	}
-	meta, err := event.DecodeMetadata(r.Meta, r.ID, d.vault)
-	return e, meta, err
 }
 
 // row folds a thing's own stream, for the API.

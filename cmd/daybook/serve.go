@@ -53,7 +53,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	m := newMetrics(o)
 	handler := api.New(api.Config{
 		Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Log: log,
-		Row: d.row, Decode: d.open, Import: d.importer(c.Region), Operator: o, Drain: ctx,
+		Row: d.row, Import: d.importer(c.Region), Operator: o, Drain: ctx,
 	})
 	server := &http.Server{Handler: m.count(handler, c.Metrics == ""), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	if err := m.listen(ctx, c.Metrics); err != nil {

@@ -1,0 +1,28 @@
+package projections
+
+import (
+	"daybook/domain/catalogue"
+	"daybook/domain/event"
+	"daybook/domain/personal"
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// DecodeWith reads events of the desk back, and opens what was sealed in them with these keys.
+func DecodeWith(keys personal.Keys) func(eventstore.Recorded) (Recorded, error) {
+	return func(r eventstore.Recorded) (Recorded, error) {
+		e, err := catalogue.Decode(r.Type, r.Data, r.ID, keys)
+		if err != nil {
+			return Recorded{}, err
+		}
+		meta, err := event.DecodeMetadata(r.Meta, r.ID, keys)
+		if err != nil {
+			return Recorded{}, err
+		}
+		category, id, err := event.ParseStream(r.Stream)
+		return Recorded{
+			Event: e, EventID: r.ID, Category: category, ID: id, Revision: r.Revision, Position: r.Position,
+			At: readmodels.At(meta.At), RecordedAt: readmodels.At(r.RecordedAt), Meta: meta,
+		}, err
+	}
+}
