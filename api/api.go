@@ -7,7 +7,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -35,9 +34,8 @@ type Config struct {
 	Now    func() time.Time // the clock
 	Log    *slog.Logger
 
-	// Row folds a thing's own stream into its row, of the events that keep lets count. It returns ErrNoRow if they made
-	// nothing.
-	Row func(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (Row, error)
+	// Rows folds things' own streams into their rows.
+	Rows Rows
 	// Import plays a journal's lines.
 	Import func(ctx context.Context, options ImportOptions, journal io.Reader) (ImportAnswer, error)
 	// Operator keeps the read models.
@@ -46,15 +44,13 @@ type Config struct {
 	Drain context.Context
 }
 
-// A Row is a thing as the projection that keeps it makes it of the thing's own stream.
-type Row struct {
-	Value    any
-	Revision eventstore.Revision
-	Position eventstore.Position
+// Rows folds a thing's own stream into its row. It returns readmodels.ErrNoRow if that makes nothing.
+type Rows interface {
+	// At returns a thing as it was at a revision.
+	At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision) (readmodels.Snapshot, error)
+	// AsOf returns a thing as the events that keep lets count make it.
+	AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (readmodels.Snapshot, error)
 }
-
-// ErrNoRow says that there is no such thing.
-var ErrNoRow = errors.New("there is no such thing")
 
 // MaxBody is the largest body of a request, in bytes, but for an import.
 const MaxBody = 1 << 20

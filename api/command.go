@@ -71,11 +71,11 @@ func carry[R any](ctx context.Context, s *server, a Asking, digest string, do fu
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	row, err := s.Row(ctx, done.category, done.id, func(_ event.Metadata, r eventstore.Revision, _ eventstore.Position) bool { return r <= done.revision })
+	row, err := s.Rows.At(ctx, done.category, done.id, done.revision)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	answer := &Changed[R]{Status: http.StatusOK, ETag: etag(row.Revision), Position: done.position.String(), Body: row.Value.(R)}
+	answer := &Changed[R]{Status: http.StatusOK, ETag: etag(row.Revision), Position: done.position.String(), Body: row.Row.(R)}
 	if done.created {
 		answer.Status = http.StatusCreated
 	}

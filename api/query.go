@@ -179,14 +179,14 @@ func getOne[R any](ctx context.Context, s *server, in *OneThing, category string
 	if err != nil {
 		return nil, err
 	}
-	row, err := s.Row(ctx, category, in.ID, keep)
-	if errors.Is(err, ErrNoRow) {
+	row, err := s.Rows.AsOf(ctx, category, in.ID, keep)
+	if errors.Is(err, readmodels.ErrNoRow) {
 		return nil, domain.NotFound(category+"-unknown", "There was no such %s then.", category)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &Answered[R]{ETag: etag(row.Revision), Position: row.Position.String(), Body: row.Value.(R)}, nil
+	return &Answered[R]{ETag: etag(row.Revision), Position: row.Position.String(), Body: row.Row.(R)}, nil
 }
 
 // cutAt says which events count for a thing as it was.

@@ -16,7 +16,6 @@ import (
 
 	"daybook/api"
 	"daybook/commands"
-	"daybook/domain/event"
 	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
@@ -94,7 +93,7 @@ func (d *desk) post() error {
 func (d *desk) handler(store eventstore.Store) http.Handler {
 	return api.New(api.Config{
 		Desk: &commands.Desk{Store: store, Keys: d.vault, Names: d.vault}, Vault: d.vault, Live: d.live, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Row: d.row, Drain: context.Background(),
+		Rows: projections.NewRows(d.source), Drain: context.Background(),
 	})
 }
 
@@ -108,14 +107,6 @@ func (d *desk) serve(h http.Handler) (url string, err error) {
 	go server.Serve(listener)
 	d.stops = append(d.stops, server.Close)
 	return "http://" + listener.Addr().String(), nil
-}
-
-func (d *desk) row(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (api.Row, error) {
-	row, err := d.source.Row(ctx, category, id, func(r projections.Recorded) bool { return keep(r.Meta, r.Revision, r.Position) })
-	if errors.Is(err, projections.ErrNoRow) {
-		err = api.ErrNoRow
-	}
-	return api.Row(row), err
 }
 
 // A client sends requests as the desk's owner, over as many keep-alive connections as there are callers at once.

@@ -10,12 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/bench/history"
-	"daybook/domain/catalogue"
-	"daybook/domain/event"
 	"daybook/domain/personal"
-	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
-	"daybook/readmodels"
 )
 
 // oneKey is the key of everybody.
@@ -47,19 +43,5 @@ func deskLog(t testing.TB, n int) Source {
 	if err := history.Write(t.Context(), store, keys, n); err != nil {
 		t.Fatal(err)
 	}
-	return Source{Store: store, Projections: All, Decode: func(r eventstore.Recorded) (Recorded, error) {
-		category, id, err := event.ParseStream(r.Stream)
-		if err != nil {
-			return Recorded{}, err
-		}
-		meta, err := event.DecodeMetadata(r.Meta, r.ID, keys)
-		if err != nil {
-			return Recorded{}, err
-		}
-		ev, err := catalogue.Decode(r.Type, r.Data, r.ID, keys)
-		return Recorded{
-			Event: ev, EventID: r.ID, Category: category, ID: id, Revision: r.Revision, Position: r.Position,
-			At: readmodels.At(meta.At), RecordedAt: readmodels.At(r.RecordedAt), Meta: meta,
-		}, err
-	}}
+	return Source{Store: store, Projections: All, Decode: DecodeWith(keys)}
 }

@@ -8,73 +8,121 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/domain/event"
 	"daybook/eventstore"
+	"daybook/readmodels"
 )
 
-// A Row is one thing as the projection that keeps it makes it of the thing's own stream.
-type Row struct {
-	Value    any // the row, such as a readmodels.Contact
-	Revision eventstore.Revision
-	Position eventstore.Position
+// Rows folds a thing's own stream into its row, in memory, by the function of the projection that keeps it. So a command
+// is answered without waiting for a read model, and a thing can be shown as it was.
+type Rows struct {
+	source Source
+
+	mu     sync.Mutex
+	newest map[string]readmodels.Snapshot // by stream: what need not be folded again; never trusted to be the newest
 }
 
-// keepers are the projections that keep one row for each thing of a category, and how to read it.
-var keepers = map[string]struct {
+// NewRows folds the streams of a log.
+func NewRows(s Source) *Rows { return &Rows{source: s, newest: make(map[string]readmodels.Snapshot)} }
+
+// maxNewest bounds the number of rows that are remembered.
+const maxNewest = 20_000
+
+// A keeper is a projection that keeps one row for each thing of a category.
+type keeper struct {
 	projection string
 	get        func(*Tables, uuid.UUID) (any, bool)
-}{
-	"department": {Departments.Name, func(t *Tables, id uuid.UUID) (any, bool) { return t.Departments.Get(id) }},
-	"tag":        {Tags.Name, func(t *Tables, id uuid.UUID) (any, bool) { return t.Tags.Get(id) }},
-	"group":      {Groups.Name, func(t *Tables, id uuid.UUID) (any, bool) { return t.Groups.Get(id) }},
-	"agent":      {Agents.Name, func(t *Tables, id uuid.UUID) (any, bool) { return t.Agents.Get(id) }},
-	"contact":    {Contacts.Name, func(t *Tables, id uuid.UUID) (any, bool) { return t.Contacts.Get(id) }},
-	"company":    {Companies.Name, func(t *Tables, id uuid.UUID) (any, bool) { return t.Companies.Get(id) }},
-	"ticket":     {Tickets.Name, func(t *Tables, id uuid.UUID) (any, bool) { return t.Tickets.Get(id) }},
+	put        func(*Tables, any)
 }
 
-// ErrNoRow is what Row comes to where there is no such thing, or was none yet.
-var ErrNoRow = errors.New("there is no such thing")
+func keeps[R any](p Projection, table func(*Tables) *Table[uuid.UUID, R]) keeper {
+	return keeper{
+		projection: p.Name,
+		get:        func(t *Tables, id uuid.UUID) (any, bool) { return table(t).Get(id) },
+		put:        func(t *Tables, row any) { table(t).Insert(row.(R)) },
+	}
+}
 
-// Row folds a thing's own stream into its row, in memory, by the projection's own function. keep says which events count:
-// all of them for the thing as it is, fewer for the thing as it was. It returns ErrNoRow if none of them made the thing.
-func (s Source) Row(ctx context.Context, category string, id uuid.UUID, keep func(Recorded) bool) (Row, error) {
-	keeper, ok := keepers[category]
+// keepers are the keepers, by category.
+var keepers = map[string]keeper{
+	"department": keeps(Departments, func(t *Tables) *Table[uuid.UUID, readmodels.Department] { return t.Departments }),
+	"tag":        keeps(Tags, func(t *Tables) *Table[uuid.UUID, readmodels.Tag] { return t.Tags }),
+	"group":      keeps(Groups, func(t *Tables) *Table[uuid.UUID, readmodels.Group] { return t.Groups }),
+	"agent":      keeps(Agents, func(t *Tables) *Table[uuid.UUID, readmodels.Agent] { return t.Agents }),
+	"contact":    keeps(Contacts, func(t *Tables) *Table[uuid.UUID, readmodels.Contact] { return t.Contacts }),
+	"company":    keeps(Companies, func(t *Tables) *Table[uuid.UUID, readmodels.Company] { return t.Companies }),
+	"ticket":     keeps(Tickets, func(t *Tables) *Table[uuid.UUID, readmodels.Ticket] { return t.Tickets }),
+}
+
+// At returns a thing as it was at a revision. It reads only what came after what it remembers.
+func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision) (readmodels.Snapshot, error) {
+	stream := category + "-" + id.String()
+	r.mu.Lock()
+	base, known := r.newest[stream]
+	r.mu.Unlock()
+	if !known || base.Revision > revision {
+		base = readmodels.Snapshot{Revision: eventstore.NoStream}
+	}
+	snapshot, err := r.source.fold(ctx, category, id, base, func(_ event.Metadata, at eventstore.Revision, _ eventstore.Position) bool { return at <= revision })
+	if err != nil || snapshot.Revision <= base.Revision {
+		return snapshot, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.newest) >= maxNewest {
+		clear(r.newest)
+	}
+	if r.newest[stream].Revision <= snapshot.Revision {
+		r.newest[stream] = snapshot
+	}
+	return snapshot, nil
+}
+
+// AsOf returns a thing as the events that keep lets count make it.
+func (r *Rows) AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (readmodels.Snapshot, error) {
+	return r.source.fold(ctx, category, id, readmodels.Snapshot{Revision: eventstore.NoStream}, keep)
+}
+
+// fold goes on from a base with the events that count. It returns ErrNoRow if nothing made the thing.
+func (s Source) fold(ctx context.Context, category string, id uuid.UUID, base readmodels.Snapshot, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (readmodels.Snapshot, error) {
+	k, ok := keepers[category]
 	if !ok {
-		return Row{}, fmt.Errorf("no projection keeps rows of category %s", category)
+		return base, fmt.Errorf("no projection keeps rows of category %s", category)
 	}
 	m, err := s.memory()
 	if err != nil {
-		return Row{}, err
+		return base, err
 	}
 	defer memories.Put(m)
 	m.drop(true)
-	own := m.find(keeper.projection)
-	m.turn = keeper.projection
-	var row Row
-	for stored, err := range s.Store.Read(ctx, category+"-"+id.String(), 0, eventstore.Forwards, 0) {
+	own := m.find(k.projection)
+	m.turn = k.projection
+	if base.Row != nil {
+		k.put(m.tables, base.Row)
+	}
+	for stored, err := range s.Store.Read(ctx, category+"-"+id.String(), base.Revision+1, eventstore.Forwards, 0) {
 		if errors.Is(err, eventstore.ErrNotFound) {
 			break
 		}
 		if err != nil {
-			return Row{}, err
+			return base, err
 		}
 		e := s.decode(stored)
 		if e.err != nil {
-			return Row{}, e.err
+			return base, e.err
 		}
-		if !keep(e.Recorded) {
+		if !keep(e.Meta, e.Revision, e.Position) {
 			continue
 		}
 		m.batch, m.at = []entry{e}, 0
 		m.folds[own].apply(&m.batch[0].Recorded)
-		row.Revision, row.Position = e.Revision, e.Position
+		base.Revision, base.Position = e.Revision, e.Position
 	}
-	value, found := keeper.get(m.tables, id)
-	if !found {
-		return Row{}, ErrNoRow
+	var found bool
+	if base.Row, found = k.get(m.tables, id); !found {
+		return base, readmodels.ErrNoRow
 	}
-	row.Value = value
-	return row, nil
+	return base, nil
 }
 
 // A memory is a ledger without a database: all there is is in memory.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"daybook/api"
 	"daybook/commands"
 	"daybook/domain"
 	"daybook/domain/agent"
@@ -90,15 +89,6 @@ func assemble(f folder, store eventstore.Store) (*desk, error) {
 func (d *desk) close() error {
 	d.live.Close()
 	return errors.Join(d.store.Close(), d.vault.Close())
-}
-
-// row folds a thing's own stream, for the API.
-func (d *desk) row(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (api.Row, error) {
-	row, err := d.source.Row(ctx, category, id, func(r projections.Recorded) bool { return keep(r.Meta, r.Revision, r.Position) })
-	if errors.Is(err, projections.ErrNoRow) {
-		err = api.ErrNoRow
-	}
-	return api.Row(row), err
 }
 
 // begin makes the first owner and his API key, unless that was done before.

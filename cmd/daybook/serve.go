@@ -12,6 +12,7 @@ import (
 
 	"daybook/api"
 	"daybook/journal"
+	"daybook/projections"
 )
 
 // serveCommand serves the API and posts the read models, in one process.
@@ -53,7 +54,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	m := newMetrics(o)
 	handler := api.New(api.Config{
 		Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Log: log,
-		Row: d.row, Import: d.importer(c.Region), Operator: o, Drain: ctx,
+		Rows: projections.NewRows(d.source), Import: d.importer(c.Region), Operator: o, Drain: ctx,
 	})
 	server := &http.Server{Handler: m.count(handler, c.Metrics == ""), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	if err := m.listen(ctx, c.Metrics); err != nil {
