@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,13 +39,16 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	token, found := strings.CutPrefix(ctx.Header("Authorization"), "Bearer ")
-	if !found {
+	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		ctx.SetHeader("WWW-Authenticate", `Bearer realm="daybook"`)
 		s.fail(ctx, problem(http.StatusUnauthorized, "key-missing", "Send an API key: Authorization: Bearer KEY. The first owner's lies in the file owner.key of the data folder."))
 		return
 	}
 	key, err := s.Vault.Authenticate(ctx.Context(), strings.TrimSpace(token))
+	if err == nil {
+		key, err = s.asAgent(ctx.Context(), key)
+	}
 	if errors.Is(err, vault.ErrBadKey) {
 		ctx.SetHeader("WWW-Authenticate", `Bearer realm="daybook", error="invalid_token"`)
 		s.fail(ctx, problem(http.StatusUnauthorized, vault.ErrBadKey.Code, vault.ErrBadKey.Message))
@@ -56,6 +60,24 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	}
 	asked := ctx.URL()
 	next(huma.WithValue(ctx, principalKey{}, principal{key, traced(ctx), asked.Query()}))
+}
+
+// asAgent holds a key that acts as an agent to what he is now: it ends with him, and may no more than he.
+func (s *server) asAgent(ctx context.Context, key vault.APIKey) (vault.APIKey, error) {
+	if key.Agent == uuid.Nil {
+		return key, nil
+	}
+	a, err := commands.State(ctx, s.Desk, agent.Stream, key.Agent)
+	if err != nil {
+		return key, err
+	}
+	if !agent.Stream.Exists(a.State) {
+		return key, vault.ErrBadKey
+	}
+	if slices.Index(role.All, a.State.Role) > slices.Index(role.All, key.Role) {
+		key.Role = a.State.Role
+	}
+	return key, nil
 }
 
 func (s *server) fail(ctx huma.Context, p *Problem) {

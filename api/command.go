@@ -106,7 +106,7 @@ func (s *server) once(ctx context.Context, key string, by commands.By, do func(c
 	done, err := do(by)
 	var no *domain.Error
 	switch {
-	case errors.As(err, &no):
+	case errors.As(err, &no) && no.Refusal != domain.RefusedStale: // a stale one is sent again with another If-Match
 		if noteErr := s.Vault.FinishRequest(ctx, principal, key, vault.Outcome{Refusal: no}); noteErr != nil {
 			return outcome{}, noteErr
 		}

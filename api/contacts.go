@@ -62,11 +62,15 @@ func (s *server) contacts() {
 		Listing
 		ID uuid.UUID `path:"id" format:"uuid" doc:"The contact"`
 	}) (*Answered[List[readmodels.TimelineEntry]], error) {
+		departments, err := s.sees(ctx)
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
 		return listing(ctx, s, in.Listing, list+"/"+in.ID.String()+"/timeline", role.ContactsRead, func(q readmodels.Queryer) (readmodels.Found[readmodels.TimelineEntry], error) {
 			if err := mustHave(ctx, q, readmodels.ContactsTable, in.ID, contact.Contact{}.MustExist()); err != nil {
 				return readmodels.Found[readmodels.TimelineEntry]{}, err
 			}
-			return readmodels.TimelineOf(ctx, q, in.ID, in.page())
+			return readmodels.TimelineOf(ctx, q, in.ID, departments, in.page())
 		})
 	})
 }

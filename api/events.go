@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -169,7 +170,9 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 		for _, r := range batch {
 			if len(answer.Body.Data) == in.Limit {
 				next := answer.Position
-				answer.Body.Next, answer.Link = &next, "</v1/events?cursor="+next+`>; rel="next"`
+				again := maps.Clone(who(ctx).asked)
+				again.Set("cursor", next)
+				answer.Body.Next, answer.Link = &next, "</v1/events?"+again.Encode()+`>; rel="next"`
 				return answer, nil
 			}
 			shown, err := s.show(r)
@@ -189,8 +192,11 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 // event reads one event from the log.
 func (s *server) event(ctx context.Context, stream string, revision eventstore.Revision) (Event, error) {
 	for r, err := range s.Desk.Store.Read(ctx, stream, revision, eventstore.Forwards, 1) {
-		if err != nil {
+		if errors.Is(err, eventstore.ErrNotFound) {
 			break
+		}
+		if err != nil {
+			return Event{}, err
 		}
 		return s.show(r)
 	}
@@ -347,8 +353,11 @@ func (s *server) thread(ctx context.Context, in *struct {
 	answer := &Answered[List[ThreadEntry]]{Body: List[ThreadEntry]{Data: []ThreadEntry{}}}
 	var t ticket.Ticket
 	for r, err := range s.Desk.Store.Read(ctx, ticket.Stream.Stream(in.ID), 0, eventstore.Forwards, 0) {
-		if err != nil {
+		if errors.Is(err, eventstore.ErrNotFound) {
 			break
+		}
+		if err != nil {
+			return nil, s.refused(ctx, err)
 		}
 		shown, err := s.show(r)
 		if err != nil {

@@ -76,6 +76,8 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 	case status == http.StatusBadRequest:
 		p.Detail = "The body must be one JSON object. " + upper(message) + "."
 		p.Errors = nil
+	case status == http.StatusUnsupportedMediaType:
+		p.Detail, p.Errors = "Send the body as JSON, with Content-Type: application/json.", nil
 	case status == http.StatusRequestEntityTooLarge:
 		p.Detail = fmt.Sprintf("The body may have at most %d bytes.", MaxBody)
 	}

@@ -115,7 +115,7 @@ const (
 // MaxSource is the longest name of a source, in bytes.
 const MaxSource = 100
 
-var playing sync.Mutex // one journal at a time in one process: a batch is decided on what the one before wrote
+var playing sync.Mutex // one batch at a time in one process: two would only make each other begin again
 
 // Play plays a journal, plain or gzip, to its end. A line that is refused does not stop it, unless it is strict.
 func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
@@ -123,8 +123,6 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
 	if p.Source == "" || len(p.Source) > MaxSource {
 		return counts, domain.Invalid("source", "source-malformed", "source must have 1 to %d bytes.", MaxSource)
 	}
-	playing.Lock()
-	defer playing.Unlock()
 	lines, err := newReader(journal)
 	if err != nil {
 		return counts, err
@@ -165,6 +163,8 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 	}
 	var outcomes []Outcome
 	var stopped bool
+	playing.Lock()
+	defer playing.Unlock()
 	err := p.Desk.Play(ctx, func(w *commands.Work) (func(), error) {
 		outcomes, stopped = nil, false
 		if err := p.refresh(ctx); err != nil {

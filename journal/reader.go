@@ -114,6 +114,9 @@ func Parts(journal io.Reader, size int, f func(first int, part []byte) error) er
 				if i > 0 {
 					part = append(part, bytes.Repeat([]byte{'\n'}, t.number-batch[i-1].number-1)...)
 				}
+				if t.tooLong {
+					t.bytes = []byte("too long") // which is malformed too
+				}
 				part = append(append(part, t.bytes...), '\n')
 			}
 			if err := f(batch[0].number, part); err != nil {

@@ -28,11 +28,13 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 	stand(&c.Status, &c.PostponedFrom, &c.SpamFrom, &c.DeletedFrom, ev)
 	switch ev := ev.(type) {
 	case ticket.Replied:
-		if actor(e) != (readmodels.Ref{}) {
-			post(t, e, c, readmodels.Answers, actor(e))
+		if actor(e) == (readmodels.Ref{}) { // a program's reply is no agent's answer
+			break
 		}
+		post(t, e, c, readmodels.Answers, actor(e))
 		if !c.NewAnswerOver {
 			measure(t, e, c, readmodels.NewAnswerTime, actor(e), c.OpenedAt)
+			c.NewAnswerOver = true
 		}
 		if before == ticket.StatusOpen && c.WaitingSince != 0 {
 			measure(t, e, c, readmodels.NextAnswerTime, actor(e), c.WaitingSince)
@@ -71,7 +73,7 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 		post(t, e, c, readmodels.Reopened, c.ResolverID)
 	}
 	switch c.Status {
-	case ticket.StatusAnswered, ticket.StatusResolved, ticket.StatusClosed, ticket.StatusSpam:
+	case ticket.StatusResolved, ticket.StatusClosed, ticket.StatusSpam:
 		c.NewAnswerOver = true
 	}
 	switch {

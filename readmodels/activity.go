@@ -58,7 +58,7 @@ type TicketClock struct {
 	PostponedFrom ticket.Status   `db:"postponed_from" doc:"Where it stood before it was postponed"`
 	SpamFrom      ticket.Status   `db:"spam_from" doc:"Where it stood before it was marked as spam"`
 	DeletedFrom   ticket.Status   `db:"deleted_from" doc:"Where it stood before it was deleted"`
-	NewAnswerOver bool            `db:"new_answer_over" doc:"It was answered, resolved, closed or spam once: no first answer is measured any more"`
+	NewAnswerOver bool            `db:"new_answer_over" doc:"It was answered by an agent, resolved, closed or spam once: no first answer is measured any more"`
 	Assigned      bool            `db:"assigned" doc:"It was assigned once"`
 	Resolved      bool            `db:"resolved" doc:"It was resolved once"`
 	ResolverID    Ref             `db:"resolver_id" doc:"Who resolved it last, or null"`

@@ -162,11 +162,7 @@ func (f TicketFilter) where() where {
 	}
 	w.isID("department_id", f.Department)
 	if f.Departments != nil {
-		places := "department_id IS NULL"
-		for _, d := range f.Departments {
-			places += " OR department_id = " + w.place(d.String())
-		}
-		w.clauses = append(w.clauses, "("+places+")")
+		w.clauses = append(w.clauses, "("+w.seenFrom(f.Departments)+")")
 	}
 	oneOf(&w, "status", f.Statuses)
 	w.is("channel", string(f.Channel))
@@ -176,6 +172,15 @@ func (f TicketFilter) where() where {
 	w.isID("follow_up_of", f.FollowUpOf)
 	w.during("opened_at", f.From, f.To)
 	return w
+}
+
+// seenFrom is what holds for tickets of some departments, and of none.
+func (w *where) seenFrom(departments []uuid.UUID) string {
+	clause := "department_id IS NULL"
+	for _, d := range departments {
+		clause += " OR department_id = " + w.place(d.String())
+	}
+	return clause
 }
 
 // FindTickets lists tickets, the newest first.
@@ -200,10 +205,14 @@ func placeOfTicket(t TicketState, sort string) (any, any) {
 	return int64(t.OpenedAt), t.ID
 }
 
-// TimelineOf lists what happened to a contact, the newest first.
-func TimelineOf(ctx context.Context, q Queryer, contact uuid.UUID, p Page) (Found[TimelineEntry], error) {
+// TimelineOf lists what happened to a contact, the newest first. If departments is not nil, tickets that belong to another
+// are left out.
+func TimelineOf(ctx context.Context, q Queryer, contact uuid.UUID, departments []uuid.UUID, p Page) (Found[TimelineEntry], error) {
 	var w where
 	w.isID("contact_id", contact)
+	if departments != nil {
+		w.clauses = append(w.clauses, "(ticket_id IS NULL OR ticket_id IN (SELECT ticket_id FROM tickets WHERE "+w.seenFrom(departments)+"))")
+	}
 	return page(ctx, q, TimelineTable, w, p, []string{"-at"}, func(e TimelineEntry, _ string) (any, any) { return int64(e.At), int64(e.Position) })
 }
 

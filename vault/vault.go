@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -106,7 +107,7 @@ func masterKey(path string, fresh bool) ([]byte, error) {
 			return nil, fmt.Errorf("the master key %s is missing: put it back from the backup that this vault came from", path)
 		}
 		key := random(32)
-		return key, os.WriteFile(path, []byte(hex.EncodeToString(key)+"\n"), 0o600)
+		return key, WriteSecret(path, hex.EncodeToString(key)+"\n")
 	}
 	if err != nil {
 		return nil, err
@@ -116,6 +117,27 @@ func masterKey(path string, fresh bool) ([]byte, error) {
 		return nil, fmt.Errorf("the master key %s is damaged: it must be 64 hexadecimal digits", path)
 	}
 	return key, nil
+}
+
+// WriteSecret writes a file that only its owner can read, whole and durably or not at all.
+func WriteSecret(path, secret string) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".secret-") // readable by its owner only
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(secret)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // Close closes the vault.

@@ -75,8 +75,23 @@ func (f folder) mustBe() error {
 	return nil
 }
 
+// mustHaveVault refuses a folder whose vault is lost.
+func (f folder) mustHaveVault() error {
+	if _, err := os.Stat(f.path("vault.db")); err != nil {
+		return fmt.Errorf("the vault of this desk is missing: put vault.db and vault.key back from the backup that events.db belongs to: %w", err)
+	}
+	return nil
+}
+
 func assemble(f folder, store eventstore.Store) (*desk, error) {
-	v, err := vault.Open(f.path("vault.db"))
+	head, err := store.Head(context.Background())
+	if err == nil && head > eventstore.Start { // a new vault could not open what is in the log
+		err = f.mustHaveVault()
+	}
+	var v *vault.Vault
+	if err == nil {
+		v, err = vault.Open(f.path("vault.db"))
+	}
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -91,7 +106,8 @@ func (d *desk) close() error {
 	return errors.Join(d.store.Close(), d.vault.Close())
 }
 
-// begin makes the first owner and his API key, unless that was done before.
+// begin makes the first owner and his API key, unless that was done before. It returns the key's file, or nothing if that
+// is no longer there.
 func (d *desk) begin(ctx context.Context) (ownerKey string, err error) {
 	owner := uuid.NewSHA1(d.store.ID(), []byte("first owner"))
 	_, err = commands.Do(ctx, d.commands, agent.Stream, owner, commands.CreateAgent{Name: "Owner", Email: "owner@localhost", Role: role.Owner}, commands.By{
@@ -103,14 +119,20 @@ func (d *desk) begin(ctx context.Context) (ownerKey string, err error) {
 	}
 	path := d.folder.path("owner.key")
 	keys, err := d.vault.APIKeys(ctx)
-	if err != nil || len(keys) > 0 {
-		return path, err
+	if err != nil {
+		return "", err
+	}
+	if len(keys) > 0 {
+		if _, err := os.Stat(path); err != nil { // it was put elsewhere
+			path = ""
+		}
+		return path, nil
 	}
 	_, token, err := d.vault.NewAPIKey(ctx, "owner.key", role.Owner, owner, time.Now())
 	if err != nil {
 		return "", err
 	}
-	return path, os.WriteFile(path, []byte(token+"\n"), 0o600)
+	return path, vault.WriteSecret(path, token+"\n")
 }
 
 // catchUp posts the read models until they are at the end of the log, and returns why that failed.

@@ -139,8 +139,8 @@ type refusedLine struct {
 	Text string `json:"text"`
 }
 
-func openRefused(journal string) (*refused, error) {
-	r := &refused{path: journal + rejectedEnding, named: make(map[int]bool)}
+func openRefused(path string) (*refused, error) {
+	r := &refused{path: path + rejectedEnding, named: make(map[int]bool)}
 	file, err := os.Open(r.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -149,13 +149,15 @@ func openRefused(journal string) (*refused, error) {
 		return nil, err
 	}
 	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 8*journal.MaxLine) // a line and what JSON makes of it
+	for lines.Scan() {
 		var o struct{ Line int }
 		if json.Unmarshal(lines.Bytes(), &o) == nil {
 			r.named[o.Line] = true
 		}
 	}
-	return r, nil
+	return r, lines.Err()
 }
 
 // write adds what was refused. A line that was refused in an earlier run, and is not in the file, was refused just before

@@ -90,7 +90,7 @@ func (c *keyRevoke) Run(ctx context.Context, t terminal) error {
 
 // withVault opens the vault of a desk that is there.
 func withVault(f folder, do func(*vault.Vault) error) error {
-	if err := f.mustBe(); err != nil {
+	if err := errors.Join(f.mustBe(), f.mustHaveVault()); err != nil {
 		return err
 	}
 	v, err := vault.Open(f.path("vault.db"))

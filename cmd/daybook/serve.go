@@ -62,7 +62,12 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	}
 
 	url := "http://" + listener.Addr().String()
-	fmt.Fprintf(t.out, "Daybook serves %s\n  read the API   %s/docs\n  the owner's key is in %s\n  try            curl -H \"Authorization: Bearer $(cat %s)\" %s/v1/tickets\n", url, url, ownerKey, ownerKey, url)
+	fmt.Fprintf(t.out, "Daybook serves %s\n  read the API   %s/docs\n", url, url)
+	if ownerKey != "" {
+		fmt.Fprintf(t.out, "  the owner's key is in %s\n  try            curl -H \"Authorization: Bearer $(cat %s)\" %s/v1/tickets\n", ownerKey, ownerKey, url)
+	} else {
+		fmt.Fprintf(t.out, "  owner.key is gone; make a key with daybook key create --data %s\n", c.Data)
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
 	select {
