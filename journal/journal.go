@@ -130,7 +130,8 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
 	p.known, p.read = make(map[string]Result), eventstore.NoStream
 	for {
 		batch, err := lines.batch(maxLines, maxBytes)
-		if err != nil && !errors.Is(err, io.EOF) {
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
 			return counts, fmt.Errorf("reading the journal: %w", err)
 		}
 		for len(batch) > 0 {
@@ -149,7 +150,7 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
 			}
 			batch = batch[len(outcomes):]
 		}
-		if err != nil {
+		if end {
 			return counts, nil
 		}
 	}

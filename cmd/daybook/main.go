@@ -63,6 +63,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	keepPrivate()
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(os.Stderr, "daybook:", err)
@@ -99,8 +100,11 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if len(args) == 1 && args[0] == "help" || len(args) == 0 {
-		args = []string{"--help"}
+	if len(args) == 0 {
+		args = []string{"help"}
+	}
+	if args[0] == "help" { // "help serve" is "serve --help"
+		args = append(args[1:len(args):len(args)], "--help")
 	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 { // help was asked for
