@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	_ "embed"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -19,8 +17,8 @@ import (
 	"daybook/eventstore"
 )
 
-// format is the version of schema.sql. A file with a newer one is refused.
-const format = 1
+// format is the version of schema.sql. A file with another one is refused.
+const format = 2
 
 //go:embed schema.sql
 var schema string
@@ -31,8 +29,13 @@ var (
 )
 
 // settings are the writer's. FULL, so that an answer means that the disk has it; the large cache and the rare checkpoints
-// double the speed of a large log.
-const settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
+// double the speed of a large log. The index can lose what it likes as long as it stays whole.
+const (
+	askHead = "SELECT coalesce(max(last), 0) FROM log"
+
+	settings       = "PRAGMA main.journal_mode = WAL; PRAGMA main.synchronous = FULL; PRAGMA main.cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
+	lookupSettings = "PRAGMA lookup.journal_mode = WAL; PRAGMA lookup.synchronous = NORMAL; PRAGMA lookup.cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
+)
 
 // A conn is a connection with its statements; one goroutine at a time uses it. It speaks to the driver without
 // database/sql, which copies every event once more and costs as much again as the driver does.
@@ -40,40 +43,79 @@ type conn struct {
 	driver driver.Conn
 	log    uuid.UUID // that it leads to
 
-	forwards, backwards, unindexed, page, streamName, streamID, head             stmt
-	begin, commit, rollback, findStream, stream, pack, index, indexMany, indexed stmt // the writer's
+	forwards, backwards, unindexed, page, streamName, streamID, head stmt
+	begin, commit, rollback                                          stmt // who writes has them
+	findStream, stream, pack                                         stmt // the writer's
+	index, indexMany, cover                                          stmt // the indexer's
 }
 
-// dialReader opens a connection to a log. The name is a file's URI, or ":memory:".
-func dialReader(name string) (*conn, error) {
-	return dial(name, func(c *conn) (err error) {
+// A source is where a log is: a file, or else memory, where each connection has a log of its own.
+type source struct{ path, mode string }
+
+// uri names the log for the driver, or with a suffix a file beside it.
+func (at source) uri(suffix string) string {
+	if at.path == "" {
+		return ":memory:"
+	}
+	q := url.Values{"mode": {at.mode}, "_pragma": {"busy_timeout(10000)"}}
+	return "file:" + (&url.URL{Path: at.path + suffix}).EscapedPath() + "?" + q.Encode()
+}
+
+// dialReader opens a connection to a log. Without an index every question reads the whole log.
+func dialReader(at source) (*conn, error) {
+	return dial(at, func(c *conn) (err error) {
 		if c.log, err = c.identity(); err != nil {
 			return err
+		}
+		if c.attach(at) != nil {
+			if err := c.renew(source{}); err != nil {
+				return err
+			}
 		}
 		return c.prepare(c.readerStatements())
 	})
 }
 
-// dialWriter opens the writer's connection, and makes the tables if there are none.
-func dialWriter(name string, maxPages int) (*conn, error) {
-	return dial(name, func(c *conn) (err error) {
+// dialWriter opens the writer's connection, makes the tables if there are none, and completes the index: with what a
+// killed writer had not come to, or from the start.
+func dialWriter(at source, maxPages int) (*conn, error) {
+	return dial(at, func(c *conn) (err error) {
 		if c.log, err = c.create(maxPages); err != nil {
 			return err
 		}
-		if err = errors.Join(c.prepare(c.readerStatements()), c.prepare(c.writerStatements())); err != nil {
+		if c.attach(at) != nil {
+			if err := c.renew(at); err != nil {
+				return err
+			}
+		}
+		if err := c.run(lookupSettings); err != nil {
 			return err
 		}
-		// What the last writer had not indexed, because it was killed.
-		missing, err := c.readUnindexed()
-		if err != nil || len(missing) == 0 {
+		if err := c.prepare(c.statements()...); err != nil {
 			return err
 		}
-		return c.atomically(func() error { return c.complete(missing) })
+		return c.completeFromLog()
 	})
 }
 
-func dial(name string, setUp func(*conn) error) (*conn, error) {
-	d, err := new(sqlite.Driver).Open(name)
+// dialIndexer opens the connection that goes on writing the index.
+func dialIndexer(at source) (*conn, error) {
+	return dial(at, func(c *conn) (err error) {
+		if c.log, err = c.identity(); err != nil {
+			return err
+		}
+		if err := c.attach(at); err != nil {
+			return err
+		}
+		if err := c.run(lookupSettings); err != nil {
+			return err
+		}
+		return c.prepare(c.transactionStatements(), c.indexerStatements())
+	})
+}
+
+func dial(at source, setUp func(*conn) error) (*conn, error) {
+	d, err := new(sqlite.Driver).Open(at.uri(""))
 	if err != nil {
 		return nil, err
 	}
@@ -83,12 +125,6 @@ func dial(name string, setUp func(*conn) error) (*conn, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// uri names a file for the driver.
-func uri(path, mode string) string {
-	q := url.Values{"mode": {mode}, "_pragma": {"busy_timeout(10000)"}}
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 
 // create says which log this is, and makes the tables if there are none. A file that is not ours it leaves as it is.
@@ -110,7 +146,7 @@ func (c *conn) create(maxPages int) (uuid.UUID, error) {
 		return id, nil
 	}
 	id = uuid.New()
-	row := fmt.Sprintf("INSERT INTO identity (one, log, format, indexed) VALUES (1, '%s', %d, 0);", id, format)
+	row := fmt.Sprintf("INSERT INTO identity (one, log, format) VALUES (1, '%s', %d);", id, format)
 	return id, c.run("BEGIN IMMEDIATE;" + schema + row + "COMMIT;")
 }
 
@@ -138,8 +174,11 @@ func (c *conn) identity() (id uuid.UUID, err error) {
 	if err != nil {
 		return uuid.Nil, err
 	}
-	if version > format {
-		return uuid.Nil, fmt.Errorf("the log has format %d, and this program knows formats up to %d: a newer one wrote it", version, format)
+	switch {
+	case version > format:
+		return uuid.Nil, fmt.Errorf("the log has format %d, and this program knows format %d: a newer one wrote it", version, format)
+	case version < format:
+		return uuid.Nil, fmt.Errorf("the log has format %d, of a time before the first release: import its journal into a new one", version)
 	}
 	if id, err = uuid.Parse(text); err != nil {
 		return uuid.Nil, errForeign
@@ -156,11 +195,11 @@ func (c *conn) readerStatements() map[*stmt]string {
 		backward = "(SELECT position FROM revisions WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ? + 0) AS r"
 	)
 	return map[*stmt]string{
-		&c.head:       "SELECT coalesce(max(last), 0) FROM log",
+		&c.head:       askHead,
 		&c.page:       columns + "WHERE last > ? ORDER BY last",
 		&c.forwards:   columns + "WHERE last IN (" + packOf + forwards + ") ORDER BY last",
 		&c.backwards:  columns + "WHERE last IN (" + packOf + backward + ") ORDER BY last DESC",
-		&c.unindexed:  columns + "WHERE last > (SELECT indexed FROM identity) ORDER BY last",
+		&c.unindexed:  columns + "WHERE last > (SELECT position FROM covered) ORDER BY last",
 		&c.streamID:   "SELECT id, EXISTS (SELECT 1 FROM revisions WHERE stream = streams.id) FROM streams WHERE name = ?",
 		&c.streamName: "SELECT name FROM streams WHERE id = ?",
 	}
@@ -170,31 +209,45 @@ func (c *conn) readerStatements() map[*stmt]string {
 func (c *conn) writerStatements() map[*stmt]string {
 	const revision = "SELECT revision FROM revisions WHERE stream = streams.id ORDER BY revision DESC LIMIT 1"
 	return map[*stmt]string{
-		&c.begin:      "BEGIN IMMEDIATE",
-		&c.commit:     "COMMIT",
-		&c.rollback:   "ROLLBACK",
 		&c.findStream: "SELECT id, (" + revision + ") FROM streams WHERE name = ?",
-		&c.index:      "INSERT OR ROLLBACK INTO revisions (stream, revision, position) VALUES (?, ?, ?)",
-		&c.indexMany: "INSERT OR ROLLBACK INTO revisions (stream, revision, position) VALUES " +
-			strings.Repeat("(?, ?, ?), ", indexedAtOnce-1) + "(?, ?, ?)",
-		&c.indexed: "UPDATE identity SET indexed = (SELECT coalesce(max(last), 0) FROM log)",
-		&c.stream:  "INSERT OR ROLLBACK INTO streams (id, name) VALUES (?, ?)",
-		&c.pack:    "INSERT OR ROLLBACK INTO log (last, recorded_at, heads, bodies) VALUES (?, ?, ?, ?)",
+		&c.stream:     "INSERT OR ROLLBACK INTO streams (id, name) VALUES (?, ?)",
+		&c.pack:       "INSERT OR ROLLBACK INTO log (last, recorded_at, heads, bodies) VALUES (?, ?, ?, ?)",
 	}
 }
 
-func (c *conn) prepare(statements map[*stmt]string) error {
-	for to, text := range statements {
-		s, err := c.driver.Prepare(text)
-		if err != nil {
-			return err
+func (c *conn) indexerStatements() map[*stmt]string {
+	const into = "INSERT OR ROLLBACK INTO revisions (stream, revision, position) VALUES "
+	return map[*stmt]string{
+		&c.index:     into + "(?, ?, ?)",
+		&c.indexMany: into + strings.Repeat("(?, ?, ?), ", entriesAtOnce-1) + "(?, ?, ?)",
+		&c.cover:     "UPDATE OR ROLLBACK covered SET position = ?",
+	}
+}
+
+func (c *conn) transactionStatements() map[*stmt]string {
+	return map[*stmt]string{&c.begin: "BEGIN", &c.commit: "COMMIT", &c.rollback: "ROLLBACK"}
+}
+
+// statements are all there are.
+func (c *conn) statements() []map[*stmt]string {
+	return []map[*stmt]string{c.readerStatements(), c.transactionStatements(), c.writerStatements(), c.indexerStatements()}
+}
+
+func (c *conn) prepare(statements ...map[*stmt]string) error {
+	for _, some := range statements {
+		for to, text := range some {
+			s, err := c.driver.Prepare(text)
+			if err != nil {
+				return err
+			}
+			to.Stmt = s
 		}
-		to.Stmt = s
 	}
 	return nil
 }
 
-// atomically does work in one transaction.
+// atomically does work in one transaction. Each file has one connection that writes to it, so a transaction locks nothing
+// beforehand: it would lock both files.
 func (c *conn) atomically(work func() error) error {
 	if _, err := c.begin.exec(); err != nil {
 		return err
@@ -206,56 +259,6 @@ func (c *conn) atomically(work func() error) error {
 	if err != nil {
 		c.rollback.exec() // fails if SQLite has done so already, which is as well
 	}
-	return err
-}
-
-// An entry is a row of the index of revisions.
-type entry struct {
-	stream   int64
-	revision eventstore.Revision
-	position eventstore.Position
-}
-
-// readUnindexed reads what the index lacks from the log.
-func (c *conn) readUnindexed() (missing []entry, err error) {
-	var damaged error
-	err = c.unindexed.each(func(row []driver.Value) (more bool) {
-		more, damaged = unpack(row, eventstore.Forwards, func(it item) (bool, error) {
-			missing = append(missing, entry{it.stream, it.revision, it.position})
-			return true, nil
-		})
-		return more
-	})
-	return missing, errors.Join(err, damaged)
-}
-
-// indexedAtOnce is how many entries one statement writes.
-const indexedAtOnce = 64
-
-// complete adds to the index what it lacks, in the order of the index. It belongs into a transaction.
-func (c *conn) complete(missing []entry) error {
-	missing = slices.SortedFunc(slices.Values(missing), func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.stream, b.stream), cmp.Compare(a.revision, b.revision))
-	})
-	args := make([]driver.Value, 0, 3*indexedAtOnce)
-	for some := range slices.Chunk(missing, indexedAtOnce) {
-		args = args[:0]
-		for _, e := range some {
-			args = append(args, e.stream, int64(e.revision), int64(e.position))
-		}
-		if len(some) == indexedAtOnce {
-			if _, err := c.indexMany.exec(args...); err != nil {
-				return err
-			}
-			continue
-		}
-		for one := range slices.Chunk(args, 3) {
-			if _, err := c.index.exec(one...); err != nil {
-				return err
-			}
-		}
-	}
-	_, err := c.indexed.exec()
 	return err
 }
 
@@ -284,7 +287,7 @@ func (c *conn) readHead() (head eventstore.Position, err error) {
 }
 
 func (c *conn) close() error {
-	for _, statements := range []map[*stmt]string{c.readerStatements(), c.writerStatements()} {
+	for _, statements := range c.statements() {
 		for s := range statements {
 			if s.Stmt != nil {
 				s.Close()

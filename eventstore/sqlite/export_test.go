@@ -12,6 +12,16 @@ func Remember(loose, tail int) (restore func()) {
 	return func() { looseEvents, tailEvents = looseBefore, tailBefore }
 }
 
+// SetMaxIndexPages does the same for the index.
+func (s *Store) SetMaxIndexPages(n int) error {
+	c, err := s.indexing.get(context.Background())
+	if err != nil {
+		return err
+	}
+	defer s.indexing.put(c)
+	return c.run(fmt.Sprintf("PRAGMA lookup.max_page_count = %d", n))
+}
+
 // SetMaxPages makes room on the full disk, or fills it.
 func (s *Store) SetMaxPages(n int) error {
 	c, err := s.writing.get(context.Background())

@@ -1,10 +1,9 @@
 -- The log. Only the writer of this package changes these tables, and it only adds to them.
 
 CREATE TABLE identity (
-	one     INTEGER PRIMARY KEY CHECK (one = 1),
-	log     TEXT    NOT NULL, -- a UUID, made with the file: positions of one log mean nothing in another
-	format  INTEGER NOT NULL, -- of these tables
-	indexed INTEGER NOT NULL  -- position up to which revisions is complete
+	one    INTEGER PRIMARY KEY CHECK (one = 1),
+	log    TEXT    NOT NULL, -- a UUID, made with the file: positions of one log mean nothing in another
+	format INTEGER NOT NULL  -- of these tables
 ) STRICT;
 
 CREATE TABLE streams (
@@ -19,15 +18,6 @@ CREATE TABLE log (
 	heads       BLOB    NOT NULL, -- 56 bytes of text for each event: the view below takes them apart
 	bodies      BLOB    NOT NULL  -- for each event its id (a UUID, 16 bytes), type, data and metadata
 ) STRICT;
-
--- Where a stream's events are. An index of log would touch a page for every event; this is written for some thousand events
--- at once, in order, and so costs a tenth. Until then the writer knows them.
-CREATE TABLE revisions (
-	stream   INTEGER NOT NULL, -- its number
-	revision INTEGER NOT NULL, -- from 0, without gaps
-	position INTEGER NOT NULL,
-	PRIMARY KEY (stream, revision)
-) STRICT, WITHOUT ROWID;
 
 -- The places in a row of log.
 CREATE TABLE places (place INTEGER PRIMARY KEY) STRICT;

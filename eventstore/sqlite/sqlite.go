@@ -2,10 +2,10 @@
 //
 // One goroutine writes. It takes whatever appends are waiting, judges them in order, commits them together with one
 // fsync and hands them to the followers from memory; positions are therefore dense, from 1, in the order of commits.
-// A commit only adds to the end of the table log, several events in a row. The index that finds a stream's events would touch a page for each of
-// them, so it is brought up for thousands at once, and the writer answers from memory for those it lacks. Readers have
-// connections of their own and never hold one while their caller thinks. The file opens with any SQLite tool: the view
-// "events" shows the log with its names.
+// A commit only adds to the end of the table log, several events in a row. The index that finds a stream's events would touch
+// a page for each of them, so another goroutine brings it up for thousands at once, in a file of its own that can be thrown
+// away, and the writer answers from memory for those it lacks. Readers have connections of their own and never hold one
+// while their caller thinks. The file opens with any SQLite tool: the view "events" shows the log with its names.
 package sqlite
 
 import (
@@ -46,10 +46,10 @@ type Store struct {
 	maxBatch int
 	lock     *os.File // nil in memory and for reading only
 
-	writing, reading *pool // one and the same in memory, where a second connection would see a second database
-	tail             *tail // nil for reading only
-	names            *names
-	known            *places // nil for reading only
+	writing, indexing, reading *pool // one and the same in memory, where a second connection would see a second database
+	tail                       *tail // nil for reading only
+	names                      *names
+	known                      *places // nil for reading only
 
 	accepting sync.RWMutex // held for reading while a request enters the queue, so that Close knows the last one
 	closing   bool
@@ -60,7 +60,8 @@ type Store struct {
 var _ eventstore.Store = (*Store)(nil)
 
 // Open opens the log in a file, which it makes if need be, and locks it against every other writer until Close or until
-// the process dies. The lock is an empty file beside it, its name with ".lock" added, which stays.
+// the process dies. The lock is an empty file beside it, its name with ".lock" added, which stays. The index, with ".index",
+// is made anew from the log where it is missing, damaged or another log's: a backup need not have it.
 func Open(path string, opts Options) (*Store, error) {
 	lock, err := lockFile(path + ".lock")
 	if err != nil {
@@ -87,8 +88,8 @@ func OpenMemory() (*Store, error) {
 // OpenReadOnly opens the log in a file, beside its writer or without one. Append gives ErrReadOnly, and Follow looks
 // for news a few times a second.
 func OpenReadOnly(path string) (*Store, error) {
-	s := &Store{writing: newPool(0), reading: newPool(readers), names: newNames()}
-	err := s.reading.fill(func() (*conn, error) { return dialReader(uri(path, "ro")) })
+	s := &Store{writing: newPool(0), indexing: newPool(0), reading: newPool(readers), names: newNames()}
+	err := s.reading.fill(func() (*conn, error) { return dialReader(source{path, "ro"}) })
 	if err != nil {
 		s.disconnect()
 		return nil, fmt.Errorf("open %s: %w", path, explain(err))
@@ -112,13 +113,11 @@ func open(path string, opts Options) (*Store, error) {
 	if s.maxBatch <= 0 {
 		s.maxBatch = maxBatch
 	}
-	name := ":memory:"
-	s.reading = s.writing
+	s.indexing, s.reading = s.writing, s.writing
 	if path != "" {
-		name = uri(path, "rwc")
-		s.reading = newPool(readers)
+		s.indexing, s.reading = newPool(1), newPool(readers)
 	}
-	if err := s.connect(name, opts.MaxPages); err != nil {
+	if err := s.connect(source{path, "rwc"}, opts.MaxPages); err != nil {
 		s.disconnect()
 		return nil, err
 	}
@@ -127,8 +126,8 @@ func open(path string, opts Options) (*Store, error) {
 }
 
 // connect fills the pools, the writer's first since it makes the tables.
-func (s *Store) connect(name string, maxPages int) error {
-	err := s.writing.fill(func() (*conn, error) { return dialWriter(name, maxPages) })
+func (s *Store) connect(at source, maxPages int) error {
+	err := s.writing.fill(func() (*conn, error) { return dialWriter(at, maxPages) })
 	if err != nil {
 		return err
 	}
@@ -142,14 +141,17 @@ func (s *Store) connect(name string, maxPages int) error {
 	if s.reading == s.writing {
 		return nil
 	}
-	return s.reading.fill(func() (*conn, error) { return dialReader(name) })
+	return errors.Join(
+		s.indexing.fill(func() (*conn, error) { return dialIndexer(at) }),
+		s.reading.fill(func() (*conn, error) { return dialReader(at) }),
+	)
 }
 
 // disconnect waits for the connections that are in use and closes all.
 func (s *Store) disconnect() error {
 	err := s.reading.close()
 	if s.writing != s.reading {
-		err = errors.Join(err, s.writing.close())
+		err = errors.Join(err, s.indexing.close(), s.writing.close())
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -343,6 +344,136 @@ func failsAlone(t *testing.T) {
 	}
 }
 
+// TestIndex spoils the file of the index, which is a copy of what the log says.
+func TestIndex(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, path string){
+		"missing": func(t *testing.T, path string) { remove(t, path+".index") },
+		"damaged": func(t *testing.T, path string) { write(t, path+".index", bytes.Repeat([]byte("no database"), 1000)) },
+		"empty":   func(t *testing.T, path string) { write(t, path+".index", nil) },
+		"another log's": func(t *testing.T, path string) {
+			other := newPath(t)
+			store := open(t, other, sqlite.Options{})
+			appends(t, store, "a", eventstore.NoStream, events(1, 10))
+			shut(t, store)
+			copyFile(t, other+".index", path+".index")
+		},
+		"of the log before a backup was put back": func(t *testing.T, path string) {
+			copyFile(t, path, path+".backup")
+			store := open(t, path, sqlite.Options{})
+			appends(t, store, "b", 2, events(5, 10))
+			shut(t, store)
+			copyFile(t, path+".backup", path)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := newPath(t)
+			store := open(t, path, sqlite.Options{})
+			for _, stream := range []string{"a", "b", "c"} {
+				appends(t, store, stream, eventstore.NoStream, events(3, 10))
+			}
+			shut(t, store)
+			spoil(t, path)
+
+			reader, err := sqlite.OpenReadOnly(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			revisions(t, reader, "b", 3)
+			shut(t, reader)
+			store = open(t, path, sqlite.Options{})
+			revisions(t, store, "b", 3)
+			appends(t, store, "b", 2, events(2, 10))
+			shut(t, store)
+			reader, err = sqlite.OpenReadOnly(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			revisions(t, reader, "b", 5)
+			shut(t, reader)
+		})
+	}
+}
+
+// TestIndexWithoutRoom has an index that cannot grow: appends go on while memory holds what it lacks, and again when there is
+// room.
+func TestIndexWithoutRoom(t *testing.T) {
+	t.Cleanup(sqlite.Remember(10, 50))
+	path := newPath(t)
+	store := open(t, path, sqlite.Options{})
+	defer func() { shut(t, store) }()
+	if err := store.SetMaxIndexPages(1); err != nil {
+		t.Fatal(err)
+	}
+	last := eventstore.NoStream
+	for {
+		got, err := store.Append(t.Context(), "a", last, events(1, 10))
+		if err != nil {
+			if !strings.Contains(err.Error(), "write the index") {
+				t.Errorf("the error does not say what failed: %v", err)
+			}
+			break
+		}
+		last = got.Revision
+	}
+	if last < 20 {
+		t.Errorf("appends failed after revision %d already", last)
+	}
+	revisions(t, store, "a", int(last)+1)
+	if err := store.SetMaxIndexPages(1000); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 { // the first may still learn of the failure
+		if got, err := store.Append(t.Context(), "a", last, events(1, 10)); err == nil {
+			last = got.Revision
+		}
+	}
+	if last < 60 {
+		t.Errorf("with room again, appends came to revision %d only", last)
+	}
+	revisions(t, store, "a", int(last)+1)
+}
+
+// revisions reads a stream both ways.
+func revisions(t *testing.T, store *sqlite.Store, stream string, want int) {
+	t.Helper()
+	for way, from := range map[eventstore.Direction]eventstore.Revision{eventstore.Forwards: 0, eventstore.Backwards: eventstore.Last} {
+		var got []eventstore.Revision
+		for e, err := range store.Read(t.Context(), stream, from, way, 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e.Revision)
+		}
+		if way == eventstore.Backwards {
+			slices.Reverse(got)
+		}
+		for i, r := range got {
+			if r != eventstore.Revision(i) {
+				t.Fatalf("stream %s has revisions %v", stream, got)
+			}
+		}
+		if len(got) != want {
+			t.Errorf("stream %s has %d events, want %d", stream, len(got), want)
+		}
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, to, content)
+}
+
 func TestInUse(t *testing.T) {
 	path := newPath(t)
 	store := open(t, path, sqlite.Options{})
@@ -412,6 +543,10 @@ func TestRefusesOtherFiles(t *testing.T) {
 		"another database": {func(t *testing.T, path string) {
 			execute(t, path, "CREATE TABLE mine (x); INSERT INTO mine VALUES (1)")
 		}, "not an event log"},
+		"an older format": {func(t *testing.T, path string) {
+			shut(t, open(t, path, sqlite.Options{}))
+			execute(t, path, "UPDATE identity SET format = 1")
+		}, "before the first release"},
 		"a newer format": {func(t *testing.T, path string) {
 			shut(t, open(t, path, sqlite.Options{}))
 			execute(t, path, "UPDATE identity SET format = format + 1")

@@ -20,13 +20,17 @@ type tail struct {
 	head   eventstore.Position
 	events []eventstore.Recorded // the last ones up to head, without gaps; followers get copies
 	bytes  int
-	loose  map[string][]eventstore.Position // of the events that the index of revisions lacks, by stream; all in the tail
-	more   chan struct{}                    // closed and renewed when events come, closed for good at the end
+	more   chan struct{} // closed and renewed when events come, closed for good at the end
 	closed bool
+
+	// What the index of revisions lacks, by stream: what is being written to it, up to a position, and what came later.
+	handed, loose map[string][]eventstore.Position
+	handedTo      eventstore.Position
+	covered       eventstore.Position // up to which the index is complete; what comes later stays
 }
 
 func newTail(head eventstore.Position) *tail {
-	return &tail{head: head, loose: map[string][]eventstore.Position{}, more: make(chan struct{})}
+	return &tail{head: head, covered: head, loose: map[string][]eventstore.Position{}, more: make(chan struct{})}
 }
 
 func (t *tail) position(ctx context.Context) (eventstore.Position, error) {
@@ -41,35 +45,50 @@ func (t *tail) position(ctx context.Context) (eventstore.Position, error) {
 	return t.head, nil
 }
 
-// add takes over what was committed. Everything is in the index now, or what is added is not.
-func (t *tail) add(events []eventstore.Recorded, indexed bool) {
+// add takes over what was committed, and what the index lacks so far.
+func (t *tail) add(events []eventstore.Recorded) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if indexed {
-		clear(t.loose)
-	} else {
-		for _, e := range events {
-			t.loose[e.Stream] = append(t.loose[e.Stream], e.Position)
-		}
+	for _, e := range events {
+		t.loose[e.Stream] = append(t.loose[e.Stream], e.Position)
 	}
 	t.bytes += size(events)
 	t.events = append(t.events, events...)
 	t.head = events[len(events)-1].Position
-	if indexed && (len(t.events) > tailEvents || t.bytes > tailBytes) {
+	if len(t.events) > tailEvents || t.bytes > tailBytes {
 		t.forget()
 	}
 	close(t.more)
 	t.more = make(chan struct{})
 }
 
-// forget keeps the younger half, in memory of its own so that the older can be freed.
+// forget keeps the younger half, in memory of its own so that the older can be freed. It does nothing before the index has
+// the older half.
 func (t *tail) forget() {
+	lacks := int(t.head - t.covered)
+	if lacks > len(t.events)/2 {
+		return
+	}
 	keep, kept := len(t.events), 0
-	for keep > 0 && len(t.events)-keep < tailEvents/2 && kept < tailBytes/2 {
+	for keep > 0 && (len(t.events)-keep < lacks || len(t.events)-keep < tailEvents/2 && kept < tailBytes/2) {
 		keep--
 		kept += len(t.events[keep].Data) + len(t.events[keep].Meta)
 	}
 	t.events, t.bytes = append(make([]eventstore.Recorded, 0, cap(t.events)), t.events[keep:]...), kept
+}
+
+// handOver says that what the index lacks is about to be written to it.
+func (t *tail) handOver() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.handed, t.handedTo, t.loose = t.loose, t.head, map[string][]eventstore.Position{}
+}
+
+// indexed says that it was written.
+func (t *tail) indexed() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.handed, t.covered = nil, t.handedTo
 }
 
 // after returns the events after a position, which are shared and must be copied for a reader, or else a channel that
@@ -91,7 +110,7 @@ func (t *tail) after(p eventstore.Position) (events []eventstore.Recorded, more 
 func (t *tail) unindexed(stream string) []eventstore.Recorded {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	positions := t.loose[stream]
+	positions := slices.Concat(t.handed[stream], t.loose[stream])
 	if len(positions) == 0 {
 		return nil
 	}

@@ -15,12 +15,6 @@ import (
 // knownStreams is of how many streams, at least, it is remembered where they stand.
 const knownStreams = 1 << 16
 
-// How much the index of revisions may lack before a commit brings it up. More would cost less for each event and make
-// that one commit longer.
-var looseEvents = 8192 // a variable for the tests' sake
-
-const looseBytes = 8 << 20
-
 // A request is an append that waits for the writer. Its events are its own.
 type request struct {
 	stream   string
@@ -132,10 +126,9 @@ func (p *places) forget(batch []*request) {
 // A writer is what the writing goroutine alone knows.
 type writer struct {
 	*Store
-	head  eventstore.Position
-	loose []entry // what the index of revisions lacks
-	bytes int     // of these events
-	spare []*pack // to be used again
+	head    eventstore.Position
+	indexer indexer
+	spare   []*pack // to be used again
 
 	// Of the batch at hand:
 	conn    *conn
@@ -150,7 +143,7 @@ type writer struct {
 // write is the writing goroutine. It ends when the queue is closed and empty.
 func (s *Store) write() {
 	defer close(s.written)
-	w := &writer{Store: s, head: s.tail.head, places: map[string]place{}}
+	w := &writer{Store: s, head: s.tail.head, indexer: newIndexer(s), places: map[string]place{}}
 	var batch []*request
 	for r := range s.requests {
 		// The callers that the last commit woke get to run and queue up first. A timer instead would only cost time.
@@ -159,15 +152,7 @@ func (s *Store) write() {
 		w.carryOut(batch)
 		clear(batch)
 	}
-	w.leave()
-}
-
-// leave completes the index, so that a file at rest is whole. If that fails, the next opening does it.
-func (w *writer) leave() {
-	if c, err := w.writing.get(context.Background()); err == nil {
-		c.atomically(func() error { return c.complete(w.loose) })
-		w.writing.put(c)
-	}
+	w.indexer.leave()
 }
 
 // drain adds what is waiting, as far as one commit may take it.
@@ -191,23 +176,23 @@ func (s *Store) drain(batch []*request) []*request {
 // transaction fails, it fails for all of them, and nothing is left of it here.
 func (w *writer) carryOut(batch []*request) {
 	w.now = time.Now().UTC().Truncate(time.Microsecond)
-	before := len(w.loose)
-	indexed, err := w.transact(batch)
+	err := w.indexer.keepUp()
+	before := len(w.indexer.loose)
+	if err == nil {
+		err = w.transact(batch)
+	}
 	if err != nil {
 		err = fmt.Errorf("append to the event log: %w", explain(err))
-		w.loose = w.loose[:before]
+		w.indexer.loose = w.indexer.loose[:before]
 		w.known.forget(batch)
 		for _, r := range batch {
 			r.answer <- answer{err: err}
 		}
 	} else {
 		w.head += eventstore.Position(len(w.written))
-		w.bytes += size(w.written)
-		if indexed {
-			w.loose, w.bytes = w.loose[:0], 0
-		}
+		w.indexer.bytes += size(w.written)
 		if len(w.written) > 0 {
-			w.tail.add(w.written, indexed)
+			w.tail.add(w.written)
 		}
 		w.known.put(w.places)
 		for i, r := range batch {
@@ -226,38 +211,34 @@ func (w *writer) carryOut(batch []*request) {
 	w.written, w.packs, w.founded, w.answers = w.written[:0], w.packs[:0], w.founded[:0], w.answers[:0]
 }
 
-// transact judges the requests in order, each seeing what those before it write, writes what was accepted, and says
-// whether the index is complete.
-func (w *writer) transact(batch []*request) (indexed bool, err error) {
+// transact judges the requests in order, each seeing what those before it write, and writes what was accepted.
+func (w *writer) transact(batch []*request) error {
 	c, err := w.writing.get(context.Background())
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer w.writing.put(c)
 	w.conn = c
 	for _, r := range batch {
 		a, err := w.judge(r)
 		if err != nil {
-			return false, err
+			return err
 		}
 		w.answers = append(w.answers, a)
 	}
 	if len(w.packs) == 0 {
-		return false, nil
+		return nil
 	}
-	if indexed = w.isDue(); !indexed && len(w.packs) == 1 && len(w.founded) == 0 {
-		return false, w.insert() // one statement is a transaction by itself
+	if len(w.packs) == 1 && len(w.founded) == 0 {
+		return w.insert() // one statement is a transaction by itself
 	}
-	return indexed, c.atomically(func() error {
+	return c.atomically(func() error {
 		for _, stream := range w.founded {
 			if _, err := c.stream.exec(w.places[stream].id, stream); err != nil {
 				return err
 			}
 		}
-		if err := w.insert(); err != nil || !indexed {
-			return err
-		}
-		return c.complete(w.loose)
+		return w.insert()
 	})
 }
 
@@ -297,7 +278,7 @@ func (w *writer) judge(r *request) (answer, error) {
 			Stream: r.stream, Revision: p.revision, Position: position, RecordedAt: w.now,
 		})
 		w.pack(e).add(p.id, p.revision, e)
-		w.loose = append(w.loose, entry{p.id, p.revision, position})
+		w.indexer.loose = append(w.indexer.loose, entry{p.id, p.revision, position})
 	}
 	w.places[r.stream] = p
 	return answer{appended: eventstore.Appended{Revision: p.revision, Position: position}}, nil
@@ -369,9 +350,4 @@ func (w *writer) repeated(r *request, p place) (answer, error) {
 		position = found[at].Position
 	}
 	return answer{appended: eventstore.Appended{Revision: r.expected + n, Position: position}}, nil
-}
-
-// isDue says whether the index lacks so much, this batch included, that it should be completed.
-func (w *writer) isDue() bool {
-	return len(w.loose) >= looseEvents || w.bytes+size(w.written) >= looseBytes
 }
