@@ -62,7 +62,7 @@ func breakFile(t *testing.T, path, elsewhere string, flag int) (repair func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := map[int]int{}
+	var fds []int // all of them first: a copy made here is a descriptor of the file too
 	for _, link := range links {
 		if target, err := os.Readlink(link); err != nil || target != path {
 			continue
@@ -71,15 +71,19 @@ func breakFile(t *testing.T, path, elsewhere string, flag int) (repair func()) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		fds = append(fds, fd)
+	}
+	if len(fds) == 0 {
+		t.Fatalf("%s is not open", path)
+	}
+	kept := map[int]int{}
+	for _, fd := range fds {
 		if kept[fd], err = syscall.Dup(fd); err != nil {
 			t.Fatal(err)
 		}
 		if err := syscall.Dup3(int(other.Fd()), fd, syscall.O_CLOEXEC); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if len(kept) == 0 {
-		t.Fatalf("%s is not open", path)
 	}
 	return func() {
 		for fd, file := range kept {
