@@ -1,0 +1,61 @@
+package main
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"daybook/internal/testdisk"
+)
+
+// TestFailingDisk has each of the databases fail under the server for a while. What cannot be kept is refused, what was
+// answered is there afterwards, questions are answered on, and the server goes on by itself when the disk does.
+func TestFailingDisk(t *testing.T) {
+	for _, file := range []string{"events.db", "vault.db", "readmodels-*.db"} {
+		for _, failing := range testdisk.Failures {
+			t.Run(file+" "+failing.Name, func(t *testing.T) {
+				folder := t.TempDir()
+				c := mustServe(t, folder)
+				kept := []string{c.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Before"}).id(t)}
+				c.caughtUp(t)
+				paths, err := filepath.Glob(filepath.Join(folder, file+"-wal"))
+				if err != nil || len(paths) != 1 {
+					t.Fatalf("%s: %v, %v", file, paths, err)
+				}
+				repair := failing.Break(t, paths[0])
+				for range 3 {
+					a, err := c.try(t.Context(), "POST", "/v1/contacts", map[string]any{"name": "Meanwhile"})
+					if err != nil {
+						t.Fatal(err)
+					}
+					switch a.status {
+					case http.StatusCreated:
+						kept = append(kept, a.id(t))
+					case http.StatusServiceUnavailable:
+						if body := string(a.body); !strings.Contains(body, `"unavailable"`) || strings.Contains(body, "SQL") || strings.Contains(body, folder) {
+							t.Errorf("the refusal says %s", a)
+						}
+					default:
+						t.Errorf("got %s", a)
+					}
+				}
+				if accepted := len(kept) - 1; strings.HasPrefix(file, "events") && accepted > 0 {
+					t.Errorf("%d commands were accepted that no disk has", accepted)
+				} else if strings.HasPrefix(file, "readmodels") && accepted != 3 {
+					t.Errorf("%d commands of 3 were accepted, which needs no read model", accepted)
+				}
+				c.get(t, "/healthz")
+				repair()
+
+				kept = append(kept, c.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "After"}).id(t))
+				c.caughtUp(t)
+				for _, id := range kept {
+					c.get(t, "/v1/contacts/"+id)
+				}
+				c.get(t, "/readyz")
+				inProcess.must(t, 0, "verify", "--data", folder)
+			})
+		}
+	}
+}
