@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"daybook/eventstore"
+	"daybook/eventstore/recent"
 )
 
 const (
@@ -260,14 +261,14 @@ func (p *page) take(row []driver.Value) (more bool) {
 // names keeps the names of streams, which the log knows by number.
 type names struct {
 	mu    sync.Mutex
-	known *recent[int64, string]
+	known *recent.Map[int64, string]
 }
 
-func newNames() *names { return &names{known: newRecent[int64, string](knownStreams / 2)} }
+func newNames() *names { return &names{known: recent.New[int64, string](knownStreams / 2)} }
 
 func (n *names) find(c *conn, id int64) (string, error) {
 	n.mu.Lock()
-	name, ok := n.known.get(id)
+	name, ok := n.known.Get(id)
 	n.mu.Unlock()
 	if ok {
 		return name, nil
@@ -280,7 +281,7 @@ func (n *names) find(c *conn, id int64) (string, error) {
 		return "", err
 	}
 	n.mu.Lock()
-	n.known.put(id, name)
+	n.known.Put(id, name)
 	n.mu.Unlock()
 	return name, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/eventstore"
+	"daybook/eventstore/group"
 )
 
 // Options are what a file is opened with. The zero value is right for a server.
@@ -29,10 +30,7 @@ type Options struct {
 	MaxBatch int
 }
 
-const (
-	maxBatch = 512 // appends in one commit
-	readers  = 4   // connections
-)
+const readers = 4 // connections
 
 // Errors of this backend.
 var (
@@ -42,19 +40,17 @@ var (
 
 // A Store is one log, in a file or in memory. It owns its connections, its lock and its writer.
 type Store struct {
-	id       uuid.UUID
-	maxBatch int
-	lock     *os.File // nil in memory and for reading only
+	id   uuid.UUID
+	lock *os.File // nil in memory and for reading only
 
 	writing, indexing, reading *pool // one and the same in memory, where a second connection would see a second database
 	tail                       *tail // nil for reading only
 	names                      *names
 	known                      *places // nil for reading only
 
-	accepting sync.RWMutex // held for reading while a request enters the queue, so that Close knows the last one
-	closing   bool
-	requests  chan *request
-	written   chan struct{} // closed when the last request has been answered
+	queue   *group.Queue  // nil for reading only
+	written chan struct{} // closed when the last request has been answered
+	closed  sync.Once
 }
 
 var _ eventstore.Store = (*Store)(nil)
@@ -103,15 +99,11 @@ func OpenReadOnly(path string) (*Store, error) {
 // open opens a file, or memory if path is empty, and starts the writer.
 func open(path string, opts Options) (*Store, error) {
 	s := &Store{
-		maxBatch: opts.MaxBatch,
-		writing:  newPool(1),
-		names:    newNames(),
-		known:    newPlaces(),
-		requests: make(chan *request, maxBatch),
-		written:  make(chan struct{}),
-	}
-	if s.maxBatch <= 0 {
-		s.maxBatch = maxBatch
+		writing: newPool(1),
+		names:   newNames(),
+		known:   newPlaces(),
+		queue:   group.NewQueue(opts.MaxBatch),
+		written: make(chan struct{}),
 	}
 	s.indexing, s.reading = s.writing, s.writing
 	if path != "" {
@@ -173,16 +165,14 @@ func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 func (s *Store) ID() uuid.UUID { return s.id }
 
 // Close implements eventstore.Store. A second Close does nothing.
-func (s *Store) Close() error {
-	s.accepting.Lock()
-	again := s.closing
-	s.closing = true
-	s.accepting.Unlock()
-	if again {
-		return nil
-	}
-	if s.requests != nil {
-		close(s.requests)
+func (s *Store) Close() (err error) {
+	s.closed.Do(func() { err = s.close() })
+	return err
+}
+
+func (s *Store) close() error {
+	if s.queue != nil {
+		s.queue.Close()
 		<-s.written
 		s.tail.close()
 	}

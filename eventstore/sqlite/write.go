@@ -1,85 +1,28 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
 
 	"daybook/eventstore"
+	"daybook/eventstore/group"
+	"daybook/eventstore/recent"
 )
 
 // knownStreams is of how many streams, at least, it is remembered where they stand.
 const knownStreams = 1 << 16
 
-// A request is an append that waits for the writer. Its events are its own.
-type request struct {
-	stream   string
-	expected eventstore.Revision
-	events   []eventstore.Event
-	size     int
-	answer   chan answer // has room for the one answer, so that the writer never waits for a caller who has left
-}
-
-type answer struct {
-	appended eventstore.Appended
-	err      error
-}
-
 // Append implements eventstore.Store.
 func (s *Store) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
-	if err := eventstore.Check(stream, events); err != nil {
-		return eventstore.Appended{}, err
+	if s.queue == nil {
+		return eventstore.Appended{}, cmp.Or(eventstore.Check(stream, events), ErrReadOnly)
 	}
-	if s.requests == nil {
-		return eventstore.Appended{}, ErrReadOnly
-	}
-	r := &request{stream: stream, expected: expected, answer: make(chan answer, 1)}
-	r.events, r.size = own(events)
-	if err := s.accept(ctx, r); err != nil {
-		return eventstore.Appended{}, err
-	}
-	select {
-	case a := <-r.answer:
-		return a.appended, a.err
-	case <-ctx.Done():
-		return eventstore.Appended{}, ctx.Err()
-	}
-}
-
-// accept puts a request in the queue.
-func (s *Store) accept(ctx context.Context, r *request) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.accepting.RLock()
-	defer s.accepting.RUnlock()
-	if s.closing {
-		return eventstore.ErrClosed
-	}
-	select {
-	case s.requests <- r:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// own copies events, since a caller who left early may use his memory again before the writer comes to it.
-func own(events []eventstore.Event) ([]eventstore.Event, int) {
-	size := 0
-	for _, e := range events {
-		size += e.Size()
-	}
-	memory := make(arena, 0, size)
-	events = slices.Clone(events)
-	for i := range events {
-		events[i].Data, events[i].Meta = memory.copy(events[i].Data), memory.copy(events[i].Meta)
-	}
-	return events, size
+	return s.queue.Append(ctx, stream, expected, events)
 }
 
 // A place is where a stream stands.
@@ -92,10 +35,10 @@ type place struct {
 // is not there.
 type places struct {
 	mu    sync.Mutex
-	known *recent[string, place]
+	known *recent.Map[string, place]
 }
 
-func newPlaces() *places { return &places{known: newRecent[string, place](knownStreams)} }
+func newPlaces() *places { return &places{known: recent.New[string, place](knownStreams)} }
 
 // find may be called of nothing, which knows nothing.
 func (p *places) find(stream string) (place, bool) {
@@ -104,22 +47,22 @@ func (p *places) find(stream string) (place, bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.known.get(stream)
+	return p.known.Get(stream)
 }
 
 func (p *places) put(changed map[string]place) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for stream, at := range changed {
-		p.known.put(stream, at)
+		p.known.Put(stream, at)
 	}
 }
 
-func (p *places) forget(batch []*request) {
+func (p *places) forget(batch []*group.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range batch {
-		p.known.forget(r.stream)
+		p.known.Forget(r.Stream)
 	}
 }
 
@@ -137,44 +80,20 @@ type writer struct {
 	packs   []*pack          // written, as rows of the log
 	places  map[string]place // of the streams that it touches, as its transaction sees them
 	founded []string         // streams whose first event is in written
-	answers []answer
+	answers []group.Answer
 }
 
 // write is the writing goroutine. It ends when the queue is closed and empty.
 func (s *Store) write() {
 	defer close(s.written)
 	w := &writer{Store: s, head: s.tail.head, indexer: newIndexer(s), places: map[string]place{}}
-	var batch []*request
-	for r := range s.requests {
-		// The callers that the last commit woke get to run and queue up first. A timer instead would only cost time.
-		runtime.Gosched()
-		batch = s.drain(append(batch[:0], r))
-		w.carryOut(batch)
-		clear(batch)
-	}
+	s.queue.Batches(w.carryOut)
 	w.indexer.leave()
-}
-
-// drain adds what is waiting, as far as one commit may take it.
-func (s *Store) drain(batch []*request) []*request {
-	for size := batch[0].size; len(batch) < s.maxBatch && size < eventstore.MaxAppendSize; {
-		select {
-		case r, ok := <-s.requests:
-			if !ok {
-				return batch
-			}
-			batch = append(batch, r)
-			size += r.size
-		default:
-			return batch
-		}
-	}
-	return batch
 }
 
 // carryOut writes a batch in one transaction, hands the events to the followers and answers the callers. If the
 // transaction fails, it fails for all of them, and nothing is left of it here.
-func (w *writer) carryOut(batch []*request) {
+func (w *writer) carryOut(batch []*group.Request) {
 	w.now = time.Now().UTC().Truncate(time.Microsecond)
 	err := w.indexer.keepUp()
 	before := len(w.indexer.loose)
@@ -186,7 +105,7 @@ func (w *writer) carryOut(batch []*request) {
 		w.indexer.loose = w.indexer.loose[:before]
 		w.known.forget(batch)
 		for _, r := range batch {
-			r.answer <- answer{err: err}
+			r.Answer(group.Answer{Err: err})
 		}
 	} else {
 		w.head += eventstore.Position(len(w.written))
@@ -196,7 +115,7 @@ func (w *writer) carryOut(batch []*request) {
 		}
 		w.known.put(w.places)
 		for i, r := range batch {
-			r.answer <- w.answers[i]
+			r.Answer(w.answers[i])
 		}
 	}
 	for _, p := range w.packs {
@@ -212,7 +131,7 @@ func (w *writer) carryOut(batch []*request) {
 }
 
 // transact judges the requests in order, each seeing what those before it write, and writes what was accepted.
-func (w *writer) transact(batch []*request) error {
+func (w *writer) transact(batch []*group.Request) error {
 	c, err := w.writing.get(context.Background())
 	if err != nil {
 		return err
@@ -256,32 +175,32 @@ func (w *writer) insert() error {
 
 // judge adds a request's events to what the batch writes, or refuses them. An error is the batch's; the request's own is
 // in the answer.
-func (w *writer) judge(r *request) (answer, error) {
-	p, err := w.find(r.stream)
+func (w *writer) judge(r *group.Request) (group.Answer, error) {
+	p, err := w.find(r.Stream)
 	if err != nil {
-		return answer{}, err
+		return group.Answer{}, err
 	}
-	if p.revision != r.expected {
+	if p.revision != r.Expected {
 		return w.repeated(r, p)
 	}
 	position := w.head + eventstore.Position(len(w.written))
 	if p.id == 0 {
 		p.id = int64(position) + 1
-		w.founded = append(w.founded, r.stream)
+		w.founded = append(w.founded, r.Stream)
 	}
-	for i := range r.events {
-		e := &r.events[i]
+	for i := range r.Events {
+		e := &r.Events[i]
 		p.revision++
 		position++
 		w.written = append(w.written, eventstore.Recorded{
 			ID: e.ID, Type: e.Type, Data: e.Data, Meta: e.Meta,
-			Stream: r.stream, Revision: p.revision, Position: position, RecordedAt: w.now,
+			Stream: r.Stream, Revision: p.revision, Position: position, RecordedAt: w.now,
 		})
 		w.pack(e).add(p.id, p.revision, e)
 		w.indexer.loose = append(w.indexer.loose, entry{p.id, p.revision, position})
 	}
-	w.places[r.stream] = p
-	return answer{appended: eventstore.Appended{Revision: p.revision, Position: position}}, nil
+	w.places[r.Stream] = p
+	return group.Answer{Appended: eventstore.Appended{Revision: p.revision, Position: position}}, nil
 }
 
 // pack returns the pack that an event goes to.
@@ -327,27 +246,27 @@ func (w *writer) find(stream string) (place, error) {
 }
 
 // repeated tells the retry of an append that succeeded from a conflict, by the ids of what follows the expected revision.
-func (w *writer) repeated(r *request, p place) (answer, error) {
-	conflict := answer{err: &eventstore.ConflictError{Stream: r.stream, Expected: r.expected, Actual: p.revision}}
-	n := eventstore.Revision(len(r.events))
-	if r.expected < eventstore.NoStream || r.expected > p.revision-n {
+func (w *writer) repeated(r *group.Request, p place) (group.Answer, error) {
+	conflict := group.Answer{Err: &eventstore.ConflictError{Stream: r.Stream, Expected: r.Expected, Actual: p.revision}}
+	n := eventstore.Revision(len(r.Events))
+	if r.Expected < eventstore.NoStream || r.Expected > p.revision-n {
 		return conflict, nil
 	}
 	// The events are in the index, or committed and not in it yet, or written by this batch.
-	before := pageOf(r.stream, p.id, r.expected+1, eventstore.Forwards, len(r.events))
+	before := pageOf(r.Stream, p.id, r.Expected+1, eventstore.Forwards, len(r.Events))
 	before.whole = true
-	if err := before.read(w.conn.forwards, p.id, int64(r.expected+1), int64(n)); err != nil {
-		return answer{}, err
+	if err := before.read(w.conn.forwards, p.id, int64(r.Expected+1), int64(n)); err != nil {
+		return group.Answer{}, err
 	}
-	found := slices.Concat(before.events, w.tail.unindexed(r.stream), w.written)
+	found := slices.Concat(before.events, w.tail.unindexed(r.Stream), w.written)
 	var position eventstore.Position
-	for i, e := range r.events {
-		revision := r.expected + 1 + eventstore.Revision(i)
-		at := slices.IndexFunc(found, func(f eventstore.Recorded) bool { return f.Revision == revision && f.Stream == r.stream })
+	for i, e := range r.Events {
+		revision := r.Expected + 1 + eventstore.Revision(i)
+		at := slices.IndexFunc(found, func(f eventstore.Recorded) bool { return f.Revision == revision && f.Stream == r.Stream })
 		if at < 0 || found[at].ID != e.ID {
 			return conflict, nil
 		}
 		position = found[at].Position
 	}
-	return answer{appended: eventstore.Appended{Revision: r.expected + n, Position: position}}, nil
+	return group.Answer{Appended: eventstore.Appended{Revision: r.Expected + n, Position: position}}, nil
 }
