@@ -30,7 +30,7 @@ var rooms = map[string][]string{
 var values = []string{"daybook/domain", "daybook/domain/agent", "daybook/domain/role", "daybook/domain/tag", "daybook/domain/ticket"}
 
 // backends are the rooms that know a technology; only the program and the bench may name one.
-var backends = []string{"daybook/eventstore/sqlite", "daybook/eventstore/storetest"}
+var backends = []string{"daybook/eventstore/sqlite", "daybook/eventstore/postgres", "daybook/eventstore/esdb", "daybook/eventstore/esdb/esdbtest", "daybook/eventstore/storetest"}
 
 func TestRooms(t *testing.T) {
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {

@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -127,8 +129,8 @@ var (
 	ErrNotFound = errors.New("stream not found")
 	ErrEmpty    = errors.New("an append needs at least one event")
 	ErrNoID     = errors.New("an event needs an id")
-	ErrNoType   = errors.New("an event needs a type")
-	ErrNoName   = fmt.Errorf("a stream needs a name of 1 to %d bytes", MaxStreamName)
+	ErrNoType   = errors.New("an event needs a type, in UTF-8 without a NUL")
+	ErrNoName   = fmt.Errorf("a stream needs a name of 1 to %d bytes, in UTF-8 without a NUL", MaxStreamName)
 	ErrClosed   = errors.New("the event store is closed")
 	ErrAhead    = errors.New("the position is ahead of the log: it comes from another log, or the log was restored from an older backup")
 )
@@ -154,9 +156,14 @@ func (e *TooLargeError) Error() string {
 		e.Events, e.Bytes, MaxAppendEvents, MaxAppendSize)
 }
 
+// isName says whether every backend can keep a text as it is.
+func isName(s string) bool {
+	return s != "" && utf8.ValidString(s) && !strings.Contains(s, "\x00")
+}
+
 // Check refuses what no store may take. Backends call it first.
 func Check(stream string, events []Event) error {
-	if stream == "" || len(stream) > MaxStreamName {
+	if !isName(stream) || len(stream) > MaxStreamName {
 		return ErrNoName
 	}
 	if len(events) == 0 {
@@ -167,7 +174,7 @@ func Check(stream string, events []Event) error {
 		if e.ID == uuid.Nil {
 			return ErrNoID
 		}
-		if e.Type == "" {
+		if !isName(e.Type) {
 			return ErrNoType
 		}
 		size += e.Size()

@@ -174,6 +174,11 @@ var appendCases = []testCase{
 		d.refuses(stream, eventstore.NoStream, noID, eventstore.ErrNoID)
 		d.refuses(stream, eventstore.NoStream, noType, eventstore.ErrNoType)
 		d.refuses("", eventstore.NoStream, events(1), eventstore.ErrNoName)
+		for _, bad := range []string{"a\x00b", "a\xff"} {
+			noType[0].Type = bad
+			d.refuses(stream, eventstore.NoStream, noType, eventstore.ErrNoType)
+			d.refuses(d.mine+bad, eventstore.NoStream, events(1), eventstore.ErrNoName)
+		}
 		d.refuses(d.mine+strings.Repeat("x", eventstore.MaxStreamName), eventstore.NoStream, events(1), eventstore.ErrNoName)
 		longest := d.mine + strings.Repeat("x", eventstore.MaxStreamName-len(d.mine))
 		given := events(1)

@@ -1,0 +1,10 @@
+package postgres
+
+import "time"
+
+// Silence sets how long a server may owe an answer, until restored.
+func Silence(d time.Duration) (restore func()) {
+	before := silence
+	silence = d
+	return func() { silence = before }
+}

@@ -1,0 +1,208 @@
+// Package postgres keeps events in a PostgreSQL database, which several processes may share.
+//
+// Each process has one goroutine that writes: it takes whatever appends are waiting, judges them in order and commits them
+// together, in one statement. It numbers the events itself, so positions are dense, from 1, in the order of commits. Only
+// the process that holds the lease commits; any other that wants to write takes the lease over as soon as it is old enough,
+// and the lease's epoch, which each commit proves, refuses whoever had it before, however long he slept.
+// Followers read pages from the database, told by NOTIFY that there are new ones; lest it be lost, they look every second.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"daybook/eventstore"
+	"daybook/eventstore/group"
+)
+
+// format is the version of schema.sql. A log with another one is refused.
+const format = 1
+
+//go:embed schema.sql
+var schema string
+
+// Options are what a log is opened with. The zero value is right for a server.
+type Options struct {
+	// Schema is where the tables are, "eventlog" unless told. It is made if it is not there.
+	Schema string
+	// MaxBatch is how many appends may share one commit, group.MaxBatch unless told.
+	MaxBatch int
+}
+
+const connections = 8 // at most, besides the one that listens
+
+// silence is after how long a server that owes an answer is taken for dead.
+var silence = 15 * time.Second // a variable for the tests' sake
+
+// A Store is one log, which other processes may have open too. It owns its connections and its writer.
+type Store struct {
+	id       uuid.UUID
+	db       *sqlx.DB
+	queue    *group.Queue
+	written  chan struct{} // closed when the last request has been answered
+	news     *news
+	listener *pq.Listener
+	heard    chan struct{} // closed when nobody listens any more
+
+	closing context.Context // ends with Close
+	close   context.CancelFunc
+	closed  sync.Once
+}
+
+var _ eventstore.Store = (*Store)(nil)
+
+// Open opens the log in the database that a URL names (postgres://…, as lib/pq reads it), and makes its tables if need be.
+func Open(ctx context.Context, database string, opts Options) (*Store, error) {
+	s, err := open(ctx, database, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open the event log in PostgreSQL: %w", err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, database string, opts Options) (*Store, error) {
+	name := opts.Schema
+	if name == "" {
+		name = "eventlog"
+	}
+	within, err := inSchema(database, name)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := pq.NewConnector(within)
+	if err != nil {
+		return nil, err
+	}
+	connector.Dialer(dialer{})
+	s := &Store{
+		db:      sqlx.NewDb(sql.OpenDB(connector), "postgres"),
+		queue:   group.NewQueue(opts.MaxBatch),
+		written: make(chan struct{}),
+		news:    newNews(),
+		heard:   make(chan struct{}),
+	}
+	s.db.SetMaxOpenConns(connections)
+	s.db.SetMaxIdleConns(connections)
+	if err := s.create(ctx, name); err != nil {
+		s.db.Close()
+		return nil, err
+	}
+	s.closing, s.close = context.WithCancel(context.Background())
+	s.listener = pq.NewListener(within, 100*time.Millisecond, 5*time.Second, nil)
+	go s.listen(name)
+	go s.write()
+	return s, nil
+}
+
+// inSchema makes a URL whose connections find the tables of a schema.
+func inSchema(database, schema string) (string, error) {
+	u, err := url.Parse(database)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return "", errors.New("the database's address has to be a URL, like postgres://user@host:5432/database?sslmode=require")
+	}
+	q := u.Query()
+	q.Set("search_path", pq.QuoteIdentifier(schema))
+	if !q.Has("connect_timeout") {
+		q.Set("connect_timeout", "5")
+	}
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+// create makes the tables if there are none, and learns which log this is.
+func (s *Store) create(ctx context.Context, name string) error {
+	tx, err := s.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	var isNew bool
+	if err := tx.GetContext(ctx, &isNew, "SELECT to_regclass('identity') IS NULL FROM pg_advisory_xact_lock(hashtext('daybook'))"); err != nil {
+		return err
+	}
+	if isNew {
+		if _, err := tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pq.QuoteIdentifier(name)+";"+schema); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "INSERT INTO lease VALUES (true, 0, '-infinity')"); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "INSERT INTO identity VALUES (true, $1, $2)", uuid.New(), format); err != nil {
+			return err
+		}
+	}
+	var found struct {
+		Log    uuid.UUID
+		Format int
+	}
+	if err := tx.GetContext(ctx, &found, "SELECT log, format FROM identity"); err != nil {
+		return err
+	}
+	if found.Format != format {
+		return fmt.Errorf("the log has format %d, and this program knows format %d: another version of it wrote it", found.Format, format)
+	}
+	s.id = found.Log
+	return tx.Commit()
+}
+
+// ID implements eventstore.Store.
+func (s *Store) ID() uuid.UUID { return s.id }
+
+// Append implements eventstore.Store. What the database's loss leaves open it settles itself, for a while.
+func (s *Store) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
+	return s.queue.Append(ctx, stream, expected, events)
+}
+
+// Close implements eventstore.Store. A second Close does nothing.
+func (s *Store) Close() (err error) {
+	s.closed.Do(func() {
+		s.queue.Close()
+		<-s.written
+		s.close()
+		err = errors.Join(s.listener.Close(), s.db.Close())
+		<-s.heard
+		if err != nil {
+			err = fmt.Errorf("close the event log in PostgreSQL: %w", err)
+		}
+	})
+	return err
+}
+
+// A dialer connects to the server such that silence ends a connection: the driver itself would wait for ever for a server
+// that is gone without a word.
+type dialer struct{ net.Dialer }
+
+func (d dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialTimeout(network, address, 0)
+}
+
+func (d dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	d.Timeout = timeout
+	c, err := d.Dialer.Dial(network, address)
+	return conn{c}, err
+}
+
+func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := d.Dialer.DialContext(ctx, network, address)
+	return conn{c}, err
+}
+
+type conn struct{ net.Conn }
+
+func (c conn) Read(b []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(silence)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}

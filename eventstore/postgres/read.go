@@ -1,0 +1,226 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+)
+
+const (
+	pageEvents = 1024    // read at once, at most
+	pageBytes  = 4 << 20 // of data and metadata, after which a page ends
+)
+
+const (
+	columns   = "SELECT position, stream, revision, id, type, data, meta, recorded_at FROM events "
+	forwards  = columns + "WHERE stream = $1 AND revision >= $2 ORDER BY revision LIMIT $3"
+	backwards = columns + "WHERE stream = $1 AND revision <= $2 ORDER BY revision DESC LIMIT $3"
+	following = columns + "WHERE position > $1 ORDER BY position LIMIT $2"
+	askHead   = "SELECT coalesce(max(position), 0) FROM events"
+)
+
+// A row is one of the table events.
+type row struct {
+	Position   int64
+	Stream     string
+	Revision   int64
+	ID         uuid.UUID
+	Type       string
+	Data       []byte
+	Meta       []byte
+	RecordedAt time.Time `db:"recorded_at"`
+}
+
+func (r row) event() eventstore.Recorded {
+	return eventstore.Recorded{
+		ID: r.ID, Type: r.Type, Data: r.Data, Meta: r.Meta, Stream: r.Stream,
+		Revision: eventstore.Revision(r.Revision), Position: eventstore.Position(r.Position), RecordedAt: r.RecordedAt.UTC(),
+	}
+}
+
+// Read implements eventstore.Store. It reads pages, so that a long stream needs little memory and a slow reader no connection.
+func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, limit int) iter.Seq2[eventstore.Recorded, error] {
+	return func(yield func(eventstore.Recorded, error) bool) {
+		if from == eventstore.Last && way == eventstore.Forwards {
+			way, limit = eventstore.Backwards, 1
+		}
+		question, step := forwards, eventstore.Revision(1)
+		if way == eventstore.Backwards {
+			question, step = backwards, -1
+		}
+		for first, left := true, limit; limit <= 0 || left > 0; first = false {
+			n := pageEvents
+			if limit > 0 {
+				n = min(n, left)
+			}
+			p, err := s.page(ctx, question, stream, int64(from), n)
+			if err == nil && first && len(p.events) == 0 {
+				err = s.mustExist(ctx, stream)
+			}
+			if err != nil {
+				yield(eventstore.Recorded{}, s.explain(ctx, "read stream "+stream, err))
+				return
+			}
+			for _, e := range p.events {
+				if err := ctx.Err(); err != nil {
+					yield(eventstore.Recorded{}, err)
+					return
+				}
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if !p.more && len(p.events) < n {
+				return
+			}
+			left -= len(p.events)
+			from = p.events[len(p.events)-1].Revision + step
+		}
+	}
+}
+
+// mustExist tells a stream without events from one that has none where they were asked for.
+func (s *Store) mustExist(ctx context.Context, stream string) error {
+	_, err := answered(ctx, func() (any, error) {
+		var exists bool
+		err := s.db.GetContext(ctx, &exists, "SELECT EXISTS (SELECT FROM events WHERE stream = $1)", stream)
+		if err == nil && !exists {
+			err = eventstore.ErrNotFound
+		}
+		return nil, err
+	})
+	return err
+}
+
+// Follow implements eventstore.Store.
+func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+	return func(yield func([]eventstore.Recorded, error) bool) {
+		head, err := s.Head(ctx)
+		if err == nil && after > head {
+			err = eventstore.ErrAhead
+		}
+		for caughtUp := false; err == nil; {
+			more := s.news.wait() // before asking, so that nothing is missed
+			var p page
+			if p, err = s.page(ctx, following, int64(after), pageEvents); err == nil {
+				err = p.follows(after)
+			}
+			if err != nil {
+				err = s.explain(ctx, fmt.Sprintf("read the event log after %d", after), err)
+				break
+			}
+			after += eventstore.Position(len(p.events))
+			if len(p.events) > 0 || !caughtUp {
+				caughtUp = caughtUp || len(p.events) == 0
+				if !yield(p.events, nil) {
+					return
+				}
+			}
+			if len(p.events) == 0 {
+				select {
+				case <-more:
+				case <-ctx.Done():
+				case <-s.closing.Done():
+				}
+			}
+		}
+		yield(nil, err)
+	}
+}
+
+// Head implements eventstore.Store.
+func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
+	if err := s.usable(ctx); err != nil {
+		return 0, err
+	}
+	head, err := answered(ctx, func() (head int64, err error) {
+		err = s.db.GetContext(ctx, &head, askHead)
+		return head, err
+	})
+	return eventstore.Position(head), s.explain(ctx, "ask where the event log ends", err)
+}
+
+// A page is what one question yields, up to pageBytes. If more, it was cut there.
+type page struct {
+	events []eventstore.Recorded
+	more   bool
+}
+
+// follows says whether the page goes on after a position without a gap.
+func (p page) follows(after eventstore.Position) error {
+	for _, e := range p.events {
+		if after++; e.Position != after {
+			return fmt.Errorf("the event at position %d is missing", after)
+		}
+	}
+	return nil
+}
+
+func (s *Store) page(ctx context.Context, question string, args ...any) (page, error) {
+	if err := s.usable(ctx); err != nil {
+		return page{}, err
+	}
+	return answered(ctx, func() (p page, err error) {
+		rows, err := s.db.QueryxContext(ctx, question, args...)
+		if err != nil {
+			return p, err
+		}
+		defer rows.Close()
+		for size := 0; !p.more && rows.Next(); p.more = size >= pageBytes {
+			var r row
+			if err := rows.StructScan(&r); err != nil {
+				return p, err
+			}
+			size += len(r.Data) + len(r.Meta)
+			p.events = append(p.events, r.event())
+		}
+		return p, rows.Err()
+	})
+}
+
+// answered calls a function that the driver may not let go of when the context ends, and then leaves it behind: it ends
+// with its connection.
+func answered[T any](ctx context.Context, call func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		value, err := call()
+		done <- answer{value, err}
+	}()
+	select {
+	case a := <-done:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// usable returns why a question would be refused.
+func (s *Store) usable(ctx context.Context) error {
+	if s.closing.Err() != nil {
+		return eventstore.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// explain says what was being done when something failed; what the contract has a name for it leaves alone.
+func (s *Store) explain(ctx context.Context, doing string, err error) error {
+	switch {
+	case err == nil || errors.Is(err, eventstore.ErrNotFound):
+		return err
+	case s.usable(ctx) != nil:
+		return s.usable(ctx)
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+}

@@ -1,0 +1,266 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+
+	"daybook/eventstore"
+	"daybook/eventstore/group"
+	"daybook/eventstore/recent"
+)
+
+const (
+	// knownStreams is of how many streams, at least, it is remembered where they stand.
+	knownStreams = 1 << 16
+	// leaseAge is how old a lease is before another process may take it: long enough for many commits, and short enough for
+	// callers to wait.
+	leaseAge = 20 * time.Millisecond
+	// patience is for how long a batch is tried again while the database is away. Then its callers learn that it may or may
+	// not have been written.
+	patience = 15 * time.Second
+)
+
+// commit writes a batch, if the lease is still the writer's. Whoever takes the lease over waits until this is committed.
+const commit = `
+	WITH mine AS MATERIALIZED (SELECT FROM lease WHERE epoch = $1 FOR UPDATE)
+	INSERT INTO events (position, stream, revision, id, type, data, meta, recorded_at)
+	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, e.data, e.meta, $3
+	FROM mine, unnest($4::text[], $5::bigint[], $6::uuid[], $7::text[], $8::bytea[], $9::bytea[])
+		WITH ORDINALITY AS e (stream, revision, id, type, data, meta, n)`
+
+const takeOver = `
+	UPDATE lease SET epoch = epoch + 1, since = clock_timestamp()
+	WHERE since <= clock_timestamp() - $1 * interval '1 microsecond' OR since > clock_timestamp()
+	RETURNING epoch`
+
+const findStreams = `
+	SELECT s.stream, coalesce((SELECT revision FROM events WHERE stream = s.stream ORDER BY revision DESC LIMIT 1), -1)
+	FROM unnest($1::text[]) AS s (stream)`
+
+// errLost says that another process has taken the lease.
+var errLost = errors.New("another process writes to the log")
+
+// A writer is what the writing goroutine alone knows.
+type writer struct {
+	*Store
+	epoch int64               // of its lease; 0 if it has none, or cannot know what was written last
+	head  eventstore.Position // of the log, if it has
+	known *recent.Map[string, eventstore.Revision]
+
+	// Of the batch at hand:
+	places  map[string]eventstore.Revision // of the streams that it touches, as its transaction sees them
+	written []eventstore.Recorded
+	answers []group.Answer
+}
+
+// write is the writing goroutine. It ends when the queue is closed and empty.
+func (s *Store) write() {
+	defer close(s.written)
+	w := &writer{Store: s, places: map[string]eventstore.Revision{}}
+	s.queue.Batches(w.carryOut)
+}
+
+// carryOut writes a batch in one transaction and answers the callers. What a failure leaves open, the next try finds out:
+// the requests that were written are then repetitions.
+func (w *writer) carryOut(batch []*group.Request) {
+	_, err := backoff.Retry(w.closing, func() (any, error) {
+		err := w.transact(batch)
+		if err != nil {
+			w.epoch = 0
+		}
+		if err != nil && !isPassing(err) {
+			err = backoff.Permanent(err)
+		}
+		return nil, err
+	}, backoff.WithBackOff(&backoff.ExponentialBackOff{
+		InitialInterval: 5 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: time.Second,
+	}), backoff.WithMaxElapsedTime(patience))
+	for i, r := range batch {
+		if err != nil {
+			r.Answer(group.Answer{Err: fmt.Errorf("append to the event log: %w", err)})
+		} else {
+			r.Answer(w.answers[i])
+		}
+	}
+	if err == nil && len(w.written) > 0 {
+		w.news.tell()
+	}
+}
+
+// isPassing says whether an error may go away: the server, the connection to it or the lease was lost, or somebody who had
+// no lease any more wrote the same places first.
+func isPassing(err error) bool {
+	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if e, ok := errors.AsType[*pq.Error](err); ok {
+		switch e.Code.Class() {
+		case "08", "23", "40", "57":
+			return true
+		}
+		return false
+	}
+	return true
+}
+
+// transact judges the requests in order, each seeing what those before it write, and writes what was accepted.
+func (w *writer) transact(batch []*group.Request) error {
+	clear(w.places)
+	clear(w.written)
+	w.written, w.answers = w.written[:0], w.answers[:0]
+	if w.epoch == 0 {
+		if err := w.takeOver(); err != nil {
+			return err
+		}
+	}
+	if err := w.find(batch); err != nil {
+		return err
+	}
+	for _, r := range batch {
+		a, err := w.judge(r)
+		if err != nil {
+			return err
+		}
+		w.answers = append(w.answers, a)
+	}
+	if len(w.written) == 0 {
+		return nil
+	}
+	if err := w.commit(); err != nil {
+		return err
+	}
+	w.head += eventstore.Position(len(w.written))
+	for stream, revision := range w.places {
+		w.known.Put(stream, revision)
+	}
+	return nil
+}
+
+// takeOver takes the lease, as soon as it is old enough, and then learns what the log is.
+func (w *writer) takeOver() error {
+	var epoch int64
+	err := w.db.GetContext(w.closing, &epoch, takeOver, leaseAge.Microseconds())
+	if errors.Is(err, sql.ErrNoRows) {
+		return errLost
+	}
+	if err != nil {
+		return err
+	}
+	var head int64
+	if err := w.db.GetContext(w.closing, &head, askHead); err != nil {
+		return err
+	}
+	w.epoch, w.head = epoch, eventstore.Position(head)
+	w.known = recent.New[string, eventstore.Revision](knownStreams)
+	return nil
+}
+
+// find learns where the streams of a batch stand, in one question for those that are not known.
+func (w *writer) find(batch []*group.Request) error {
+	var unknown []string
+	for _, r := range batch {
+		if _, ok := w.places[r.Stream]; ok {
+			continue
+		}
+		revision, ok := w.known.Get(r.Stream)
+		if !ok {
+			unknown = append(unknown, r.Stream)
+		}
+		w.places[r.Stream] = revision
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	rows, err := w.db.QueryContext(w.closing, findStreams, pq.Array(unknown))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var stream string
+		var revision eventstore.Revision
+		if err := rows.Scan(&stream, &revision); err != nil {
+			return err
+		}
+		w.places[stream] = revision
+	}
+	return rows.Err()
+}
+
+// judge adds a request's events to what the batch writes, or refuses them. An error is the batch's; the request's own is
+// in the answer.
+func (w *writer) judge(r *group.Request) (group.Answer, error) {
+	revision := w.places[r.Stream]
+	if revision != r.Expected {
+		return w.repeated(r, revision)
+	}
+	position := w.head + eventstore.Position(len(w.written))
+	for _, e := range r.Events {
+		revision++
+		position++
+		w.written = append(w.written, eventstore.Recorded{
+			ID: e.ID, Type: e.Type, Data: e.Data, Meta: e.Meta, Stream: r.Stream, Revision: revision, Position: position,
+		})
+	}
+	w.places[r.Stream] = revision
+	return group.Answer{Appended: eventstore.Appended{Revision: revision, Position: position}}, nil
+}
+
+// repeated tells the retry of an append that succeeded from a conflict, by the ids of what follows the expected revision.
+func (w *writer) repeated(r *group.Request, actual eventstore.Revision) (group.Answer, error) {
+	conflict := group.Answer{Err: &eventstore.ConflictError{Stream: r.Stream, Expected: r.Expected, Actual: actual}}
+	n := eventstore.Revision(len(r.Events))
+	if r.Expected < eventstore.NoStream || r.Expected > actual-n {
+		return conflict, nil
+	}
+	var found []struct {
+		ID       uuid.UUID
+		Position eventstore.Position
+	}
+	err := w.db.SelectContext(w.closing, &found,
+		"SELECT id, position FROM events WHERE stream = $1 AND revision > $2 ORDER BY revision LIMIT $3", r.Stream, r.Expected, n)
+	if err != nil {
+		return group.Answer{}, err
+	}
+	for _, e := range w.written {
+		if e.Stream == r.Stream && e.Revision > r.Expected {
+			found = append(found, struct {
+				ID       uuid.UUID
+				Position eventstore.Position
+			}{e.ID, e.Position})
+		}
+	}
+	for i, e := range r.Events {
+		if found[i].ID != e.ID {
+			return conflict, nil
+		}
+	}
+	return group.Answer{Appended: eventstore.Appended{Revision: r.Expected + n, Position: found[n-1].Position}}, nil
+}
+
+// commit writes the batch's events.
+func (w *writer) commit() error {
+	n := len(w.written)
+	streams, revisions, ids, types := make([]string, n), make([]int64, n), make([]string, n), make([]string, n)
+	data, meta := make([][]byte, n), make([][]byte, n)
+	for i, e := range w.written {
+		streams[i], revisions[i], ids[i], types[i] = e.Stream, int64(e.Revision), e.ID.String(), e.Type
+		data[i], meta[i] = e.Data, e.Meta
+	}
+	done, err := w.db.ExecContext(w.closing, commit, w.epoch, int64(w.head), time.Now().UTC().Truncate(time.Microsecond),
+		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), pq.ByteaArray(data), pq.ByteaArray(meta))
+	if err != nil {
+		return err
+	}
+	if written, err := done.RowsAffected(); err != nil || written == 0 {
+		return errors.Join(err, errLost)
+	}
+	return nil
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package testdb
+
+import "syscall"
+
+// unprivileged needs to do nothing for a user who is not root.
+func unprivileged(string) (*syscall.SysProcAttr, error) { return nil, nil }
