@@ -39,10 +39,10 @@ func (s *server) agents() {
 	const list, one = "/v1/agents", "/v1/agents/{id}"
 	create(s, list, "Agents", "Create an agent", agent.Stream, readmodels.Agent{}, commands.CreateAgent{})
 	huma.Register(s.api, operation(http.MethodGet, list, "Agents", "List agents, by name"), func(ctx context.Context, in *AgentQuery) (*Answered[List[readmodels.Agent]], error) {
-		return listing(ctx, s, in.Listing, list, role.AgentsRead, func(q readmodels.Queryer) (readmodels.Found[readmodels.Agent], error) {
+		return listing(ctx, s, in.Listing, list, role.AgentsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Agent], error) {
 			return readmodels.FindAgents(ctx, q, readmodels.AgentFilter{
 				Department: in.Department, Status: in.Status, Role: in.Role, Ref: in.Ref, Deleted: in.Deleted,
-			}, in.page())
+			}, p)
 		})
 	})
 	get(s, one, "Agents", "An agent and his status, now or as of then", "agent", role.AgentsRead, readmodels.AgentsTable, func(r readmodels.Agent) int64 { return r.Revision }, nil)

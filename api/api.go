@@ -55,10 +55,14 @@ type Rows interface {
 // MaxBody is the largest body of a request, in bytes, but for an import.
 const MaxBody = 1 << 20
 
+// bodyTimeout is how long a body may take to come; of an import, each part of it.
+const bodyTimeout = 30 * time.Second
+
 // server is the API with its routes.
 type server struct {
 	Config
-	api huma.API
+	api    huma.API
+	places map[string]string // where a thing is, by its category
 }
 
 // New makes the API's handler. It serves /v1, /openapi.json, /docs, /healthz and /readyz.
@@ -74,8 +78,9 @@ const description = `The event-sourced system of record for customer support.
 A command answers with the thing as it now is. **Idempotency-Key** makes it safe to repeat: the same key and body get the
 first answer again. **If-Match** with an ETag refuses to overwrite what somebody else changed. **Daybook-Position** of an
 answer, sent as **Daybook-After** with a query, waits until the query sees what was written. **Daybook-Reason** is kept with
-the events. Errors are RFC 9457 problems with a stable code and a sentence that says what to do. Unknown fields and
-parameters are errors, so that typing mistakes are found.`
+the events. Every answer has a **Request-Id**: the request's own, if it has one, or a new one. Errors are RFC 9457 problems
+with a stable code, a sentence that says what to do, and the request's id. Unknown fields and parameters are errors, so that
+typing mistakes are found; so is null: what is left out stays as it is, and an empty value clears.`
 
 func newServer(c Config, mux *http.ServeMux) *server {
 	config := huma.DefaultConfig("Daybook", "1")
@@ -88,15 +93,17 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	config.SchemasPath = ""
 	config.CreateHooks = nil
 	config.RejectUnknownQueryParameters = true
+	config.Transformers = []huma.Transformer{withRequestID}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"key": {Type: "http", Scheme: "bearer", Description: "An API key, made with `daybook key create`."},
 	}
 	config.Security = []map[string][]string{{"key": {}}}
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.Instant](), reflect.TypeFor[instant]())
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.Position](), reflect.TypeFor[string]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.Ref](), reflect.TypeFor[ref]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.ReportRow](), reflect.TypeFor[reportRow]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[id]())
-	s := &server{Config: c, api: humago.New(mux, config)}
+	s := &server{Config: c, api: humago.New(mux, config), places: make(map[string]string)}
 	s.api.UseMiddleware(s.authenticate)
 	s.contacts()
 	s.companies()
@@ -157,12 +164,19 @@ func operation(method, path, tag, summary string) huma.Operation {
 	}
 	return huma.Operation{
 		Method: method, Path: path, OperationID: strings.ToLower(method) + "-" + name, Summary: summary, Tags: []string{tag},
-		MaxBodyBytes: MaxBody, BodyReadTimeout: 30 * time.Second,
+		MaxBodyBytes: MaxBody, BodyReadTimeout: bodyTimeout,
 		Errors: errors,
 	}
 }
 
+// conditional describes a route that answers 304 to whoever has its answer already.
+func conditional(op huma.Operation) huma.Operation {
+	op.Responses = map[string]*huma.Response{"304": {Description: "It is as the caller has it"}}
+	return op
+}
+
 func init() {
 	huma.DefaultArrayNullable = false // a list is never null
+	huma.ValidateStrictCasing = true  // a field has one name
 	huma.NewError = newProblem        // one form for all errors
 }

@@ -9,18 +9,15 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"daybook/commands"
-	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/event"
 	"daybook/domain/role"
-	"daybook/eventstore"
 	"daybook/vault"
 )
 
@@ -29,9 +26,13 @@ type principal struct {
 	vault.APIKey
 	traced string     // the conversation that the request belongs to
 	asked  url.Values // the parameters of the request
+	query  bool       // it asks, and changes nothing
 }
 
-type principalKey struct{}
+type (
+	principalKey struct{}
+	requestKey   struct{}
+)
 
 // authenticate finds out who sends a request. Only routes without security do without.
 func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
@@ -59,7 +60,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	asked := ctx.URL()
-	next(huma.WithValue(ctx, principalKey{}, principal{key, traced(ctx), asked.Query()}))
+	next(huma.WithValue(ctx, principalKey{}, principal{key, traced(ctx), asked.Query(), ctx.Method() == http.MethodGet}))
 }
 
 // asAgent holds a key that acts as an agent to what he is now: it ends with him, and may no more than he.
@@ -89,14 +90,36 @@ func traced(ctx huma.Context) string {
 	if parts := strings.Split(ctx.Header("traceparent"), "-"); len(parts) == 4 && len(parts[1]) == 32 {
 		return parts[1]
 	}
-	if given := ctx.Header("X-Request-Id"); len(given) <= 100 && !strings.ContainsFunc(given, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if given := ctx.Header("X-Request-Id"); sane(given) {
 		return given
 	}
 	return ""
 }
 
+// requestID is what a request is called by: its own id, or a new one.
+func requestID(r *http.Request) string {
+	for _, name := range []string{"Request-Id", "X-Request-Id"} {
+		if given := r.Header.Get(name); sane(given) {
+			return given
+		}
+	}
+	return uuid.Must(uuid.NewV7()).String()
+}
+
+// sane reports whether an id that a caller made up can stand in headers and logs.
+func sane(id string) bool {
+	return id != "" && len(id) <= 100 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// requestIn is the id of the request that a context belongs to.
+func requestIn(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
+}
+
 // write answers with a problem outside of huma.
 func write(w http.ResponseWriter, p *Problem) {
+	p.RequestID = w.Header().Get("Request-Id")
 	w.Header().Set("Content-Type", p.ContentType(""))
 	for name, values := range p.headers {
 		w.Header()[name] = values
@@ -106,6 +129,12 @@ func write(w http.ResponseWriter, p *Problem) {
 }
 
 func who(ctx context.Context) principal { return ctx.Value(principalKey{}).(principal) }
+
+// asks reports whether a request asks, and changes nothing.
+func asks(ctx context.Context) bool {
+	p, _ := ctx.Value(principalKey{}).(principal)
+	return p.query
+}
 
 // id is the principal as an id: what requests of its own are told apart by.
 func (p principal) uuid() uuid.UUID {
@@ -137,7 +166,7 @@ func (s *server) sees(ctx context.Context) ([]uuid.UUID, error) {
 // Asking is what a command's request says beside its body.
 type Asking struct {
 	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the request safe to repeat: the same key and body get the first answer again"`
-	IfMatch string `header:"If-Match" doc:"The ETag that was seen; if the thing is elsewhere, 412"`
+	IfMatch string `header:"If-Match" doc:"The ETag that was seen, or several; if the thing has none of them now, 412"`
 	Reason  string `header:"Daybook-Reason" maxLength:"1000" doc:"Why; it is kept with the events"`
 }
 
@@ -162,15 +191,8 @@ func (s *server) by(ctx context.Context, a Asking, digest string) (commands.By, 
 	if by.Within, err = s.sees(ctx); err != nil {
 		return by, err
 	}
-	if a.IfMatch != "" && a.IfMatch != "*" {
-		n, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(a.IfMatch, "W/"), `"`), 10, 64)
-		if err != nil {
-			return by, domain.Invalid("If-Match", "etag-malformed", `If-Match must be an ETag that an answer gave, such as "3".`)
-		}
-		revision := eventstore.Revision(n)
-		by.IfMatch = &revision
-	}
-	return by, nil
+	by.IfMatch, err = revisions(a.IfMatch)
+	return by, err
 }
 
 // digest tells one request from another: by its route, the thing it is about, and its body.

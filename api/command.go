@@ -1,10 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,6 +22,7 @@ import (
 type Changed[R any] struct {
 	Status   int
 	ETag     string `header:"ETag" doc:"The thing's revision"`
+	Location string `header:"Location" doc:"Where the thing is, if it is new"`
 	Position string `header:"Daybook-Position" doc:"Where the log stands; send it as Daybook-After to read what was written"`
 	Replayed string `header:"Idempotent-Replayed" doc:"true if the request came before"`
 	Body     R
@@ -32,18 +34,43 @@ type About struct {
 	ID uuid.UUID `path:"id" format:"uuid" doc:"The thing"`
 }
 
-// With is a request about one thing, with a body.
-type With[C any] struct {
-	About
+// Sent is the body of a request.
+type Sent[C any] struct {
 	Body    C
 	RawBody []byte
 }
 
-// New is a request for a new thing.
+// Resolve refuses fields that are null: they would count as left out, which is another thing than cleared.
+func (s *Sent[C]) Resolve(huma.Context) []error {
+	var body any
+	if !bytes.Contains(s.RawBody, []byte("null")) || json.Unmarshal(s.RawBody, &body) != nil {
+		return nil
+	}
+	return nulls("body", body)
+}
+
+func nulls(place string, value any) (found []error) {
+	members, _ := value.(map[string]any)
+	for name, member := range members {
+		at := place + "." + name
+		if member == nil {
+			found = append(found, &huma.ErrorDetail{Location: at, Message: name + " must not be null: leave it out to keep it as it is, or send an empty value to clear it"})
+		}
+		found = append(found, nulls(at, member)...)
+	}
+	return found
+}
+
+// With is a request about one thing, with a body.
+type With[C any] struct {
+	About
+	Sent[C]
+}
+
+// NewThing is a request for a new thing.
 type NewThing[C any] struct {
 	Asking
-	Body    C
-	RawBody []byte
+	Sent[C]
 }
 
 // outcome is what a command came to: which thing, and where it stands.
@@ -78,6 +105,7 @@ func carry[R any](ctx context.Context, s *server, a Asking, digest string, do fu
 	answer := &Changed[R]{Status: http.StatusOK, ETag: etag(row.Revision), Position: done.position.String(), Body: row.Row.(R)}
 	if done.created {
 		answer.Status = http.StatusCreated
+		answer.Location = strings.Replace(s.places[done.category], "{id}", done.id.String(), 1)
 	}
 	if done.replayed {
 		answer.Replayed = "true"
@@ -96,7 +124,7 @@ func (s *server) once(ctx context.Context, key string, by commands.By, do func(c
 	case err != nil:
 		return outcome{}, err
 	case before != nil && before.Refusal != nil:
-		p := ofRefusal(before.Refusal)
+		p := ofRefusal(before.Refusal, false)
 		p.headers = http.Header{"Idempotent-Replayed": {"true"}}
 		return outcome{}, p
 	case before != nil:
@@ -118,8 +146,6 @@ func (s *server) once(ctx context.Context, key string, by commands.By, do func(c
 		Stream: done.category + "-" + done.id.String(), Revision: int64(done.revision), Position: uint64(done.position), Created: done.created,
 	})
 }
-
-func etag(r eventstore.Revision) string { return strconv.Quote(strconv.FormatInt(int64(r), 10)) }
 
 // newID is the id of what a request makes: the same on every retry.
 func newID(by commands.By, category string) uuid.UUID {
@@ -194,7 +220,7 @@ func link[S any, E event.Event, R any](s *server, method, path, tag, summary str
 func byID(_ context.Context, text string) (uuid.UUID, error) {
 	id, err := uuid.Parse(text)
 	if err != nil {
-		return id, domain.Invalid("id", "id-malformed", "The path must end in an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f.")
+		return id, parameter("other", "id-malformed", "The path must end in an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f.")
 	}
 	return id, nil
 }

@@ -33,8 +33,8 @@ func (s *server) companies() {
 				return nil, s.refused(ctx, err)
 			}
 		}
-		return listing(ctx, s, in.Listing, list, role.ContactsRead, func(q readmodels.Queryer) (readmodels.Found[readmodels.Company], error) {
-			return readmodels.FindCompanies(ctx, q, f, in.page())
+		return listing(ctx, s, in.Listing, list, role.ContactsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Company], error) {
+			return readmodels.FindCompanies(ctx, q, f, p)
 		})
 	})
 	get(s, one, "Companies", "A company, now or as of then", "company", role.ContactsRead, readmodels.CompaniesTable, func(r readmodels.Company) int64 { return r.Revision }, nil)
@@ -58,11 +58,11 @@ func (s *server) companies() {
 		Listing
 		ID uuid.UUID `path:"id" format:"uuid" doc:"The company"`
 	}) (*Answered[List[readmodels.Contact]], error) {
-		return listing(ctx, s, in.Listing, list+"/"+in.ID.String()+"/contacts", role.ContactsRead, func(q readmodels.Queryer) (readmodels.Found[readmodels.Contact], error) {
+		return listing(ctx, s, in.Listing, list+"/"+in.ID.String()+"/contacts", role.ContactsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Contact], error) {
 			if err := mustHave(ctx, q, readmodels.CompaniesTable, in.ID, company.Company{}.MustExist()); err != nil {
 				return readmodels.Found[readmodels.Contact]{}, err
 			}
-			return readmodels.FindContacts(ctx, q, readmodels.ContactFilter{Company: in.ID}, in.page())
+			return readmodels.FindContacts(ctx, q, readmodels.ContactFilter{Company: in.ID}, p)
 		})
 	})
 }

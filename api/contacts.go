@@ -36,8 +36,8 @@ func (s *server) contacts() {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return listing(ctx, s, in.Listing, list, role.ContactsRead, func(q readmodels.Queryer) (readmodels.Found[readmodels.Contact], error) {
-			return readmodels.FindContacts(ctx, q, filter, in.page())
+		return listing(ctx, s, in.Listing, list, role.ContactsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Contact], error) {
+			return readmodels.FindContacts(ctx, q, filter, p)
 		})
 	})
 	get(s, one, "Contacts", "A contact, now or as of then", "contact", role.ContactsRead, readmodels.ContactsTable, func(r readmodels.Contact) int64 { return r.Revision }, nil)
@@ -66,11 +66,11 @@ func (s *server) contacts() {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return listing(ctx, s, in.Listing, list+"/"+in.ID.String()+"/timeline", role.ContactsRead, func(q readmodels.Queryer) (readmodels.Found[readmodels.TimelineEntry], error) {
+		return listing(ctx, s, in.Listing, list+"/"+in.ID.String()+"/timeline", role.ContactsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.TimelineEntry], error) {
 			if err := mustHave(ctx, q, readmodels.ContactsTable, in.ID, contact.Contact{}.MustExist()); err != nil {
 				return readmodels.Found[readmodels.TimelineEntry]{}, err
 			}
-			return readmodels.TimelineOf(ctx, q, in.ID, departments, in.page())
+			return readmodels.TimelineOf(ctx, q, in.ID, departments, p)
 		})
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -79,8 +78,8 @@ func (s *server) events() {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, list, role.EventsRead, func(q readmodels.Queryer) (readmodels.Found[Event], error) {
-			return s.findEvents(ctx, q, f, readmodels.Page{Limit: in.Limit, Cursor: in.Cursor})
+		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, list, role.EventsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[Event], error) {
+			return s.findEvents(ctx, q, f, p)
 		})
 	})
 	stream := operation(http.MethodGet, list+"/stream", "Events", "The audit trail as it grows, as server-sent events; resumes by Last-Event-ID")
@@ -114,8 +113,8 @@ func (s *server) timelineOf(path, tag, category string, p role.Permission) {
 	}) (*Answered[List[Event]], error) {
 		stream := category + "-" + in.ID.String()
 		l := Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor, Sort: "-position"}
-		return listing(ctx, s, l, strings.Replace(path, "{id}", in.ID.String(), 1), p, func(q readmodels.Queryer) (readmodels.Found[Event], error) {
-			found, err := s.findEvents(ctx, q, readmodels.TrailFilter{Stream: stream}, l.page())
+		return listing(ctx, s, l, strings.Replace(path, "{id}", in.ID.String(), 1), p, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[Event], error) {
+			found, err := s.findEvents(ctx, q, readmodels.TrailFilter{Stream: stream}, p)
 			if err == nil && len(found.Rows) == 0 {
 				err = domain.NotFound(category+"-unknown", "There is no such %s.", category)
 			}
@@ -144,35 +143,26 @@ func (in *EventQuery) unfiltered() bool {
 	return in.Stream+in.Type+in.Actor+in.Correlation+in.From+in.To == ""
 }
 
-// fromLog lists events straight from the log. A cursor is a position.
+// fromLog lists events straight from the log. A cursor holds the position before the page.
 func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
 	if err := s.may(ctx, role.EventsRead); err != nil {
 		return nil, err
 	}
-	after := eventstore.Start
-	for field, text := range map[string]string{"after": in.After, "cursor": in.Cursor} {
-		if text == "" || field == "after" && in.Cursor != "" {
-			continue
-		}
-		var err error
-		if after, err = position(field, text); err != nil {
-			return nil, err
-		}
+	after, err := s.startOf(in)
+	if err != nil {
+		return nil, err
 	}
 	answer := &Answered[List[Event]]{Body: List[Event]{Data: []Event{}}}
 	for batch, err := range s.Desk.Store.Follow(ctx, after) {
 		if errors.Is(err, eventstore.ErrAhead) {
-			return nil, problem(http.StatusUnprocessableEntity, "position-unknown", "The log has no such position yet. Is this the right desk?")
+			return nil, parameter("after", "position-unknown", "The log has no such position yet. Is this the right desk?")
 		}
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range batch {
 			if len(answer.Body.Data) == in.Limit {
-				next := answer.Position
-				again := maps.Clone(who(ctx).asked)
-				again.Set("cursor", next)
-				answer.Body.Next, answer.Link = &next, "</v1/events?"+again.Encode()+`>; rel="next"`
+				answer.Body.Next, answer.Link = s.after(ctx, "/v1/events", answer.Position)
 				return answer, nil
 			}
 			shown, err := s.show(r)
@@ -187,6 +177,24 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 		}
 	}
 	return answer, nil
+}
+
+// startOf is the position after which a page of the log begins.
+func (s *server) startOf(in *EventQuery) (eventstore.Position, error) {
+	cursor, err := s.unseal(in.Cursor)
+	switch {
+	case err != nil:
+		return 0, err
+	case cursor != "":
+		p, err := eventstore.ParsePosition(cursor)
+		if err != nil {
+			err = readmodels.ErrCursor
+		}
+		return p, err
+	case in.After != "":
+		return position("after", in.After)
+	}
+	return eventstore.Start, nil
 }
 
 // event reads one event from the log.
@@ -227,7 +235,7 @@ func (s *server) show(r eventstore.Recorded) (Event, error) {
 func position(field, text string) (eventstore.Position, error) {
 	p, err := eventstore.ParsePosition(text)
 	if err != nil {
-		return 0, problem(http.StatusUnprocessableEntity, "position-malformed", field+" must be a position of the log, as answers give it.")
+		return 0, parameter(field, "position-malformed", "%s must be a position of the log, as answers give it.", field)
 	}
 	return p, nil
 }
@@ -259,7 +267,7 @@ func (s *server) stream(ctx context.Context, in *struct {
 		}
 	}
 	if after > head {
-		return nil, problem(http.StatusUnprocessableEntity, "position-unknown", "The log has no such position yet. Is this the right desk?")
+		return nil, parameter("after", "position-unknown", "The log has no such position yet. Is this the right desk?")
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "text/event-stream")
@@ -345,7 +353,8 @@ type ThreadEntry struct {
 
 // thread is a ticket as it went, from its own stream.
 func (s *server) thread(ctx context.Context, in *struct {
-	ID uuid.UUID `path:"id" format:"uuid" doc:"The ticket"`
+	ID          uuid.UUID `path:"id" format:"uuid" doc:"The ticket"`
+	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the caller has; if the ticket has one of them, 304"`
 }) (*Answered[List[ThreadEntry]], error) {
 	if err := s.may(ctx, role.TicketsRead); err != nil {
 		return nil, s.refused(ctx, err)
@@ -372,6 +381,9 @@ func (s *server) thread(ctx context.Context, in *struct {
 	departments, err := s.sees(ctx)
 	if err == nil && (!t.Opened || departments != nil && !t.SeenFrom(departments)) {
 		err = ticket.Ticket{}.MustExist()
+	}
+	if err == nil {
+		err = unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position)
 	}
 	if err != nil {
 		return nil, s.refused(ctx, err)

@@ -1,9 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"os"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -177,6 +181,27 @@ type importRequest struct {
 // Resolve takes the body.
 func (r *importRequest) Resolve(ctx huma.Context) []error {
 	request, writer := humago.Unwrap(ctx)
-	r.body = http.MaxBytesReader(writer, request.Body, MaxImport)
+	r.body = &impatient{http.MaxBytesReader(writer, request.Body, MaxImport), http.NewResponseController(writer), bodyTimeout}
 	return nil
+}
+
+// impatient reads a body of which each part must come in time: a caller who stalls is let go.
+type impatient struct {
+	body    io.Reader
+	conn    *http.ResponseController
+	timeout time.Duration
+}
+
+func (r *impatient) Read(p []byte) (int, error) {
+	if err := r.conn.SetReadDeadline(time.Now().Add(r.timeout)); err != nil {
+		return 0, err
+	}
+	n, err := r.body.Read(p)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = problem(http.StatusRequestTimeout, "too-slow", "The journal came too slowly. Send it again: no line is played twice.")
+	case errors.Is(err, io.EOF): // from here on the server waits for the next request
+		err = cmp.Or(r.conn.SetReadDeadline(time.Time{}), err)
+	}
+	return n, err
 }

@@ -1,18 +1,23 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
+	"daybook/commands"
 	"daybook/domain"
 	"daybook/eventstore"
 	"daybook/readmodels"
+	"daybook/vault"
 )
 
 // A Problem is an error as RFC 9457 has it: a stable type and code for programs, a sentence for people, and each wrong
@@ -23,16 +28,19 @@ type Problem struct {
 	Status int            `json:"status" doc:"The HTTP status"`
 	Detail string         `json:"detail" doc:"A sentence that says what to do"`
 	Code   string         `json:"code" doc:"The last part of the type"`
-	Errors []ProblemField `json:"errors,omitempty" doc:"Each wrong field"`
+	Errors []ProblemField `json:"errors,omitempty" doc:"Each wrong field and parameter"`
+
+	RequestID string `json:"request_id" doc:"The request, as the header Request-Id and the log call it"`
 
 	headers http.Header
 }
 
-// A ProblemField is one wrong field.
+// A ProblemField is one wrong field of the body, or one wrong parameter.
 type ProblemField struct {
-	Pointer string `json:"pointer" doc:"A JSON pointer into the body, or the name of a parameter"`
-	Code    string `json:"code" doc:"A stable code"`
-	Detail  string `json:"detail" doc:"What to do"`
+	Pointer   string `json:"pointer,omitempty" doc:"A JSON pointer to the field, if it is one of the body"`
+	Parameter string `json:"parameter,omitempty" doc:"The name of the parameter, if it is one of the query, the path or the headers"`
+	Code      string `json:"code" doc:"A stable code"`
+	Detail    string `json:"detail" doc:"What to do"`
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -49,6 +57,23 @@ func (p *Problem) GetHeaders() http.Header { return p.headers }
 func problem(status int, code, detail string) *Problem {
 	return &Problem{Type: "urn:daybook:problem:" + code, Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
 }
+
+// parameter refuses one parameter of a request.
+func parameter(name, code, format string, args ...any) *Problem {
+	p := problem(http.StatusUnprocessableEntity, code, fmt.Sprintf(format, args...))
+	p.Errors = []ProblemField{{Parameter: name, Code: code, Detail: p.Detail}}
+	return p
+}
+
+// withRequestID gives a problem the id of its request.
+func withRequestID(ctx huma.Context, _ string, body any) (any, error) {
+	if p, ok := body.(*Problem); ok {
+		p.RequestID = requestIn(ctx.Context())
+	}
+	return body, nil
+}
+
+const object = `Send one JSON object, such as {"name": "Nora"}.`
 
 // newProblem makes a problem of what huma found wrong with a request.
 func newProblem(status int, message string, errs ...error) huma.StatusError {
@@ -68,14 +93,19 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 			continue
 		}
 		d := detailer.ErrorDetail()
-		p.Errors = append(p.Errors, ProblemField{pointer(d.Location), "invalid", d.Message})
+		if d.Location == "body" && d.Message == validation.MsgExpectedObject {
+			return problem(status, "not-an-object", "The body must not be a list, a text, a number or null. "+object)
+		}
+		p.Errors = append(p.Errors, wrong(d))
 	}
+	p.Errors = eachOnce(p.Errors)
 	switch {
 	case status == http.StatusUnprocessableEntity && len(p.Errors) > 0:
-		p.Detail = "Some fields are wrong; each is listed with what to do."
+		p.Detail = "Some fields or parameters are wrong; each is listed with what to do."
+	case status == http.StatusBadRequest && len(errs) == 0:
+		p.Detail = "The body is empty. " + object
 	case status == http.StatusBadRequest:
-		p.Detail = "The body must be one JSON object. " + upper(message) + "."
-		p.Errors = nil
+		p.Detail, p.Errors = "The body is not JSON. "+object, nil
 	case status == http.StatusUnsupportedMediaType:
 		p.Detail, p.Errors = "Send the body as JSON, with Content-Type: application/json.", nil
 	case status == http.StatusRequestEntityTooLarge:
@@ -84,19 +114,39 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 	return p
 }
 
+// eachOnce sorts wrong fields, and keeps of those of one place the last, which is ours and not huma's.
+func eachOnce(fields []ProblemField) []ProblemField {
+	place := func(a, b ProblemField) int {
+		return cmp.Or(strings.Compare(a.Pointer, b.Pointer), strings.Compare(a.Parameter, b.Parameter))
+	}
+	slices.Reverse(fields)
+	slices.SortStableFunc(fields, place)
+	return slices.CompactFunc(fields, func(a, b ProblemField) bool { return place(a, b) == 0 })
+}
+
 var codes = map[int]string{
 	http.StatusBadRequest: "malformed", http.StatusUnprocessableEntity: "invalid", http.StatusRequestEntityTooLarge: "too-large",
 	http.StatusUnsupportedMediaType: "media-type", http.StatusNotAcceptable: "not-acceptable", http.StatusRequestTimeout: "too-slow",
 	http.StatusInternalServerError: "internal",
 }
 
-// pointer turns huma's "body.emails[3]" into "/emails/3"; parameters keep their name.
-func pointer(location string) string {
-	in, rest, _ := strings.Cut(location, ".")
+// wrong says what huma found wrong. It turns a place such as "body.emails[3]" into a pointer such as "/emails/3".
+func wrong(d *huma.ErrorDetail) ProblemField {
+	in, place, _ := strings.Cut(d.Location, ".")
+	f := ProblemField{Code: "invalid", Detail: upper(d.Message) + "."}
 	if in != "body" {
-		return rest
+		f.Parameter = place
+		return f
 	}
-	return "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(rest)
+	var missing string
+	if n, _ := fmt.Sscanf(d.Message, validation.MsgExpectedRequiredProperty, &missing); n == 1 {
+		place, f.Detail = strings.TrimPrefix(place+"."+missing, "."), missing+" is missing."
+	}
+	if d.Message == validation.MsgUnexpectedProperty {
+		f.Detail = "There is no such field. Names are written as /docs has them."
+	}
+	f.Pointer = "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(place)
+	return f
 }
 
 func upper(s string) string {
@@ -129,7 +179,9 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &no):
-		return ofRefusal(no)
+		return ofRefusal(no, asks(ctx))
+	case errors.Is(err, commands.ErrReused), errors.Is(err, vault.ErrKeyReused):
+		return parameter("Idempotency-Key", "idempotency-key-reused", "This Idempotency-Key was used before with another request. Use a new key for each new request.")
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, "too-large", upper(tooLarge.Error())+".")
 	case errors.As(err, &overLimit):
@@ -141,15 +193,20 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	case ctx.Err() != nil:
 		return problem(http.StatusRequestTimeout, "cancelled", "The request was cancelled. If it was a command, it may have taken effect: send it again with the same Idempotency-Key.")
 	}
-	s.Log.Error("request failed", "error", err)
+	s.Log.Error("request failed", "request_id", requestIn(ctx), "error", err)
 	return retryable("unavailable", "The desk could not do this now; whether it took effect is not known. Send it again with the same Idempotency-Key.")
 }
 
-// ofRefusal is the problem that says the desk's no.
-func ofRefusal(no *domain.Error) *Problem {
+// ofRefusal is the problem that says the desk's no. What a query says stands in its parameters, what a command says in its
+// body.
+func ofRefusal(no *domain.Error, query bool) *Problem {
 	p := problem(statuses[no.Refusal], no.Code, no.Message)
 	for _, f := range no.Fields {
-		p.Errors = append(p.Errors, ProblemField{"/" + f.Field, f.Code, f.Message})
+		field := ProblemField{Pointer: "/" + f.Field, Code: f.Code, Detail: f.Message}
+		if query {
+			field.Pointer, field.Parameter = "", f.Field
+		}
+		p.Errors = append(p.Errors, field)
 	}
 	return p
 }
@@ -160,16 +217,20 @@ func retryable(code, detail string) *Problem {
 	return p
 }
 
-// wrap answers what no route does, in the same form, and turns a panic into a problem.
+// wrap gives each request an id, answers what no route does, in the same form, and turns a panic into a problem.
 func (s *server) wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := requestID(r)
+		w.Header().Set("Request-Id", id)
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+		joinTags(r.Header)
 		defer func() {
 			cause := recover()
 			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause) // the server's own way to drop a connection
 			}
 			if cause != nil {
-				s.Log.Error("panic", "path", r.URL.Path, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+				s.Log.Error("panic", "request_id", id, "path", r.URL.Path, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 				write(w, problem(http.StatusInternalServerError, "internal", "This is a fault of the program. It was logged."))
 			}
 		}()

@@ -33,10 +33,6 @@ type Listing struct {
 	Sort   string `query:"sort" doc:"A column, with - before it for descending"`
 }
 
-func (l Listing) page() readmodels.Page {
-	return readmodels.Page{Limit: l.Limit, Cursor: l.Cursor, Sort: l.Sort}
-}
-
 // Answered is the answer to a query.
 type Answered[B any] struct {
 	ETag     string `header:"ETag" doc:"The thing's revision, for one thing"`
@@ -83,24 +79,38 @@ func (s *server) await(ctx context.Context, r Reading) (stale string, err error)
 	if err != nil {
 		return "", domain.Invalid("Daybook-After", "position-malformed", "Daybook-After must be the Daybook-Position of an answer.")
 	}
-	head, err := s.Desk.Store.Head(ctx)
-	if err != nil {
+	if err := s.within(ctx, "Daybook-After", after); err != nil {
 		return "", err
 	}
-	if after > head {
-		return "", domain.Invalid("Daybook-After", "position-unknown", "The log has no position %s yet; it ends at %s. Is this the right desk?", after, head)
-	}
 	patience, strict := preferences(r.Prefer)
+	there, err := s.reach(ctx, after, patience)
+	if err != nil || there {
+		return "", err
+	}
+	if strict {
+		return "", problem(http.StatusConflict, "not-yet", "The read models are not at this position yet. Try again, or do without handling=strict.")
+	}
+	return strconv.FormatUint(uint64(after-s.Live.Position()), 10), nil
+}
+
+// within refuses a position that the log does not have yet.
+func (s *server) within(ctx context.Context, field string, p eventstore.Position) error {
+	head, err := s.Desk.Store.Head(ctx)
+	if err == nil && p > head {
+		err = parameter(field, "position-unknown", "The log has no position %s yet; it ends at %s. Is this the right desk?", p, head)
+	}
+	return err
+}
+
+// reach waits until the read models have a position, and reports whether they came to have it in time.
+func (s *server) reach(ctx context.Context, p eventstore.Position, patience time.Duration) (there bool, err error) {
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err = s.Live.Wait(waiting, after)
+	err = s.Live.Wait(waiting, p)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		if strict {
-			return "", problem(http.StatusConflict, "not-yet", "The read models are not at this position yet. Try again, or do without handling=strict.")
-		}
-		return strconv.FormatUint(uint64(after-s.Live.Position()), 10), nil
+		return false, nil
 	}
-	return "", err
+	return err == nil, err
 }
 
 func preferences(prefer string) (patience time.Duration, strict bool) {
@@ -117,38 +127,62 @@ func preferences(prefer string) (patience time.Duration, strict bool) {
 }
 
 // listing asks for a page of rows.
-func listing[R any](ctx context.Context, s *server, l Listing, path string, p role.Permission, ask func(readmodels.Queryer) (readmodels.Found[R], error)) (*Answered[List[R]], error) {
+func listing[R any](ctx context.Context, s *server, l Listing, path string, p role.Permission, ask func(readmodels.Queryer, readmodels.Page) (readmodels.Found[R], error)) (*Answered[List[R]], error) {
+	cursor, err := s.unseal(l.Cursor)
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	next := ""
 	answer, err := read(ctx, s, l.Reading, p, func(q readmodels.Queryer) (List[R], error) {
-		found, err := ask(q)
-		list := List[R]{Data: found.Rows}
-		if found.Next != "" {
-			list.Next = &found.Next
-		}
-		return list, err
+		found, err := ask(q, readmodels.Page{Limit: l.Limit, Cursor: cursor, Sort: l.Sort})
+		next = found.Next
+		return List[R]{Data: found.Rows}, err
 	})
-	if err == nil && answer.Body.Next != nil {
-		again := maps.Clone(who(ctx).asked)
-		again.Set("cursor", *answer.Body.Next)
-		answer.Link = "<" + path + "?" + again.Encode() + `>; rel="next"`
+	if err == nil && next != "" {
+		answer.Body.Next, answer.Link = s.after(ctx, path, next)
 	}
 	return answer, err
+}
+
+// after says where the next page of a list is. Its cursor is sealed: it may hold a person's name, and URLs land in logs.
+func (s *server) after(ctx context.Context, path, cursor string) (next *string, link string) {
+	sealed := s.Vault.Seal(cursor)
+	again := maps.Clone(who(ctx).asked)
+	again.Set("cursor", sealed)
+	return &sealed, "<" + path + "?" + again.Encode() + `>; rel="next"`
+}
+
+// unseal opens a cursor; an empty one is none.
+func (s *server) unseal(cursor string) (string, error) {
+	if cursor == "" {
+		return "", nil
+	}
+	text, ok := s.Vault.Unseal(cursor)
+	if !ok {
+		return "", readmodels.ErrCursor
+	}
+	return text, nil
 }
 
 // OneThing asks for one thing, as it is or as it was.
 type OneThing struct {
 	Reading
-	ID   uuid.UUID `path:"id" format:"uuid" doc:"The thing"`
-	AsOf string    `query:"as_of" doc:"As it was: an instant (RFC 3339) by when it happened, or a position of the log"`
+	ID          uuid.UUID `path:"id" format:"uuid" doc:"The thing"`
+	AsOf        string    `query:"as_of" doc:"As it was: an instant (RFC 3339) by when it happened, or a position of the log"`
+	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the caller has; if the thing has one of them, 304"`
 }
 
 // get binds a route to one row, as it is by the read model, or as it was by its own stream. seen refuses rows that the
 // caller may not see; nil sees all.
 func get[R any](s *server, path, tag, summary, category string, p role.Permission, table readmodels.Table, revision func(R) int64, seen func(context.Context, R) error) {
-	op := operation(http.MethodGet, path, tag, summary)
-	huma.Register(s.api, op, func(ctx context.Context, in *OneThing) (*Answered[R], error) {
+	s.places[category] = path
+	huma.Register(s.api, conditional(operation(http.MethodGet, path, tag, summary)), func(ctx context.Context, in *OneThing) (*Answered[R], error) {
 		answer, err := getOne(ctx, s, in, category, p, table, revision)
 		if err == nil && seen != nil {
 			err = seen(ctx, answer.Body)
+		}
+		if err == nil {
+			err = unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position)
 		}
 		if err != nil {
 			return nil, s.refused(ctx, err)
@@ -175,7 +209,7 @@ func getOne[R any](ctx context.Context, s *server, in *OneThing, category string
 	if err := s.may(ctx, p); err != nil {
 		return nil, err
 	}
-	keep, err := cutAt(in.AsOf)
+	keep, err := s.cutAt(ctx, in.AsOf)
 	if err != nil {
 		return nil, err
 	}
@@ -190,15 +224,29 @@ func getOne[R any](ctx context.Context, s *server, in *OneThing, category string
 }
 
 // cutAt says which events count for a thing as it was.
-func cutAt(asOf string) (func(event.Metadata, eventstore.Revision, eventstore.Position) bool, error) {
-	if position, err := eventstore.ParsePosition(asOf); err == nil {
-		return func(_ event.Metadata, _ eventstore.Revision, p eventstore.Position) bool { return p <= position }, nil
-	}
-	at, err := time.Parse(time.RFC3339, asOf)
+func (s *server) cutAt(ctx context.Context, asOf string) (func(event.Metadata, eventstore.Revision, eventstore.Position) bool, error) {
+	at, until, err := s.moment(ctx, "as_of", asOf)
 	if err != nil {
-		return nil, domain.Invalid("as_of", "instant-malformed", "as_of must be an instant such as 2012-01-01T00:00:00+01:00, or a position of the log.")
+		return nil, err
 	}
-	return func(m event.Metadata, _ eventstore.Revision, _ eventstore.Position) bool { return !m.At.After(at) }, nil
+	return func(m event.Metadata, _ eventstore.Revision, p eventstore.Position) bool {
+		return p <= until && (at.IsZero() || !m.At.After(at))
+	}, nil
+}
+
+// moment reads a moment of the past: a position, or an instant with where the log ends now.
+func (s *server) moment(ctx context.Context, field, text string) (at time.Time, p eventstore.Position, err error) {
+	if p, err := eventstore.ParsePosition(text); err == nil {
+		return at, p, s.within(ctx, field, p)
+	}
+	if at, err = time.Parse(time.RFC3339, text); err != nil {
+		return at, 0, parameter(field, "instant-malformed", "%s must be an instant such as 2012-01-01T00:00:00+01:00, or a position of the log.", field)
+	}
+	if at.After(s.Now()) {
+		return at, 0, parameter(field, "instant-in-future", "%s must not lie in the future: what will be so then is not known.", field)
+	}
+	p, err = s.Desk.Store.Head(ctx)
+	return at, p, err
 }
 
 // instantOf reads a limit in time; empty is none.

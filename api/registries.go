@@ -37,8 +37,8 @@ func (s *server) registries() {
 	const departments, department1 = "/v1/departments", "/v1/departments/{id}"
 	create(s, departments, "Departments", "Create a department", department.Stream, readmodels.Department{}, commands.CreateDepartment{})
 	huma.Register(s.api, operation(http.MethodGet, departments, "Departments", "List departments"), func(ctx context.Context, in *NameQuery) (*Answered[List[readmodels.Department]], error) {
-		return listing(ctx, s, in.Listing, departments, role.TicketsRead, func(q readmodels.Queryer) (readmodels.Found[readmodels.Department], error) {
-			return readmodels.FindDepartments(ctx, q, readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, in.page())
+		return listing(ctx, s, in.Listing, departments, role.TicketsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Department], error) {
+			return readmodels.FindDepartments(ctx, q, readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, p)
 		})
 	})
 	get(s, department1, "Departments", "A department, now or as of then", "department", role.TicketsRead, readmodels.DepartmentsTable, func(r readmodels.Department) int64 { return r.Revision }, nil)
@@ -48,8 +48,8 @@ func (s *server) registries() {
 	const tags, tag1 = "/v1/tags", "/v1/tags/{id}"
 	create(s, tags, "Tags", "Create a tag for contacts or for tickets", tag.Stream, readmodels.Tag{}, commands.CreateTag{})
 	huma.Register(s.api, operation(http.MethodGet, tags, "Tags", "List tags"), func(ctx context.Context, in *TagQuery) (*Answered[List[readmodels.Tag]], error) {
-		return listing(ctx, s, in.Listing, tags, role.TicketsRead, func(q readmodels.Queryer) (readmodels.Found[readmodels.Tag], error) {
-			return readmodels.FindTags(ctx, q, readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Deleted: in.Deleted}, in.page())
+		return listing(ctx, s, in.Listing, tags, role.TicketsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Tag], error) {
+			return readmodels.FindTags(ctx, q, readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Deleted: in.Deleted}, p)
 		})
 	})
 	get(s, tag1, "Tags", "A tag, now or as of then", "tag", role.TicketsRead, readmodels.TagsTable, func(r readmodels.Tag) int64 { return r.Revision }, nil)
@@ -59,8 +59,8 @@ func (s *server) registries() {
 	const groups, group1 = "/v1/groups", "/v1/groups/{id}"
 	create(s, groups, "Groups", "Create a group of contacts and companies", group.Stream, readmodels.Group{}, commands.CreateGroup{})
 	huma.Register(s.api, operation(http.MethodGet, groups, "Groups", "List groups"), func(ctx context.Context, in *NameQuery) (*Answered[List[readmodels.Group]], error) {
-		return listing(ctx, s, in.Listing, groups, role.ContactsRead, func(q readmodels.Queryer) (readmodels.Found[readmodels.Group], error) {
-			return readmodels.FindGroups(ctx, q, readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, in.page())
+		return listing(ctx, s, in.Listing, groups, role.ContactsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Group], error) {
+			return readmodels.FindGroups(ctx, q, readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, p)
 		})
 	})
 	get(s, group1, "Groups", "A group, now or as of then", "group", role.ContactsRead, readmodels.GroupsTable, func(r readmodels.Group) int64 { return r.Revision }, nil)

@@ -14,22 +14,27 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain"
+	"daybook/domain/agent"
 	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
-	"daybook/eventstore"
 	"daybook/readmodels"
 )
 
 // ReportQuery asks for the agent report.
 type ReportQuery struct {
+	ReportTerms
+	Agent uuid.UUID `query:"agent" format:"uuid" doc:"One agent"`
+}
+
+// ReportTerms are those of the report of all agents and of one.
+type ReportTerms struct {
 	Reading
 	Accept     string                 `header:"Accept" doc:"text/csv for a table"`
 	From       string                 `query:"from" format:"date" required:"true" doc:"The first day"`
 	To         string                 `query:"to" format:"date" required:"true" doc:"The day after the last"`
 	Zone       string                 `query:"tz" default:"UTC" doc:"The IANA zone of days and hours"`
 	By         readmodels.Granularity `query:"by" enum:"hour,day,week,month" default:"day" doc:"How long a bucket is"`
-	Agent      uuid.UUID              `query:"agent" format:"uuid" doc:"One agent"`
 	Department uuid.UUID              `query:"department" format:"uuid" doc:"The tickets' department then, and where services were on"`
 	Channel    ticket.Channel         `query:"channel" enum:"email,chat,call,form,forum,facebook,x,whatsapp,api" doc:"The tickets' channel"`
 	Tag        string                 `query:"tag" doc:"A tag, by id or name, that the tickets had then"`
@@ -56,21 +61,22 @@ func (s *server) reports() {
 			"text/csv":         {Schema: &huma.Schema{Type: huma.TypeString}},
 		},
 	}}
-	huma.Register(s.api, op, s.agentReport)
+	huma.Register(s.api, op, func(ctx context.Context, in *ReportQuery) (*Reported, error) {
+		return s.agentReport(ctx, in.ReportTerms, in.Agent, nil)
+	})
 	one := op
 	one.Path, one.OperationID, one.Summary = op.Path+"/{id}", op.OperationID+"-id", "The performance report of one agent"
 	huma.Register(s.api, one, func(ctx context.Context, in *struct {
 		ID uuid.UUID `path:"id" format:"uuid" doc:"The agent"`
-		ReportQuery
+		ReportTerms
 	}) (*Reported, error) {
-		in.Agent = in.ID
-		return s.agentReport(ctx, &in.ReportQuery)
+		return s.agentReport(ctx, in.ReportTerms, in.ID, agent.Agent{}.MustExist())
 	})
 	table := op
 	table.Path, table.OperationID, table.Summary = op.Path+".csv", op.OperationID+"-csv", "The agent performance report as a table"
 	huma.Register(s.api, table, func(ctx context.Context, in *ReportQuery) (*Reported, error) {
 		in.Accept = "text/csv"
-		return s.agentReport(ctx, in)
+		return s.agentReport(ctx, in.ReportTerms, in.Agent, nil)
 	})
 	huma.Register(s.api, operation(http.MethodGet, "/v1/reports/metrics", "Reports", "What each metric means"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[readmodels.MetricInfo] }, error) {
 		if err := s.may(ctx, role.ReportsRead); err != nil {
@@ -82,13 +88,25 @@ func (s *server) reports() {
 
 var reportType = reflect.TypeFor[readmodels.Report]()
 
-func (s *server) agentReport(ctx context.Context, in *ReportQuery) (*Reported, error) {
+// agentReport reports on one agent, or on all if that is nil. If there is no such agent, it refuses with unknown, unless
+// that is nil too.
+func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUID, unknown error) (*Reported, error) {
 	ask, err := s.reportQuery(ctx, in)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
+	ask.Agent = agent
+	known, err := s.cutOff(ctx, in)
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
 	answer, err := read(ctx, s, in.Reading, role.ReportsRead, func(q readmodels.Queryer) (readmodels.Report, error) {
-		if ask.KnownAt, err = s.knownAt(ctx, q, in.KnownAt); err != nil {
+		if unknown != nil {
+			if err := mustHave(ctx, q, readmodels.AgentsTable, agent, unknown); err != nil {
+				return readmodels.Report{}, err
+			}
+		}
+		if ask.KnownAt, err = known(q); err != nil {
 			return readmodels.Report{}, err
 		}
 		return readmodels.AgentReport(ctx, q, ask)
@@ -103,8 +121,8 @@ func (s *server) agentReport(ctx context.Context, in *ReportQuery) (*Reported, e
 	return reported, nil
 }
 
-func (s *server) reportQuery(ctx context.Context, in *ReportQuery) (ask readmodels.ReportQuery, err error) {
-	ask = readmodels.ReportQuery{By: in.By, Agent: in.Agent, Department: in.Department, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded}
+func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask readmodels.ReportQuery, err error) {
+	ask = readmodels.ReportQuery{By: in.By, Department: in.Department, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded}
 	var fromErr, toErr, zoneErr error
 	if ask.From, fromErr = time.Parse(time.DateOnly, in.From); fromErr != nil {
 		fromErr = domain.Invalid("from", "date-malformed", "from must be a date such as 2014-02-01.")
@@ -124,46 +142,53 @@ func (s *server) reportQuery(ctx context.Context, in *ReportQuery) (ask readmode
 	return ask, err
 }
 
-// knownAt finds the position of a cut-off; without one, that of the read models.
-func (s *server) knownAt(ctx context.Context, q readmodels.Queryer, text string) (readmodels.Position, error) {
-	now := readmodels.Position(s.Live.Position())
-	if text == "" {
-		return now, nil
+// cutOff says how the position of a report's cut-off is found; without one, it is that of the read models. It waits until
+// they have all that can count, so that the same cut-off is the same position for ever.
+func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(readmodels.Queryer) (readmodels.Position, error), error) {
+	if in.KnownAt == "" {
+		return func(readmodels.Queryer) (readmodels.Position, error) {
+			return readmodels.Position(s.Live.Position()), nil
+		}, nil
 	}
-	if position, err := eventstore.ParsePosition(text); err == nil {
-		if readmodels.Position(position) > now {
-			return 0, domain.Invalid("known_at", "position-unknown", "known_at lies in the future: the log is at position %d.", now)
-		}
-		return readmodels.Position(position), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
+	at, p, err := s.moment(ctx, "known_at", in.KnownAt)
 	if err != nil {
-		return 0, domain.Invalid("known_at", "instant-malformed", "known_at must be a position of the log, or an instant such as 2014-02-01T00:00:00+01:00.")
+		return nil, err
 	}
-	if at.After(s.Now()) {
-		return 0, domain.Invalid("known_at", "instant-in-future", "known_at lies in the future.")
+	patience, _ := preferences(in.Prefer)
+	there, err := s.reach(ctx, p, patience)
+	if err == nil && !there {
+		err = retryable("not-yet", "The read models do not have all that was known then yet. Try again soon.")
 	}
-	return readmodels.KnownBy(ctx, q, readmodels.At(at))
+	return func(q readmodels.Queryer) (readmodels.Position, error) {
+		if at.IsZero() {
+			return readmodels.Position(p), nil
+		}
+		return readmodels.KnownBy(ctx, q, readmodels.At(at))
+	}, err
 }
 
 // reportCSV is a report as a table: one column a figure. Text that a spreadsheet could take for a formula is quoted.
 func reportCSV(r readmodels.Report) []byte {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
-	for i, row := range r.Data {
-		head, line := []string{"bucket", "agent_id", "agent"}, []string{row.Bucket, idOrNothing(row.AgentID), unformula(row.Agent)}
-		for _, v := range row.Values {
-			name := string(v.Metric)
-			if sample, ok := v.Value.(readmodels.Sample); ok {
-				head = append(head, name+"_n", name+"_sum", name+"_avg", name+"_p50", name+"_p90")
-				line = append(line, strconv.Itoa(sample.N), number(sample.Sum), number(sample.Avg), number(sample.P50), number(sample.P90))
-				continue
-			}
+	head := []string{"bucket", "agent_id", "agent"}
+	for _, m := range r.Metrics {
+		name := string(m.Name)
+		if m.Kind == "duration" {
+			head = append(head, name+"_n", name+"_sum", name+"_avg", name+"_p50", name+"_p90")
+		} else {
 			head = append(head, name)
-			line = append(line, figure(v.Value))
 		}
-		if i == 0 {
-			w.Write(head)
+	}
+	w.Write(head)
+	for _, row := range r.Data {
+		line := []string{row.Bucket, idOrNothing(row.AgentID), unformula(row.Agent)}
+		for _, v := range row.Values {
+			if sample, ok := v.Value.(readmodels.Sample); ok {
+				line = append(line, strconv.Itoa(sample.N), number(sample.Sum), number(sample.Avg), number(sample.P50), number(sample.P90))
+			} else {
+				line = append(line, figure(v.Value))
+			}
 		}
 		w.Write(line)
 	}

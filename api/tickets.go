@@ -3,12 +3,14 @@ package api
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"daybook/commands"
+	"daybook/domain"
 	"daybook/domain/contact"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
@@ -61,7 +63,7 @@ func (s *server) tickets() {
 		return s.listTickets(ctx, list, in)
 	})
 	get(s, one, "Tickets", "A ticket, now or as of then", "ticket", role.TicketsRead, readmodels.TicketsTable, func(r readmodels.Ticket) int64 { return r.Revision }, s.maySee)
-	huma.Register(s.api, operation(http.MethodGet, one+"/thread", "Tickets", "What was said and done on a ticket, the oldest first"), s.thread)
+	huma.Register(s.api, conditional(operation(http.MethodGet, one+"/thread", "Tickets", "What was said and done on a ticket, the oldest first")), s.thread)
 	change(s, http.MethodPost, one+"/replies", "Tickets", "Answer the contact", ticket.Stream, readmodels.Ticket{}, commands.Reply{})
 	s.messages(one + "/messages")
 	change(s, http.MethodPost, one+"/notes", "Tickets", "Write a note that the contact does not see", ticket.Stream, readmodels.Ticket{}, commands.AddNote{})
@@ -93,6 +95,10 @@ func (s *server) tickets() {
 func (s *server) inquiries() {
 	op := command(http.MethodPost, "/v1/inquiries", "Tickets", "What came in through a channel: finds or registers the contact and opens a ticket, or adds to one")
 	op.DefaultStatus = http.StatusCreated
+	op.Responses = map[string]*huma.Response{"200": {
+		Description: "The ticket that it was added to",
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[readmodels.Ticket](), true, "")}},
+	}}
 	huma.Register(s.api, op, func(ctx context.Context, in *NewThing[commands.Inquiry]) (*Changed[readmodels.Ticket], error) {
 		return carry[readmodels.Ticket](ctx, s, in.Asking, digest(op, "", in.RawBody), func(by commands.By) (outcome, error) {
 			a, err := commands.TakeInquiry(ctx, s.Desk, newID(by, ticket.Stream.Category), in.Body, by)
@@ -121,8 +127,8 @@ func (s *server) listTickets(ctx context.Context, path string, in *TicketQuery) 
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	return listing(ctx, s, in.Listing, path, role.TicketsRead, func(q readmodels.Queryer) (readmodels.Found[TicketRow], error) {
-		found, err := readmodels.FindTickets(ctx, q, filter, in.page())
+	return listing(ctx, s, in.Listing, path, role.TicketsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[TicketRow], error) {
+		found, err := readmodels.FindTickets(ctx, q, filter, p)
 		if err != nil {
 			return readmodels.Found[TicketRow]{}, err
 		}
@@ -139,8 +145,8 @@ func (s *server) history(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	return listing(ctx, s, in.Listing, "/v1/contacts/"+in.ID.String()+"/tickets", role.TicketsRead, func(q readmodels.Queryer) (readmodels.Found[HistoryRow], error) {
-		found, err := readmodels.HistoryOfContact(ctx, q, in.ID, filter, in.page())
+	return listing(ctx, s, in.Listing, "/v1/contacts/"+in.ID.String()+"/tickets", role.TicketsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[HistoryRow], error) {
+		found, err := readmodels.HistoryOfContact(ctx, q, in.ID, filter, p)
 		if err == nil && len(found.Rows) == 0 {
 			err = mustHave(ctx, q, readmodels.ContactsTable, in.ID, contact.Contact{}.MustExist())
 		}
@@ -160,8 +166,8 @@ func (s *server) ticketFilter(ctx context.Context, in *TicketQuery) (f readmodel
 		return f, err
 	}
 	if in.Agent != "" && !f.Unassigned {
-		if f.Agent, err = byID(ctx, in.Agent); err != nil {
-			return f, err
+		if f.Agent, err = uuid.Parse(in.Agent); err != nil {
+			return f, domain.Invalid("agent", "id-malformed", "agent must be an agent's id, or none.")
 		}
 	}
 	if in.Tag != "" {

@@ -42,8 +42,8 @@ type By struct {
 	// Within are the departments whose tickets the caller sees; he also sees those of none. Nil: all.
 	Within []uuid.UUID
 
-	// IfMatch is the revision that the caller has seen; a thing that is elsewhere refuses. Nil: any.
-	IfMatch *eventstore.Revision
+	// IfMatch are the revisions that the caller has seen; a thing that is elsewhere refuses. Nil: any.
+	IfMatch []eventstore.Revision
 
 	// ID is the thing that the command is about. Desk sets it.
 	ID uuid.UUID

@@ -485,8 +485,9 @@ func TestReplays(t *testing.T) {
 		}
 		other := asks("one")
 		other.Digest = "another body"
-		_, err := commands.Do(t.Context(), desk, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, other)
-		refused(t, err, commands.ErrReused.Code)
+		if _, err := commands.Do(t.Context(), desk, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, other); !errors.Is(err, commands.ErrReused) {
+			t.Errorf("another body: %v", err)
+		}
 	}
 	if a, err := commands.State(t.Context(), d, contact.Stream, of); err != nil || a.State.Profile.Name.String() != "Two" {
 		t.Errorf("%v: %+v", err, a.State)

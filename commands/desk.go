@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"daybook/domain"
 	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/eventstore"
@@ -39,7 +38,7 @@ type Answer[S any] struct {
 }
 
 // ErrReused says that a request's id was used before with another body.
-var ErrReused = domain.Invalid("Idempotency-Key", "idempotency-key-reused", "This Idempotency-Key was used before with another request. Use a new key for each new request.")
+var ErrReused = errors.New("the id of the request was used before with another body")
 
 // Do carries out one command on the thing of a kind that has the id.
 func Do[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S, E], id uuid.UUID, command Command[S, E], by By) (Answer[S], error) {

@@ -18,8 +18,7 @@ import (
 	"daybook/domain/tag"
 )
 
-// ErrWriteFirst says, of a batch, that a command needs a name that an earlier one of the same work gives up: what was decided so far
-// must be written before.
+// ErrWriteFirst says that a command of a batch needs a name that an earlier one of the same work gives up.
 var ErrWriteFirst = errors.New("what was decided so far must be written first")
 
 // A holder is a kind of thing that has names of its own.

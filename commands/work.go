@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -94,8 +95,8 @@ func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, com
 		state, err := stateAt(w, kind, id, before.revision)
 		return Answer[S]{ID: id, State: state, Revision: before.revision, Position: before.position, Changed: true, Replayed: true}, err
 	}
-	if by.IfMatch != nil && *by.IfMatch != l.revision {
-		return Answer[S]{}, domain.Stale("stale", "It is at revision %d now, not %d. Read it again and decide anew.", l.revision, *by.IfMatch)
+	if by.IfMatch != nil && !slices.Contains(by.IfMatch, l.revision) {
+		return Answer[S]{}, domain.Stale("stale", "It is at revision %d now, which is not what was seen. Read it again and decide anew.", l.revision)
 	}
 	if err := within(l.state, by.Within); err != nil {
 		return Answer[S]{}, err

@@ -97,10 +97,37 @@ type Player struct {
 	RetryRejected bool             // play lines again that were rejected or malformed before
 	Report        func([]Outcome)  // called after each batch is written, in the order of the lines; nil: not
 	Now           func() time.Time // when the batch's record is made
+	Memory        *Memory          // what other players know of the desk's sources; nil: nothing
 
+	*played
+}
+
+// A Memory keeps which lines of a desk's sources were played, so that the next player need only read what came since. The
+// zero value knows nothing.
+type Memory struct{ sources map[string]*played }
+
+// played is what came of the lines of a source. It is read and written by whoever holds playing.
+type played struct {
 	known map[string]Result
 	read  eventstore.Revision // of the source's stream
+}
 
+// maxRemembered bounds the lines that are remembered between journals. Over it, all are forgotten.
+const maxRemembered = 1_000_000
+
+// of is what is known of a source.
+func (m *Memory) of(source string) *played {
+	lines := 0
+	for _, p := range m.sources {
+		lines += len(p.known)
+	}
+	if m.sources == nil || lines > maxRemembered {
+		m.sources = make(map[string]*played)
+	}
+	if m.sources[source] == nil {
+		m.sources[source] = &played{make(map[string]Result), eventstore.NoStream}
+	}
+	return m.sources[source]
 }
 
 // ErrStopped says that a strict player met a line that was refused.
@@ -115,7 +142,8 @@ const (
 // MaxSource is the longest name of a source, in bytes.
 const MaxSource = 100
 
-var playing sync.Mutex // one batch at a time in one process: two would only make each other begin again
+// playing lets one batch at a time through in one process: two would only make each other begin again.
+var playing sync.Mutex
 
 // Play plays a journal, plain or gzip, to its end. A line that is refused does not stop it, unless it is strict.
 func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
@@ -127,7 +155,7 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
 	if err != nil {
 		return counts, err
 	}
-	p.known, p.read = make(map[string]Result), eventstore.NoStream
+	p.recall()
 	for {
 		batch, err := lines.batch(maxLines, maxBytes)
 		end := errors.Is(err, io.EOF)
@@ -154,6 +182,16 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
 			return counts, nil
 		}
 	}
+}
+
+// recall begins with what is known of the source.
+func (p *Player) recall() {
+	playing.Lock()
+	defer playing.Unlock()
+	if p.Memory == nil {
+		p.Memory = new(Memory)
+	}
+	p.played = p.Memory.of(p.Source)
 }
 
 // play plays a batch, or as much of it as can be written at once, and returns what its lines came to.

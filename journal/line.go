@@ -152,9 +152,7 @@ func strictly(fields map[string]json.RawMessage, v any, only bool) error {
 		case bytes.Equal(data, []byte("null")):
 			return fmt.Errorf("%s must not be null", name)
 		}
-		decoder := json.NewDecoder(bytes.NewReader(data))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(value.FieldByIndex(f.Index).Addr().Interface()); err != nil {
+		if err := set(value.FieldByIndex(f.Index), data); err != nil {
 			return fmt.Errorf("%s %s", name, wrong(err))
 		}
 	}
@@ -166,14 +164,30 @@ func strictly(fields map[string]json.RawMessage, v any, only bool) error {
 	return nil
 }
 
+// set sets a field to what the line says. An object in a line is read as strictly as the line.
+func set(field reflect.Value, data json.RawMessage) error {
+	if t := field.Type(); t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
+		field.Set(reflect.New(t.Elem()))
+		field = field.Elem()
+	}
+	v := field.Addr().Interface()
+	if _, own := v.(json.Unmarshaler); own || field.Kind() != reflect.Struct {
+		return json.Unmarshal(data, v)
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	if err := strictly(fields, v, true); err != nil {
+		return fmt.Errorf("is wrong: %w", err)
+	}
+	return nil
+}
+
 // wrong says what is wrong with a field, without its value.
 func wrong(err error) string {
-	var mistyped *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &mistyped):
+	if mistyped := (*json.UnmarshalTypeError)(nil); errors.As(err, &mistyped) {
 		return fmt.Sprintf("must not be a %s", mistyped.Value)
-	case strings.HasPrefix(err.Error(), "json: unknown field"):
-		return "has an " + strings.TrimPrefix(err.Error(), "json: ")
 	}
 	return err.Error()
 }

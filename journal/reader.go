@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 
@@ -79,9 +80,36 @@ func (r *reader) line() (text, error) {
 func readable(err error) error {
 	var corrupt flate.CorruptInputError
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt) {
-		return domain.Invalid("journal", "journal-damaged", "The journal is damaged or ends too early. Play it again when it is whole: no line is played twice.")
+		return &domain.Error{
+			Refusal: domain.RefusedInvalid, Code: "journal-damaged",
+			Message: "The journal is damaged or ends too early. Play it again when it is whole: no line is played twice.",
+		}
 	}
 	return err
+}
+
+// ErrNoJournal says that a file is something else than a journal.
+var ErrNoJournal = errors.New("its first line is no line of a journal, which is a JSON object with id, at, by and do, such as " +
+	`{"id":"1","at":"2026-01-05T10:00:00+01:00","by":"system","do":"department.create","department":"support","name":"Support"}` +
+	"; docs/journal.md in Daybook's source lists all that a line can do")
+
+// Sniff returns ErrNoJournal if the first line that is not empty has nothing of a journal's line, wrong or right.
+func Sniff(journal io.Reader) error {
+	lines, err := newReader(journal)
+	if err != nil {
+		return err
+	}
+	first, err := lines.batch(1, MaxLine)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	for _, l := range first {
+		var fields struct{ ID, At, By, Do json.RawMessage }
+		if l.tooLong || json.Unmarshal(l.bytes, &fields) != nil || fields.ID == nil && fields.At == nil && fields.By == nil && fields.Do == nil {
+			return ErrNoJournal
+		}
+	}
+	return nil
 }
 
 // CountLines counts the lines of a journal, plain or gzip, that are not empty.

@@ -127,7 +127,7 @@ func TestResume(t *testing.T) {
 	})
 }
 
-func memory(t *rapid.T) *sqlite.Store {
+func memory(t rapid.TB) *sqlite.Store {
 	store, err := sqlite.OpenMemory()
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 // several tables sees one position. Nothing waits for a timer: what is at hand is posted at once.
 type Engine struct {
 	Source
-	folder readmodels.Folder
+	home   readmodels.Home
 	live   *readmodels.Live
 	schema string
 
@@ -60,16 +60,16 @@ type situation struct {
 
 const liveBatch = 1000 // events in one transaction while posting live, about; more would make the first of them wait
 
-// New makes an engine for the generations in a folder, whose live one it puts behind live. It fails if the projections
-// and their tables do not fit together.
-func New(s Source, folder readmodels.Folder, live *readmodels.Live) (*Engine, error) {
+// New makes an engine for the generations of a desk, whose live one it puts behind live. It fails if the projections and
+// their tables do not fit together.
+func New(s Source, home readmodels.Home, live *readmodels.Live) (*Engine, error) {
 	l, err := s.ledger()
 	if err != nil {
 		return nil, err
 	}
 	return &Engine{
 		Source:    s,
-		folder:    folder,
+		home:      home,
 		live:      live,
 		schema:    l.schema(),
 		retries:   make(chan retry),
@@ -98,7 +98,7 @@ func (e *Engine) Run(ctx context.Context, progress func(Progress)) (err error) {
 func (e *Engine) start(ctx context.Context, progress func(Progress)) (*poster, error) {
 	e.building.Lock()
 	defer e.building.Unlock()
-	db, g, err := e.folder.Live(ctx)
+	db, g, err := e.home.Live(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +118,8 @@ func (e *Engine) start(ctx context.Context, progress func(Progress)) (*poster, e
 func (e *Engine) resume(ctx context.Context, db *readmodels.DB, g readmodels.Generation) (*poster, error) {
 	p, err := func() (*poster, error) {
 		if g.Log != e.Store.ID() {
-			return nil, fmt.Errorf("%s was posted from log %s, and this is log %s: give the right data folder, or move that file away and it is built anew from this log",
-				db.Path(), g.Log, e.Store.ID())
+			return nil, fmt.Errorf("%s was posted from log %s, and this is log %s: give the right data folder, or %s and it is built anew from this log",
+				db.Path(), g.Log, e.Store.ID(), db.WayOut())
 		}
 		l, err := e.ledger()
 		if err != nil {
@@ -145,8 +145,8 @@ func (e *Engine) resume(ctx context.Context, db *readmodels.DB, g readmodels.Gen
 }
 
 func ahead(db *readmodels.DB, position, head eventstore.Position) error {
-	return fmt.Errorf("%s is at position %s and the log ends at %s (%w): bring the whole log back, or move that file away and it is built anew from this log",
-		db.Path(), position, head, eventstore.ErrAhead)
+	return fmt.Errorf("%s is at position %s and the log ends at %s (%w): bring the whole log back, or %s and it is built anew from this log",
+		db.Path(), position, head, eventstore.ErrAhead, db.WayOut())
 }
 
 // follow posts what comes, until the context ends or a rebuild has a poster that takes over.

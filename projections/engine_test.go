@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"iter"
 	"math/rand/v2"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/eventstore"
+	"daybook/internal/testdb"
 	"daybook/readmodels"
 )
 
@@ -27,10 +29,50 @@ type running struct {
 	end  func() error // stops it and returns why it ended
 }
 
-func (b *bench) start(t testing.TB, folder string) *running {
+func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
+
+// newHome is where a test's read models are.
+var newHome = inFiles
+
+func inFiles(t testing.TB) readmodels.Home { return readmodels.Folder(t.TempDir()) }
+
+// TestInPostgreSQL runs the engine's tests once more, with their read models there.
+func TestInPostgreSQL(t *testing.T) {
+	newHome = func(t testing.TB) readmodels.Home { return readmodels.Schemas{URL: testdb.URL(t), Name: "readmodels"} }
+	defer func() { newHome = inFiles }()
+	for name, test := range map[string]func(*testing.T){
+		"posts what comes":            TestEnginePostsWhatComes,
+		"a zombie is fenced":          TestAZombieIsFenced,
+		"the last to claim can write": TestTheLastToClaimCanWrite,
+		"poison parks its thing":      TestPoisonParksItsThing,
+		"unknown events":              TestUnknownEventsArePassedOver,
+		"verify names what is wrong":  TestVerifyNamesWhatIsWrong,
+		"rebuild at work":             TestRebuildWhileTheDeskIsAtWork,
+		"a cancelled rebuild":         TestACancelledRebuildLeavesNoTrace,
+		"another schema":              TestAnotherSchemaIsBuiltAnew,
+		"another log":                 TestAnotherLogIsRefused,
+		"trespassing":                 TestTrespassing,
+		"projections may wait":        TestProjectionsDoNotMindWaiting,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// newDB makes an empty database.
+func newDB(t testing.TB) *readmodels.DB {
+	t.Helper()
+	db, _, err := newHome(t).Create(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func (b *bench) start(t testing.TB, home readmodels.Home) *running {
 	t.Helper()
 	live := &readmodels.Live{}
-	e, err := New(b.Source, readmodels.Folder(folder), live)
+	e, err := New(b.Source, home, live)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,9 +130,9 @@ func (b *bench) appendSome(t testing.TB, n int) (p eventstore.Position) {
 }
 
 func TestEnginePostsWhatComes(t *testing.T) {
-	b, folder := newBench(t), t.TempDir()
+	b, home := newBench(t), newHome(t)
 	p := b.appendSome(t, 50)
-	r := b.start(t, folder)
+	r := b.start(t, home)
 	r.wait(t, p)
 	for range 20 {
 		p = b.appendSome(t, 3)
@@ -103,7 +145,7 @@ func TestEnginePostsWhatComes(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = b.appendSome(t, 5)
-	again := b.start(t, folder)
+	again := b.start(t, home)
 	again.wait(t, p)
 	if d := diff(reference(b.entries(t)), again.posted(t)); d != "" {
 		t.Fatal(d)
@@ -124,7 +166,7 @@ func TestEnginePostsWhatComes(t *testing.T) {
 
 func TestWaitEndsWithItsContext(t *testing.T) {
 	b := newBench(t)
-	r := b.start(t, t.TempDir())
+	r := b.start(t, newHome(t))
 	r.wait(t, 0)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
@@ -140,10 +182,10 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 }
 
 func TestAZombieIsFenced(t *testing.T) {
-	b, folder := newBench(t), t.TempDir()
-	zombie := b.start(t, folder)
+	b, home := newBench(t), newHome(t)
+	zombie := b.start(t, home)
 	zombie.wait(t, b.appendSome(t, 10))
-	other := b.start(t, folder)
+	other := b.start(t, home)
 	other.wait(t, b.appendSome(t, 10))
 	why := func() error { // the next event at the latest tells it
 		for {
@@ -173,11 +215,7 @@ func TestAZombieIsFenced(t *testing.T) {
 // However often a fenced poster tries, and however many claim at once: one can write.
 func TestTheLastToClaimCanWrite(t *testing.T) {
 	b := newBench(t)
-	db, err := readmodels.OpenTemporary("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := newDB(t)
 	first, err := b.lay(t.Context(), db, readmodels.Generation{})
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +266,7 @@ func TestPoisonParksItsThing(t *testing.T) {
 				}
 				return decodeToy(r)
 			}
-			r := b.start(t, t.TempDir())
+			r := b.start(t, newHome(t))
 			r.wait(t, b.appendSome(t, 20))
 			var bad eventstore.Position
 			if deed == "unreadable" {
@@ -295,7 +333,7 @@ func TestPoisonParksItsThing(t *testing.T) {
 
 func TestUnknownEventsArePassedOver(t *testing.T) {
 	b := newBench(t)
-	r := b.start(t, t.TempDir())
+	r := b.start(t, newHome(t))
 	r.wait(t, b.append(t, 1, toy{Do: "insert"}))
 	r.wait(t, b.appendRaw(t, 1, "of the future", nil))
 	if all, _ := r.Status(t.Context()); all[0].Unknown != 1 || all[0].Parked != 0 {
@@ -337,7 +375,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	last := b.append(t, 3, toy{Do: "update", N: 1})
 	lossy := &bench{Source: b.Source, store: b.store}
 	lossy.Store = hiding{b.store, hidden}
-	r := lossy.start(t, t.TempDir())
+	r := lossy.start(t, newHome(t))
 	r.wait(t, last)
 	write := func(statement string, args ...driver.Value) {
 		t.Helper()
@@ -381,9 +419,9 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 }
 
 func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
-	b, folder := newBench(t), t.TempDir()
+	b, home := newBench(t), newHome(t)
 	b.appendSome(t, 300)
-	r := b.start(t, folder)
+	r := b.start(t, home)
 	r.wait(t, 300)
 	done := make(chan struct{})
 	var work sync.WaitGroup
@@ -414,13 +452,13 @@ func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
 			}
 		}
 	})
-	work.Go(func() { // somebody writes
+	work.Go(func() { // somebody writes, no faster than is posted
 		for {
 			select {
 			case <-done:
 				return
 			default:
-				b.appendSome(t, 1)
+				r.wait(t, b.appendSome(t, 1))
 			}
 		}
 	})
@@ -446,16 +484,18 @@ func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
 	if d := diff(reference(b.entries(t)), r.posted(t)); d != "" {
 		t.Error(d)
 	}
-	var integrity string
-	err := r.live.Read(func(db *readmodels.DB) error { return db.Readers.Get(&integrity, "PRAGMA integrity_check") })
-	if err != nil || integrity != "ok" {
-		t.Error("the indexes are", integrity, err)
+	if _, files := home.(readmodels.Folder); files {
+		var integrity string
+		err := r.live.Read(func(db *readmodels.DB) error { return db.Readers.Get(&integrity, "PRAGMA integrity_check") })
+		if err != nil || integrity != "ok" {
+			t.Error("the indexes are", integrity, err)
+		}
 	}
 	if err := r.end(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	r.live.Close()
-	if got := files(t, folder); got != "readmodels-3.db readmodels-4.db" {
+	if got := generations(t, home); got != "[3 4]" {
 		t.Error("there are", got)
 	}
 	if err := r.Retry(t.Context(), "things"); !errors.Is(err, ErrNotRunning) {
@@ -463,25 +503,21 @@ func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
 	}
 }
 
-func files(t *testing.T, folder string) string {
+func generations(t *testing.T, home readmodels.Home) string {
 	t.Helper()
-	entries, err := os.ReadDir(folder)
+	numbers, err := home.Numbers(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return strings.Join(names, " ")
+	return fmt.Sprint(numbers)
 }
 
 func TestACancelledRebuildLeavesNoTrace(t *testing.T) {
-	b, folder := newBench(t), t.TempDir()
+	b, home := newBench(t), newHome(t)
 	p := b.appendSome(t, 100)
-	r := b.start(t, folder)
+	r := b.start(t, home)
 	r.wait(t, p)
-	before := files(t, folder)
+	before := generations(t, home)
 	for _, step := range []Step{Folding, Indexing, Switching} {
 		ctx, stop := context.WithCancel(t.Context())
 		err := r.Rebuild(ctx, RebuildOptions{Progress: func(p Progress) {
@@ -492,7 +528,7 @@ func TestACancelledRebuildLeavesNoTrace(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatal(step, err)
 		}
-		if after := files(t, folder); after != before {
+		if after := generations(t, home); after != before {
 			t.Fatalf("%s: there are %s", step, after)
 		}
 	}
@@ -503,13 +539,15 @@ func TestACancelledRebuildLeavesNoTrace(t *testing.T) {
 }
 
 func TestAnotherSchemaIsBuiltAnew(t *testing.T) {
-	b, folder := newBench(t), t.TempDir()
+	b, home := newBench(t), newHome(t)
 	p := b.appendSome(t, 30)
-	r := b.start(t, folder)
+	r := b.start(t, home)
 	r.wait(t, p)
 	r.end()
 	r.live.Close()
-	if err := os.WriteFile(filepath.Join(folder, "readmodels-7.db"), nil, 0o600); err != nil { // broken off
+	if broken, _, err := home.Create(t.Context()); err != nil { // a rebuild that was broken off
+		t.Fatal(err)
+	} else if err := broken.Close(); err != nil {
 		t.Fatal(err)
 	}
 	newer := &bench{Source: b.Source}
@@ -518,37 +556,37 @@ func TestAnotherSchemaIsBuiltAnew(t *testing.T) {
 		folds[0].version++
 		return folds
 	}
-	again := newer.start(t, folder)
+	again := newer.start(t, home)
 	again.wait(t, p)
 	if d := diff(reference(b.entries(t)), again.posted(t)); d != "" {
 		t.Error(d)
 	}
 	again.end()
 	again.live.Close()
-	if got := files(t, folder); got != "readmodels-1.db readmodels-2.db" {
+	if got := generations(t, home); got != "[1 2]" {
 		t.Error("there are", got)
 	}
 }
 
 func TestAnotherLogIsRefused(t *testing.T) {
-	a, b, folder := newBench(t), newBench(t), t.TempDir()
-	r := a.start(t, folder)
+	a, b, home := newBench(t), newBench(t), newHome(t)
+	r := a.start(t, home)
 	r.wait(t, a.appendSome(t, 5))
 	r.end()
 	r.live.Close()
-	e, err := New(b.Source, readmodels.Folder(folder), &readmodels.Live{})
+	e, err := New(b.Source, home, &readmodels.Live{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "move that file away") {
+	if err := e.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "and it is built anew") {
 		t.Errorf("another log: %v", err)
 	}
 	shorter := a.Source
 	shorter.Store = short{a.store}
-	if e, err = New(shorter, readmodels.Folder(folder), &readmodels.Live{}); err != nil {
+	if e, err = New(shorter, home, &readmodels.Live{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Run(t.Context(), nil); !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "move that file away") {
+	if err := e.Run(t.Context(), nil); !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "and it is built anew") {
 		t.Errorf("a shorter log: %v", err)
 	}
 	all, err := e.Status(t.Context())
@@ -646,7 +684,7 @@ func TestReplayAsOfThen(t *testing.T) {
 	if err := b.Replay(t.Context(), Cut{}, path); !errors.Is(err, errUnreadable) {
 		t.Error(err)
 	}
-	if got := files(t, filepath.Dir(path)); got != "" {
-		t.Error("there are", got)
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
+		t.Error("there are", left, err)
 	}
 }

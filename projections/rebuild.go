@@ -70,7 +70,7 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 		err = b.takeOver(ctx)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("rebuilding the read models: %w", err), b.abandon())
+		return errors.Join(fmt.Errorf("rebuilding the read models: %w", err), b.abandon(ctx))
 	}
 	b.feed.stop()
 	return nil
@@ -89,7 +89,7 @@ func (e *Engine) first(ctx context.Context, progress func(Progress)) (*poster, e
 		err = b.finish(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("building the read models: %w", err), b.abandon())
+		return nil, errors.Join(fmt.Errorf("building the read models: %w", err), b.abandon(ctx))
 	}
 	b.feed.stop()
 	return b.poster, nil
@@ -105,11 +105,7 @@ type rebuild struct {
 }
 
 func (e *Engine) begin(ctx context.Context, progress func(Progress)) (*rebuild, error) {
-	number, err := e.folder.Next()
-	if err != nil {
-		return nil, err
-	}
-	db, err := readmodels.Open(e.folder.Path(number))
+	db, number, err := e.home.Create(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +115,7 @@ func (e *Engine) begin(ctx context.Context, progress func(Progress)) (*rebuild, 
 	b := &rebuild{engine: e, progress: progress, began: time.Now()}
 	g := readmodels.Generation{Number: number, Schema: e.schema, Log: e.Store.ID(), State: readmodels.Building}
 	if b.poster, err = e.lay(ctx, db, g); err != nil {
-		return nil, errors.Join(err, db.Close(), e.folder.Remove(number))
+		return nil, errors.Join(err, db.Close(), e.home.Remove(context.WithoutCancel(ctx), number))
 	}
 	b.feed = e.feed(ctx, eventstore.Start)
 	return b, nil
@@ -142,9 +138,10 @@ func (s Source) lay(ctx context.Context, db *readmodels.DB, g readmodels.Generat
 	return p, nil
 }
 
-func (b *rebuild) abandon() error {
+// abandon leaves nothing, also when the context has ended.
+func (b *rebuild) abandon(ctx context.Context) error {
 	b.feed.stop()
-	return errors.Join(b.db.Close(), b.engine.folder.Remove(b.number))
+	return errors.Join(b.db.Close(), b.engine.home.Remove(context.WithoutCancel(ctx), b.number))
 }
 
 // catchUp folds the log up to its end, builds the indexes, and folds what was added meanwhile.
@@ -251,5 +248,5 @@ func (b *rebuild) finish(ctx context.Context) error {
 	if err := b.db.MarkReady(ctx); err != nil {
 		return err
 	}
-	return b.engine.folder.RemoveBefore(b.number - 1)
+	return b.engine.home.RemoveBefore(ctx, b.number-1)
 }

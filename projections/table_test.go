@@ -167,11 +167,7 @@ func TestTrespassing(t *testing.T) {
 				notes = newFacts[note](l, "mine", notesTable)
 				return []fold{{"mine", 1, c.apply}, {"other", 1, func(*Recorded) {}}}
 			}}
-			db, err := readmodels.OpenTemporary("")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer db.Close()
+			db := newDB(t)
 			p, err := s.lay(t.Context(), db, readmodels.Generation{})
 			if err != nil {
 				t.Fatal(err)
@@ -190,11 +186,7 @@ func newTrespass(t *Table[uuid.UUID, thing], e *Recorded) { t.Delete(e.ID) }
 func TestProjectionsDoNotMindWaiting(t *testing.T) {
 	s := deskLog(t, 3000)
 	post := func(size int, cache int, defers bool) *poster {
-		db, err := readmodels.OpenTemporary(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
+		db := newDB(t)
 		p, err := s.lay(t.Context(), db, readmodels.Generation{})
 		if err != nil {
 			t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
@@ -74,7 +73,7 @@ func (s Source) Verify(ctx context.Context, db *readmodels.DB, report func(Diffe
 	if g.Schema != l.schema() {
 		return v, fmt.Errorf("%s was posted by another version of the program", db.Path())
 	}
-	anew, err := readmodels.OpenTemporary(filepath.Dir(db.Path()))
+	anew, err := db.Temporary()
 	if err != nil {
 		return v, err
 	}
@@ -186,11 +185,18 @@ func openCursor(ctx context.Context, r *readmodels.Relation, q readmodels.Querye
 
 func (c *cursor) next() (err error) {
 	c.row = nil
-	if c.Next() {
-		c.row, err = c.SliceScan()
+	if !c.Next() {
+		return c.Err()
+	}
+	if c.row, err = c.SliceScan(); err != nil {
 		return err
 	}
-	return c.Err()
+	for i, column := range c.relation.Columns {
+		if n, ok := c.row[i].(int64); ok && column.Kind == readmodels.Boolean { // as SQLite has it
+			c.row[i] = n != 0
+		}
+	}
+	return nil
 }
 
 // compare says which of two cursors stands at the earlier key.

@@ -21,7 +21,7 @@ import (
 // A Page says which part of a list is wanted.
 type Page struct {
 	Limit  int    // at most MaxPage; 0 is DefaultPage
-	Cursor string // where the page before ended; empty: from the beginning
+	Cursor string // where the page before ended; empty: from the beginning. It may hold a person's name
 	Sort   string // a column that the list can be sorted by, with "-" before it for descending; empty: the list's own order
 }
 
@@ -163,6 +163,9 @@ func (w *where) String() string {
 	return strings.Join(w.clauses, " AND ")
 }
 
+// ErrCursor refuses a cursor.
+var ErrCursor = domain.Invalid("cursor", "cursor-malformed", "cursor must be the next of an answer to the very same question. Begin again without it.")
+
 // cursor is where a page ended: the last row's place in the order. It belongs to one question.
 type cursor struct {
 	Question string          `json:"q"`
@@ -218,23 +221,19 @@ func writeCursor[R any](question string, place func(R, string) (any, any), last 
 	c.Value, _ = json.Marshal(value) // numbers and strings always can be
 	c.Key, _ = json.Marshal(key)
 	text, _ := json.Marshal(c)
-	return base64.RawURLEncoding.EncodeToString(text)
+	return string(text)
 }
 
 func readCursor(text, question string) (value, key any, err error) {
 	var c cursor
-	data, err := base64.RawURLEncoding.DecodeString(text)
-	if err == nil {
-		err = json.Unmarshal(data, &c)
-	}
-	if err == nil {
+	if err = json.Unmarshal([]byte(text), &c); err == nil {
 		value, err = plainValue(c.Value)
 	}
 	if err == nil {
 		key, err = plainValue(c.Key)
 	}
 	if err != nil || c.Question != question {
-		return nil, nil, domain.Invalid("cursor", "cursor-malformed", "cursor must be the next of an answer to the very same question. Begin again without it.")
+		return nil, nil, ErrCursor
 	}
 	return value, key, nil
 }

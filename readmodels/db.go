@@ -24,9 +24,10 @@ type DB struct {
 	Readers *sqlx.DB
 
 	dialect dialect
-	writer  *sql.DB
-	conn    chan *sql.Conn // the writer's only connection, when nobody has it
+	writer  *sql.DB       // has one connection; nil for reading only
+	free    chan struct{} // holds one while nobody writes; closed when nobody may
 	path    string
+	folder  string       // for a database of the same size for a moment; "": the system's
 	remove  func() error // what is left to do after closing
 }
 
@@ -38,8 +39,12 @@ type dialect interface {
 	// beforeIndexes and afterIndexes are run around the building of all indexes.
 	beforeIndexes() string
 	afterIndexes() string
+	// snapshot is how a transaction sees everything as of its beginning.
+	snapshot() *sql.TxOptions
 	// write runs f in a transaction on a connection, and commits unless f returns an error.
 	write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error
+	// wayOut is how to be rid of a database, in words.
+	wayOut() string
 	close()
 }
 
@@ -218,20 +223,27 @@ func (db *DB) take(ctx context.Context) (*sql.Conn, error) {
 		return nil, err
 	}
 	select {
-	case conn, open := <-db.conn:
+	case _, open := <-db.free:
 		if !open {
 			return nil, ErrNotWritable
 		}
-		return conn, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	conn, err := db.writer.Conn(ctx)
+	if err != nil {
+		db.free <- struct{}{}
+	}
+	return conn, err
 }
 
 // ErrNotWritable is what Write returns when the database is closed or was opened for reading only.
 var ErrNotWritable = errors.New("the read models are closed, or open for reading only")
 
-func (db *DB) put(conn *sql.Conn) { db.conn <- conn }
+func (db *DB) put(conn *sql.Conn) {
+	conn.Close() // gives it back; if it failed, the next one is new
+	db.free <- struct{}{}
+}
 
 // MarkReady says in the database that it may be read.
 func (db *DB) MarkReady(ctx context.Context) error {
@@ -246,7 +258,7 @@ type Queryer = sqlx.QueryerContext
 
 // Snapshot opens a transaction that reads everything as it is now, whatever is written meanwhile. Roll it back when done.
 func (db *DB) Snapshot(ctx context.Context) (*sqlx.Tx, error) {
-	tx, err := db.Readers.BeginTxx(ctx, nil)
+	tx, err := db.Readers.BeginTxx(ctx, db.dialect.snapshot())
 	if err != nil {
 		return nil, err
 	}
@@ -284,18 +296,28 @@ func ReadAll(ctx context.Context, q Queryer, r *Relation) (*sqlx.Rows, error) {
 		strings.Join(columnNames(r), ", "), quoted(r.Name), strings.Join(keyNames(r), ", ")))
 }
 
-// Path is the file that the database is in.
+// Path is the file that the database is in, or else where it is, in words.
 func (db *DB) Path() string { return db.path }
+
+// WayOut is how to be rid of this database, in words.
+func (db *DB) WayOut() string { return db.dialect.wayOut() }
+
+// Temporary opens an empty database that Close removes, where there is room for all that this one has.
+func (db *DB) Temporary() (*DB, error) { return OpenTemporary(db.folder) }
+
+// closeWriter waits for the transaction that is under way.
+func (db *DB) closeWriter() error {
+	if _, open := <-db.free; !open {
+		return nil
+	}
+	close(db.free)
+	db.dialect.close()
+	return db.writer.Close()
+}
 
 // Close waits for the transaction that is under way, ends all readers and closes the database.
 func (db *DB) Close() error {
-	var err error
-	if conn, open := <-db.conn; open {
-		close(db.conn)
-		db.dialect.close()
-		err = errors.Join(conn.Close(), db.writer.Close())
-	}
-	err = errors.Join(err, db.Readers.Close())
+	err := errors.Join(db.closeWriter(), db.Readers.Close())
 	if db.remove != nil {
 		err = errors.Join(err, db.remove())
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/eventstore"
+	"daybook/internal/testdb"
 )
 
 type colour string
@@ -49,14 +50,22 @@ func related(t *testing.T, row any, name string) *Relation {
 	return r
 }
 
-func laid(t *testing.T, relations ...*Relation) *DB {
+func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
+
+// everywhere runs a test on each kind of database.
+func everywhere(t *testing.T, test func(t *testing.T, home Home)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, Folder(t.TempDir())) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, Schemas{testdb.URL(t), "readmodels"}) })
+}
+
+func laid(t *testing.T, home Home, relations ...*Relation) *DB {
 	t.Helper()
-	db, err := OpenTemporary(t.TempDir())
+	db, number, err := home.Create(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	g := Generation{Number: 1, Schema: "s", Log: uuid.New(), State: Building}
+	g := Generation{Number: number, Schema: "s", Log: uuid.New(), State: Building}
 	if err := db.Lay(t.Context(), g, relations, []Checkpoint{{Projection: "p", Version: 2}}); err != nil {
 		t.Fatal(err)
 	}
@@ -94,9 +103,11 @@ func encoded(t *testing.T, rows []kinds, width int, encode func(reflect.Value, [
 	}
 }
 
-func TestRowsComeBackAsTheyWere(t *testing.T) {
+func TestRowsComeBackAsTheyWere(t *testing.T) { everywhere(t, rowsComeBack) }
+
+func rowsComeBack(t *testing.T, home Home) {
 	r := related(t, kinds{}, "order") // another word of SQL's
-	db := laid(t, r)
+	db := laid(t, home, r)
 	rows := rowsOf(2*loadedAtOnce + 5)
 	keys := func(of []kinds) iter.Seq[[]driver.Value] { return encoded(t, of, len(r.Key), r.EncodeKey) }
 	put := func(of []kinds) {
@@ -167,8 +178,10 @@ func TestWhatIsNoTable(t *testing.T) {
 	}
 }
 
-func TestAWriteIsAllOrNothing(t *testing.T) {
-	db := laid(t)
+func TestAWriteIsAllOrNothing(t *testing.T) { everywhere(t, writeAllOrNothing) }
+
+func writeAllOrNothing(t *testing.T, home Home) {
+	db := laid(t, home)
 	failed := errors.New("failed")
 	move := func(end func() error) func(Tx) error {
 		return func(tx Tx) error {
@@ -216,9 +229,12 @@ func TestAWriteIsAllOrNothing(t *testing.T) {
 	if _, err := db.Readers.Exec("DELETE FROM checkpoints"); err == nil {
 		t.Error("a reader wrote")
 	}
-	read, err := OpenReadOnly(db.Path())
-	if err != nil {
+	if err := db.MarkReady(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	read, err := home.OpenLive(t.Context())
+	if err != nil || read == nil {
+		t.Fatal(read, err)
 	}
 	defer read.Close()
 	if err := read.Write(t.Context(), move(func() error { return nil })); !errors.Is(err, ErrNotWritable) {
@@ -226,12 +242,14 @@ func TestAWriteIsAllOrNothing(t *testing.T) {
 	}
 }
 
-func TestLiveKeepsWhatIsRead(t *testing.T) {
+func TestLiveKeepsWhatIsRead(t *testing.T) { everywhere(t, liveKeeps) }
+
+func liveKeeps(t *testing.T, home Home) {
 	var live Live
 	if err := live.Read(func(*DB) error { return nil }); !errors.Is(err, ErrNotReady) {
 		t.Error(err)
 	}
-	a, b := laid(t), laid(t)
+	a, b := laid(t, home), laid(t, home)
 	works := func(db *DB) error { _, err := ReadGeneration(t.Context(), db.Readers); return err }
 	live.Switch(a, 5)
 	err := live.Read(func(db *DB) error {
@@ -274,41 +292,70 @@ func TestLiveKeepsWhatIsRead(t *testing.T) {
 	}
 }
 
-func TestTheNewestThatIsReadyIsLive(t *testing.T) {
-	folder := Folder(t.TempDir())
-	make := func(n int, state string) {
+func TestTheNewestThatIsReadyIsLive(t *testing.T) { everywhere(t, newestIsLive) }
+
+func newestIsLive(t *testing.T, home Home) {
+	make := func(want int, state string) {
 		t.Helper()
-		db, err := Open(folder.Path(n))
-		if err != nil {
-			t.Fatal(err)
+		db, n, err := home.Create(t.Context())
+		if err != nil || n != want {
+			t.Fatal(n, err)
 		}
 		if err := errors.Join(db.Lay(t.Context(), Generation{Number: n, State: state}, nil, nil), db.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if db, _, err := folder.Live(t.Context()); db != nil || err != nil {
-		t.Fatal(db, err)
+	live := func(want int) {
+		t.Helper()
+		if db, err := home.OpenLive(t.Context()); err != nil || (db != nil) != (want != 0) {
+			t.Fatal(db, err)
+		} else if db != nil {
+			db.Close()
+		}
+		db, g, err := home.Live(t.Context())
+		if err != nil || g.Number != want {
+			t.Fatal(g, err)
+		}
+		if db != nil {
+			db.Close()
+		}
 	}
+	live(0)
+	make(1, Ready)
 	make(2, Ready)
-	make(9, Ready)
-	make(10, Building)
-	if n, err := folder.Next(); n != 11 || err != nil {
-		t.Error(n, err)
+	make(3, Building)
+	live(2)
+	make(3, Ready) // the unfinished one is gone
+	make(4, Building)
+	if db, n, err := home.Create(t.Context()); n != 5 || err != nil { // nothing is laid in it
+		t.Fatal(n, err)
+	} else {
+		db.Close()
 	}
+	live(3)
+	if err := home.RemoveBefore(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	live(3)
+	if err := home.Remove(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	live(0)
+}
+
+// TestOtherFiles has something else in the folder that looks like a generation.
+func TestOtherFiles(t *testing.T) {
+	folder := Folder(t.TempDir())
+	laid(t, folder).Close()
 	other := filepath.Join(string(folder), "readmodels-x.db")
 	if err := os.WriteFile(other, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db, g, err := folder.Live(t.Context())
-	if err != nil || g.Number != 9 {
-		t.Fatal(g, err)
-	}
-	db.Close()
-	if err := folder.RemoveBefore(9); err != nil {
+	if err := folder.RemoveBefore(t.Context(), 9); err != nil {
 		t.Fatal(err)
 	}
 	left, err := filepath.Glob(filepath.Join(string(folder), "*"))
-	if want := []string{folder.Path(9), other}; err != nil || !slices.Equal(left, want) {
+	if want := []string{other}; err != nil || !slices.Equal(left, want) {
 		t.Error(left, err)
 	}
 }

@@ -12,14 +12,35 @@ import (
 	"strings"
 )
 
+// A Home is where the generations of one desk are kept.
+type Home interface {
+	// Live opens the live generation, the newest that is ready, or returns nil if there is none. Generations whose building
+	// was broken off it removes, so nobody may be building one.
+	Live(ctx context.Context) (*DB, Generation, error)
+	// OpenLive opens the live generation for reading, beside whoever posts to it, or returns nil if there is none.
+	OpenLive(ctx context.Context) (*DB, error)
+	// Create makes an empty database for the generation after all there are.
+	Create(ctx context.Context) (db *DB, number int, err error)
+	// Numbers lists the generations there are, in their order.
+	Numbers(ctx context.Context) ([]int, error)
+	// Remove removes a generation, which must be closed.
+	Remove(ctx context.Context, number int) error
+	// RemoveBefore removes all generations with a smaller number.
+	RemoveBefore(ctx context.Context, number int) error
+}
+
+var (
+	_ Home = Folder("")
+	_ Home = Schemas{}
+)
+
 // A Folder is where the generations of one desk are kept, each in a file "readmodels-NUMBER.db". The newest that is
 // ready is the live one.
 type Folder string
 
-// Live opens the live generation, or returns nil if there is none. Generations whose building was broken off it removes,
-// so nobody may be building one.
+// Live implements Home.
 func (f Folder) Live(ctx context.Context) (*DB, Generation, error) {
-	numbers, err := f.numbers()
+	numbers, err := f.Numbers(ctx)
 	if err != nil {
 		return nil, Generation{}, err
 	}
@@ -31,16 +52,16 @@ func (f Folder) Live(ctx context.Context) (*DB, Generation, error) {
 		if db != nil {
 			return db, g, nil
 		}
-		if err := f.Remove(n); err != nil {
+		if err := f.Remove(ctx, n); err != nil {
 			return nil, g, err
 		}
 	}
 	return nil, Generation{}, nil
 }
 
-// OpenLive opens the live generation for reading, beside whoever posts to it, or returns nil if there is none.
+// OpenLive implements Home.
 func (f Folder) OpenLive(ctx context.Context) (*DB, error) {
-	numbers, err := f.numbers()
+	numbers, err := f.Numbers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -79,13 +100,18 @@ func (f Folder) open(ctx context.Context, number int) (*DB, Generation, error) {
 	return db, g, nil
 }
 
-// Next is the number of a generation that would come after all there are.
-func (f Folder) Next() (int, error) {
-	numbers, err := f.numbers()
-	if err != nil || len(numbers) == 0 {
-		return 1, err
+// Create implements Home.
+func (f Folder) Create(ctx context.Context) (*DB, int, error) {
+	numbers, err := f.Numbers(ctx)
+	if err != nil {
+		return nil, 0, err
 	}
-	return numbers[len(numbers)-1] + 1, nil
+	number := 1
+	if len(numbers) > 0 {
+		number = numbers[len(numbers)-1] + 1
+	}
+	db, err := Open(f.Path(number))
+	return db, number, err
 }
 
 // Path is the file of a generation.
@@ -93,8 +119,8 @@ func (f Folder) Path(number int) string {
 	return filepath.Join(string(f), prefix+strconv.Itoa(number)+suffix)
 }
 
-// Remove removes a generation, which must be closed.
-func (f Folder) Remove(number int) error { return Remove(f.Path(number)) }
+// Remove implements Home.
+func (f Folder) Remove(_ context.Context, number int) error { return Remove(f.Path(number)) }
 
 // Remove removes the files of a database, which must be closed.
 func Remove(path string) error {
@@ -107,12 +133,12 @@ func Remove(path string) error {
 	return errors.Join(errs...)
 }
 
-// RemoveBefore removes all generations with a smaller number.
-func (f Folder) RemoveBefore(number int) error {
-	numbers, err := f.numbers()
+// RemoveBefore implements Home.
+func (f Folder) RemoveBefore(ctx context.Context, number int) error {
+	numbers, err := f.Numbers(ctx)
 	for _, n := range numbers {
 		if n < number {
-			err = errors.Join(err, f.Remove(n))
+			err = errors.Join(err, f.Remove(ctx, n))
 		}
 	}
 	return err
@@ -123,8 +149,8 @@ const (
 	suffix = ".db"
 )
 
-// numbers lists the generations there are, in their order.
-func (f Folder) numbers() ([]int, error) {
+// Numbers implements Home.
+func (f Folder) Numbers(context.Context) ([]int, error) {
 	entries, err := os.ReadDir(string(f))
 	if err != nil {
 		return nil, err

@@ -86,7 +86,9 @@ type Report struct {
 	Definition int         `json:"definition" doc:"The version of what the metrics mean"`
 	ZoneData   string      `json:"tz_data" doc:"The version of the data on time zones"`
 	KnownAt    string      `json:"known_at" doc:"The position that the log had; the same query with it gives the same answer for ever"`
-	Data       []ReportRow `json:"data" doc:"One row for each agent and bucket in which there is something to tell"`
+	Data       []ReportRow `json:"data" doc:"One row for each agent and bucket in which any of the metrics is not zero"`
+
+	Metrics []MetricInfo `json:"-"` // those that each row has
 }
 
 // A ReportRow is what one agent did in one bucket. It is written as one flat object, metrics by name.
@@ -146,7 +148,7 @@ func AgentReport(ctx context.Context, q Queryer, ask ReportQuery) (Report, error
 	if err != nil {
 		return report, err
 	}
-	metrics, err := ask.metrics()
+	report.Metrics, err = ask.metrics()
 	if err != nil || len(buckets) == 0 {
 		return report, err
 	}
@@ -163,7 +165,7 @@ func AgentReport(ctx context.Context, q Queryer, ask ReportQuery) (Report, error
 	if err != nil {
 		return report, err
 	}
-	report.Data = sums.rows(buckets, metrics, names)
+	report.Data = sums.rows(buckets, report.Metrics, names)
 	return report, nil
 }
 
@@ -313,7 +315,7 @@ func agentNames(ctx context.Context, q Queryer, known Position) (map[Ref]string,
 	return names, nil
 }
 
-// rows makes the rows: by bucket, then by the agent's name, nobody last.
+// rows makes the rows: by bucket, then by the agent's name, nobody last. Those in which all is zero are left out.
 func (t tally) rows(buckets Buckets, metrics []MetricInfo, names map[Ref]string) []ReportRow {
 	places := make([]place, 0, len(t))
 	for p := range t {
@@ -337,14 +339,30 @@ func (t tally) rows(buckets Buckets, metrics []MetricInfo, names map[Ref]string)
 		}
 		return bytes.Compare(a.agent[:], b.agent[:])
 	})
-	rows := make([]ReportRow, len(places))
-	for i, p := range places {
-		rows[i] = ReportRow{AgentID: p.agent, Agent: names[p.agent], Bucket: buckets[p.bucket].Key}
+	rows := make([]ReportRow, 0, len(places))
+	for _, p := range places {
+		row := ReportRow{AgentID: p.agent, Agent: names[p.agent], Bucket: buckets[p.bucket].Key}
 		for _, m := range metrics {
-			rows[i].Values = append(rows[i].Values, Value{m.Name, figure(m, t[p])})
+			row.Values = append(row.Values, Value{m.Name, figure(m, t[p])})
+		}
+		if slices.ContainsFunc(row.Values, Value.tells) {
+			rows = append(rows, row)
 		}
 	}
 	return rows
+}
+
+// tells reports whether there is anything to tell: a figure that is not zero.
+func (v Value) tells() bool {
+	switch figure := v.Value.(type) {
+	case int:
+		return figure > 0
+	case float64:
+		return figure > 0
+	case Sample:
+		return figure.N > 0
+	}
+	return false
 }
 
 // figure is one metric of a row.

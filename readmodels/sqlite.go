@@ -27,19 +27,16 @@ func Open(path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	conn, err := writer.Conn(context.Background())
-	if err != nil {
-		writer.Close()
-		return nil, fmt.Errorf("open %s: %w", path, err)
+	writer.SetMaxOpenConns(1) // and it stays: the dialect keeps its statements
+	if err := writer.Ping(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, writer.Close()))
 	}
 	db, err := OpenReadOnly(path)
 	if err != nil {
-		conn.Close()
-		writer.Close()
-		return nil, err
+		return nil, errors.Join(err, writer.Close())
 	}
-	db.writer, db.conn = writer, make(chan *sql.Conn, 1)
-	db.conn <- conn
+	db.writer, db.free = writer, make(chan struct{}, 1)
+	db.free <- struct{}{}
 	return db, nil
 }
 
@@ -51,9 +48,9 @@ func OpenReadOnly(path string) (*DB, error) {
 	}
 	readers.SetMaxOpenConns(8)
 	readers.SetMaxIdleConns(8)
-	none := make(chan *sql.Conn)
+	none := make(chan struct{})
 	close(none)
-	return &DB{Readers: readers, dialect: &sqlite{}, conn: none, path: path}, nil
+	return &DB{Readers: readers, dialect: &sqlite{}, free: none, path: path, folder: filepath.Dir(path)}, nil
 }
 
 // OpenTemporary opens an empty database that Close removes. Tests use it, and whoever wants rows for a moment. It is in
@@ -115,6 +112,10 @@ func (sqlite) createIndex(r *Relation, name, columns string) string {
 // The sorter of an index takes as much memory as the cache may.
 func (sqlite) beforeIndexes() string { return "PRAGMA cache_size = -16384;\n" }
 func (sqlite) afterIndexes() string  { return "PRAGMA cache_size = -65536;\n" }
+
+func (sqlite) wayOut() string { return "move that file away" }
+
+func (sqlite) snapshot() *sql.TxOptions { return nil }
 
 func (d *sqlite) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error {
 	var panicked any // in f; Raw would close the connection

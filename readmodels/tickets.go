@@ -1,13 +1,25 @@
 package readmodels
 
 import (
+	"strconv"
+
 	"github.com/google/uuid"
 
 	"daybook/domain/ticket"
 )
 
-// Position is where an event stands in the log.
+// Position is where an event stands in the log. In JSON it is a string, since callers only hand it back.
 type Position int64
+
+// MarshalText writes the position as eventstore.Position does.
+func (p Position) MarshalText() ([]byte, error) { return strconv.AppendInt(nil, int64(p), 10), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (p *Position) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	*p = Position(n)
+	return err
+}
 
 // A TicketState is what the work list and the history show of a ticket alike.
 type TicketState struct {

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +24,7 @@ type Outcome struct {
 const KeepRequests = 7 * 24 * time.Hour
 
 // ErrKeyReused says that an idempotency key came with another request before.
-var ErrKeyReused = domain.Invalid("Idempotency-Key", "idempotency-key-reused", "This Idempotency-Key was used before with another request. Use a new key for each new request.")
+var ErrKeyReused = errors.New("the idempotency key was used before with another request")
 
 // BeginRequest notes that a request begins, and returns what it came to if it ended before: nil if it did not, which may
 // be because it is under way or because its process died. It returns ErrKeyReused for another request of the same key.

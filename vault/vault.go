@@ -9,11 +9,13 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	_ "embed"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -37,7 +39,8 @@ type Vault struct {
 	read   *sqlx.DB   // connections that only read, and so never wait for an fsync
 	apiKey *sqlx.Stmt // finds an API key by its id, which every request asks
 	master cipher.AEAD
-	names  []byte // the key that names are hashed with; it never changes
+	lent   cipher.AEAD // seals what callers carry
+	names  []byte      // the key that names are hashed with; it never changes
 
 	mu   sync.RWMutex
 	keys map[uuid.UUID]cipher.AEAD // of persons; nil: forgotten
@@ -88,6 +91,13 @@ func (v *Vault) open(path string) error {
 		return err
 	}
 	if v.master, err = aead(master); err != nil {
+		return err
+	}
+	lent, err := hkdf.Key(sha256.New, master, nil, "what callers carry", 32)
+	if err != nil {
+		return err
+	}
+	if v.lent, err = aead(lent); err != nil {
 		return err
 	}
 	if fresh {
@@ -226,6 +236,21 @@ func (v *Vault) unwrap(name string, wrapped []byte) ([]byte, error) {
 		return nil, fmt.Errorf("the key of %s does not open: the master key belongs to another vault", name)
 	}
 	return key, nil
+}
+
+// Seal makes of a text what a caller can carry and hand back, but neither read nor change. It can stand in a URL.
+func (v *Vault) Seal(text string) string {
+	return base64.RawURLEncoding.EncodeToString(v.lent.Seal(nil, nil, []byte(text), nil))
+}
+
+// Unseal returns the text that Seal sealed; ok is false if that is not what Seal made.
+func (v *Vault) Unseal(sealed string) (text string, ok bool) {
+	data, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err != nil {
+		return "", false
+	}
+	plain, err := v.lent.Open(nil, nil, data, nil)
+	return string(plain), err == nil
 }
 
 func aead(key []byte) (cipher.AEAD, error) {

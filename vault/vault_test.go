@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,25 @@ func mustOpen(t *testing.T, path string) *vault.Vault {
 	}
 	t.Cleanup(func() { v.Close() })
 	return v
+}
+
+// TestSeal has a caller carry a text about, and change it.
+func TestSeal(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "vault.db")
+	v, other := mustOpen(t, path), mustOpen(t, filepath.Join(t.TempDir(), "vault.db"))
+	sealed := v.Seal("Nora")
+	if strings.Contains(sealed, "Nora") || sealed == v.Seal("Nora") || url.QueryEscape(sealed) != sealed {
+		t.Errorf("sealed: %s", sealed)
+	}
+	if text, ok := mustOpen(t, path).Unseal(sealed); text != "Nora" || !ok { // after a restart
+		t.Errorf("unsealed: %q, %t", text, ok)
+	}
+	for _, wrong := range []string{"", "Nora", sealed + "A", sealed[1:], other.Seal("Nora")} {
+		if text, ok := v.Unseal(wrong); text != "" || ok {
+			t.Errorf("%q was unsealed: %q", wrong, text)
+		}
+	}
 }
 
 func TestKeysOfPersons(t *testing.T) {

@@ -79,7 +79,7 @@ func TestConcurrentCommandsAndKill(t *testing.T) {
 	} else if tickets := c.all(t, "/v1/contacts/"+found[0]["id"].(string)+"/tickets"); len(tickets) != len(fresh) {
 		t.Errorf("the contact has %d tickets, want %d", len(tickets), len(fresh))
 	}
-	third := c.do(t, requests[0].method, requests[0].path, requests[0].body, header("Idempotency-Key", "k-0"))
+	third := c.do(t, requests[0].method, requests[0].path, requests[0].body, known(0))
 	if !sameAnswer(again[0], third) || third.header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("a third time: %s", third)
 	}
@@ -87,6 +87,14 @@ func TestConcurrentCommandsAndKill(t *testing.T) {
 
 func sameAnswer(a, b answer) bool {
 	return a.status == b.status && string(a.body) == string(b.body) && a.header.Get("ETag") == b.header.Get("ETag") && a.position() == b.position()
+}
+
+// known are the headers of a request that is sent again: with its key, and with its id, which the body of a problem repeats.
+func known(n int) with {
+	return func(r *http.Request) {
+		r.Header.Set("Idempotency-Key", fmt.Sprint("k-", n))
+		r.Header.Set("Request-Id", fmt.Sprint("r-", n))
+	}
 }
 
 // send sends requests, 64 at a time, each with a key of its own.
@@ -97,7 +105,7 @@ func send(c client, requests []request, came func(int, answer, error)) {
 		senders.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(requests); i = int(next.Add(1)) - 1 {
 				r := requests[i]
-				a, err := c.try(context.Background(), r.method, r.path, r.body, header("Idempotency-Key", fmt.Sprintf("k-%d", i)))
+				a, err := c.try(context.Background(), r.method, r.path, r.body, known(i))
 				came(i, a, err)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -32,6 +33,11 @@ type importCommand struct {
 
 // Run plays each file; what was refused is written beside it.
 func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
+	for _, file := range c.Files {
+		if err := sniff(file); err != nil {
+			return err
+		}
+	}
 	if c.URL != "" {
 		return c.send(ctx, t)
 	}
@@ -57,14 +63,34 @@ func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err := c.say(t, total); err != nil {
 		return err
 	}
-	return refusedSome(total)
+	return c.refusedSome(total)
 }
 
-func refusedSome(c journal.Counts) error {
-	if c.Rejected+c.Malformed > 0 {
-		return status{someRejected, fmt.Errorf("%d lines were refused; the files that end in %s say which and why", c.Rejected+c.Malformed, rejectedEnding)}
+// sniff refuses a file that is no journal.
+func sniff(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := journal.Sniff(file); err != nil {
+		return status{wrongUsage, fmt.Errorf("%s: %w", path, err)}
 	}
 	return nil
+}
+
+// refusedSome says where the lines are that were refused, if any were.
+func (c *importCommand) refusedSome(counts journal.Counts) error {
+	if counts.Rejected+counts.Malformed == 0 {
+		return nil
+	}
+	var there []string
+	for _, file := range c.Files {
+		if _, err := os.Stat(file + rejectedEnding); err == nil {
+			there = append(there, file+rejectedEnding)
+		}
+	}
+	return status{someRejected, fmt.Errorf("lines that were refused: %d; which and why is in %s", counts.Rejected+counts.Malformed, strings.Join(there, ", "))}
 }
 
 func (c *importCommand) say(t terminal, counts journal.Counts) error {

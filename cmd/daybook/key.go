@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands"
+	"daybook/domain/agent"
 	"daybook/domain/role"
 	"daybook/vault"
 )
@@ -30,15 +32,12 @@ type keyCreate struct {
 
 // Run writes nothing but the token to standard output.
 func (c *keyCreate) Run(ctx context.Context, t terminal) error {
-	var agent uuid.UUID
-	if c.Agent != "" {
-		var err error
-		if agent, err = uuid.Parse(c.Agent); err != nil {
-			return status{wrongUsage, fmt.Errorf("--agent must be an id: %w", err)}
-		}
+	id, err := c.agent(ctx)
+	if err != nil {
+		return err
 	}
 	return withVault(c.folder, func(v *vault.Vault) error {
-		key, token, err := v.NewAPIKey(ctx, c.Name, c.Role, agent, time.Now())
+		key, token, err := v.NewAPIKey(ctx, c.Name, c.Role, id, time.Now())
 		if err != nil {
 			return err
 		}
@@ -46,6 +45,26 @@ func (c *keyCreate) Run(ctx context.Context, t terminal) error {
 		_, err = fmt.Fprintln(t.out, token)
 		return err
 	})
+}
+
+// agent is whom the key is to act as, if anybody.
+func (c *keyCreate) agent(ctx context.Context) (id uuid.UUID, err error) {
+	if c.Agent == "" {
+		return uuid.Nil, nil
+	}
+	if id, err = uuid.Parse(c.Agent); err != nil {
+		return id, status{wrongUsage, fmt.Errorf("--agent must be an id, such as GET /v1/agents shows: %w", err)}
+	}
+	d, err := readDesk(c.folder)
+	if err != nil {
+		return id, err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	a, err := commands.State(ctx, d.commands, agent.Stream, id)
+	if err == nil {
+		err = a.State.MustExist()
+	}
+	return id, err
 }
 
 type keyList struct {
@@ -64,9 +83,13 @@ func (c *keyList) Run(ctx context.Context, t terminal) error {
 			return json.NewEncoder(t.out).Encode(keys)
 		}
 		table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tNAME\tROLE\tCREATED\tREVOKED")
+		fmt.Fprintln(table, "ID\tNAME\tROLE\tAGENT\tCREATED\tREVOKED")
 		for _, k := range keys {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, k.CreatedAt, k.RevokedAt)
+			agent := "-"
+			if k.Agent != uuid.Nil {
+				agent = k.Agent.String()
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, agent, k.CreatedAt, k.RevokedAt)
 		}
 		return table.Flush()
 	})

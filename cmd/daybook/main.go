@@ -29,7 +29,8 @@ type program struct {
 	Simulate simulateCommand `cmd:"" help:"Play a believable desk for some days, from a seed."`
 	Version  versionCommand  `cmd:"" help:"Say which program this is."`
 
-	Config kong.ConfigFlag `help:"A YAML file of settings, named as the flags are; flags and the environment win over it." env:"DAYBOOK_CONFIG" type:"existingfile" placeholder:"FILE"`
+	Shown  kong.VersionFlag `name:"version" help:"Say which program this is."`
+	Config kong.ConfigFlag  `help:"A YAML file of settings, named as the flags are; flags and the environment win over it." env:"DAYBOOK_CONFIG" type:"existingfile" placeholder:"FILE"`
 }
 
 // folder is where a desk keeps its files. It is part of every command that works on one.
@@ -93,7 +94,7 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	exited := -1
 	parser, err := kong.New(&p,
 		kong.Name("daybook"), kong.Description("The event-sourced system of record for customer support."),
-		kong.Writers(out, talk), kong.Exit(func(code int) { exited = code }),
+		kong.Vars{"version": version()}, kong.Writers(out, talk), kong.Exit(func(code int) { exited = code }),
 		kong.Configuration(yamlSettings, "daybook.yaml"), kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(terminal{out, talk}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -89,15 +88,8 @@ func (m *metrics) count(next http.Handler, serve bool) http.Handler {
 	})
 }
 
-// listen serves /metrics on an address of its own until the context ends; an empty address is none.
-func (m *metrics) listen(ctx context.Context, address string) error {
-	if address == "" {
-		return nil
-	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("%w; choose another address with --metrics", err)
-	}
+// serve serves /metrics on an address of its own until the context ends.
+func (m *metrics) serve(ctx context.Context, listener net.Listener) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.handler)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
@@ -107,7 +99,6 @@ func (m *metrics) listen(ctx context.Context, address string) error {
 			panic(err) // the listener is ours and open
 		}
 	}()
-	return nil
 }
 
 func loopback(address string) bool {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -176,7 +178,7 @@ func TestAgentsSeeTheirDepartments(t *testing.T) {
 			t.Errorf("%s: the agent sees %v, want %v", path, got, want)
 		}
 	}
-	for _, path := range []string{"", "/thread", "?as_of=2030-01-01T00:00:00Z"} {
+	for _, path := range []string{"", "/thread", "?as_of=" + time.Now().UTC().Format(time.RFC3339Nano)} {
 		agent.get(t, "/v1/tickets/"+tickets["support"]+path)
 		agent.refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+tickets["sales"]+path, nil)
 	}
@@ -250,7 +252,7 @@ func TestAsOf(t *testing.T) {
 	}
 	for at, want := range map[string]string{
 		"2025-03-03T10:00:00+01:00": "new", "2025-03-03T11:00:00+01:00": "answered", "2025-03-03T11:59:59.999999Z": "open", "2025-03-03T12:30:00+01:00": "answered",
-		"2025-03-03T13:00:00+01:00": "resolved", "2025-03-04T09:00:00+01:00": "open", "2025-03-05T09:00:00Z": "closed", "2030-01-01T00:00:00Z": "closed",
+		"2025-03-03T13:00:00+01:00": "resolved", "2025-03-04T09:00:00+01:00": "open", "2025-03-05T09:00:00Z": "closed", time.Now().UTC().Format(time.RFC3339): "closed",
 	} {
 		if got := status(at); got != want && at != "2025-03-03T11:59:59.999999Z" {
 			t.Errorf("as of %s it is %s, want %s", at, got, want)
@@ -273,6 +275,8 @@ func TestAsOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.refused(t, 404, "contact-unknown", "GET", fmt.Sprintf("/v1/contacts/%s?as_of=%d", id, before-1), nil)
+	c.refused(t, 422, "instant-in-future", "GET", "/v1/contacts/"+id+"?as_of=2999-01-01T00:00:00Z", nil)
+	c.refused(t, 422, "position-unknown", "GET", "/v1/contacts/"+id+"?as_of=999999", nil)
 	now := c.get(t, "/v1/contacts/"+id, header("Daybook-After", third.position()))
 	if string(now.body) != string(third.body) {
 		t.Errorf("now: %s, want %s", now, third)
@@ -293,6 +297,18 @@ func TestConditionalRequests(t *testing.T) {
 	if same.header.Get("ETag") != again.header.Get("ETag") || same.position() != again.position() {
 		t.Errorf("a command that changes nothing moved the thing: %s, then %s", same, again)
 	}
+	// Any of several will do; a weak tag, and one that no answer gave, match nothing.
+	c.must(t, 200, "PATCH", path, map[string]any{"name": "Two"}, header("If-Match", seen+` , W/"x", `+same.header.Get("ETag")))
+	c.must(t, 200, "PATCH", path, map[string]any{"name": "Two"}, header("If-Match", seen), func(r *http.Request) {
+		r.Header.Add("If-Match", same.header.Get("ETag"))
+	})
+	for _, other := range []string{seen + `, "x,y"`, "W/" + same.header.Get("ETag"), `"leaked"`} {
+		c.refused(t, 412, "stale", "PATCH", path, map[string]any{"name": "Three"}, header("If-Match", other))
+	}
+	for _, bad := range []string{"1", `"1`, `"1" "2"`, `*, "1"`} {
+		c.refused(t, 400, "etag-malformed", "PATCH", path, map[string]any{"name": "Three"}, header("If-Match", bad))
+	}
+	c.refused(t, 404, "contact-unknown", "PATCH", "/v1/contacts/"+uuid.NewString(), map[string]any{"name": "Three"}, header("If-Match", "*"))
 	// One of many who saw the same comes through.
 	seen = same.header.Get("ETag")
 	var all sync.WaitGroup
@@ -312,6 +328,98 @@ func TestConditionalRequests(t *testing.T) {
 	all.Wait()
 	if statuses[200] != 1 || statuses[412] != 15 {
 		t.Errorf("statuses: %v, want one 200", statuses)
+	}
+}
+
+// TestNotModified asks for what one has already.
+func TestNotModified(t *testing.T) {
+	t.Parallel()
+	c := mustServe(t, t.TempDir())
+	ticket := c.must(t, 201, "POST", "/v1/inquiries", inquiry("nora", "Help"))
+	for _, path := range []string{"", "/thread", "?as_of=" + ticket.position()} {
+		path = "/v1/tickets/" + ticket.id(t) + path
+		tag := c.get(t, path, header("Daybook-After", ticket.position())).header.Get("ETag")
+		for _, seen := range []string{tag, "W/" + tag, `"x", ` + tag, "*"} {
+			a := c.must(t, 304, "GET", path, nil, header("If-None-Match", seen))
+			if len(a.body) > 0 || a.header.Get("ETag") != tag {
+				t.Errorf("%s, if none is %s: %s", path, seen, a)
+			}
+		}
+		c.must(t, 200, "GET", path, nil, header("If-None-Match", `"99"`))
+		c.refused(t, 400, "etag-malformed", "GET", path, nil, header("If-None-Match", "99"))
+	}
+}
+
+// TestLocations asks for new things where the answer says they are.
+func TestLocations(t *testing.T) {
+	t.Parallel()
+	c := mustServe(t, t.TempDir())
+	for _, path := range []string{"/v1/contacts", "/v1/companies", "/v1/departments", "/v1/tags", "/v1/groups", "/v1/agents", "/v1/inquiries"} {
+		made := c.must(t, 201, "POST", path, bodies["POST "+path], header("Idempotency-Key", path))
+		at := made.header.Get("Location")
+		if got := c.get(t, at, header("Daybook-After", made.position())); string(got.body) != string(made.body) {
+			t.Errorf("%s: at %s is %s, not %s", path, at, got, made)
+		}
+		if again := c.must(t, 201, "POST", path, bodies["POST "+path], header("Idempotency-Key", path)); again.header.Get("Location") != at {
+			t.Errorf("%s: then at %s", path, again)
+		}
+	}
+}
+
+// TestAnswersOfReplies adds to a ticket: nothing new is anywhere.
+func TestAnswersOfReplies(t *testing.T) {
+	t.Parallel()
+	c := mustServe(t, t.TempDir())
+	ticket := c.must(t, 201, "POST", "/v1/inquiries", inquiry("nora", "Help")).id(t)
+	reply := inquiry("nora", "Help")
+	reply["in_reply_to"] = ticket
+	if a := c.must(t, 200, "POST", "/v1/inquiries", reply); a.id(t) != ticket || a.header.Get("Location") != "" {
+		t.Errorf("%s", a)
+	}
+}
+
+// TestRequestIDs sends requests with ids and without.
+func TestRequestIDs(t *testing.T) {
+	t.Parallel()
+	c := mustServe(t, t.TempDir())
+	c.caughtUp(t)
+	for _, test := range []struct {
+		status int
+		path   string
+		change []with
+	}{
+		{200, "/v1/contacts", nil}, {200, "/healthz", nil}, {422, "/v1/contacts?limit=0", nil}, {422, "/v1/contacts?sort=x", nil}, {404, "/v1/nothing", nil},
+		{404, "/v1/contacts/" + uuid.NewString(), nil}, {401, "/v1/contacts", []with{header("Authorization", "")}},
+	} {
+		for _, given := range []string{"", "mine-1", "not sane", strings.Repeat("x", 101)} {
+			a := c.must(t, test.status, "GET", test.path, nil, append(test.change, header("Request-Id", given))...)
+			id := a.header.Get("Request-Id")
+			if id == "" || (id == given) != (given == "mine-1") {
+				t.Errorf("%s called %q: %s", test.path, given, a)
+			}
+			if test.status >= 400 && a.object(t)["request_id"] != id {
+				t.Errorf("%s: the problem is of another request: %s", test.path, a)
+			}
+		}
+	}
+	if a := c.get(t, "/v1/contacts", header("X-Request-Id", "theirs")); a.header.Get("Request-Id") != "theirs" {
+		t.Errorf("%s", a)
+	}
+}
+
+// TestPositionsAreStrings reads one event where the log shows it and where the timeline of its contact does.
+func TestPositionsAreStrings(t *testing.T) {
+	t.Parallel()
+	c := mustServe(t, t.TempDir())
+	made := c.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"})
+	c.caughtUp(t)
+	var seen []any
+	for _, path := range []string{"/v1/events", "/v1/contacts/" + made.id(t) + "/timeline", "/v1/events?type=contact-registered"} {
+		rows := c.all(t, path)
+		seen = append(seen, rows[len(rows)-1]["position"])
+	}
+	if seen[0] != seen[1] || seen[1] != seen[2] || seen[0] != made.position() {
+		t.Errorf("positions: %#v", seen)
 	}
 }
 
@@ -369,6 +477,22 @@ func TestCursors(t *testing.T) {
 	var page struct{ Next *string }
 	c.get(t, "/v1/contacts?limit=1").into(t, &page)
 	c.refused(t, 422, "cursor-malformed", "GET", "/v1/contacts?limit=1&sort=name&cursor="+*page.Next, nil)
+	c.refused(t, 422, "cursor-malformed", "GET", "/v1/events?cursor="+*page.Next, nil)
+	for _, list := range []string{"/v1/contacts?limit=1&sort=name", "/v1/events?limit=1", "/v1/events?limit=1&type=contact-registered"} {
+		c.get(t, list).into(t, &page)
+		sealed, err := base64.RawURLEncoding.DecodeString(*page.Next)
+		if err != nil || bytes.Contains(sealed, []byte("Contact")) || len(sealed) < 20 {
+			t.Errorf("%s: the cursor can be read: %q", list, sealed)
+		}
+		for i := range sealed {
+			sealed[i]++
+			c.refused(t, 422, "cursor-malformed", "GET", list+"&cursor="+base64.RawURLEncoding.EncodeToString(sealed), nil)
+			sealed[i]--
+		}
+		if again := c.get(t, list+"&cursor="+*page.Next).object(t)["data"].([]any); len(again) != 1 {
+			t.Errorf("%s goes on with %v", list, again)
+		}
+	}
 	link := c.get(t, "/v1/contacts?limit=1&q=Contact").header.Get("Link")
 	path := strings.TrimPrefix(link[:strings.Index(link, ">")], "<")
 	c.get(t, path) // a link can be followed as it stands

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"daybook/api"
 )
 
 // TestBadInput sends what is wrong in many ways. Each comes to a problem of its own code that repeats nothing personal, and
@@ -38,9 +42,18 @@ func TestBadInput(t *testing.T) {
 		body         any
 		change       []with
 		pointer      string // of the first wrong field; empty: not looked at
+		parameter    string // the first wrong one; empty: not looked at
 	}{
 		{name: "not JSON", status: 400, code: "malformed", method: "POST", path: "/v1/contacts", body: `{"name": "Leaked`},
-		{name: "no object", status: 422, code: "invalid", method: "POST", path: "/v1/contacts", body: `["leaked"]`},
+		{name: "a list", status: 422, code: "not-an-object", method: "POST", path: "/v1/contacts", body: `["leaked"]`},
+		{name: "a text", status: 422, code: "not-an-object", method: "POST", path: "/v1/contacts", body: `"leaked"`},
+		{name: "null", status: 422, code: "not-an-object", method: "PATCH", path: "/v1/contacts/" + id, body: `null`},
+		{name: "two objects", status: 400, code: "malformed", method: "POST", path: "/v1/contacts", body: `{"name":"Leaked"}{}`},
+		{name: "a null field", status: 422, code: "invalid", method: "PATCH", path: "/v1/contacts/" + id, body: `{"note":null}`, pointer: "/note"},
+		{name: "a null field of a field", status: 422, code: "invalid", method: "POST", path: "/v1/inquiries", body: `{"channel":"email","from":{"email":"leaked@customers.example","phone":null}}`, pointer: "/from/phone"},
+		{name: "a null field that must be there", status: 422, code: "invalid", method: "POST", path: "/v1/tags", body: `{"name":null,"scope":"tickets"}`, pointer: "/name"},
+		{name: "a field in capitals", status: 422, code: "invalid", method: "PATCH", path: "/v1/contacts/" + id, body: `{"Note":"leaked"}`, pointer: "/Note"},
+		{name: "a missing field", status: 422, code: "invalid", method: "POST", path: "/v1/tags", body: `{"name":"Leaked"}`, pointer: "/scope"},
 		{name: "no body", status: 400, code: "malformed", method: "POST", path: "/v1/contacts", body: ``},
 		{name: "too large", status: 413, code: "too-large", method: "POST", path: "/v1/contacts", body: `{"name":"` + strings.Repeat("leaked", 10<<20/6) + `"}`},
 		{name: "unknown field", status: 422, code: "invalid", method: "POST", path: "/v1/contacts", body: `{"name":"Leaked","leaked":"leaked"}`, pointer: "/leaked"},
@@ -55,35 +68,35 @@ func TestBadInput(t *testing.T) {
 		{name: "unknown contact", status: 404, code: "contact-unknown", method: "GET", path: "/v1/contacts/" + nobody},
 		{name: "unknown contact's tickets", status: 404, code: "contact-unknown", method: "GET", path: "/v1/contacts/" + nobody + "/tickets"},
 		{name: "unknown ticket", status: 404, code: "ticket-unknown", method: "POST", path: "/v1/tickets/" + nobody + "/resolve"},
-		{name: "no id", status: 422, code: "invalid", method: "GET", path: "/v1/contacts/leaked"},
+		{name: "no id", status: 422, code: "invalid", method: "GET", path: "/v1/contacts/leaked", parameter: "id"},
 		{name: "unknown reference", status: 422, code: "company-unknown", method: "PUT", path: "/v1/contacts/" + id + "/company", body: map[string]any{"company": nobody}, pointer: "/company"},
 		{name: "unknown agent", status: 422, code: "agent-unknown", method: "POST", path: "/v1/tickets/" + ticket + "/assign", body: map[string]any{"agent": nobody}, pointer: "/agent"},
 		{name: "stale", status: 412, code: "stale", method: "PATCH", path: "/v1/contacts/" + id, body: `{"note":"leaked"}`, change: []with{header("If-Match", `"0"`)}},
-		{name: "no ETag", status: 422, code: "etag-malformed", method: "PATCH", path: "/v1/contacts/" + id, body: `{"note":"leaked"}`, change: []with{header("If-Match", "leaked")}},
-		{name: "key of another request", status: 422, code: "idempotency-key-reused", method: "PATCH", path: "/v1/contacts/" + id, body: `{"note":"leaked"}`, change: []with{header("Idempotency-Key", "used")}},
+		{name: "no ETag", status: 400, code: "etag-malformed", parameter: "If-Match", method: "PATCH", path: "/v1/contacts/" + id, body: `{"note":"leaked"}`, change: []with{header("If-Match", "leaked")}},
+		{name: "key of another request", status: 422, code: "idempotency-key-reused", method: "PATCH", path: "/v1/contacts/" + id, body: `{"note":"leaked"}`, change: []with{header("Idempotency-Key", "used")}, parameter: "Idempotency-Key"},
 		{name: "no API key", status: 401, code: "key-missing", method: "GET", path: "/v1/contacts", change: []with{func(r *http.Request) { r.Header.Del("Authorization") }}},
 		{name: "bad API key", status: 401, code: "key-unknown", method: "GET", path: "/v1/contacts", change: []with{header("Authorization", "Bearer daybook_leaked_leaked")}},
 		{name: "unknown path", status: 404, code: "no-such-path", method: "GET", path: "/v1/leaked"},
 		{name: "wrong method", status: 405, code: "method-not-allowed", method: "PATCH", path: "/v1/contacts"},
-		{name: "unknown parameter", status: 422, code: "invalid", method: "GET", path: "/v1/contacts?leaked=leaked", pointer: "leaked"},
+		{name: "unknown parameter", status: 422, code: "invalid", method: "GET", path: "/v1/contacts?leaked=leaked", parameter: "leaked"},
 		{name: "wrong parameter", status: 422, code: "invalid", method: "GET", path: "/v1/tickets?status=leaked"},
-		{name: "limit", status: 422, code: "invalid", method: "GET", path: "/v1/tickets?limit=201", pointer: "limit"},
-		{name: "sort", status: 422, code: "sort-unknown", method: "GET", path: "/v1/tickets?sort=leaked", pointer: "/sort"},
-		{name: "cursor", status: 422, code: "cursor-malformed", method: "GET", path: "/v1/tickets?cursor=leaked", pointer: "/cursor"},
-		{name: "as of when", status: 422, code: "instant-malformed", method: "GET", path: "/v1/contacts/" + id + "?as_of=leaked"},
-		{name: "known when", status: 422, code: "instant-malformed", method: "GET", path: "/v1/reports/agents?from=2026-01-01&to=2026-02-01&known_at=leaked"},
+		{name: "limit", status: 422, code: "invalid", method: "GET", path: "/v1/tickets?limit=201", parameter: "limit"},
+		{name: "sort", status: 422, code: "sort-unknown", method: "GET", path: "/v1/tickets?sort=leaked", parameter: "sort"},
+		{name: "cursor", status: 422, code: "cursor-malformed", method: "GET", path: "/v1/tickets?cursor=leaked", parameter: "cursor"},
+		{name: "as of when", status: 422, code: "instant-malformed", method: "GET", path: "/v1/contacts/" + id + "?as_of=leaked", parameter: "as_of"},
+		{name: "known when", status: 422, code: "instant-malformed", method: "GET", path: "/v1/reports/agents?from=2026-01-01&to=2026-02-01&known_at=leaked", parameter: "known_at"},
 		{name: "known in the future", status: 422, code: "position-unknown", method: "GET", path: "/v1/reports/agents?from=2026-01-01&to=2026-02-01&known_at=999999"},
-		{name: "after the end", status: 422, code: "position-unknown", method: "GET", path: "/v1/contacts", change: []with{header("Daybook-After", "999999")}},
+		{name: "after the end", status: 422, code: "position-unknown", method: "GET", path: "/v1/contacts", change: []with{header("Daybook-After", "999999")}, parameter: "Daybook-After"},
 		{name: "report of no time", status: 422, code: "period-empty", method: "GET", path: "/v1/reports/agents?from=2026-01-01&to=2026-01-01"},
 		{name: "report of a bad day", status: 422, method: "GET", path: "/v1/reports/agents?from=leaked&to=2026-01-01"},
-		{name: "report in a bad zone", status: 422, code: "time-zone-unknown", method: "GET", path: "/v1/reports/agents?from=2026-01-01&to=2026-02-01&tz=Leaked"},
-		{name: "report of a bad metric", status: 422, code: "metric-unknown", method: "GET", path: "/v1/reports/agents?from=2026-01-01&to=2026-02-01&metrics=nothing"},
-		{name: "report without an end", status: 422, code: "invalid", method: "GET", path: "/v1/reports/agents?from=2026-01-01", pointer: "to"},
+		{name: "report in a bad zone", status: 422, code: "time-zone-unknown", method: "GET", path: "/v1/reports/agents?from=2026-01-01&to=2026-02-01&tz=Leaked", parameter: "tz"},
+		{name: "report of a bad metric", status: 422, code: "metric-unknown", method: "GET", path: "/v1/reports/agents?from=2026-01-01&to=2026-02-01&metrics=nothing", parameter: "metrics"},
+		{name: "report without an end", status: 422, code: "invalid", method: "GET", path: "/v1/reports/agents?from=2026-01-01", parameter: "to"},
 		{name: "a journal too large", status: 413, code: "too-large", method: "POST", path: "/v1/import", body: bytes.Repeat([]byte("leaked\n"), (17<<20)/7), change: []with{header("Content-Type", "application/x-ndjson")}},
 		{name: "a journal that is no gzip", status: 422, code: "journal-damaged", method: "POST", path: "/v1/import", body: "\x1f\x8bleaked", change: []with{header("Content-Type", "application/x-ndjson")}},
 		{name: "a torn gzip", status: 422, code: "journal-damaged", method: "POST", path: "/v1/import", body: tornGzip(t), change: []with{header("Content-Type", "application/x-ndjson")}},
 		{name: "source too long", status: 422, code: "invalid", method: "POST", path: "/v1/import?source=" + strings.Repeat("s", 101), body: "{}", change: []with{header("Content-Type", "application/x-ndjson")}},
-		{name: "stream from nowhere", status: 422, code: "position-malformed", method: "GET", path: "/v1/events/stream?after=leaked"},
+		{name: "stream from nowhere", status: 422, code: "position-malformed", method: "GET", path: "/v1/events/stream?after=leaked", parameter: "after"},
 		{name: "no event", status: 404, code: "event-unknown", method: "GET", path: "/v1/events/contact-" + nobody + "/0"},
 		{name: "no projection", status: 404, code: "projection-unknown", method: "POST", path: "/v1/projections/leaked/retry"},
 	} {
@@ -91,7 +104,7 @@ func TestBadInput(t *testing.T) {
 			a := c.must(t, test.status, test.method, test.path, test.body, test.change...)
 			var p struct {
 				Type, Code string
-				Errors     []struct{ Pointer string }
+				Errors     []struct{ Pointer, Parameter string }
 			}
 			a.into(t, &p)
 			if test.code != "" && p.Code != test.code || p.Type != "urn:daybook:problem:"+p.Code || a.header.Get("Content-Type") != "application/problem+json" {
@@ -99,6 +112,9 @@ func TestBadInput(t *testing.T) {
 			}
 			if test.pointer != "" && (len(p.Errors) == 0 || p.Errors[0].Pointer != test.pointer) {
 				t.Errorf("%s does not point at %s", a, test.pointer)
+			}
+			if test.parameter != "" && (len(p.Errors) == 0 || p.Errors[0].Parameter != test.parameter) {
+				t.Errorf("%s does not name %s", a, test.parameter)
 			}
 			// A parameter's or a field's own name may be repeated; a value never.
 			said := strings.ToLower(string(a.body))
@@ -139,13 +155,13 @@ func TestRefusalsAreRepeated(t *testing.T) {
 	c := mustServe(t, t.TempDir())
 	ticket := c.must(t, 201, "POST", "/v1/inquiries", inquiry("nora", "Help")).id(t)
 	c.must(t, 200, "POST", "/v1/tickets/"+ticket+"/resolve", nil)
-	once := header("Idempotency-Key", "once")
-	before := c.must(t, 409, "POST", "/v1/tickets/"+ticket+"/postpone", nil, once)
+	once, same := header("Idempotency-Key", "once"), header("Request-Id", "same")
+	before := c.must(t, 409, "POST", "/v1/tickets/"+ticket+"/postpone", nil, once, same)
 	if before.header.Get("Idempotent-Replayed") != "" {
 		t.Errorf("the first answer says it is none: %s", before)
 	}
 	c.must(t, 200, "POST", "/v1/tickets/"+ticket+"/reopen", nil) // now it would be taken
-	after := c.must(t, 409, "POST", "/v1/tickets/"+ticket+"/postpone", nil, once)
+	after := c.must(t, 409, "POST", "/v1/tickets/"+ticket+"/postpone", nil, once, same)
 	if string(after.body) != string(before.body) || after.header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("the first answer was %s, the second %s", before, after)
 	}
@@ -224,13 +240,16 @@ func TestFullDisk(t *testing.T) {
 		}
 		kept = append(kept, a.id(t))
 	}
-	var p struct{ Code string }
+	var p api.Problem
 	if last.status == 0 {
 		t.Fatal("the disk is never full")
 	}
 	last.into(t, &p)
 	if last.status != http.StatusServiceUnavailable || p.Code != "unavailable" || strings.Contains(string(last.body), "SQL") {
 		t.Errorf("on a full disk: %s", last)
+	}
+	if !strings.Contains(full.talk.String(), `"request_id":"`+last.header.Get("Request-Id")+`"`) {
+		t.Errorf("%s is not in the log:\n%s", last, full.talk.String())
 	}
 	c.get(t, "/healthz")
 	c.get(t, "/v1/contacts")
@@ -289,6 +308,30 @@ func TestDamagedFiles(t *testing.T) {
 				t.Errorf("exit %d: %s", exit, talk)
 			}
 		})
+	}
+}
+
+// TestStalledImport sends half a journal and no more: the desk does not wait for ever.
+func TestStalledImport(t *testing.T) {
+	t.Parallel()
+	if !soak() {
+		t.Skip("takes 30 seconds; DAYBOOK_SOAK=1 runs it")
+	}
+	c := mustServe(t, t.TempDir())
+	conn, err := net.Dial("tcp", strings.TrimPrefix(c.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /v1/import HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-ndjson\r\nContent-Length: 100\r\n\r\n{\"id\":", c.key)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var p api.Problem
+	if err := json.NewDecoder(response.Body).Decode(&p); err != nil || response.StatusCode != http.StatusRequestTimeout || p.Code != "too-slow" {
+		t.Errorf("%v: %s %+v", err, response.Status, p)
 	}
 }
 

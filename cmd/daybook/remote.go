@@ -21,8 +21,12 @@ type remote struct {
 	KeyFile string `help:"The file of the API key for --url; left out, owner.key in the data folder." type:"path" placeholder:"FILE"`
 }
 
-// call sends a request to the desk that is being served and reads its answer.
+// call sends a request to the desk that is being served and reads its answer; nil is for an answer that has no body.
 func (r remote) call(ctx context.Context, f folder, method, path string, body io.Reader, answer any) error {
+	base, err := url.Parse(r.URL)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return status{wrongUsage, fmt.Errorf("--url must be a web address such as http://127.0.0.1:8080, not %q", r.URL)}
+	}
 	keyFile := r.KeyFile
 	if keyFile == "" {
 		keyFile = f.path("owner.key")
@@ -37,28 +41,44 @@ func (r remote) call(ctx context.Context, f folder, method, path string, body io
 	}
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(key)))
 	response, err := http.DefaultClient.Do(request)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("nothing that can be talked to is served at %s; start the desk with daybook serve, or leave --url out: %w", r.URL, err)
+	}
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
+	if response.StatusCode == http.StatusUnauthorized {
+		return fmt.Errorf("the desk at %s does not take the API key in %s; name the file of one of its keys with --key-file", r.URL, keyFile)
+	}
 	if response.StatusCode >= 300 {
-		var p api.Problem
-		if err := json.NewDecoder(response.Body).Decode(&p); err != nil {
-			return fmt.Errorf("the desk answers %s", response.Status)
-		}
-		code := failed
-		switch response.StatusCode {
-		case http.StatusNotFound:
-			code = notFound
-		case http.StatusConflict:
-			code = conflict
-		}
-		return status{code, fmt.Errorf("%s (%s)", p.Detail, p.Code)}
+		return r.refusal(response)
 	}
-	if answer == nil {
-		return nil
+	if answer == nil && response.StatusCode == http.StatusOK || answer != nil && json.NewDecoder(response.Body).Decode(answer) != nil {
+		return r.stranger(response)
 	}
-	return json.NewDecoder(response.Body).Decode(answer)
+	return nil
+}
+
+// refusal says the desk's no.
+func (r remote) refusal(response *http.Response) error {
+	var p api.Problem
+	if err := json.NewDecoder(response.Body).Decode(&p); err != nil || p.Code == "" || p.Code == "no-such-path" {
+		return r.stranger(response)
+	}
+	code := failed
+	switch response.StatusCode {
+	case http.StatusNotFound:
+		code = notFound
+	case http.StatusConflict:
+		code = conflict
+	}
+	return status{code, fmt.Errorf("%s (%s)", p.Detail, p.Code)}
+}
+
+// stranger says that somebody else answers.
+func (r remote) stranger(response *http.Response) error {
+	return fmt.Errorf("what is served at %s is not a Daybook that knows %s; it answers %s: check --url", r.URL, response.Request.URL.Path, response.Status)
 }
 
 // partSize is how much of a journal goes into one request, in bytes.
@@ -76,7 +96,7 @@ func (c *importCommand) send(ctx context.Context, t terminal) error {
 	if err := c.say(t, total); err != nil {
 		return err
 	}
-	return refusedSome(total)
+	return c.refusedSome(total)
 }
 
 func (c *importCommand) sendFile(ctx context.Context, t terminal, path, query string, total *journal.Counts) (err error) {

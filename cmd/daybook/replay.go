@@ -44,5 +44,8 @@ func cutAt(asOf string) (projections.Cut, error) {
 	if err != nil {
 		return projections.Cut{}, status{wrongUsage, fmt.Errorf("--as-of must be an instant such as 2012-01-01T00:00:00+01:00, or a position of the log from 1 on, not %q", asOf)}
 	}
+	if at.After(time.Now()) {
+		return projections.Cut{}, status{wrongUsage, errors.New("--as-of must not lie in the future: what will be so then is not known")}
+	}
 	return projections.Cut{At: readmodels.At(at)}, nil
 }

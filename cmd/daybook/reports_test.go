@@ -6,11 +6,16 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // A script writes a journal, line by line.
@@ -175,6 +180,45 @@ func TestReportIsKnownForEver(t *testing.T) {
 	}
 }
 
+// TestReportKnownAtOnce asks for what is known at an instant while the read models are far behind the log: the answer is as it
+// will be later.
+func TestReportKnownAtOnce(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c, stop := serve(t, folder)
+	c.caughtUp(t)
+	stop()
+	behind, err := filepath.Glob(filepath.Join(folder, "readmodels-*.db"))
+	if err != nil || len(behind) != 1 {
+		t.Fatalf("%v: %v", err, behind)
+	}
+	early := copied(t, behind[0])
+	s := agents("ada")
+	for i := range 3000 {
+		s.open("2025-03-03T10:00:00Z", fmt.Sprint("t", i))
+	}
+	journal := filepath.Join(t.TempDir(), "journal")
+	if err := os.WriteFile(journal, []byte(s.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	imports(t, inProcess, folder, journal)
+	if err := os.Rename(early, behind[0]); err != nil {
+		t.Fatal(err)
+	}
+	c = mustServe(t, folder)
+	query := "/v1/reports/agents?from=2025-01-01&to=2026-01-01&by=month&known_at=" + url.QueryEscape(time.Now().UTC().Format(time.RFC3339Nano))
+	var first answer
+	eventually(t, "the read models are there", func() bool {
+		first = c.do(t, "GET", query, nil)
+		return first.status == http.StatusOK
+	})
+	c.caughtUp(t)
+	if again := c.get(t, query); string(again.body) != string(first.body) {
+		t.Errorf("first %s, then %s", first.body, again.body)
+	}
+	c.refused(t, 422, "instant-in-future", "GET", "/v1/reports/agents?from=2025-01-01&to=2026-01-01&known_at=2999-01-01T00:00:00Z", nil)
+}
+
 // TestReportKeepsNames gives an agent another name after a report: known at the same position, the report must stay as it was.
 func TestReportKeepsNames(t *testing.T) {
 	t.Parallel()
@@ -226,6 +270,34 @@ func TestReportFigures(t *testing.T) {
 	if got := strings.Join(lines[1][2:], ","); got != "ada,11,11,30360,2760,2160,6000" {
 		t.Errorf("CSV: %s", got)
 	}
+}
+
+// TestReportOfNothing asks for what there is nothing of.
+func TestReportOfNothing(t *testing.T) {
+	t.Parallel()
+	s := agents("ada", "ben")
+	s.works("ada", "2025-03-03T08:00:00Z", "2025-03-03T09:00:00Z")
+	c := playsReport(t, s)
+	const days = "from=2025-03-01&to=2025-04-01"
+	ada := c.all(t, "/v1/agents?ref=ada")[0]["id"].(string)
+	if rows := c.report(t, days+"&metrics=worktime,answers"); len(rows) != 1 {
+		t.Errorf("worktime: %v", rows)
+	}
+	if rows := c.report(t, days+"&metrics=answers,answers_ph,new_answer_time"); len(rows) != 0 {
+		t.Errorf("rows of zeros: %v", rows)
+	}
+	for _, path := range []string{"/v1/reports/agents.csv?", "/v1/reports/agents/" + ada + "?"} {
+		table := c.get(t, path+days+"&metrics=answers,new_answer_time", header("Accept", "text/csv"))
+		if got, want := string(table.body), "bucket,agent_id,agent,answers,new_answer_time_n,new_answer_time_sum,new_answer_time_avg,new_answer_time_p50,new_answer_time_p90\n"; got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+	one := c.get(t, "/v1/reports/agents/"+ada+"?"+days).object(t)["data"].([]any)
+	if len(one) != 1 || one[0].(map[string]any)["agent"] != "ada" {
+		t.Errorf("ada's report: %v", one)
+	}
+	c.refused(t, 404, "agent-unknown", "GET", "/v1/reports/agents/"+uuid.NewString()+"?"+days, nil)
+	c.refused(t, 422, "invalid", "GET", "/v1/reports/agents/"+ada+"?"+days+"&agent="+ada, nil)
 }
 
 // TestReportMistakes has what other desks' reports are known to get wrong. Each stands for one of their changelog's entries.

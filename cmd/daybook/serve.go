@@ -26,18 +26,26 @@ type serveCommand struct {
 
 // Run serves until the context ends, then answers what it accepted.
 func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
+	listener, err := listen(c.Listen, "--listen") // before a desk is made that could not be served
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }() // the server has done so, if it came to serve
+	var scraped net.Listener
+	if c.Metrics != "" {
+		if scraped, err = listen(c.Metrics, "--metrics"); err != nil {
+			return err
+		}
+		defer func() { _ = scraped.Close() }()
+	}
 	d, err := openDesk(c.folder)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	listener, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return fmt.Errorf("%w; choose another address with --listen", err)
-	}
 	ownerKey, err := d.begin(ctx)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
 
 	log := slog.New(slog.NewJSONHandler(t.talk, nil))
@@ -57,8 +65,8 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		Rows: projections.NewRows(d.source), Import: d.importer(c.Region), Operator: o, Drain: ctx,
 	})
 	server := &http.Server{Handler: m.count(handler, c.Metrics == ""), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	if err := m.listen(ctx, c.Metrics); err != nil {
-		return errors.Join(err, listener.Close())
+	if scraped != nil {
+		m.serve(ctx, scraped)
 	}
 
 	url := "http://" + listener.Addr().String()
@@ -84,12 +92,22 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	return nil
 }
 
+// listen listens on an address that a flag named.
+func listen(address, flag string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with %s", err, flag)
+	}
+	return listener, nil
+}
+
 // importer plays journals that are sent to the API.
 func (d *desk) importer(region string) func(context.Context, api.ImportOptions, io.Reader) (api.ImportAnswer, error) {
+	memory := new(journal.Memory)
 	return func(ctx context.Context, o api.ImportOptions, lines io.Reader) (api.ImportAnswer, error) {
 		answer := api.ImportAnswer{Outcomes: []api.ImportOutcome{}}
 		player := &journal.Player{
-			Desk: d.commands, Source: o.Source, Actor: o.Actor, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Now: time.Now,
+			Desk: d.commands, Source: o.Source, Actor: o.Actor, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Now: time.Now, Memory: memory,
 			Report: func(outcomes []journal.Outcome) {
 				for _, line := range outcomes {
 					answer.Outcomes = append(answer.Outcomes, api.ImportOutcome{Line: line.Line, ID: line.ID, Outcome: string(line.Result), Code: line.Code, Reason: line.Reason})

@@ -9,10 +9,14 @@ type versionCommand struct{}
 
 // Run says which program this is and what it was built with.
 func (versionCommand) Run(t terminal) error {
-	version, goVersion := "unknown", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version, goVersion = info.Main.Version, info.GoVersion
-	}
-	_, err := fmt.Fprintf(t.out, "daybook %s, built with %s\n", version, goVersion)
+	_, err := fmt.Fprintln(t.out, version())
 	return err
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "daybook of an unknown version"
+	}
+	return fmt.Sprintf("daybook %s, built with %s", info.Main.Version, info.GoVersion)
 }

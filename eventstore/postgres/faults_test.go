@@ -28,20 +28,22 @@ func event() []eventstore.Event {
 
 // A load is writers that append to streams of their own, each event until it is acknowledged, and a follower of each store.
 type load struct {
-	acknowledged       atomic.Int64
 	head               atomic.Uint64 // up to which the followers go, once it is known
 	writing, following sync.WaitGroup
 	enough             context.CancelFunc
 
-	mu       sync.Mutex
-	last     map[string]eventstore.Revision
-	followed [][]eventstore.Recorded
+	mu           sync.Mutex
+	acknowledged int
+	grown        sync.Cond // it has
+	last         map[string]eventstore.Revision
+	followed     [][]eventstore.Recorded
 }
 
 // begin starts writers and a follower on each store.
 func begin(t *testing.T, writers int, stores ...*postgres.Store) *load {
 	ctx, enough := context.WithCancel(t.Context())
 	l := &load{enough: enough, last: map[string]eventstore.Revision{}}
+	l.grown.L = &l.mu
 	for n, store := range stores {
 		for w := range writers {
 			l.writing.Go(func() { l.write(t, ctx, store, fmt.Sprintf("stream-%d-%d", n, w)) })
@@ -63,11 +65,12 @@ func (l *load) write(t *testing.T, ctx context.Context, store *postgres.Store, s
 			}
 		}
 		revision = got.Revision
-		l.acknowledged.Add(1)
+		l.mu.Lock()
+		l.acknowledged++
+		l.last[stream] = revision
+		l.mu.Unlock()
+		l.grown.Broadcast()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.last[stream] = revision
 }
 
 // follow begins again where it was when the database has been away, as a projection does.
@@ -102,8 +105,8 @@ func (l *load) end(t *testing.T, store *postgres.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if int64(head) != l.acknowledged.Load() {
-		t.Errorf("%d appends were acknowledged, and the log has %d events", l.acknowledged.Load(), head)
+	if int(head) != l.acknowledged {
+		t.Errorf("%d appends were acknowledged, and the log has %d events", l.acknowledged, head)
 	}
 	l.head.Store(uint64(head) + 1)
 	if _, err := store.Append(t.Context(), "end", eventstore.NoStream, event()); err != nil {
@@ -130,13 +133,11 @@ func (l *load) end(t *testing.T, store *postgres.Store) {
 }
 
 // waitFor waits until so many more appends were acknowledged.
-func (l *load) waitFor(t *testing.T, more int64) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for until := l.acknowledged.Load() + more; l.acknowledged.Load() < until; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("only %d of %d appends", l.acknowledged.Load()-until+more, more)
-		}
+func (l *load) waitFor(more int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for until := l.acknowledged + more; l.acknowledged < until; {
+		l.grown.Wait()
 	}
 }
 
@@ -150,7 +151,7 @@ func TestSeveralWriters(t *testing.T) {
 			t.Error("one log has two identities")
 		}
 		l := begin(t, 8, one, two)
-		l.waitFor(t, 3000)
+		l.waitFor(3000)
 		l.end(t, one)
 		shut(t, one)
 		shut(t, two)
@@ -180,10 +181,10 @@ func TestServerDies(t *testing.T) {
 		one, two := open(t, server.URL(), postgres.Options{}), open(t, server.URL(), postgres.Options{})
 		l := begin(t, 4, one, two)
 		for range scripted(3, 30) {
-			l.waitFor(t, 200)
+			l.waitFor(200)
 			server.Restart(t)
 		}
-		l.waitFor(t, 200)
+		l.waitFor(200)
 		l.end(t, two)
 		shut(t, one)
 		shut(t, two)
@@ -212,7 +213,7 @@ func TestConnectionFails(t *testing.T) {
 			`"type": "slow_close", "stream": "downstream", "attributes": {"delay": 50}`,
 		}
 		for n := range scripted(16, 400) {
-			l.waitFor(t, 50)
+			l.waitFor(50)
 			kind := n % (len(toxics) + 1)
 			if kind == len(toxics) {
 				proxy.Stop()
@@ -224,12 +225,12 @@ func TestConnectionFails(t *testing.T) {
 			if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(`{"name": "it", "toxicity": 0.5, ` + toxics[kind] + `}`)); err != nil {
 				t.Fatal(err)
 			}
-			l.waitFor(t, 20)
+			l.waitFor(20)
 			if err := proxy.Toxics.RemoveToxic(t.Context(), "it"); err != nil {
 				t.Fatal(err)
 			}
 		}
-		l.waitFor(t, 50)
+		l.waitFor(50)
 		l.end(t, store)
 		shut(t, store)
 		proxy.Stop()

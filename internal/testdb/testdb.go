@@ -2,6 +2,7 @@
 package testdb
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/jmoiron/sqlx"
 	_ "github.com/lib/pq" // the driver
 )
@@ -164,12 +166,15 @@ func (s *Server) start() error {
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
-	for range 600 {
+	_, err = backoff.Retry(context.Background(), func() (any, error) {
 		db, err := sqlx.Connect("postgres", s.URL())
-		if err == nil {
-			return db.Close()
+		if err != nil {
+			return nil, err
 		}
-		time.Sleep(50 * time.Millisecond)
+		return nil, db.Close()
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(50*time.Millisecond)), backoff.WithMaxElapsedTime(30*time.Second))
+	if err == nil {
+		return nil
 	}
 	s.stop(syscall.SIGQUIT)
 	said, _ := os.ReadFile(talk.Name())

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// nothingMade checks that a command that failed left nothing behind.
+func nothingMade(t *testing.T, folder string) {
+	t.Helper()
+	if _, err := os.Stat(folder); !os.IsNotExist(err) {
+		t.Errorf("%s was made: %v", folder, err)
+	}
+}
+
+// TestImportOfAnotherFile imports what is no journal: it says so and makes nothing. A journal with a wrong line is one.
+func TestImportOfAnotherFile(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"csv": "name,email\nNora,nora@customers.example\n", "json": "\n\n{\n  \"contacts\": []\n}\n", "another": `{"name":"Nora"}` + "\n", "list": "[]\n", "text": "Dear desk,\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file, folder := filepath.Join(t.TempDir(), name), filepath.Join(t.TempDir(), "desk")
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, talk, exit := inProcess.run(t, "import", "--data", folder, file)
+			if exit != wrongUsage || !strings.Contains(talk, file) || !strings.Contains(talk, `"do":"department.create"`) || !strings.Contains(talk, "docs/journal.md") {
+				t.Errorf("exit %d: %s", exit, talk)
+			}
+			nothingMade(t, folder)
+			nothingMade(t, file+rejectedEnding)
+		})
+	}
+	file, folder := filepath.Join(t.TempDir(), "wrong.ndjson"), t.TempDir()
+	if err := os.WriteFile(file, []byte(`{"id":"1","do":"ticket.fly"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, talk, exit := inProcess.run(t, "import", "--data", folder, file)
+	if exit != someRejected || !strings.Contains(talk, file+rejectedEnding) {
+		t.Errorf("exit %d: %s", exit, talk)
+	}
+}
+
+// TestLinesAreStrict plays lines whose objects hold a null, a name in capitals, or one that is not known.
+func TestLinesAreStrict(t *testing.T) {
+	t.Parallel()
+	c := mustServe(t, t.TempDir())
+	n := 0
+	for fields, reason := range map[string]string{
+		`"do":"contact.edit","contact":"c","set":{"note":null}`:                                           "set is wrong: note must not be null",
+		`"do":"contact.edit","contact":"c","set":{"Note":"n"}`:                                            `set is wrong: there is no field "Note" here`,
+		`"do":"contact.edit","contact":"c","set":{"emails":"n"}`:                                          "set is wrong: emails must not be a string",
+		`"do":"contact.edit","contact":"c","set":"note"`:                                                  "set must not be a string",
+		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":null}`:           "from is wrong: email must not be null",
+		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":"e","telex":""}`: `from is wrong: there is no field "telex" here`,
+	} {
+		n++
+		got := c.play(t, fmt.Appendf(nil, `{"id":"%d","at":"2026-01-05T10:00:00Z","by":"system",%s}`, n, fields))
+		if got.Malformed != 1 || got.Outcomes[0].Reason != reason {
+			t.Errorf("%s: %+v, want %q", fields, got, reason)
+		}
+	}
+}
+
+// TestURLs talks to what is not there, or is no Daybook, or does not know the key.
+func TestURLs(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c := mustServe(t, folder)
+	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Hello</html>") }))
+	defer stranger.Close()
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	defer elsewhere.Close()
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	wrongKey := filepath.Join(t.TempDir(), "wrong.key")
+	if err := os.WriteFile(wrongKey, []byte("daybook_wrong_wrong\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		url, keyFile, says string
+		exit               int
+	}{
+		{strings.TrimPrefix(c.url, "http://"), "", "--url must be a web address such as http://127.0.0.1:8080", wrongUsage},
+		{"ftp://desk", "", "--url must be a web address such as http://127.0.0.1:8080", wrongUsage},
+		{closed.URL, "", "start the desk with daybook serve", failed},
+		{stranger.URL, "", "is not a Daybook", failed},
+		{elsewhere.URL, "", "is not a Daybook", failed},
+		{c.url + "/elsewhere", "", "is not a Daybook", failed},
+		{c.url, wrongKey, "does not take the API key in " + wrongKey, failed},
+		{c.url, wrongKey + ".not", "name its file with --key-file", failed},
+	} {
+		args := []string{"--data", folder, "--url", test.url}
+		if test.keyFile != "" {
+			args = append(args, "--key-file", test.keyFile)
+		}
+		for _, command := range []string{"verify", "rebuild"} {
+			if _, talk, exit := inProcess.run(t, append([]string{command}, args...)...); exit != test.exit || !strings.Contains(talk, test.says) {
+				t.Errorf("%s %v: exit %d, %s; want %s", command, args, exit, talk, test.says)
+			}
+		}
+	}
+}
+
+// TestFailedServe serves where it cannot listen: no desk is made.
+func TestFailedServe(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, args := range [][]string{
+		{"--listen", taken.Addr().String()}, {"--listen", "nowhere"}, {"--listen", "127.0.0.1:0", "--metrics", taken.Addr().String()},
+	} {
+		folder := filepath.Join(t.TempDir(), "desk")
+		_, talk, exit := inProcess.run(t, append([]string{"serve", "--data", folder}, args...)...)
+		if exit != failed || !strings.Contains(talk, "choose another address with "+args[len(args)-2]) {
+			t.Errorf("%v: exit %d, %s", args, exit, talk)
+		}
+		nothingMade(t, folder)
+	}
+}
+
+// TestKeysOfAgents makes keys for an agent who is there, and for one who is not.
+func TestKeysOfAgents(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c := mustServe(t, folder)
+	ada := c.must(t, 201, "POST", "/v1/agents", bodies["POST /v1/agents"]).id(t)
+	key(t, folder, "agent", ada)
+	list := inProcess.must(t, 0, "key", "list", "--data", folder)
+	if !strings.Contains(list, "AGENT") || !strings.Contains(list, ada) {
+		t.Errorf("the list: %s", list)
+	}
+	for id, want := range map[string]int{uuid.NewString(): notFound, "ada": wrongUsage} {
+		_, talk, exit := inProcess.run(t, "key", "create", "--data", folder, "--name", "N", "--role", "agent", "--agent", id)
+		if exit != want || !strings.Contains(talk, "agent") {
+			t.Errorf("%s: exit %d, %s", id, exit, talk)
+		}
+	}
+	if again := inProcess.must(t, 0, "key", "list", "--data", folder); again != list {
+		t.Errorf("a key was made: %s", again)
+	}
+	c.must(t, 200, "DELETE", "/v1/agents/"+ada, nil)
+	inProcess.must(t, notFound, "key", "create", "--data", folder, "--name", "N", "--role", "agent", "--agent", ada)
+}
