@@ -1,0 +1,161 @@
+package esdb
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	"google.golang.org/grpc/metadata"
+
+	"daybook/eventstore"
+)
+
+// Append implements eventstore.Store. An append whose outcome is not known is made again, the same, until it is.
+func (s *Store) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
+	if err := eventstore.Check(stream, events); err != nil {
+		return eventstore.Appended{}, err
+	}
+	joined, leave, err := s.accept(ctx)
+	if err != nil {
+		return eventstore.Appended{}, err
+	}
+	defer leave()
+	var done eventstore.Appended
+	err = s.try(joined, s.patience, func(_ context.Context, n *node, _ *effort) (err error) {
+		// Close does not end what is under way, the caller does.
+		done, err = n.append(ctx, s.prefix+stream, expected, events)
+		return err
+	})
+	var conflict *eventstore.ConflictError
+	if errors.As(err, &conflict) {
+		return eventstore.Appended{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: conflict.Actual}
+	}
+	if err != nil {
+		return eventstore.Appended{}, explain("append to stream "+stream, err)
+	}
+	return done, nil
+}
+
+// accept joins, and lets Close wait.
+func (s *Store) accept(ctx context.Context) (context.Context, func(), error) {
+	s.accepting.RLock()
+	defer s.accepting.RUnlock()
+	joined, leave, err := s.join(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.appends.Add(1)
+	return joined, func() { leave(); s.appends.Done() }, nil
+}
+
+// append appends once.
+func (n *node) append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
+	if expected < eventstore.NoStream { // the protocol has no number for it, and no stream is there
+		last, err := n.last(ctx, stream)
+		if err != nil {
+			return eventstore.Appended{}, err
+		}
+		return eventstore.Appended{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: last.Revision}
+	}
+	reply, err := n.send(ctx, stream, expected, events)
+	if err != nil {
+		return eventstore.Appended{}, err
+	}
+	switch result := reply.GetResult().(type) {
+	case *streams.AppendResp_Success_:
+		done := eventstore.Appended{
+			Revision: eventstore.Revision(result.Success.GetCurrentRevision()),
+			Position: eventstore.Position(result.Success.GetPosition().GetCommitPosition()),
+		}
+		if done.Position != 0 {
+			return done, nil
+		}
+		// The server may say of a repetition that it is one, and not where its events stand.
+		last := events[len(events)-1].ID
+		err := n.read(ctx, streamRequest(stream, done.Revision, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
+			if e.ID == last {
+				done.Position = e.Position
+			}
+			return nil
+		})
+		if err == nil && done.Position == 0 {
+			err = errUnexpected
+		}
+		return done, err
+	case *streams.AppendResp_WrongExpectedVersion_:
+		conflict := &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: eventstore.NoStream}
+		if at, ok := result.WrongExpectedVersion.GetCurrentRevisionOption().(*streams.AppendResp_WrongExpectedVersion_CurrentRevision); ok {
+			conflict.Actual = eventstore.Revision(at.CurrentRevision)
+		}
+		return eventstore.Appended{}, conflict
+	}
+	return eventstore.Appended{}, errUnexpected
+}
+
+// send sends an append and waits for the answer.
+func (n *node) send(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (*streams.AppendResp, error) {
+	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(ctx, n.headers...), n.limit)
+	defer cancel()
+	call, err := n.streams.Append(ctx)
+	if err != nil {
+		return nil, err
+	}
+	options := &streams.AppendReq_Options{
+		StreamIdentifier:       &shared.StreamIdentifier{StreamName: []byte(stream)},
+		ExpectedStreamRevision: &streams.AppendReq_Options_Revision{Revision: uint64(expected)},
+	}
+	if expected == eventstore.NoStream {
+		options.ExpectedStreamRevision = &streams.AppendReq_Options_NoStream{NoStream: &shared.Empty{}}
+	}
+	err = call.Send(&streams.AppendReq{Content: &streams.AppendReq_Options_{Options: options}})
+	for i := 0; err == nil && i < len(events); i++ {
+		err = call.Send(&streams.AppendReq{Content: &streams.AppendReq_ProposedMessage_{ProposedMessage: proposed(events[i])}})
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	// The end of what could be sent means that there is an answer already.
+	reply, err := call.CloseAndRecv()
+	if err != nil {
+		return nil, refused(err, call.Trailer())
+	}
+	return reply, nil
+}
+
+func proposed(e eventstore.Event) *streams.AppendReq_ProposedMessage {
+	content := "application/octet-stream"
+	if json.Valid(e.Data) { // so that the server shows it as what it is
+		content = "application/json"
+	}
+	return &streams.AppendReq_ProposedMessage{
+		Id: &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
+			MostSignificantBits:  int64(binary.BigEndian.Uint64(e.ID[:8])),
+			LeastSignificantBits: int64(binary.BigEndian.Uint64(e.ID[8:])),
+		}}},
+		Metadata:       map[string]string{"type": e.Type, "content-type": content},
+		CustomMetadata: e.Meta,
+		Data:           e.Data,
+	}
+}
+
+// idOf reads an id, which servers write in two halves or as text.
+func idOf(given *shared.UUID) (uuid.UUID, error) {
+	halves := given.GetStructured()
+	if halves == nil {
+		id, err := uuid.Parse(given.GetString_())
+		if err != nil {
+			return uuid.Nil, fmt.Errorf("%w: %w", errUnexpected, err)
+		}
+		return id, nil
+	}
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:8], uint64(halves.GetMostSignificantBits()))
+	binary.BigEndian.PutUint64(id[8:], uint64(halves.GetLeastSignificantBits()))
+	return id, nil
+}

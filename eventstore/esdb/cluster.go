@@ -1,0 +1,237 @@
+package esdb
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"golang.org/x/sync/singleflight"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+
+	"daybook/eventstore"
+)
+
+const (
+	maxMessage = 17 << 20         // that a server may send
+	callLimit  = 10 * time.Second // for a call that is answered once, unless the connection string has a defaultDeadline
+)
+
+// errLost refuses to connect a second time.
+var errLost = errors.New("the connection was lost")
+
+// A cluster is the servers that a connection string names, and the connection to the one that leads. Callers look for
+// the leader together, and each waits under his own context.
+type cluster struct {
+	config   *client.Configuration
+	seeds    []string // whom to ask who leads; none if there is one server
+	headers  []string // that go with every call
+	options  []grpc.DialOption
+	identify func(context.Context, *node) error
+
+	life    context.Context // the store's, under which the leader is looked for
+	looking singleflight.Group
+	mu      sync.Mutex           // held while looking
+	current atomic.Pointer[node] // that led last, or nil
+}
+
+// A node is one connection to one server. A lost one is not made again, since it might lead to another database: the
+// next is a new node, which is asked what it holds.
+type node struct {
+	address string
+	conn    *grpc.ClientConn
+	streams streams.StreamsClient
+	headers []string
+	limit   time.Duration // of a call that is answered once
+
+	doubted atomic.Bool            // whether it leads must be found out before it is asked again
+	told    atomic.Pointer[string] // who leads, by what it said
+}
+
+func newCluster(life context.Context, config *client.Configuration, identify func(context.Context, *node) error) (*cluster, error) {
+	c := &cluster{
+		config:   config,
+		headers:  []string{"requires-leader", "true"}, // the client means to send it, and does not
+		identify: identify,
+		life:     life,
+	}
+	for _, seed := range config.GossipSeeds {
+		c.seeds = append(c.seeds, seed.String())
+	}
+	if config.DnsDiscover && len(c.seeds) == 0 {
+		c.seeds = []string{config.Address}
+	}
+	transport := insecure.NewCredentials()
+	if !config.DisableTLS {
+		if config.Username != "" {
+			password := base64.StdEncoding.EncodeToString([]byte(config.Username + ":" + config.Password))
+			c.headers = append(c.headers, "authorization", "Basic "+password)
+		}
+		trust := &tls.Config{InsecureSkipVerify: config.SkipCertificateVerification, RootCAs: config.RootCAs}
+		if config.UserCertFile != "" {
+			own, err := tls.LoadX509KeyPair(config.UserCertFile, config.UserKeyFile)
+			if err != nil {
+				return nil, fmt.Errorf("load the user's certificate: %w", err)
+			}
+			trust.Certificates = []tls.Certificate{own}
+		}
+		transport = credentials.NewTLS(trust)
+	}
+	c.options = []grpc.DialOption{
+		grpc.WithTransportCredentials(transport),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+		grpc.WithIdleTimeout(0),
+	}
+	if config.KeepAliveInterval >= 0 {
+		c.options = append(c.options, grpc.WithKeepaliveParams(keepalive.ClientParameters{
+			Time: config.KeepAliveInterval, Timeout: config.KeepAliveTimeout, PermitWithoutStream: true,
+		}))
+	}
+	return c, nil
+}
+
+func (c *cluster) dial(address string) (*node, error) {
+	var made atomic.Bool
+	once := grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+		if made.Load() {
+			return nil, errLost
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			made.Store(true)
+		}
+		return conn, err
+	})
+	conn, err := grpc.NewClient(address, append(slices.Clip(c.options), once)...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	n := &node{address: address, conn: conn, streams: streams.NewStreamsClient(conn), headers: c.headers, limit: callLimit}
+	if set := c.config.DefaultDeadline; set != nil && *set > 0 {
+		n.limit = *set
+	}
+	n.doubted.Store(true)
+	return n, nil
+}
+
+// leader returns the node that leads and holds this log, as far as is known.
+func (c *cluster) leader(ctx context.Context) (*node, error) {
+	if n := c.current.Load(); n != nil && !n.doubted.Load() {
+		return n, nil
+	}
+	found := c.looking.DoChan("leader", func() (any, error) { return c.look() })
+	select {
+	case result := <-found:
+		n, _ := result.Val.(*node)
+		return n, result.Err
+	case <-ctx.Done():
+		return nil, ended(ctx)
+	}
+}
+
+// look finds out who leads, and whether he holds this log.
+func (c *cluster) look() (n *node, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.life.Err() != nil {
+		return nil, eventstore.ErrClosed
+	}
+	last := c.current.Load()
+	stands := last != nil && last.conn.GetState() == connectivity.Ready
+	address := c.config.Address
+	switch {
+	case last != nil && last.told.Load() != nil:
+		address = *last.told.Swap(nil)
+	case len(c.seeds) > 0:
+		if address, err = c.find(); err != nil {
+			return nil, err
+		}
+	case stands:
+		address = last.address
+	}
+	n = last
+	if !stands || address != last.address {
+		if n, err = c.dial(address); err != nil {
+			return nil, err
+		}
+	}
+	c.current.Store(n)
+	if last != nil && last != n {
+		last.conn.Close() // whoever still follows the old leader must leave him
+	}
+	if err := c.identify(c.life, n); err != nil {
+		n.doubt(err)
+		return nil, err
+	}
+	n.doubted.Store(false)
+	return n, nil
+}
+
+// find asks the servers who leads, until one knows.
+func (c *cluster) find() (string, error) {
+	var failed error
+	for _, i := range rand.Perm(len(c.seeds)) {
+		address, err := c.ask(c.seeds[i])
+		if err == nil {
+			return address, nil
+		}
+		failed = errors.Join(failed, fmt.Errorf("ask %s who leads: %w", c.seeds[i], err))
+	}
+	return "", failed
+}
+
+// ask asks one server who leads.
+func (c *cluster) ask(seed string) (string, error) {
+	conn, err := grpc.NewClient(seed, c.options...)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(c.life, time.Duration(c.config.GossipTimeout)*time.Second)
+	defer cancel()
+	info, err := gossip.NewGossipClient(conn).Read(ctx, &shared.Empty{})
+	if err != nil {
+		return "", err
+	}
+	for _, member := range info.GetMembers() {
+		if member.GetState() == gossip.MemberInfo_Leader && member.GetIsAlive() {
+			at := member.GetHttpEndPoint()
+			return net.JoinHostPort(at.GetAddress(), strconv.Itoa(int(at.GetPort()))), nil
+		}
+	}
+	return "", errNoLeader
+}
+
+// doubt says that a call on the node failed: before the next one it is found out who leads.
+func (n *node) doubt(err error) {
+	var elsewhere *notLeaderError
+	if errors.As(err, &elsewhere) {
+		n.told.Store(&elsewhere.address)
+	}
+	n.doubted.Store(true)
+}
+
+// close ends the connection, when the store's life has ended. Nobody gets one afterwards.
+func (c *cluster) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := c.current.Load(); n != nil {
+		n.conn.Close()
+	}
+}

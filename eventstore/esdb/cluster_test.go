@@ -1,0 +1,420 @@
+package esdb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"daybook/eventstore"
+	"daybook/eventstore/esdb"
+	"daybook/eventstore/esdb/esdbtest"
+)
+
+func TestOutage(t *testing.T) {
+	t.Run("C53 callers are told, none hangs, and all go on when the server is back", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := openWith(t, server.ConnectionString(), esdb.Options{Patience: time.Millisecond})
+		server.Stop()
+		var all sync.WaitGroup
+		for i := range 16 {
+			all.Go(func() {
+				_, err := store.Append(t.Context(), fmt.Sprint(i), eventstore.NoStream, events(1))
+				if _, err2 := store.Head(t.Context()); status.Code(err) != codes.Unavailable || status.Code(err2) != codes.Unavailable {
+					t.Errorf("Append: %v; Head: %v", err, err2)
+				}
+				for _, err := range store.Read(t.Context(), "0", 0, eventstore.Forwards, 0) {
+					if status.Code(err) != codes.Unavailable {
+						t.Errorf("Read: %v", err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		server.Start()
+		given := events(1)
+		for i := range 16 {
+			for {
+				_, err := store.Append(t.Context(), fmt.Sprint(i), eventstore.NoStream, given)
+				if err == nil {
+					break
+				}
+				if status.Code(err) != codes.Unavailable {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+	t.Run("C53 callers with patience only wait", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		server.Stop()
+		var all sync.WaitGroup
+		for i := range 16 {
+			all.Go(func() {
+				if _, err := store.Append(t.Context(), fmt.Sprint(i), eventstore.NoStream, events(1)); err != nil {
+					t.Errorf("Append: %v", err)
+				}
+			})
+		}
+		server.Start()
+		all.Wait()
+	})
+	t.Run("C54 not ready and too busy are waited out", func(t *testing.T) {
+		watch(t)
+		for _, refusal := range []error{esdbtest.ErrNotReady, esdbtest.ErrTooBusy, esdbtest.ErrTimeout} {
+			server := start(t)
+			store := open(t, server.ConnectionString())
+			hook, calls := once("Append", refusal)
+			server.Break(esdbtest.Faults{Call: hook})
+			given := events(2)
+			appends(t, store, "a", eventstore.NoStream, given)
+			if calls.Load() != 2 {
+				t.Errorf("%v: %d appends were sent", refusal, calls.Load())
+			}
+			holds(t, store, given)
+		}
+	})
+	t.Run("C30 a caller who leaves gets away from a server that says nothing", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		reached := make(chan struct{}, 100)
+		server.Break(esdbtest.Faults{Call: func(ctx context.Context, _ string) error {
+			reached <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		for name, call := range map[string]func(context.Context) error{
+			"Append": func(ctx context.Context) error {
+				_, err := store.Append(ctx, "a", eventstore.NoStream, events(1))
+				return err
+			},
+			"Head": func(ctx context.Context) error { _, err := store.Head(ctx); return err },
+			"Read": func(ctx context.Context) (last error) {
+				for _, last = range store.Read(ctx, "a", 0, eventstore.Forwards, 0) {
+				}
+				return last
+			},
+			"Follow": func(ctx context.Context) (last error) {
+				for _, last = range store.Follow(ctx, eventstore.Start) {
+				}
+				return last
+			},
+			"Open": func(ctx context.Context) error {
+				_, err := esdb.Open(ctx, server.ConnectionString(), esdb.Options{})
+				return err
+			},
+		} {
+			ctx, leave := context.WithCancel(t.Context())
+			go func() { <-reached; leave() }()
+			if err := call(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+	t.Run("C31 a call that hangs is given up and made again", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString()+"&defaultDeadline=50")
+		var calls atomic.Int32
+		server.Break(esdbtest.Faults{Call: func(ctx context.Context, method string) error {
+			if method == "Append" && calls.Add(1) == 1 {
+				<-ctx.Done()
+			}
+			return nil
+		}})
+		given := events(1)
+		appends(t, store, "a", eventstore.NoStream, given)
+		holds(t, store, given)
+	})
+}
+
+func TestClose(t *testing.T) {
+	t.Run("C50 closing under load ends everybody, and tells what was written", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		opts := esdb.Options{Prefix: "closed."}
+		store := openWith(t, server.ConnectionString(), opts)
+		var all sync.WaitGroup
+		var busy sync.WaitGroup
+		written := make([]eventstore.Revision, 16)
+		for i := range written {
+			busy.Add(1)
+			all.Go(func() {
+				for next := eventstore.NoStream; ; {
+					got, err := store.Append(t.Context(), fmt.Sprint(i), next, events(1))
+					if err != nil {
+						if !errors.Is(err, eventstore.ErrClosed) {
+							t.Errorf("Append: %v", err)
+						}
+						return
+					}
+					if next, written[i] = got.Revision, got.Revision; next == 3 {
+						busy.Done()
+					}
+				}
+			})
+		}
+		for range 4 {
+			all.Go(func() {
+				var last error
+				for _, last = range store.Follow(t.Context(), eventstore.Start) {
+				}
+				if !errors.Is(last, eventstore.ErrClosed) {
+					t.Errorf("Follow: %v", last)
+				}
+			})
+		}
+		busy.Wait()
+		if err := errors.Join(store.Close(), store.Close()); err != nil {
+			t.Error(err)
+		}
+		all.Wait()
+		again := openWith(t, server.ConnectionString(), opts)
+		for i, last := range written {
+			for e, err := range again.Read(t.Context(), fmt.Sprint(i), eventstore.Last, eventstore.Backwards, 1) {
+				if err != nil || e.Revision < last {
+					t.Errorf("stream %d: %d, %v, and %d was acknowledged", i, e.Revision, err, last)
+				}
+			}
+		}
+	})
+	t.Run("C50 closing during an outage waits for nobody", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		failing := make(chan struct{}, 100)
+		server.Break(esdbtest.Faults{Call: func(context.Context, string) error {
+			select {
+			case failing <- struct{}{}:
+			default:
+			}
+			return esdbtest.ErrNotReady
+		}})
+		ended := make(chan error, 1)
+		go func() {
+			_, err := store.Append(t.Context(), "a", eventstore.NoStream, events(1))
+			ended <- err
+		}()
+		<-failing
+		store.Close()
+		if err := <-ended; !errors.Is(err, eventstore.ErrClosed) {
+			t.Errorf("Append: %v", err)
+		}
+	})
+}
+
+func TestRestart(t *testing.T) {
+	t.Run("C43 a follower goes on where he was, and sees each event once", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		var want, got []uuid.UUID
+		append3 := func() {
+			given := events(3)
+			appends(t, store, "a", eventstore.Revision(len(want))-1, given)
+			want = append(want, given[0].ID, given[1].ID, given[2].ID)
+		}
+		append3()
+		empty := 0
+		for batch, err := range store.Follow(t.Context(), eventstore.Start) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(batch) == 0 {
+				empty++
+			}
+			for _, e := range batch {
+				got = append(got, e.ID)
+			}
+			if len(got) < len(want) {
+				continue
+			}
+			if len(want) == 30 {
+				break
+			}
+			server.Stop()
+			server.Start()
+			append3()
+		}
+		if !slices.Equal(want, got) || empty > 1 {
+			t.Errorf("followed %v with %d empty batches, want %v", got, empty, want)
+		}
+	})
+	t.Run("C43 a reading goes on with the next event", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		given := events(200)
+		for i := range given {
+			given[i].Data = make([]byte, 5000)
+		}
+		appends(t, store, "a", eventstore.NoStream, given)
+		for _, way := range []eventstore.Direction{eventstore.Forwards, eventstore.Backwards} {
+			first := map[eventstore.Direction]eventstore.Revision{eventstore.Forwards: 0, eventstore.Backwards: eventstore.Last}[way]
+			var got []uuid.UUID
+			for e, err := range store.Read(t.Context(), "a", first, way, 150) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got = append(got, e.ID); len(got)%40 == 0 {
+					server.Stop()
+					server.Start()
+				}
+			}
+			want := slices.Clone(given)
+			if way == eventstore.Backwards {
+				slices.Reverse(want)
+			}
+			if !slices.EqualFunc(want[:150], got, func(e eventstore.Event, id uuid.UUID) bool { return e.ID == id }) {
+				t.Errorf("read %d events, not those given", len(got))
+			}
+		}
+	})
+}
+
+func TestUnknownOutcome(t *testing.T) {
+	t.Run("C51 a lost reply is settled by the same append", func(t *testing.T) {
+		watch(t)
+		for _, said := range []error{
+			esdbtest.ErrTimeout, esdbtest.ErrNotReady, status.Error(codes.Canceled, ""), status.Error(codes.Internal, ""),
+			status.Error(codes.DeadlineExceeded, ""), status.Error(codes.Unknown, ""),
+		} {
+			server := start(t)
+			store := open(t, server.ConnectionString())
+			lost := false
+			server.Break(esdbtest.Faults{Committed: func(context.Context, string) error {
+				if lost = !lost; lost {
+					server.ForgetIDs() // it is found in the index
+					return said
+				}
+				return nil
+			}})
+			given := events(5)
+			appends(t, store, "a", eventstore.NoStream, given[:2])
+			appends(t, store, "a", 1, given[2:])
+			holds(t, store, given)
+		}
+	})
+	t.Run("C51 a server that dies between commit and reply loses nothing and doubles nothing", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		var died atomic.Bool
+		committed := make(chan struct{})
+		server.Break(esdbtest.Faults{Committed: func(ctx context.Context, _ string) error {
+			if died.CompareAndSwap(false, true) {
+				close(committed)
+				<-ctx.Done()
+			}
+			return nil
+		}})
+		go func() {
+			<-committed
+			server.Stop()
+			server.Start()
+		}()
+		given := events(2)
+		appends(t, store, "a", eventstore.NoStream, given)
+		holds(t, store, given)
+	})
+	t.Run("C21 a position that the server does not tell is found out", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		given := events(2)
+		want := appends(t, store, "a", eventstore.NoStream, given)
+		appends(t, store, "a", 1, events(1))
+		server.Break(esdbtest.Faults{Reply: func(reply *streams.AppendResp) {
+			reply.GetSuccess().PositionOption = &streams.AppendResp_Success_NoPosition{NoPosition: &shared.Empty{}}
+		}})
+		if got := appends(t, store, "a", eventstore.NoStream, given); got != want {
+			t.Errorf("appended at %+v, want %+v", got, want)
+		}
+	})
+}
+
+func TestCluster(t *testing.T) {
+	t.Run("C44 the leader is killed", func(t *testing.T) {
+		watch(t)
+		nodes := startCluster(t, 3)
+		store := open(t, nodes[0].DiscoverString())
+		var given []eventstore.Event
+		for i := range 9 {
+			e := events(1)
+			appends(t, store, "a", eventstore.Revision(i)-1, e)
+			given = append(given, e...)
+			nodes[i%3].Stop()
+			nodes[(i+1)%3].Lead()
+			nodes[i%3].Start()
+		}
+		holds(t, store, given)
+	})
+	t.Run("C52 what decides is asked of the leader, also by one who knows one node", func(t *testing.T) {
+		watch(t)
+		nodes := startCluster(t, 2)
+		store := open(t, nodes[0].ConnectionString())
+		given := events(2)
+		appends(t, store, "a", eventstore.NoStream, given[:1])
+		for i, call := range []func(){
+			func() { appends(t, store, "a", 0, given[1:]) },
+			func() {
+				for _, err := range store.Read(t.Context(), "a", 0, eventstore.Forwards, 0) {
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			},
+			func() {
+				if _, err := store.Head(t.Context()); err != nil {
+					t.Error(err)
+				}
+			},
+			func() { rest(t, store, eventstore.Start) },
+		} {
+			nodes[(i+1)%2].Lead()
+			var asked atomic.Int32
+			nodes[(i+1)%2].Break(esdbtest.Faults{Call: func(context.Context, string) error { asked.Add(1); return nil }})
+			call()
+			if asked.Load() == 0 {
+				t.Errorf("call %d: the leader was not asked", i)
+			}
+		}
+		holds(t, store, given)
+	})
+	t.Run("C52 a subscription to a node that was cut off is noticed", func(t *testing.T) {
+		t.Cleanup(esdb.SetSilence(time.Millisecond))
+		watch(t)
+		nodes := startCluster(t, 2)
+		opts := esdb.Options{Prefix: "cut."}
+		store, other := openWith(t, nodes[0].ConnectionString(), opts), openWith(t, nodes[0].ConnectionString(), opts)
+		given := events(1)
+		for batch, err := range store.Follow(t.Context(), eventstore.Start) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(batch) > 0 {
+				if batch[0].ID != given[0].ID {
+					t.Errorf("followed %v", batch)
+				}
+				break
+			}
+			nodes[1].Lead()
+			nodes[0].Break(esdbtest.Faults{Answer: func(*streams.ReadResp) ([]*streams.ReadResp, error) { return nil, nil }})
+			appends(t, other, "a", eventstore.NoStream, given)
+		}
+	})
+}

@@ -1,0 +1,256 @@
+// Package esdb keeps events in EventStoreDB, on one server or a cluster of them.
+//
+// It speaks the protocol of the EventStoreDB client, with its connection strings and its messages, over connections
+// of its own: the client's Client gives up for good after an outage, leaves callers hanging, ignores contexts while
+// it looks for a node and ends the process on an event without a time. Everything is asked of the leader, since a
+// follower's answer may be old. A call that finds no leader, or whose outcome is not known, is made again as it was,
+// which is harmless because appends name their revision and their events' ids; so outages, elections and dropped
+// subscriptions only take time. Streams have a prefix in the database, so that several logs and foreign streams can
+// share it. Positions are offsets in the server's log, with gaps.
+package esdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+)
+
+// Options are what a log is opened with. The zero value is right where the database has one desk.
+type Options struct {
+	// Prefix is what the names of this log's streams begin with in the database, "daybook." unless told: printable
+	// ASCII. No log's prefix may begin with another's, or that one would show its events too.
+	Prefix string
+	// Patience is how long a call is made again while there is no leader, 30 seconds unless told. Elections take some
+	// of it. Follow is patient for ever.
+	Patience time.Duration
+}
+
+// Errors of this backend.
+var (
+	// ErrReplaced says that the server holds another log than when this one was opened: its database was exchanged.
+	ErrReplaced = errors.New("the server holds another log than before: open it anew, and begin anew what was posted from it")
+	// ErrDeleted says that somebody put a tombstone on a stream, over which nothing can be written or read any more.
+	ErrDeleted = errors.New("the stream was deleted in the server")
+)
+
+const (
+	patience  = 30 * time.Second
+	firstWait = 10 * time.Millisecond // before a call is made again; it doubles
+	longWait  = time.Second
+)
+
+// A Store is one log in a database. It owns its connection.
+type Store struct {
+	prefix   string
+	patience time.Duration
+	cluster  *cluster
+	id       uuid.UUID
+
+	life      context.Context // ends with Close
+	end       context.CancelFunc
+	accepting sync.RWMutex // held for reading while an append is counted, so that Close knows the last one
+	appends   sync.WaitGroup
+}
+
+var _ eventstore.Store = (*Store)(nil)
+
+// Open opens the log in the database that a connection string names, esdb:// or esdb+discover://, and begins the log
+// if there is none. It waits for a leader until the context ends or patience does. The string's nodePreference,
+// discoveryInterval and maxDiscoverAttempts have no effect. Its user must be allowed to read $all.
+func Open(ctx context.Context, connection string, opts Options) (*Store, error) {
+	s, err := open(ctx, connection, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open the event log in EventStoreDB: %w", err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, connection string, opts Options) (*Store, error) {
+	config, err := client.ParseConnectionString(connection)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{prefix: opts.Prefix, patience: opts.Patience}
+	if s.prefix == "" {
+		s.prefix = "daybook."
+	}
+	if s.patience <= 0 {
+		s.patience = patience
+	}
+	if err := checkPrefix(s.prefix); err != nil {
+		return nil, err
+	}
+	s.life, s.end = context.WithCancel(context.Background())
+	if s.cluster, err = newCluster(s.life, config, s.identify); err != nil {
+		s.end()
+		return nil, err
+	}
+	// Finding the leader begins the log, or finds out which one it is.
+	err = s.try(ctx, s.patience, func(context.Context, *node, *effort) error { return nil })
+	if err != nil {
+		s.end()
+		s.cluster.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// identities is what the names of the streams begin with that say which log a prefix is. They are no streams of any
+// log.
+const identities = "log:"
+
+func checkPrefix(prefix string) error {
+	plain := strings.IndexFunc(prefix, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+	if !plain || strings.HasPrefix(prefix, "$") || strings.HasPrefix(prefix, identities) {
+		return fmt.Errorf("%q is no prefix for streams: it must be printable ASCII, and begin with neither $ nor %s", prefix, identities)
+	}
+	return nil
+}
+
+// ID implements eventstore.Store. It is the id of an event that began the log, in a stream of its own; a database put
+// back from a backup keeps it, and what was posted from later events is then found out by their positions.
+func (s *Store) ID() uuid.UUID { return s.id }
+
+// identify finds out which log a node holds, and refuses to go on in another. The first time it may begin the log.
+func (s *Store) identify(ctx context.Context, n *node) error {
+	id, err := s.readIdentity(ctx, n)
+	if errors.Is(err, eventstore.ErrNotFound) && s.id == uuid.Nil {
+		began := eventstore.Event{ID: uuid.New(), Type: "log-began", Data: fmt.Appendf(nil, `{"prefix":%q}`, s.prefix)}
+		_, err = n.append(ctx, identities+s.prefix, eventstore.NoStream, []eventstore.Event{began})
+		var conflict *eventstore.ConflictError
+		if err == nil || errors.As(err, &conflict) { // another process may have been faster
+			id, err = s.readIdentity(ctx, n)
+		}
+	}
+	switch {
+	case errors.Is(err, eventstore.ErrNotFound):
+		return ErrReplaced
+	case err != nil:
+		return fmt.Errorf("find out which log it is: %w", err)
+	case s.id == uuid.Nil:
+		s.id = id
+	case s.id != id:
+		return ErrReplaced
+	}
+	return nil
+}
+
+func (s *Store) readIdentity(ctx context.Context, n *node) (id uuid.UUID, err error) {
+	err = n.read(ctx, streamRequest(identities+s.prefix, 0, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
+		id = e.ID
+		return nil
+	})
+	return id, err
+}
+
+// Head implements eventstore.Store.
+func (s *Store) Head(ctx context.Context) (head eventstore.Position, err error) {
+	ctx, leave, err := s.join(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	err = s.try(ctx, s.patience, func(ctx context.Context, n *node, _ *effort) error {
+		return n.read(ctx, s.lastRequest(), func(e eventstore.Recorded) error {
+			head = e.Position
+			return errEnough // the server would look for one more
+		})
+	})
+	if err != nil {
+		return 0, explain("read the head of the event log", err)
+	}
+	return head, nil
+}
+
+// Close implements eventstore.Store. It waits for appends that are under way, which are not made again. A second
+// Close does nothing.
+func (s *Store) Close() error {
+	s.accepting.Lock()
+	s.end()
+	s.accepting.Unlock()
+	s.appends.Wait()
+	s.cluster.close()
+	return nil
+}
+
+// join returns a context that ends with the caller's, and with the store.
+func (s *Store) join(ctx context.Context) (joined context.Context, leave func(), err error) {
+	if s.life.Err() != nil {
+		return nil, nil, eventstore.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	joined, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.life, func() { cancel(eventstore.ErrClosed) })
+	return joined, func() { stop(); cancel(nil) }, nil
+}
+
+// ended says why a context has ended, if it has.
+func ended(ctx context.Context) error {
+	if err := context.Cause(ctx); errors.Is(err, eventstore.ErrClosed) {
+		return err
+	}
+	return ctx.Err()
+}
+
+// An effort is what has been done so far to have a call answered.
+type effort struct {
+	since time.Time // the first failure since there was any progress
+	wait  time.Duration
+}
+
+// progress says that a call got somewhere: patience begins anew.
+func (e *effort) progress() { *e = effort{} }
+
+// try makes a call on the leader until it succeeds, fails for good, the context ends or patience does (0: it never
+// does).
+func (s *Store) try(ctx context.Context, patience time.Duration, call func(context.Context, *node, *effort) error) error {
+	var e effort
+	for {
+		n, err := s.cluster.leader(ctx)
+		if err == nil {
+			err = call(ctx, n, &e)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ended(ctx)
+		case !temporary(err):
+			return err
+		case e.since.IsZero():
+			e.since = time.Now()
+		case patience > 0 && time.Since(e.since) > patience:
+			return fmt.Errorf("no leader answered for %v: %w", patience, err)
+		}
+		if n != nil {
+			n.doubt(err)
+		}
+		e.wait = min(max(2*e.wait, firstWait), longWait)
+		select {
+		case <-time.After(e.wait/2 + rand.N(e.wait/2)): // not all at once
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+	}
+}
+
+// explain says what was being done when an error came up, unless it is the contract's own.
+func explain(doing string, err error) error {
+	for _, plain := range []error{eventstore.ErrClosed, eventstore.ErrNotFound, eventstore.ErrAhead, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, plain) {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

@@ -1,0 +1,387 @@
+package esdb_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"daybook/eventstore"
+	"daybook/eventstore/esdb"
+	"daybook/eventstore/esdb/esdbtest"
+	"daybook/eventstore/storetest"
+)
+
+// realServer is the environment's word where there is a server on which the tests may write, as a connection string.
+const realServer = "DAYBOOK_TEST_ESDB"
+
+// TestStore runs in one database, in which every case finds what the others have left.
+func TestStore(t *testing.T) {
+	server := start(t)
+	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, server.ConnectionString()) })
+}
+
+func TestRealServer(t *testing.T) {
+	connection := os.Getenv(realServer)
+	if connection == "" {
+		t.Skip(realServer + " names no server")
+	}
+	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, connection) })
+}
+
+func start(t testing.TB) *esdbtest.Server { return startCluster(t, 1)[0] }
+
+func startCluster(t testing.TB, n int) []*esdbtest.Server {
+	t.Helper()
+	nodes := esdbtest.NewCluster(n, esdbtest.Options{})
+	t.Cleanup(nodes[0].Close)
+	return nodes
+}
+
+// open opens a log that no other test has, and closes it before the test ends.
+func open(t testing.TB, connection string) *esdb.Store {
+	t.Helper()
+	return openWith(t, connection, esdb.Options{Prefix: "test-" + uuid.NewString() + "."})
+}
+
+func openWith(t testing.TB, connection string, opts esdb.Options) *esdb.Store {
+	t.Helper()
+	store, err := esdb.Open(t.Context(), connection, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// watch fails the test if it leaves goroutines behind. It comes first, so that it looks last.
+func watch(t testing.TB) {
+	others := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, others) })
+}
+
+func events(n int) []eventstore.Event {
+	made := make([]eventstore.Event, n)
+	for i := range made {
+		made[i] = eventstore.Event{ID: uuid.New(), Type: "happened", Data: []byte(`{"a":1}`), Meta: []byte("{}")}
+	}
+	return made
+}
+
+func appends(t testing.TB, store *esdb.Store, stream string, expected eventstore.Revision, given []eventstore.Event) eventstore.Appended {
+	t.Helper()
+	got, err := store.Append(t.Context(), stream, expected, given)
+	if err != nil {
+		t.Fatalf("Append at %d: %v", expected, err)
+	}
+	return got
+}
+
+// rest follows until it has caught up.
+func rest(t testing.TB, store *esdb.Store, after eventstore.Position) []eventstore.Recorded {
+	t.Helper()
+	var got []eventstore.Recorded
+	for batch, err := range store.Follow(t.Context(), after) {
+		if err != nil {
+			t.Fatalf("Follow after %d: %v", after, err)
+		}
+		if len(batch) == 0 {
+			break
+		}
+		got = append(got, batch...)
+	}
+	return got
+}
+
+// holds checks that the log consists of the events, once each and in this order.
+func holds(t testing.TB, store *esdb.Store, want []eventstore.Event) {
+	t.Helper()
+	got := slices.Collect(func(yield func(uuid.UUID) bool) {
+		for _, e := range rest(t, store, eventstore.Start) {
+			yield(e.ID)
+		}
+	})
+	if !slices.EqualFunc(want, got, func(e eventstore.Event, id uuid.UUID) bool { return e.ID == id }) {
+		t.Errorf("the log holds %v, want %v", got, want)
+	}
+}
+
+// once returns a hook that fails the first call of a method, and is told how often it was called.
+func once(method string, err error) (hook func(context.Context, string) error, calls *atomic.Int32) {
+	calls = new(atomic.Int32)
+	return func(_ context.Context, called string) error {
+		if called == method && calls.Add(1) == 1 {
+			return err
+		}
+		return nil
+	}, calls
+}
+
+// TestUnexpected has servers that say what no client expects.
+func TestUnexpected(t *testing.T) {
+	watch(t)
+	odd := map[string]func(m *streams.ReadResp) []*streams.ReadResp{
+		"an empty message": func(m *streams.ReadResp) []*streams.ReadResp { return []*streams.ReadResp{{}, m} },
+		"a position unasked": func(m *streams.ReadResp) []*streams.ReadResp {
+			return []*streams.ReadResp{{Content: &streams.ReadResp_LastStreamPosition{}}, m}
+		},
+		"fallen behind": func(m *streams.ReadResp) []*streams.ReadResp {
+			return []*streams.ReadResp{{Content: &streams.ReadResp_FellBehind_{}}, m}
+		},
+		"a message twice": func(m *streams.ReadResp) []*streams.ReadResp { return []*streams.ReadResp{m, m} },
+		"an event of nothing": func(*streams.ReadResp) []*streams.ReadResp {
+			return []*streams.ReadResp{{Content: &streams.ReadResp_Event{}}}
+		},
+		"no time": func(*streams.ReadResp) []*streams.ReadResp {
+			return []*streams.ReadResp{{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
+				Event: &streams.ReadResp_ReadEvent_RecordedEvent{Id: &shared.UUID{Value: &shared.UUID_String_{String_: uuid.NewString()}}},
+			}}}}
+		},
+		"no id": func(*streams.ReadResp) []*streams.ReadResp {
+			return []*streams.ReadResp{{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
+				Event: &streams.ReadResp_ReadEvent_RecordedEvent{Metadata: map[string]string{"created": "1"}},
+			}}}}
+		},
+	}
+	for name, instead := range odd {
+		t.Run(name, func(t *testing.T) {
+			server := start(t)
+			store := open(t, server.ConnectionString())
+			given := events(3)
+			appends(t, store, "a", eventstore.NoStream, given)
+			var said atomic.Int32
+			server.Break(esdbtest.Faults{Answer: func(m *streams.ReadResp) ([]*streams.ReadResp, error) {
+				if m.GetEvent() != nil && said.Add(1) == 2 {
+					return instead(m), nil
+				}
+				return []*streams.ReadResp{m}, nil
+			}})
+			holds(t, store, given)
+			if said.Load() < 2 {
+				t.Error("nothing unexpected was said")
+			}
+		})
+	}
+	t.Run("an empty answer to an append", func(t *testing.T) {
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		var said atomic.Int32
+		server.Break(esdbtest.Faults{Reply: func(reply *streams.AppendResp) {
+			if said.Add(1) == 1 {
+				reply.Result = nil
+			}
+		}})
+		given := events(2)
+		appends(t, store, "a", eventstore.NoStream, given)
+		holds(t, store, given)
+	})
+}
+
+func TestWhatIsOurs(t *testing.T) {
+	t.Run("C35 neither the server's own events nor others' are shown", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		one, two := open(t, server.ConnectionString()), open(t, server.ConnectionString())
+		given, others := events(2), events(3)
+		appends(t, two, "a", eventstore.NoStream, others[:2])
+		appends(t, one, "a", eventstore.NoStream, given)
+		appends(t, two, "a", 1, others[2:])
+		holds(t, one, given)
+		holds(t, two, others)
+		all := rest(t, one, eventstore.Start)
+		if all[0].Stream != "a" {
+			t.Errorf("the stream is called %s", all[0].Stream)
+		}
+		head, err := one.Head(t.Context())
+		if err != nil || head != all[1].Position {
+			t.Errorf("the head is %d, %v, want %d", head, err, all[1].Position)
+		}
+	})
+	t.Run("C45 a follower passes over thousands of events of others", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		one, two := open(t, server.ConnectionString()), open(t, server.ConnectionString())
+		given := events(2)
+		appends(t, one, "a", eventstore.NoStream, given[:1])
+		for i := range eventstore.Revision(5) {
+			appends(t, two, "a", i*4000-1, events(4000))
+		}
+		appends(t, one, "a", 0, given[1:])
+		holds(t, one, given)
+	})
+	t.Run("C48 a log keeps its identity, and no other has it", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := openWith(t, server.ConnectionString(), esdb.Options{})
+		server.Stop()
+		server.Start()
+		if again := openWith(t, server.ConnectionString(), esdb.Options{}); again.ID() != store.ID() {
+			t.Errorf("the log was %v and is %v", store.ID(), again.ID())
+		}
+		if other := open(t, server.ConnectionString()); other.ID() == store.ID() {
+			t.Error("two logs have one identity")
+		}
+		ids := make([]uuid.UUID, 8)
+		prefix := esdb.Options{Prefix: "new."}
+		var all sync.WaitGroup
+		for i := range ids {
+			all.Go(func() { ids[i] = openWith(t, server.ConnectionString(), prefix).ID() })
+		}
+		all.Wait()
+		if ids = slices.Compact(ids); len(ids) != 1 {
+			t.Errorf("a log begun by many at once has the identities %v", ids)
+		}
+	})
+	t.Run("C48 a database that was exchanged is noticed", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		last := appends(t, store, "a", eventstore.NoStream, events(3))
+		server.Restore(start(t).Backup())
+		if _, err := store.Append(t.Context(), "a", 2, events(1)); !errors.Is(err, esdb.ErrReplaced) {
+			t.Errorf("Append: %v", err)
+		}
+		for _, err := range store.Follow(t.Context(), last.Position) {
+			if !errors.Is(err, esdb.ErrReplaced) {
+				t.Errorf("Follow: %v", err)
+			}
+		}
+	})
+	t.Run("C47 a position from before an older backup was put back is refused", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		appends(t, store, "a", eventstore.NoStream, events(3))
+		backup := server.Backup()
+		lost := appends(t, store, "a", 2, events(2)).Position
+		server.Restore(backup)
+		refused := func(when string) {
+			for batch, err := range store.Follow(t.Context(), lost) {
+				if !errors.Is(err, eventstore.ErrAhead) {
+					t.Errorf("%s: %v, %v", when, batch, err)
+					return
+				}
+			}
+		}
+		refused("before the log has grown")
+		appends(t, store, "other", eventstore.NoStream, events(50))
+		refused("when it has grown beyond")
+	})
+	t.Run("C47 a follower who was there when it was put back is told", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		appends(t, store, "a", eventstore.NoStream, events(3))
+		backup := server.Backup()
+		appends(t, store, "a", 2, events(2))
+		var last error
+		for batch, err := range store.Follow(t.Context(), eventstore.Start) {
+			if last = err; err == nil && len(batch) == 0 {
+				server.Restore(backup)
+			}
+		}
+		if !errors.Is(last, eventstore.ErrAhead) {
+			t.Errorf("Follow: %v", last)
+		}
+	})
+}
+
+// TestRefused has what is wrong at once, and is not tried again.
+func TestRefused(t *testing.T) {
+	watch(t)
+	server := start(t)
+	for _, prefix := range []string{"$a", "log:a", "a b", "ä", "\x00"} {
+		if _, err := esdb.Open(t.Context(), server.ConnectionString(), esdb.Options{Prefix: prefix}); err == nil {
+			t.Errorf("the prefix %q was taken", prefix)
+		}
+	}
+	for _, connection := range []string{"", "http://127.0.0.1", "esdb://", "esdb://a:b:c"} {
+		if _, err := esdb.Open(t.Context(), connection, esdb.Options{}); err == nil {
+			t.Errorf("the connection string %q was taken", connection)
+		}
+	}
+	prefix := esdb.Options{Prefix: "refused."}
+	store := openWith(t, server.ConnectionString(), prefix)
+	appends(t, store, "a", eventstore.NoStream, events(1))
+	tombstone(t, server.ConnectionString(), prefix.Prefix+"a")
+	if _, err := store.Append(t.Context(), "a", 0, events(1)); !errors.Is(err, esdb.ErrDeleted) {
+		t.Errorf("Append under a tombstone: %v", err)
+	}
+	for _, err := range store.Read(t.Context(), "a", 0, eventstore.Forwards, 0) {
+		if !errors.Is(err, esdb.ErrDeleted) {
+			t.Errorf("Read under a tombstone: %v", err)
+		}
+	}
+}
+
+func tombstone(t *testing.T, connection, stream string) {
+	t.Helper()
+	config, err := client.ParseConnectionString(connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Logger = client.NoopLogging()
+	c, err := client.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.TombstoneStream(t.Context(), stream, client.TombstoneStreamOptions{ExpectedRevision: client.Any{}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSmallServer(t *testing.T) {
+	watch(t)
+	server := esdbtest.NewServer(esdbtest.Options{MaxAppendSize: 1000})
+	t.Cleanup(server.Close)
+	store := open(t, server.ConnectionString())
+	large := events(2)
+	large[1].Data = bytes.Repeat([]byte("x"), 2000)
+	if _, err := store.Append(t.Context(), "a", eventstore.NoStream, large); err == nil || !strings.Contains(err.Error(), "MaxAppendSize") {
+		t.Errorf("Append: %v", err)
+	}
+	holds(t, store, nil)
+}
+
+func TestTLS(t *testing.T) {
+	watch(t)
+	server := esdbtest.NewServer(esdbtest.Options{User: "desk", Password: "changeit"})
+	t.Cleanup(server.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, server.Certificate(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	connection := server.ConnectionString() + "&tlsCaFile=" + ca
+	store := open(t, connection)
+	given := events(1)
+	appends(t, store, "a", eventstore.NoStream, given)
+	holds(t, store, given)
+
+	for wrong, want := range map[string]codes.Code{
+		strings.Replace(connection, "changeit", "secret", 1):           codes.Unauthenticated,
+		strings.Replace(connection, "desk:changeit@", "", 1):           codes.PermissionDenied,
+		strings.Replace(server.ConnectionString(), "true", "false", 1): codes.Unavailable,
+		server.ConnectionString():                                      codes.Unavailable,
+	} {
+		_, err := esdb.Open(t.Context(), wrong, esdb.Options{Patience: time.Millisecond})
+		if status.Code(err) != want {
+			t.Errorf("%s: %v, want %v", wrong, err, want)
+		}
+	}
+}

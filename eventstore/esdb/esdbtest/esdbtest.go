@@ -1,0 +1,357 @@
+// Package esdbtest stands for an EventStoreDB server in tests; it is none.
+//
+// It speaks the server's protocol over real gRPC, so the real client works with it, and follows the rules of version
+// 23.10.6 as they were read in the server's source: which append counts as a repetition, positions with gaps,
+// deletion, metadata, filters, checkpoints, limits. It keeps everything in memory and leaves out persistent
+// subscriptions, projections, links, access lists, scavenging and batch appends. Faults make it fail as servers do,
+// and Stop and Start restart it with its data. That a test passes here says that the rules as read are kept; only a
+// real server says that they were read rightly.
+package esdbtest
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	features "github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+	grpcmd "google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// maxMessage is what the server takes in one message: 16 MiB less what a record of the log needs.
+const maxMessage = 16<<20 - 10_000
+
+// Options are what a server is started with. The zero value is a server without TLS.
+type Options struct {
+	// Version is what the server says it is, 23.10.6 unless told.
+	Version string
+	// MaxAppendSize is how many bytes of data one append may have, 1 MiB unless told.
+	MaxAppendSize int
+	// User and Password switch TLS on, and are then asked for.
+	User, Password string
+}
+
+// Faults are what goes wrong. Each hook may be nil, and is called by many goroutines at once; methods are named as in
+// the protocol: Append, Read, Delete, Tombstone, Gossip, GetSupportedMethods.
+type Faults struct {
+	// Call is asked before a call is carried out. It may wait until the context ends, or refuse the call by an error.
+	Call func(ctx context.Context, method string) error
+	// Committed is asked when an append has been carried out and before that is said. An error is said instead.
+	Committed func(ctx context.Context, stream string) error
+	// Answer may put other messages in the place of one that is about to be sent to a reader, or end his call.
+	Answer func(*streams.ReadResp) ([]*streams.ReadResp, error)
+	// Reply may change what an append is answered.
+	Reply func(*streams.AppendResp)
+}
+
+// A Server is one node of a cluster, which may have no other.
+type Server struct {
+	opts    Options
+	cluster *cluster
+
+	mu      sync.Mutex
+	address string
+	running *grpc.Server // nil: stopped
+	served  chan struct{}
+	faults  Faults
+}
+
+// A cluster is some nodes with one log. They replicate in no time.
+type cluster struct {
+	nodes []*Server
+
+	mu     sync.Mutex
+	log    *log
+	leader *Server
+}
+
+// NewServer starts a server on a free port of this machine.
+func NewServer(opts Options) *Server { return NewCluster(1, opts)[0] }
+
+// NewCluster starts n nodes with one log, of which the first leads.
+func NewCluster(n int, opts Options) []*Server {
+	if opts.Version == "" {
+		opts.Version = "23.10.6"
+	}
+	if opts.MaxAppendSize == 0 {
+		opts.MaxAppendSize = 1 << 20
+	}
+	c := &cluster{log: newLog()}
+	for range n {
+		c.nodes = append(c.nodes, &Server{opts: opts, cluster: c, address: "127.0.0.1:0"})
+	}
+	c.leader = c.nodes[0]
+	for _, s := range c.nodes {
+		s.Start()
+	}
+	return c.nodes
+}
+
+// Lead makes this node the leader. The new one remembers no ids.
+func (s *Server) Lead() {
+	s.cluster.mu.Lock()
+	s.cluster.leader = s
+	s.cluster.mu.Unlock()
+	s.ForgetIDs()
+}
+
+func (s *Server) leads() bool { return s.cluster.leading() == s }
+
+func (c *cluster) shared() *log {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.log
+}
+
+func (c *cluster) leading() *Server {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leader
+}
+
+// ForgetIDs empties the memory of recent writes, as a restart or an election does: appends at any revision are then
+// no longer idempotent.
+func (s *Server) ForgetIDs() { s.cluster.shared().forgetIDs() }
+
+// Break sets what goes wrong from now on.
+func (s *Server) Break(f Faults) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = f
+}
+
+func (s *Server) broken() Faults {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults
+}
+
+// Address is the host and port, the same after a restart.
+func (s *Server) Address() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.address
+}
+
+// ConnectionString is how a client reaches this node, without knowing of the others. With TLS it needs a tlsCaFile,
+// which holds Certificate.
+func (s *Server) ConnectionString() string {
+	if s.opts.User == "" {
+		return fmt.Sprintf("esdb://%s?tls=false", s.Address())
+	}
+	return fmt.Sprintf("esdb://%s:%s@%s?tls=true", s.opts.User, s.opts.Password, s.Address())
+}
+
+// DiscoverString is how a client reaches whichever node leads.
+func (s *Server) DiscoverString() string {
+	var addresses []string
+	for _, n := range s.cluster.nodes {
+		addresses = append(addresses, n.Address())
+	}
+	_, options, _ := strings.Cut(s.ConnectionString(), "?")
+	return fmt.Sprintf("esdb://%s?%s", strings.Join(addresses, ","), options)
+}
+
+// Certificate is what the server proves itself with over TLS, in PEM.
+func (s *Server) Certificate() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate().Certificate[0]})
+}
+
+// certificate is the one that net/http/httptest has, valid on this machine.
+var certificate = sync.OnceValue(func() tls.Certificate {
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	return server.TLS.Certificates[0]
+})
+
+// Start serves, after NewServer or Stop. It panics if the port was taken meanwhile.
+func (s *Server) Start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running != nil {
+		return
+	}
+	listener, err := net.Listen("tcp", s.address)
+	if err != nil {
+		panic(fmt.Sprintf("esdbtest: %v", err))
+	}
+	s.address = listener.Addr().String()
+	options := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxMessage),
+		// The default policy would hang up on clients that ping as often as EventStoreDB's do.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.UnaryInterceptor(s.unary),
+		grpc.StreamInterceptor(s.stream),
+	}
+	if s.opts.User != "" {
+		own := certificate()
+		options = append(options, grpc.Creds(credentials.NewServerTLSFromCert(&own)))
+	}
+	server, served := grpc.NewServer(options...), make(chan struct{})
+	streams.RegisterStreamsServer(server, &streamsServer{node: s})
+	gossip.RegisterGossipServer(server, &gossipServer{node: s})
+	features.RegisterServerFeaturesServer(server, &featuresServer{node: s})
+	s.running, s.served = server, served
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener) // ends when it is stopped
+	}()
+}
+
+// Stop hangs up on everybody and refuses connections until Start. The log stays, the memory of recent writes goes.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	server, served := s.running, s.served
+	s.running = nil
+	s.mu.Unlock()
+	if server != nil {
+		server.Stop()
+		<-served
+		s.ForgetIDs()
+	}
+}
+
+// A Backup is the log as it once was.
+type Backup struct{ log *log }
+
+// Backup copies the log.
+func (s *Server) Backup() Backup { return Backup{s.cluster.shared().copy()} }
+
+// Restore puts a backup in the place of the log, be it of another database. It hangs up on everybody.
+func (s *Server) Restore(b Backup) {
+	for _, n := range s.cluster.nodes {
+		n.Stop()
+	}
+	s.cluster.mu.Lock()
+	s.cluster.log = b.log.copy()
+	s.cluster.mu.Unlock()
+	for _, n := range s.cluster.nodes {
+		n.Start()
+	}
+}
+
+// Close stops all nodes of the cluster.
+func (s *Server) Close() {
+	for _, n := range s.cluster.nodes {
+		n.Stop()
+	}
+}
+
+// admit asks what is asked before any call: the hook, who calls, and whether this node may answer.
+func (s *Server) admit(ctx context.Context, method string) error {
+	if hook := s.broken().Call; hook != nil {
+		if err := hook(ctx, method[strings.LastIndex(method, "/")+1:]); err != nil {
+			return err
+		}
+	}
+	if !strings.HasPrefix(method, "/event_store.client.streams.") {
+		return nil
+	}
+	headers, _ := grpcmd.FromIncomingContext(ctx)
+	if s.opts.User != "" {
+		switch given := headers.Get("authorization"); {
+		case len(given) == 0:
+			return accessDenied()
+		case given[0] != "Basic "+base64.StdEncoding.EncodeToString([]byte(s.opts.User+":"+s.opts.Password)):
+			return status.Error(codes.Unauthenticated, "")
+		}
+	}
+	if required := headers.Get("requires-leader"); len(required) > 0 && required[0] == "true" && !s.leads() {
+		host, port := split(s.cluster.leading().Address())
+		return NotLeader(host, port)
+	}
+	return nil
+}
+
+func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	err := s.admit(ctx, named(info.FullMethod))
+	var answer any
+	if err == nil {
+		answer, err = handle(ctx, req)
+	}
+	var r *refusal
+	if errors.As(err, &r) {
+		_ = grpc.SetTrailer(ctx, r.trailers) // fails if the caller has left
+	}
+	return answer, err
+}
+
+func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	err := s.admit(stream.Context(), info.FullMethod)
+	if err == nil {
+		err = handle(srv, stream)
+	}
+	var r *refusal
+	if errors.As(err, &r) {
+		stream.SetTrailer(r.trailers)
+	}
+	return err
+}
+
+// named tells the Read of Gossip from that of Streams.
+func named(method string) string {
+	if strings.HasPrefix(method, "/event_store.client.gossip.") {
+		return "/Gossip"
+	}
+	return method
+}
+
+type gossipServer struct {
+	gossip.UnimplementedGossipServer
+	node *Server
+}
+
+func (g *gossipServer) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo, error) {
+	info, leader := &gossip.ClusterInfo{}, g.node.cluster.leading()
+	for _, n := range g.node.cluster.nodes {
+		host, port := split(n.Address())
+		n.mu.Lock()
+		alive := n.running != nil
+		n.mu.Unlock()
+		state := gossip.MemberInfo_Follower
+		if n == leader {
+			state = gossip.MemberInfo_Leader
+		}
+		info.Members = append(info.Members, &gossip.MemberInfo{
+			State: state, IsAlive: alive, HttpEndPoint: &gossip.EndPoint{Address: host, Port: uint32(port)},
+		})
+	}
+	return info, nil
+}
+
+type featuresServer struct {
+	features.UnimplementedServerFeaturesServer
+	node *Server
+}
+
+func (f *featuresServer) GetSupportedMethods(context.Context, *shared.Empty) (*features.SupportedMethods, error) {
+	const service = "event_store.client.streams.streams"
+	supported := &features.SupportedMethods{EventStoreServerVersion: f.node.opts.Version}
+	for _, method := range []string{"append", "read", "delete", "tombstone"} {
+		supported.Methods = append(supported.Methods, &features.SupportedMethod{ServiceName: service, MethodName: method})
+	}
+	return supported, nil
+}
+
+func split(address string) (host string, port int) {
+	a, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		panic(fmt.Sprintf("esdbtest: %v", err)) // it is one that was listened on
+	}
+	return a.IP.String(), a.Port
+}

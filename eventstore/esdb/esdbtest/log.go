@@ -1,0 +1,315 @@
+package esdbtest
+
+import (
+	"encoding/json"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Expectations of a revision, as the server numbers them.
+const (
+	noStream     = -1
+	anyRevision  = -2
+	streamExists = -4
+	deleted      = math.MaxInt64 // the revision of a tombstone, and the $tb of a stream that was deleted softly
+)
+
+// maxIDs is how many bytes the server's memory of recent writes may take, by its own reckoning.
+const maxIDs = 8 << 20
+
+// A record is an event in the log.
+type record struct {
+	position uint64
+	stream   string
+	revision int64
+	id       uuid.UUID
+	kind     string
+	json     bool
+	created  int64 // ticks of 100 ns since 1970
+	data     []byte
+	custom   []byte
+}
+
+// A log is what the nodes of a cluster have in common. Positions are offsets in bytes, so they have gaps.
+type log struct {
+	mu         sync.Mutex
+	records    []*record
+	end        uint64
+	streams    map[string][]*record // without tombstones
+	tombstoned map[string]bool
+	recent     map[uuid.UUID]*record // the memory that makes appends at any revision idempotent
+	remembered []*record             // the same, oldest first
+	bytes      int                   // that the memory takes
+	changed    chan struct{}         // closed and renewed by every commit
+}
+
+// newLog makes a log as a new server does: with users and settings of its own.
+func newLog() *log {
+	l := &log{
+		end:        1024, // after what every database begins with
+		streams:    map[string][]*record{},
+		tombstoned: map[string]bool{},
+		recent:     map[uuid.UUID]*record{},
+		changed:    make(chan struct{}),
+	}
+	l.write("$$$settings", "$metadata", `{"$acl":{"$r":"$all"}}`)
+	l.write("$settings", "$settings", `{"$userStreamAcl":{}}`)
+	l.write("$users", "$User", `"admin"`)
+	l.write("$user-admin", "$UserCreated", `{"LoginName":"admin"}`)
+	return l
+}
+
+// copy copies what is on disk. Events never change, so the copies have them in common.
+func (l *log) copy() *log {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := &log{
+		records:    slices.Clone(l.records),
+		end:        l.end,
+		streams:    map[string][]*record{},
+		tombstoned: maps.Clone(l.tombstoned),
+		recent:     map[uuid.UUID]*record{},
+		changed:    make(chan struct{}),
+	}
+	for name, records := range l.streams {
+		c.streams[name] = slices.Clone(records)
+	}
+	return c
+}
+
+// write adds an event of the server's own.
+func (l *log) write(stream, kind, data string) *record {
+	return l.add(&record{stream: stream, kind: kind, json: true, id: uuid.New(), revision: l.last(stream) + 1, data: []byte(data)})
+}
+
+func (l *log) add(r *record) *record {
+	r.position, r.created = l.end, time.Now().UnixNano()/100
+	l.end += uint64(128 + 2*len(r.stream) + 2*len(r.kind) + len(r.data) + len(r.custom))
+	l.records = append(l.records, r)
+	if r.revision != deleted {
+		l.streams[r.stream] = append(l.streams[r.stream], r)
+	}
+	l.recent[r.id] = r
+	l.remembered = append(l.remembered, r)
+	for l.bytes += cost(r); l.bytes > maxIDs; {
+		oldest := l.remembered[0]
+		l.remembered = l.remembered[1:]
+		if l.bytes -= cost(oldest); l.recent[oldest.id] == oldest {
+			delete(l.recent, oldest.id)
+		}
+	}
+	return r
+}
+
+func cost(r *record) int { return 50 + 2*len(r.stream) }
+
+// forgetIDs empties the memory of recent writes.
+func (l *log) forgetIDs() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recent, l.remembered, l.bytes = map[uuid.UUID]*record{}, nil, 0
+}
+
+// announce wakes the subscribers.
+func (l *log) announce() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *log) last(stream string) int64 { return int64(len(l.streams[stream])) - 1 }
+
+// gone says whether a stream is under a tombstone, or the metadata of one that is.
+func (l *log) gone(stream string) bool {
+	of, _ := strings.CutPrefix(stream, "$$")
+	return l.tombstoned[stream] || l.tombstoned[of]
+}
+
+// metadata is what bounds the reading of a stream.
+type metadata struct {
+	TruncateBefore int64  `json:"$tb"`
+	MaxCount       int64  `json:"$maxCount"`
+	MaxAge         *int64 `json:"$maxAge"` // seconds
+}
+
+func (l *log) metadataOf(stream string) (m metadata) {
+	if strings.HasPrefix(stream, "$$") {
+		return metadata{MaxCount: 1}
+	}
+	if written := l.streams["$$"+stream]; len(written) > 0 {
+		_ = json.Unmarshal(written[len(written)-1].data, &m) // what cannot be read bounds nothing, as on the server
+	}
+	return m
+}
+
+func (l *log) softlyDeleted(stream string) bool {
+	return l.metadataOf(stream).TruncateBefore == deleted
+}
+
+// read returns what can be read of a stream.
+func (l *log) read(stream string) (records []*record, exists bool) {
+	records = l.streams[stream]
+	m := l.metadataOf(stream)
+	if len(records) == 0 || m.TruncateBefore == deleted {
+		return nil, false
+	}
+	if n := int64(len(records)); m.MaxCount > 0 && m.MaxCount < n {
+		records = records[n-m.MaxCount:]
+	}
+	if m.MaxAge != nil {
+		oldest := time.Now().Add(-time.Duration(*m.MaxAge)*time.Second).UnixNano() / 100
+		records = slices.DeleteFunc(slices.Clone(records), func(r *record) bool { return r.created <= oldest })
+	}
+	for len(records) > 0 && records[0].revision < m.TruncateBefore {
+		records = records[1:]
+	}
+	return records, true
+}
+
+// A verdict is what becomes of an append.
+type verdict struct {
+	refusal  error // nil: it is to be written, or was
+	conflict bool
+	current  int64
+	written  *record // the last event given, if this repeats an append that was carried out
+}
+
+// judge decides on an append as the server's IndexWriter does, check by check.
+func (l *log) judge(stream string, expected int64, ids []uuid.UUID) verdict {
+	current := l.last(stream)
+	conflict := verdict{conflict: true, current: current}
+	switch {
+	case l.gone(stream):
+		return verdict{refusal: streamDeleted(stream)}
+	case expected == streamExists && l.softlyDeleted(stream):
+		return verdict{refusal: streamDeleted(stream)}
+	case expected == streamExists && current < 0 && len(l.streams["$$"+stream]) == 0:
+		return conflict
+	case expected == anyRevision || expected == streamExists:
+		var written *record
+		for i, id := range ids {
+			r, known := l.recent[id]
+			if !known || r.stream != stream {
+				if i == 0 {
+					return verdict{current: current}
+				}
+				return conflict
+			}
+			written = r
+		}
+		return verdict{current: current, written: written}
+	case expected > current:
+		return conflict
+	case expected == current:
+		return verdict{current: current}
+	}
+	for i, id := range ids {
+		at := expected + 1 + int64(i)
+		if at >= 0 && at <= current && l.streams[stream][at].id == id {
+			continue
+		}
+		if i == 0 && expected == noStream && l.softlyDeleted(stream) {
+			return verdict{current: current}
+		}
+		return conflict
+	}
+	if len(ids) == 0 {
+		return conflict
+	}
+	return verdict{current: current, written: l.streams[stream][expected+int64(len(ids))]}
+}
+
+// append judges and writes. An append of nothing takes a place in the log, and is no event.
+func (l *log) append(stream string, expected int64, events []*record) (verdict, uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := make([]uuid.UUID, len(events))
+	for i, e := range events {
+		ids[i] = e.id
+	}
+	v := l.judge(stream, expected, ids)
+	switch {
+	case v.refusal != nil || v.conflict:
+		return v, 0
+	case v.written != nil:
+		v.current = v.written.revision
+		return v, v.written.position
+	}
+	revived := l.softlyDeleted(stream)
+	position := l.end
+	if len(events) == 0 {
+		l.end += 128
+		return v, position
+	}
+	first := v.current + 1
+	for _, e := range events {
+		v.current++
+		e.stream, e.revision = stream, v.current
+		position = l.add(e).position
+	}
+	if revived {
+		truncated, _ := json.Marshal(map[string]int64{"$tb": first})
+		l.write("$$"+stream, "$metadata", string(truncated))
+	}
+	l.announce()
+	return v, position
+}
+
+// delete deletes a stream, softly or with a tombstone.
+func (l *log) delete(stream string, expected int64, forEver bool) (verdict, uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := l.judge(stream, expected, nil)
+	if v.refusal == nil && !forEver && v.current < 0 {
+		v.conflict = true
+	}
+	if v.refusal != nil || v.conflict {
+		return v, 0
+	}
+	var r *record
+	if forEver {
+		l.tombstoned[stream] = true
+		r = l.add(&record{stream: stream, kind: "$streamDeleted", id: uuid.New(), revision: deleted})
+	} else {
+		r = l.write("$$"+stream, "$metadata", `{"$tb":9223372036854775807}`)
+	}
+	l.announce()
+	return v, r.position
+}
+
+// after returns the records from an index on, and a channel that closes when there are more.
+func (l *log) after(index int) ([]*record, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.records[index:], l.changed
+}
+
+// find returns the index of the first record at or after a position. The position is one at which nothing can be read
+// if it lies before the log's end and no record begins there.
+func (l *log) find(position uint64) (index int, valid bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	index, found := slices.BinarySearchFunc(l.records, position, func(r *record, p uint64) int {
+		switch {
+		case r.position < p:
+			return -1
+		case r.position > p:
+			return 1
+		}
+		return 0
+	})
+	return index, found || position == 0 || position >= l.end
+}
+
+// stream returns what can be read of a stream, and a channel that closes when the log grows.
+func (l *log) stream(name string) (records []*record, exists, gone bool, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	records, exists = l.read(name)
+	return slices.Clone(records), exists, l.gone(name), l.changed
+}

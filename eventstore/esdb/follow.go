@@ -1,0 +1,169 @@
+package esdb
+
+import (
+	"context"
+	"iter"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+
+	"daybook/eventstore"
+)
+
+const (
+	batchEvents = 2048    // at most, in one batch
+	batchBytes  = 4 << 20 // of data and metadata, after which a batch ends
+)
+
+// silence is how long a subscription may say nothing before its node is asked whether it still leads: one that is cut
+// off from the others does not notice, and would be silent for ever. It is a variable for the tests' sake.
+var silence = 30 * time.Second
+
+// Follow implements eventstore.Store. Servers drop subscriptions as a matter of course; it subscribes again after the
+// last event handed over. The server's own checkpoints are not used: some versions pass over events with them.
+func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+	return func(yield func([]eventstore.Recorded, error) bool) {
+		ctx, leave, err := s.join(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer leave()
+		f := follower{Store: s, after: after, yield: yield}
+		if err := s.try(ctx, 0, f.subscribe); err != nil {
+			yield(nil, explain("follow the event log", err))
+		}
+	}
+}
+
+// A follower knows how far he has got.
+type follower struct {
+	*Store
+	after    eventstore.Position
+	caughtUp bool
+	yield    func([]eventstore.Recorded, error) bool
+}
+
+// A batch is what has come in since the follower took the last.
+type batch struct {
+	events   []eventstore.Recorded
+	bytes    int
+	caughtUp bool
+	err      error // why nothing more comes
+}
+
+func (b batch) full() bool { return len(b.events) >= batchEvents || b.bytes >= batchBytes }
+
+// subscribe follows until the subscription ends, or returns nil when the reader has left.
+func (f *follower) subscribe(ctx context.Context, n *node, effort *effort) error {
+	if err := f.checkPlace(ctx, n); err != nil {
+		return err
+	}
+	var receiving sync.WaitGroup
+	defer receiving.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	held := make(chan batch, 1)
+	receiving.Go(func() { f.receive(ctx, n, held) })
+	for {
+		var b batch
+		select {
+		case b = <-held:
+		case <-ctx.Done():
+			return ended(ctx)
+		case <-time.After(silence):
+			if err := f.identify(ctx, n); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := ended(ctx); err != nil {
+			return err
+		}
+		if len(b.events) > 0 || b.caughtUp {
+			effort.progress()
+		}
+		if len(b.events) > 0 {
+			f.after = b.events[len(b.events)-1].Position
+			if !f.yield(b.events, nil) {
+				return nil
+			}
+		}
+		if b.caughtUp && !f.caughtUp {
+			f.caughtUp = true
+			if !f.yield(nil, nil) {
+				return nil
+			}
+		}
+		if b.err != nil {
+			return b.err
+		}
+	}
+}
+
+// receive collects what a subscription brings. It holds one batch, to which it adds until the follower takes it; when
+// that is full it waits, and so does the server.
+func (f *follower) receive(ctx context.Context, n *node, held chan batch) {
+	after := f.after
+	hold := func(add func(*batch)) error {
+		var b batch
+		select {
+		case b = <-held:
+			if b.full() {
+				held <- b
+				b = batch{}
+			}
+		default:
+		}
+		add(&b)
+		select {
+		case held <- b:
+			return nil
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+	}
+	err := n.messages(ctx, f.subscription(after), func(m *streams.ReadResp) error {
+		switch content := m.GetContent().(type) {
+		case *streams.ReadResp_CaughtUp_:
+			return hold(func(b *batch) { b.caughtUp = true })
+		case *streams.ReadResp_Event:
+			e, err := recorded(content.Event)
+			if err != nil || !f.ours(&e) || e.Position <= after {
+				return err
+			}
+			after = e.Position
+			return hold(func(b *batch) {
+				b.events = append(b.events, e)
+				b.bytes += len(e.Data) + len(e.Meta)
+			})
+		}
+		return nil // a confirmation, a checkpoint
+	})
+	if err == nil {
+		err = errDropped
+	}
+	_ = hold(func(b *batch) { b.err = err }) // nobody is there to take it if the context has ended
+}
+
+// checkPlace refuses to go on from a position at which no event of this log stands. The server would wait in silence
+// for a log that was put back from an older backup to grow to there, and then go on in the middle.
+func (f *follower) checkPlace(ctx context.Context, n *node) error {
+	if f.after == eventstore.Start {
+		return nil
+	}
+	found := false
+	var err error
+	if f.after <= math.MaxInt64 {
+		err = n.read(ctx, at(f.after), func(e eventstore.Recorded) error {
+			found = f.ours(&e) && e.Position == f.after
+			return nil
+		})
+	}
+	if err == nil && !found || misplaced(err) {
+		return eventstore.ErrAhead
+	}
+	return err
+}
