@@ -75,7 +75,7 @@ func (t *Facts[R]) write() {
 			panic(fmt.Sprintf("two facts of %s have position %d and number %d", t.rows.Name, f.position, f.seq))
 		}
 	}
-	must(t.tx.Put(t.rows, t.values(t.all())))
+	must(t.tx.Put(t.rows, t.values(len(t.inserted), t.all())))
 }
 
 func (t *Facts[R]) all() iter.Seq[reflect.Value] {

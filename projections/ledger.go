@@ -199,9 +199,64 @@ func (d *declared) keys(rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
 	return d.encode(rows, (*readmodels.Relation).EncodeKey, len(d.rows.Key))
 }
 
-// values gives the columns of rows, each in the same memory.
-func (d *declared) values(rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
-	return d.encode(rows, (*readmodels.Relation).Encode, len(d.rows.Columns))
+// values gives the columns of about n rows, none to be kept. While many are written, another core encodes the next.
+func (d *declared) values(n int, rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
+	values := d.encode(rows, (*readmodels.Relation).Encode, len(d.rows.Columns))
+	if n < rowsAhead { // then starting costs more than it saves
+		return values
+	}
+	return early(len(d.rows.Columns), values)
+}
+
+// rowsAhead is how many rows are encoded while as many are written.
+const rowsAhead = 2048
+
+// early runs a sequence of rows of one width in a goroutine of its own, up to rowsAhead rows before who takes them. When it
+// panics, so does he; when he has done, so has it.
+func early(width int, rows iter.Seq[[]driver.Value]) iter.Seq[[]driver.Value] {
+	return func(yield func([]driver.Value) bool) {
+		full, empty, done := make(chan []driver.Value), make(chan []driver.Value, 2), make(chan struct{})
+		for range cap(empty) {
+			empty <- make([]driver.Value, 0, width*rowsAhead)
+		}
+		var cause any
+		go func() {
+			defer close(full)
+			defer func() { cause = recover() }()
+			some := <-empty
+			for row := range rows {
+				if some = append(some, row...); len(some) < cap(some) {
+					continue
+				}
+				select {
+				case full <- some:
+					some = (<-empty)[:0]
+				case <-done:
+					return
+				}
+			}
+			select {
+			case full <- some:
+			case <-done:
+			}
+		}()
+		defer func() {
+			close(done)
+			for range full { // until it has ended
+			}
+			if cause != nil {
+				panic(cause)
+			}
+		}()
+		for some := range full {
+			for row := range slices.Chunk(some, width) {
+				if !yield(row) {
+					return
+				}
+			}
+			empty <- some
+		}
+	}
 }
 
 // encode panics at a row that cannot be stored, which is its projection's fault.

@@ -206,7 +206,7 @@ func (t *Table[K, R]) unknown() iter.Seq[reflect.Value] {
 }
 
 func (t *Table[K, R]) write() {
-	must(t.tx.Put(t.rows, t.values(t.changed(present))))
+	must(t.tx.Put(t.rows, t.values(len(t.dirty), t.changed(present))))
 	must(t.tx.Delete(t.rows, t.keys(t.changed(absent))))
 }
 
