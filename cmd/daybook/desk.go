@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 // desk is an open desk: the parts list.
 type desk struct {
 	folder   folder
+	lock     io.Closer
 	store    eventstore.Store
 	vault    *vault.Vault
 	commands *commands.Desk
@@ -33,22 +35,32 @@ type desk struct {
 }
 
 // openDesk opens the desk in a folder for the one process that may change it, and makes it if there is none.
-func openDesk(f folder) (*desk, error) {
+func openDesk(ctx context.Context, f folder) (*desk, error) {
+	home, err := f.home()
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, err
 	}
-	store, err := sqlite.Open(f.path("events.db"), sqlite.Options{})
+	lock, err := f.lock()
+	var store eventstore.Store
+	if err == nil {
+		if store, err = f.openStore(ctx); err != nil {
+			err = errors.Join(err, lock.Close())
+		}
+	}
 	if errors.Is(err, sqlite.ErrInUse) {
 		return nil, status{conflict, fmt.Errorf("the desk in %s is in use by another process. Stop that one first, or talk to it with --url, if the command has that flag", f.Data)}
 	}
 	if err != nil {
 		return nil, err
 	}
-	d, err := assemble(f, store)
+	d, err := assemble(ctx, f, store, lock)
 	if err != nil {
 		return nil, err
 	}
-	d.engine, err = projections.New(d.source, readmodels.Folder(f.Data), d.live)
+	d.engine, err = projections.New(d.source, home, d.live)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -56,35 +68,20 @@ func openDesk(f folder) (*desk, error) {
 }
 
 // readDesk opens the desk in a folder beside whoever may be serving it.
-func readDesk(f folder) (*desk, error) {
+func readDesk(ctx context.Context, f folder) (*desk, error) {
 	if err := f.mustBe(); err != nil {
 		return nil, err
 	}
-	store, err := sqlite.OpenReadOnly(f.path("events.db"))
+	store, err := f.readStore(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return assemble(f, store)
+	return assemble(ctx, f, store, io.NopCloser(nil))
 }
 
-// mustBe refuses a folder without a desk.
-func (f folder) mustBe() error {
-	if _, err := os.Stat(f.path("events.db")); err != nil {
-		return status{notFound, fmt.Errorf("there is no desk in %s: %w", f.Data, err)}
-	}
-	return nil
-}
-
-// mustHaveVault refuses a folder whose vault is lost.
-func (f folder) mustHaveVault() error {
-	if _, err := os.Stat(f.path("vault.db")); err != nil {
-		return fmt.Errorf("the vault of this desk is missing: put vault.db and vault.key back from the backup that events.db belongs to: %w", err)
-	}
-	return nil
-}
-
-func assemble(f folder, store eventstore.Store) (*desk, error) {
-	head, err := store.Head(context.Background())
+// assemble takes the store and the lock over.
+func assemble(ctx context.Context, f folder, store eventstore.Store, lock io.Closer) (*desk, error) {
+	head, err := store.Head(ctx)
 	if err == nil && head > eventstore.Start { // a new vault could not open what is in the log
 		err = f.mustHaveVault()
 	}
@@ -93,9 +90,9 @@ func assemble(f folder, store eventstore.Store) (*desk, error) {
 		v, err = vault.Open(f.path("vault.db"))
 	}
 	if err != nil {
-		return nil, errors.Join(err, store.Close())
+		return nil, errors.Join(err, store.Close(), lock.Close())
 	}
-	d := &desk{folder: f, store: store, vault: v, live: new(readmodels.Live)}
+	d := &desk{folder: f, lock: lock, store: store, vault: v, live: new(readmodels.Live)}
 	d.commands = &commands.Desk{Store: store, Keys: v, Names: v}
 	d.source = projections.Source{Store: store, Decode: projections.DecodeWith(v), Projections: projections.All}
 	return d, nil
@@ -103,7 +100,7 @@ func assemble(f folder, store eventstore.Store) (*desk, error) {
 
 func (d *desk) close() error {
 	d.live.Close()
-	return errors.Join(d.store.Close(), d.vault.Close())
+	return errors.Join(d.store.Close(), d.vault.Close(), d.lock.Close())
 }
 
 // begin makes the first owner and his API key, unless that was done before. It returns the key's file, or nothing if that

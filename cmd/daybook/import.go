@@ -41,7 +41,7 @@ func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 	if c.URL != "" {
 		return c.send(ctx, t)
 	}
-	d, err := openDesk(c.folder)
+	d, err := openDesk(ctx, c.folder)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (c *keyCreate) agent(ctx context.Context) (id uuid.UUID, err error) {
 	if id, err = uuid.Parse(c.Agent); err != nil {
 		return id, status{wrongUsage, fmt.Errorf("--agent must be an id, such as GET /v1/agents shows: %w", err)}
 	}
-	d, err := readDesk(c.folder)
+	d, err := readDesk(ctx, c.folder)
 	if err != nil {
 		return id, err
 	}

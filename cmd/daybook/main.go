@@ -35,7 +35,9 @@ type program struct {
 
 // folder is where a desk keeps its files. It is part of every command that works on one.
 type folder struct {
-	Data string `help:"The folder of the desk: events.db, readmodels-N.db, vault.db and vault.key. Back up all of it together; without vault.key no personal text can be read again." default:"./data" env:"DAYBOOK_DATA" type:"path"`
+	Data       string `help:"The folder of the desk: events.db, readmodels-N.db, vault.db and vault.key. Back up all of it together; without vault.key no personal text can be read again." default:"./data" env:"DAYBOOK_DATA" type:"path"`
+	Events     string `help:"Where the log is, if not in the folder: a database of PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The folder keeps the vault, which belongs to this log alone." env:"DAYBOOK_EVENTS" placeholder:"URL"`
+	ReadModels string `help:"Where the read models are, if not in the folder: a database of PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
 }
 
 func (f folder) path(name string) string { return filepath.Join(f.Data, name) }

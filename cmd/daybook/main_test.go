@@ -22,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"daybook/api"
+	"daybook/internal/testdb"
 )
 
 // TestMain makes the test binary the program too: wherever a test runs "daybook", it runs main in a process of its own.
@@ -35,7 +36,7 @@ type tests struct{ *testing.M }
 // Run runs the tests.
 func (t tests) Run() int {
 	defer func() { os.RemoveAll(builtIn) }()
-	return t.M.Run()
+	return testdb.Run(t.M)
 }
 
 func TestScripts(t *testing.T) {

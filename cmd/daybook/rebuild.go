@@ -27,7 +27,7 @@ func (c *rebuildCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err := c.mustBe(); err != nil {
 		return err
 	}
-	d, err := openDesk(c.folder)
+	d, err := openDesk(ctx, c.folder)
 	if err != nil {
 		return err
 	}

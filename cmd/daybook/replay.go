@@ -24,7 +24,7 @@ func (c *replayCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := readDesk(c.folder)
+	d, err := readDesk(ctx, c.folder)
 	if err != nil {
 		return err
 	}

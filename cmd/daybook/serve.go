@@ -38,7 +38,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		}
 		defer func() { _ = scraped.Close() }()
 	}
-	d, err := openDesk(c.folder)
+	d, err := openDesk(ctx, c.folder)
 	if err != nil {
 		return err
 	}

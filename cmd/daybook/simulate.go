@@ -39,7 +39,7 @@ func (c *simulateCommand) Run(ctx context.Context, t terminal) (err error) {
 	default:
 		return os.WriteFile(c.To, lines.Bytes(), 0o600)
 	}
-	d, err := openDesk(c.folder)
+	d, err := openDesk(ctx, c.folder)
 	if err != nil {
 		return err
 	}

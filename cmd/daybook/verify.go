@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	"daybook/api"
-	"daybook/readmodels"
 )
 
 // verifyCommand compares the read models with the log.
@@ -44,17 +43,21 @@ func (c *verifyCommand) Run(ctx context.Context, t terminal) (err error) {
 }
 
 func (c *verifyCommand) verify(ctx context.Context) (v api.Verification, err error) {
-	d, err := readDesk(c.folder)
+	d, err := readDesk(ctx, c.folder)
 	if err != nil {
 		return v, err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	db, err := readmodels.Folder(c.Data).OpenLive(ctx)
+	home, err := c.home()
+	if err != nil {
+		return v, err
+	}
+	db, err := home.OpenLive(ctx)
 	if err != nil {
 		return v, err
 	}
 	if db == nil {
-		return v, status{notFound, fmt.Errorf("there are no read models in %s yet: serve it once, or rebuild", c.Data)}
+		return v, status{notFound, fmt.Errorf("there are no read models of %s yet: serve it once, or rebuild", c.Data)}
 	}
 	head, err := d.store.Head(ctx)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// lockFile takes a lock that the kernel drops when the process ends, however it ends. It is on a file of its own, because
-// closing any descriptor of the log itself would drop SQLite's locks.
-func lockFile(path string) (*os.File, error) {
+// Lock makes a file and locks it until it is closed or the process ends, however it ends; while another holds it, it gives
+// ErrInUse. The log's lock is on a file of its own, because closing any descriptor of the log itself would drop SQLite's.
+func Lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ var _ eventstore.Store = (*Store)(nil)
 // the process dies. The lock is an empty file beside it, its name with ".lock" added, which stays. The index, with ".index",
 // is made anew from the log where it is missing, damaged or another log's: a backup need not have it.
 func Open(path string, opts Options) (*Store, error) {
-	lock, err := lockFile(path + ".lock")
+	lock, err := Lock(path + ".lock")
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}

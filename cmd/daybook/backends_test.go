@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"daybook/eventstore/esdb/esdbtest"
+	"daybook/internal/testdb"
+	"daybook/readmodels"
+)
+
+// TestBackends tells desks on each combination of databases the same things. Their read models are then the same, cell for
+// cell, and each is what its log says.
+func TestBackends(t *testing.T) {
+	journals := map[string]string{"small": "testdata/desk.journal.ndjson"}
+	if os.Getenv("DAYBOOK_SOAK") != "" {
+		journals["italian"] = real(t, "italian-helpdesk.journal.ndjson.gz")
+	}
+	for name, file := range journals {
+		t.Run(name, func(t *testing.T) {
+			var want rows
+			for _, on := range []struct {
+				name  string
+				where func(t *testing.T) folder
+			}{
+				{"SQLite", func(*testing.T) folder { return folder{} }},
+				{"PostgreSQL", func(t *testing.T) folder {
+					url := testdb.URL(t)
+					return folder{Events: url, ReadModels: url}
+				}},
+				{"EventStoreDB and PostgreSQL", func(t *testing.T) folder {
+					server := esdbtest.NewServer(esdbtest.Options{})
+					t.Cleanup(server.Close)
+					return folder{Events: server.ConnectionString(), ReadModels: testdb.URL(t)}
+				}},
+			} {
+				t.Run(on.name, func(t *testing.T) {
+					f := on.where(t)
+					f.Data = t.TempDir()
+					where := []string{"--events", f.Events, "--read-models", f.ReadModels}
+					command := func(exit int, args ...string) {
+						t.Helper()
+						inProcess.must(t, exit, append(append(args, "--data", f.Data), where...)...)
+					}
+					command(someRejected, "import", copied(t, file))
+					command(0, "rebuild")
+					command(0, "verify")
+					got := dump(t, f)
+					if want == nil {
+						want = got
+					}
+					mustBeSame(t, on.name, got, want)
+
+					c := mustServe(t, f.Data, where...)
+					c.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Of today"})
+					c.caughtUp(t)
+					inProcess.must(t, 0, "verify", "--url", c.url, "--data", f.Data)
+				})
+			}
+		})
+	}
+}
+
+// dump reads all read models of a desk but what differs from the next that was told the same: positions, the times of
+// recording, and the owner that each made at its first start.
+func dump(t *testing.T, f folder) rows {
+	t.Helper()
+	home, err := f.home()
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := home.OpenLive(t.Context())
+	if err != nil || db == nil {
+		t.Fatal(db, err)
+	}
+	defer db.Close()
+	tables := "SELECT name FROM sqlite_schema WHERE type = 'table'"
+	if db.Readers.DriverName() == "postgres" {
+		tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+	}
+	var names []string
+	if err := db.Readers.Select(&names, tables); err != nil {
+		t.Fatal(err)
+	}
+	var owner string
+	if err := db.Readers.Get(&owner, "SELECT agent_id FROM agents WHERE email = 'owner@localhost'"); err != nil {
+		t.Fatal(err)
+	}
+	all := rows{}
+	for _, name := range names {
+		if name != "generation" && name != "checkpoints" {
+			all[name] = dumpTable(t, db, name, owner)
+		}
+	}
+	return all
+}
+
+func dumpTable(t *testing.T, db *readmodels.DB, name, owner string) []string {
+	t.Helper()
+	found, err := db.Readers.Queryx(fmt.Sprintf("SELECT * FROM %q", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer found.Close()
+	types, err := found.ColumnTypes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := []string{}
+	for found.Next() {
+		values, err := found.SliceScan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cells []string
+		for i, column := range types {
+			if column.Name() == "position" || column.Name() == "recorded_at" {
+				continue
+			}
+			if n, ok := values[i].(int64); ok && column.DatabaseTypeName() == "BOOLEAN" { // as SQLite has it
+				values[i] = n != 0
+			}
+			cells = append(cells, fmt.Sprintf("%s=%v", column.Name(), values[i]))
+		}
+		if row := strings.Join(cells, ","); !strings.Contains(row, owner) {
+			list = append(list, row)
+		}
+	}
+	if err := found.Err(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"daybook/eventstore"
+	"daybook/eventstore/esdb"
+	"daybook/eventstore/postgres"
+	"daybook/eventstore/sqlite"
+	"daybook/readmodels"
+)
+
+// inFolder says whether the log is a file of the folder.
+func (f folder) inFolder() bool { return f.Events == "" }
+
+// lock keeps other processes from a folder whose log is elsewhere; a log in the folder has a lock of its own.
+func (f folder) lock() (io.Closer, error) {
+	if f.inFolder() {
+		return io.NopCloser(nil), nil
+	}
+	return sqlite.Lock(f.path("desk.lock"))
+}
+
+// openStore opens the log for writing.
+func (f folder) openStore(ctx context.Context) (eventstore.Store, error) {
+	if f.inFolder() {
+		return sqlite.Open(f.path("events.db"), sqlite.Options{})
+	}
+	return f.openRemote(ctx)
+}
+
+// readStore opens the log beside whoever writes to it.
+func (f folder) readStore(ctx context.Context) (eventstore.Store, error) {
+	if f.inFolder() {
+		return sqlite.OpenReadOnly(f.path("events.db"))
+	}
+	return f.openRemote(ctx)
+}
+
+func (f folder) openRemote(ctx context.Context) (eventstore.Store, error) {
+	switch scheme, _, _ := strings.Cut(f.Events, "://"); scheme {
+	case "postgres", "postgresql":
+		return postgres.Open(ctx, f.Events, postgres.Options{})
+	case "esdb", "esdb+discover":
+		return esdb.Open(ctx, f.Events, esdb.Options{})
+	}
+	return nil, status{wrongUsage, errors.New("--events must be postgres://…, esdb://… or esdb+discover://…; left out, the log is in the folder")}
+}
+
+// home is where the read models are.
+func (f folder) home() (readmodels.Home, error) {
+	switch scheme, _, _ := strings.Cut(f.ReadModels, "://"); {
+	case f.ReadModels == "":
+		return readmodels.Folder(f.Data), nil
+	case scheme == "postgres" || scheme == "postgresql":
+		return readmodels.Schemas{URL: f.ReadModels, Name: "readmodels"}, nil
+	}
+	return nil, status{wrongUsage, errors.New("--read-models must be postgres://…; left out, the read models are in the folder")}
+}
+
+// mustBe refuses a folder without a desk.
+func (f folder) mustBe() error {
+	name := "events.db"
+	if !f.inFolder() {
+		name = "vault.db"
+	}
+	if _, err := os.Stat(f.path(name)); err != nil {
+		return status{notFound, fmt.Errorf("there is no desk in %s: %w", f.Data, err)}
+	}
+	return nil
+}
+
+// mustHaveVault refuses a folder whose vault is lost.
+func (f folder) mustHaveVault() error {
+	if _, err := os.Stat(f.path("vault.db")); err != nil {
+		return fmt.Errorf("the vault of this desk is missing: put vault.db and vault.key back from the backup that its log belongs to: %w", err)
+	}
+	return nil
+}
