@@ -245,7 +245,7 @@ func (b *rebuild) switchAt(ctx context.Context, stopped eventstore.Position) err
 
 // finish makes the generation the newest that is ready. The one before stays until the next time; older ones go.
 func (b *rebuild) finish(ctx context.Context) error {
-	if err := b.db.MarkReady(ctx); err != nil {
+	if err := b.db.MarkReady(ctx, b.ledger.relations()); err != nil {
 		return err
 	}
 	return b.engine.home.RemoveBefore(ctx, b.number-1)

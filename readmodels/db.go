@@ -43,6 +43,8 @@ type dialect interface {
 	snapshot() *sql.TxOptions
 	// write runs f in a transaction on a connection, and commits unless f returns an error.
 	write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error
+	// publish are the statements that show tables to dashboards, if any.
+	publish(tables []*Relation) string
 	// wayOut is how to be rid of a database, in words.
 	wayOut() string
 	close()
@@ -245,11 +247,18 @@ func (db *DB) put(conn *sql.Conn) {
 	db.free <- struct{}{}
 }
 
-// MarkReady says in the database that it may be read.
-func (db *DB) MarkReady(ctx context.Context) error {
+// MarkReady says in the database that it may be read, and shows its tables to dashboards where there is a place for that.
+func (db *DB) MarkReady(ctx context.Context, tables []*Relation) error {
 	return db.Write(ctx, func(tx Tx) error {
-		_, err := tx.Exec("UPDATE generation SET state = ?", Ready)
-		return err
+		if _, err := tx.Exec("UPDATE generation SET state = ?", Ready); err != nil {
+			return err
+		}
+		if views := db.dialect.publish(tables); views != "" {
+			if _, err := tx.Exec(views); err != nil {
+				return fmt.Errorf("showing the tables to dashboards: %w", err)
+			}
+		}
+		return nil
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
 
 	"daybook/eventstore"
 	"daybook/internal/testdb"
@@ -229,7 +230,7 @@ func writeAllOrNothing(t *testing.T, home Home) {
 	if _, err := db.Readers.Exec("DELETE FROM checkpoints"); err == nil {
 		t.Error("a reader wrote")
 	}
-	if err := db.MarkReady(t.Context()); err != nil {
+	if err := db.MarkReady(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	read, err := home.OpenLive(t.Context())
@@ -358,4 +359,70 @@ func TestOtherFiles(t *testing.T) {
 	if want := []string{other}; err != nil || !slices.Equal(left, want) {
 		t.Error(left, err)
 	}
+}
+
+// TestReporting reads as a dashboard does, while generations come and go.
+func TestReporting(t *testing.T) {
+	database := testdb.URL(t)
+	home := Schemas{database, "readmodels"}
+	dashboard := sqlx.MustConnect("postgres", database)
+	defer dashboard.Close()
+	dashboard.SetMaxOpenConns(1)
+	reads := func(query string, want any) {
+		t.Helper()
+		var got any
+		if err := dashboard.Get(&got, query); err != nil || got != want {
+			t.Errorf("%s: %v, %v; want %v", query, got, err, want)
+		}
+	}
+	publish := func(r *Relation, rows iter.Seq[[]driver.Value]) {
+		t.Helper()
+		db := laid(t, home, r)
+		err := errors.Join(
+			db.Write(t.Context(), func(tx Tx) error { return tx.Put(r, rows) }),
+			db.MarkReady(t.Context(), []*Relation{r}),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	type visit struct {
+		ID uuid.UUID `db:"id,key" doc:"The visit"`
+		At Instant   `db:"at" doc:"When it's"`
+	}
+	type longVisit struct {
+		Place string `db:"place" doc:"Where"`
+		visit
+	}
+	relate := func(row any) *Relation {
+		r, err := Relate(Table{Name: "visits", Comment: "Who came.", Row: row})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	row := func(values ...driver.Value) iter.Seq[[]driver.Value] {
+		return func(yield func([]driver.Value) bool) { yield(values) }
+	}
+	id := uuid.NewString()
+	publish(relate(visit{}), row(id, int64(1_500_000)))
+	if _, err := dashboard.Exec("SET ROLE daybook_reader; SET TIME ZONE 'UTC'"); err != nil {
+		t.Fatal(err)
+	}
+	reads("SELECT at::text FROM reporting.visits", "1970-01-01 00:00:01.5+00")
+	reads("SELECT obj_description('reporting.visits'::regclass)", "Who came.")
+	reads("SELECT col_description('reporting.visits'::regclass, 2)", "When it's")
+	for _, forbidden := range []string{"DELETE FROM reporting.visits", "SELECT * FROM readmodels_1.visits", "CREATE TABLE reporting.mine ()"} {
+		if _, err := dashboard.Exec(forbidden); err == nil {
+			t.Errorf("a dashboard may %s", forbidden)
+		}
+	}
+	publish(relate(visit{}), row(id, int64(2_000_000))) // another generation
+	reads("SELECT at::text FROM reporting.visits", "1970-01-01 00:00:02+00")
+	publish(relate(longVisit{}), row("here", id, nil)) // with other columns
+	reads("SELECT place FROM reporting.visits WHERE at IS NULL", "here")
+	if err := home.RemoveBefore(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	reads("SELECT count(*) FROM reporting.visits", int64(1))
 }

@@ -187,7 +187,7 @@ var writing = map[string]string{"synchronous_commit": "off", "enable_seqscan": "
 // postgres is the dialect of PostgreSQL: one statement a table, whatever the number of rows.
 type postgres struct{}
 
-var postgresWords = [...]string{Text: `text COLLATE "C"`, Integer: "bigint", Real: "double precision", Boolean: "boolean"}
+var postgresWords = [...]string{Text: `text COLLATE "C"`, Integer: "bigint", Moment: "bigint", Real: "double precision", Boolean: "boolean"}
 
 func (postgres) createTable(r *Relation) string {
 	var lines []string
@@ -199,13 +199,7 @@ func (postgres) createTable(r *Relation) string {
 		lines = append(lines, line)
 	}
 	lines = append(lines, "PRIMARY KEY ("+strings.Join(keyNames(r), ", ")+")")
-	create := fmt.Sprintf("CREATE TABLE %s (\n\t%s\n);\n", quoted(r.Name), strings.Join(lines, ",\n\t"))
-	for _, c := range r.Columns {
-		if c.Doc != "" {
-			create += fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s;\n", quoted(r.Name), quoted(c.Name), pq.QuoteLiteral(c.Doc))
-		}
-	}
-	return create
+	return fmt.Sprintf("CREATE TABLE %s (\n\t%s\n)", quoted(r.Name), strings.Join(lines, ",\n\t"))
 }
 
 func (postgres) createIndex(r *Relation, name, columns string) string {
@@ -217,6 +211,51 @@ func (postgres) afterIndexes() string  { return "ANALYZE;\n" }
 
 func (postgres) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+}
+
+// reporting is the schema that dashboards read: a view of each table, under the same name in every generation, with comments.
+// A view is replaced in place, so that what was granted on it stays, unless its columns are others now.
+const reporting = `
+SELECT pg_advisory_xact_lock(hashtext('reporting'));
+CREATE SCHEMA IF NOT EXISTS reporting;
+COMMENT ON SCHEMA reporting IS 'The desk for dashboards: what Daybook posted last, replaced at every rebuild. Names, addresses and words of people are in it.';
+DO $do$ BEGIN
+	CREATE ROLE daybook_reader NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL; -- an administrator may make it
+END $do$;
+`
+
+// granted lets the role read, if there is one.
+const granted = `
+DO $do$ BEGIN
+	IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'daybook_reader') THEN
+		GRANT USAGE ON SCHEMA reporting TO daybook_reader;
+		GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO daybook_reader;
+	END IF;
+END $do$;
+`
+
+func (postgres) publish(tables []*Relation) string {
+	var script strings.Builder
+	script.WriteString(reporting)
+	for _, r := range tables {
+		view := "reporting." + quoted(r.Name)
+		columns := make([]string, len(r.Columns))
+		for i, c := range r.Columns {
+			columns[i] = quoted(c.Name)
+			if c.Kind == Moment {
+				columns[i] = fmt.Sprintf("to_timestamp(%[1]s / 1000000.0) AS %[1]s", columns[i])
+			}
+		}
+		as := fmt.Sprintf("VIEW %s AS SELECT %s FROM %s", view, strings.Join(columns, ", "), quoted(r.Name))
+		fmt.Fprintf(&script, "DO $do$ BEGIN\n\tCREATE OR REPLACE %s;\nEXCEPTION WHEN invalid_table_definition THEN\n\tDROP VIEW %s CASCADE;\n\tCREATE %s;\nEND $do$;\n", as, view, as)
+		fmt.Fprintf(&script, "COMMENT ON VIEW %s IS %s;\n", view, pq.QuoteLiteral(r.Comment))
+		for _, c := range r.Columns {
+			fmt.Fprintf(&script, "COMMENT ON COLUMN %s.%s IS %s;\n", view, quoted(c.Name), pq.QuoteLiteral(c.Doc))
+		}
+	}
+	script.WriteString(granted)
+	return script.String()
 }
 
 func (postgres) wayOut() string { return "drop that schema" }

@@ -37,7 +37,8 @@ type Kind int
 // The kinds of columns.
 const (
 	Text    Kind = iota // strings, ids, and lists as JSON
-	Integer             // 64 bits: numbers, positions, and instants in microseconds
+	Integer             // 64 bits: numbers and positions
+	Moment              // 64 bits: an instant in microseconds
 	Real
 	Boolean
 )
@@ -168,10 +169,10 @@ func (c *Column) convert(t reflect.Type) error {
 	case t == refType:
 		c.encode = func(f reflect.Value) (driver.Value, error) { return f.Addr().Interface().(*Ref).Value() }
 	case t == instantType && c.Key:
-		c.Kind = Integer
+		c.Kind = Moment
 		c.encode = func(f reflect.Value) (driver.Value, error) { return f.Int(), nil }
 	case t == instantType:
-		c.Kind = Integer
+		c.Kind = Moment
 		c.encode = func(f reflect.Value) (driver.Value, error) { return Instant(f.Int()).Value() }
 	case t.Implements(valuerType):
 	default:

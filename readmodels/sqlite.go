@@ -88,7 +88,7 @@ func (d *sqlite) close() {
 }
 
 func (sqlite) createTable(r *Relation) string {
-	words := [...]string{Text: "TEXT", Integer: "INTEGER", Real: "REAL", Boolean: "BOOLEAN"}
+	words := [...]string{Text: "TEXT", Integer: "INTEGER", Moment: "INTEGER", Real: "REAL", Boolean: "BOOLEAN"}
 	var lines []string
 	for _, c := range r.Columns {
 		line := quoted(c.Name) + " " + words[c.Kind]
@@ -112,6 +112,8 @@ func (sqlite) createIndex(r *Relation, name, columns string) string {
 // The sorter of an index takes as much memory as the cache may.
 func (sqlite) beforeIndexes() string { return "PRAGMA cache_size = -16384;\n" }
 func (sqlite) afterIndexes() string  { return "PRAGMA cache_size = -65536;\n" }
+
+func (sqlite) publish([]*Relation) string { return "" }
 
 func (sqlite) wayOut() string { return "move that file away" }
 
