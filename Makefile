@@ -42,7 +42,7 @@ lint: ## format, vet and lint
 .PHONY: soak
 soak: ## the long tests: ten kills, whole histories; keeps its output in docs/soak.md
 	@set -o pipefail; { printf '# The last soak\n\n`make soak`, %s, %s\n\n```\n' "$$(date -u +%Y-%m-%d)" "$$(go version)"; \
-	DAYBOOK_SOAK=1 go test -count=1 -timeout 60m -v -run 'Kill|History|Concurrent|Resume|Crash|Faults|Dies|Fails' ./cmd/... ./journal/... ./commands/... ./eventstore/... \
+	DAYBOOK_SOAK=1 go test -count=1 -timeout 60m -v -run 'Kill|History|Concurrent|Resume|Crash|Faults|Dies|Fails|Backends' ./cmd/... ./journal/... ./commands/... ./eventstore/... \
 		| grep -E '^(---|ok|FAIL|PASS|    --- |.*soak:)' ; printf '```\n'; } > docs/soak.md.new && mv docs/soak.md.new docs/soak.md && cat docs/soak.md
 
 .PHONY: bench
