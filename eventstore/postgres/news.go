@@ -30,7 +30,7 @@ func (n *news) tell() {
 	n.next = make(chan struct{})
 }
 
-// listen passes on what other processes notify, until the listener is closed. A listener that cannot connect, or is not
+// listen passes on what other processes notify, until the listener has ended. A listener that cannot connect, or is not
 // allowed to, costs no more than lookAgain.
 func (s *Store) listen(channel string) {
 	defer close(s.heard)
@@ -44,8 +44,6 @@ func (s *Store) listen(channel string) {
 				return
 			}
 		case <-tick.C:
-		case <-s.closing.Done():
-			return
 		}
 		s.news.tell()
 	}

@@ -99,7 +99,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
-	s.listener = pq.NewListener(within, 100*time.Millisecond, 5*time.Second, nil)
+	s.listener = pq.NewListener(within, 100*time.Millisecond, lookAgain, nil)
 	go s.listen(name)
 	go s.write()
 	return s, nil
