@@ -589,6 +589,15 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	if err := e.Run(t.Context(), nil); !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "and it is built anew") {
 		t.Errorf("a shorter log: %v", err)
 	}
+	db, err := home.OpenLive(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	_, err = shorter.Verify(t.Context(), db, func(Difference) error { return nil })
+	if !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "and it is built anew") {
+		t.Errorf("a shorter log, verified: %v", err)
+	}
 	all, err := e.Status(t.Context())
 	if err != nil || all[0].State != Stopped || all[0].Err == nil {
 		t.Errorf("the status is %+v, %v", all, err)

@@ -73,6 +73,19 @@ func (s Source) Verify(ctx context.Context, db *readmodels.DB, report func(Diffe
 	if g.Schema != l.schema() {
 		return v, fmt.Errorf("%s was posted by another version of the program", db.Path())
 	}
+	checkpoints, err := readmodels.ReadCheckpoints(ctx, db.Readers)
+	if err != nil {
+		return v, err
+	}
+	head, err := s.Store.Head(ctx)
+	if err != nil {
+		return v, err
+	}
+	for _, c := range checkpoints {
+		if c.Position > head {
+			return v, ahead(db, c.Position, head)
+		}
+	}
 	anew, err := db.Temporary()
 	if err != nil {
 		return v, err

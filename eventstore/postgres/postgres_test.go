@@ -2,17 +2,20 @@ package postgres_test
 
 import (
 	"fmt"
-	"os"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"daybook/eventstore"
 	"daybook/eventstore/postgres"
 	"daybook/eventstore/storetest"
 	"daybook/internal/testdb"
 )
-
-func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
 
 func open(t testing.TB, url string, opts postgres.Options) *postgres.Store {
 	t.Helper()
@@ -29,4 +32,91 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) eventstore.Store {
 		return open(t, url, postgres.Options{Schema: fmt.Sprintf("log_%d", made.Add(1))})
 	}, storetest.Dense)
+}
+
+func TestRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		at   func(t *testing.T) string
+		says string
+	}{
+		"no URL":          {func(*testing.T) string { return "host=127.0.0.1 dbname=desk" }, "has to be a URL"},
+		"another scheme":  {func(*testing.T) string { return "mysql://127.0.0.1/desk" }, "has to be a URL"},
+		"no database":     {func(t *testing.T) string { return at(t, testdb.URL(t), url.User("postgres"), "nowhere") }, `"nowhere" does not exist`},
+		"another format":  {anotherFormat, "another version of it wrote it"},
+		"no right to lay": {func(t *testing.T) string { return stranger(t, testdb.URL(t), "") }, "permission denied for database"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, err := postgres.Open(t.Context(), test.at(t), postgres.Options{})
+			if err == nil {
+				shut(t, store)
+			}
+			if err == nil || !strings.Contains(err.Error(), test.says) || !strings.HasPrefix(err.Error(), "open the event log in PostgreSQL: ") {
+				t.Errorf("got %v, want it to say %q", err, test.says)
+			}
+		})
+	}
+}
+
+// TestMayOnlyRead opens the log as a role that may not write: it follows, and learns at once why nothing is appended.
+func TestMayOnlyRead(t *testing.T) {
+	url := testdb.URL(t)
+	owner := open(t, url, postgres.Options{})
+	defer shut(t, owner)
+	appends(t, owner)
+	reader := open(t, stranger(t, url, "GRANT USAGE ON SCHEMA eventlog TO %[1]s; GRANT SELECT ON ALL TABLES IN SCHEMA eventlog TO %[1]s"), postgres.Options{})
+	defer shut(t, reader)
+	if got := rest(t, reader, eventstore.Start); len(got) != childBatch || reader.ID() != owner.ID() {
+		t.Errorf("followed %d events of log %v", len(got), reader.ID())
+	}
+	if _, err := reader.Append(t.Context(), "a", eventstore.NoStream, event()); err == nil || !strings.Contains(err.Error(), "permission denied for table lease") {
+		t.Errorf("Append: %v", err)
+	}
+	appends(t, owner)
+	if got := rest(t, reader, childBatch); len(got) != childBatch {
+		t.Errorf("then followed %d events", len(got))
+	}
+}
+
+// at is the address of another database on the same server, or of the same as somebody else.
+func at(t *testing.T, address string, user *url.Userinfo, database string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = user
+	if database != "" {
+		u.Path = database
+	}
+	return u.String()
+}
+
+// stranger makes a role that may do nothing but what is granted, and returns the database's address for it.
+func stranger(t *testing.T, address, granted string) string {
+	t.Helper()
+	role := "stranger-" + uuid.NewString()
+	execute(t, address, "CREATE ROLE "+pq.QuoteIdentifier(role)+" LOGIN")
+	if granted != "" {
+		execute(t, address, fmt.Sprintf(granted, pq.QuoteIdentifier(role)))
+	}
+	return at(t, address, url.User(role), "")
+}
+
+func anotherFormat(t *testing.T) string {
+	address := testdb.URL(t)
+	shut(t, open(t, address, postgres.Options{}))
+	execute(t, address, "UPDATE eventlog.identity SET format = format + 1")
+	return address
+}
+
+func execute(t *testing.T, address, script string) {
+	t.Helper()
+	db, err := sqlx.Connect("postgres", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(script); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -61,7 +61,9 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 			}
 			p, err := s.page(ctx, question, stream, int64(from), n)
 			if err == nil && first && len(p.events) == 0 {
-				err = s.mustExist(ctx, stream)
+				if err = s.mustExist(ctx, stream); err == nil { // it may have begun in between
+					p, err = s.page(ctx, question, stream, int64(from), n)
+				}
 			}
 			if err != nil {
 				yield(eventstore.Recorded{}, s.explain(ctx, "read stream "+stream, err))

@@ -17,7 +17,8 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	tested := map[string][]string{} // number → where the table says it is tested
-	row := regexp.MustCompile(`(?m)^\| (C\d+) \|[^|]*\|([^|]*)\|`)
+	backends := []string{"sqlite", "postgres", "esdb"}
+	row := regexp.MustCompile(`(?m)^\| (C\d+) \|[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|`)
 	for _, match := range row.FindAllStringSubmatch(string(page), -1) {
 		number, places := match[1], strings.TrimSpace(match[2])
 		if _, twice := tested[number]; twice {
@@ -26,6 +27,15 @@ func TestTable(t *testing.T) {
 		tested[number] = nil
 		if places != "–" {
 			tested[number] = strings.Split(places, ", ")
+		}
+		for i, backend := range backends {
+			want := "–"
+			if slices.Contains(tested[number], "suite") || slices.Contains(tested[number], backend) {
+				want = "yes"
+			}
+			if got := strings.TrimSpace(match[3+i]); got != want {
+				t.Errorf("the table says %q of %s in %s, and of where it is tested, %q", got, number, backend, places)
+			}
 		}
 	}
 	for n := 1; n <= 58; n++ {
