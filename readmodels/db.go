@@ -24,8 +24,8 @@ type DB struct {
 	Readers *sqlx.DB
 
 	dialect dialect
-	writer  *sql.DB       // has one connection; nil for reading only
-	free    chan struct{} // holds one while nobody writes; closed when nobody may
+	writer  *sql.DB        // nil for reading only
+	conn    chan *sql.Conn // the writer's only connection, nil until it is needed, while nobody has it; closed when nobody may
 	path    string
 	folder  string       // for a database of the same size for a moment; "": the system's
 	remove  func() error // what is left to do after closing
@@ -43,6 +43,8 @@ type dialect interface {
 	snapshot() *sql.TxOptions
 	// write runs f in a transaction on a connection, and commits unless f returns an error.
 	write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error
+	// lasts says whether a connection is as good as before after something failed on it.
+	lasts() bool
 	// publish are the statements that show tables to dashboards, if any.
 	publish(tables []*Relation) string
 	// wayOut is how to be rid of a database, in words.
@@ -202,8 +204,9 @@ func (db *DB) BuildIndexes(ctx context.Context, tables []*Relation) error {
 	if err != nil {
 		return err
 	}
-	defer db.put(conn)
-	if _, err := conn.ExecContext(ctx, script.String()); err != nil {
+	_, err = conn.ExecContext(ctx, script.String())
+	db.put(conn, err)
+	if err != nil {
 		return fmt.Errorf("building the indexes: %w", err)
 	}
 	return nil
@@ -211,12 +214,12 @@ func (db *DB) BuildIndexes(ctx context.Context, tables []*Relation) error {
 
 // Write runs f in the one transaction that there can be at a time. What f did is kept if it returns nil and the commit
 // succeeds; after an error, whether it was kept can be seen from the checkpoints.
-func (db *DB) Write(ctx context.Context, f func(Tx) error) error {
+func (db *DB) Write(ctx context.Context, f func(Tx) error) (err error) {
 	conn, err := db.take(ctx)
 	if err != nil {
 		return err
 	}
-	defer db.put(conn)
+	defer func() { db.put(conn, err) }()
 	return db.dialect.write(ctx, conn, f)
 }
 
@@ -225,16 +228,19 @@ func (db *DB) take(ctx context.Context) (*sql.Conn, error) {
 		return nil, err
 	}
 	select {
-	case _, open := <-db.free:
+	case conn, open := <-db.conn:
 		if !open {
 			return nil, ErrNotWritable
+		}
+		if conn != nil {
+			return conn, nil
 		}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	conn, err := db.writer.Conn(ctx)
 	if err != nil {
-		db.free <- struct{}{}
+		db.conn <- nil
 	}
 	return conn, err
 }
@@ -242,9 +248,13 @@ func (db *DB) take(ctx context.Context) (*sql.Conn, error) {
 // ErrNotWritable is what Write returns when the database is closed or was opened for reading only.
 var ErrNotWritable = errors.New("the read models are closed, or open for reading only")
 
-func (db *DB) put(conn *sql.Conn) {
-	conn.Close() // gives it back; if it failed, the next one is new
-	db.free <- struct{}{}
+// put gives a connection back after use, or gives it up.
+func (db *DB) put(conn *sql.Conn, failed error) {
+	if failed != nil && !db.dialect.lasts() {
+		conn.Close()
+		conn = nil
+	}
+	db.conn <- conn
 }
 
 // MarkReady says in the database that it may be read, and shows its tables to dashboards where there is a place for that.
@@ -316,11 +326,15 @@ func (db *DB) Temporary() (*DB, error) { return OpenTemporary(db.folder) }
 
 // closeWriter waits for the transaction that is under way.
 func (db *DB) closeWriter() error {
-	if _, open := <-db.free; !open {
+	conn, open := <-db.conn
+	if !open {
 		return nil
 	}
-	close(db.free)
+	close(db.conn)
 	db.dialect.close()
+	if conn != nil {
+		conn.Close()
+	}
 	return db.writer.Close()
 }
 

@@ -155,9 +155,9 @@ func (s Schemas) open(ctx context.Context, number int, writable bool) (*DB, erro
 		db.SetMaxIdleConns(n)
 		return db, nil
 	}
-	db := &DB{dialect: postgres{}, free: make(chan struct{}, 1), path: "schema " + s.schema(number)}
+	db := &DB{dialect: postgres{}, conn: make(chan *sql.Conn, 1), path: "schema " + s.schema(number)}
 	if !writable {
-		close(db.free)
+		close(db.conn)
 	} else {
 		// What a crash takes back is posted again, so no commit waits for the disk. Rows are found by their keys, which nobody
 		// has counted while a table is filled.
@@ -169,7 +169,7 @@ func (s Schemas) open(ctx context.Context, number int, writable bool) (*DB, erro
 			return nil, err
 		}
 		db.writer = writer.DB
-		db.free <- struct{}{}
+		db.conn <- nil
 		for option := range writing {
 			options.Del(option)
 		}
@@ -259,6 +259,9 @@ func (postgres) publish(tables []*Relation) string {
 }
 
 func (postgres) wayOut() string { return "drop that schema" }
+
+// lasts: it may have been cut.
+func (postgres) lasts() bool { return false }
 
 func (postgres) close() {}
 

@@ -27,16 +27,16 @@ func Open(path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	writer.SetMaxOpenConns(1) // and it stays: the dialect keeps its statements
-	if err := writer.Ping(); err != nil {
+	conn, err := writer.Conn(context.Background())
+	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, writer.Close()))
 	}
 	db, err := OpenReadOnly(path)
 	if err != nil {
-		return nil, errors.Join(err, writer.Close())
+		return nil, errors.Join(err, conn.Close(), writer.Close())
 	}
-	db.writer, db.free = writer, make(chan struct{}, 1)
-	db.free <- struct{}{}
+	db.writer, db.conn = writer, make(chan *sql.Conn, 1)
+	db.conn <- conn
 	return db, nil
 }
 
@@ -48,9 +48,9 @@ func OpenReadOnly(path string) (*DB, error) {
 	}
 	readers.SetMaxOpenConns(8)
 	readers.SetMaxIdleConns(8)
-	none := make(chan struct{})
+	none := make(chan *sql.Conn)
 	close(none)
-	return &DB{Readers: readers, dialect: &sqlite{}, free: none, path: path, folder: filepath.Dir(path)}, nil
+	return &DB{Readers: readers, dialect: &sqlite{}, conn: none, path: path, folder: filepath.Dir(path)}, nil
 }
 
 // OpenTemporary opens an empty database that Close removes. Tests use it, and whoever wants rows for a moment. It is in
@@ -116,6 +116,9 @@ func (sqlite) afterIndexes() string  { return "PRAGMA cache_size = -65536;\n" }
 func (sqlite) publish([]*Relation) string { return "" }
 
 func (sqlite) wayOut() string { return "move that file away" }
+
+// lasts: the dialect keeps the statements of the one connection.
+func (sqlite) lasts() bool { return true }
 
 func (sqlite) snapshot() *sql.TxOptions { return nil }
 
