@@ -157,7 +157,7 @@ func Schema(tables []*Relation, projections []Checkpoint) string {
 	digest := sha256.New()
 	fmt.Fprint(digest, system)
 	for _, t := range tables {
-		fmt.Fprintln(digest, sqlite{}.createTable(t), t.Indexes)
+		fmt.Fprintln(digest, new(sqlite).createTable(t), t.Indexes)
 	}
 	for _, p := range projections {
 		fmt.Fprintln(digest, p.Projection, p.Version)

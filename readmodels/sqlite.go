@@ -87,7 +87,7 @@ func (d *sqlite) close() {
 	}
 }
 
-func (sqlite) createTable(r *Relation) string {
+func (*sqlite) createTable(r *Relation) string {
 	words := [...]string{Text: "TEXT", Integer: "INTEGER", Moment: "INTEGER", Real: "REAL", Boolean: "BOOLEAN"}
 	var lines []string
 	for _, c := range r.Columns {
@@ -105,22 +105,22 @@ func (sqlite) createTable(r *Relation) string {
 	return create
 }
 
-func (sqlite) createIndex(r *Relation, name, columns string) string {
+func (*sqlite) createIndex(r *Relation, name, columns string) string {
 	return fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", quoted(name), quoted(r.Name), columns)
 }
 
 // The sorter of an index takes as much memory as the cache may.
-func (sqlite) beforeIndexes() string { return "PRAGMA cache_size = -16384;\n" }
-func (sqlite) afterIndexes() string  { return "PRAGMA cache_size = -65536;\n" }
+func (*sqlite) beforeIndexes() string { return "PRAGMA cache_size = -16384;\n" }
+func (*sqlite) afterIndexes() string  { return "PRAGMA cache_size = -65536;\n" }
 
-func (sqlite) publish([]*Relation) string { return "" }
+func (*sqlite) publish([]*Relation) string { return "" }
 
-func (sqlite) wayOut() string { return "move that file away" }
+func (*sqlite) wayOut() string { return "move that file away" }
 
 // lasts: the dialect keeps the statements of the one connection.
-func (sqlite) lasts() bool { return true }
+func (*sqlite) lasts() bool { return true }
 
-func (sqlite) snapshot() *sql.TxOptions { return nil }
+func (*sqlite) snapshot() *sql.TxOptions { return nil }
 
 func (d *sqlite) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error {
 	var panicked any // in f; Raw would close the connection
