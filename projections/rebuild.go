@@ -248,5 +248,5 @@ func (b *rebuild) finish(ctx context.Context) error {
 	if err := b.db.MarkReady(ctx, b.ledger.relations()); err != nil {
 		return err
 	}
-	return b.engine.home.RemoveBefore(ctx, b.number-1)
+	return readmodels.RemoveBefore(ctx, b.engine.home, b.number-1)
 }

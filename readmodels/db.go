@@ -33,9 +33,8 @@ type DB struct {
 
 // A dialect is what differs between databases: the words, and how rows are read and written many at a time.
 type dialect interface {
-	// createTable is the statement that makes a table, and createIndex one of its indexes.
+	// createTable is the statement that makes a table.
 	createTable(*Relation) string
-	createIndex(r *Relation, name, columns string) string
 	// beforeIndexes and afterIndexes are run around the building of all indexes.
 	beforeIndexes() string
 	afterIndexes() string
@@ -165,6 +164,20 @@ func Schema(tables []*Relation, projections []Checkpoint) string {
 	return hex.EncodeToString(digest.Sum(nil))[:16]
 }
 
+// createTable is the statement that makes a table, in a database's words for the kinds of columns.
+func createTable(r *Relation, words []string) string {
+	var lines []string
+	for _, c := range r.Columns {
+		line := quoted(c.Name) + " " + words[c.Kind]
+		if !c.Nullable {
+			line += " NOT NULL"
+		}
+		lines = append(lines, line)
+	}
+	lines = append(lines, "PRIMARY KEY ("+strings.Join(keyNames(r), ", ")+")")
+	return fmt.Sprintf("CREATE TABLE %s (\n\t%s\n)", quoted(r.Name), strings.Join(lines, ",\n\t"))
+}
+
 // Lay makes the tables of an empty database, without their indexes, and a checkpoint for each projection.
 func (db *DB) Lay(ctx context.Context, g Generation, tables []*Relation, projections []Checkpoint) error {
 	script := strings.Builder{}
@@ -196,7 +209,7 @@ func (db *DB) BuildIndexes(ctx context.Context, tables []*Relation) error {
 	script.WriteString(db.dialect.beforeIndexes())
 	for _, t := range tables {
 		for i, columns := range t.Indexes {
-			script.WriteString(db.dialect.createIndex(t, fmt.Sprintf("%s_%d", t.Name, i+1), columns) + ";\n")
+			fmt.Fprintf(&script, "CREATE INDEX IF NOT EXISTS %s ON %s (%s);\n", quoted(fmt.Sprintf("%s_%d", t.Name, i+1)), quoted(t.Name), columns)
 		}
 	}
 	script.WriteString(db.dialect.afterIndexes())

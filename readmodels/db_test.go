@@ -334,7 +334,7 @@ func newestIsLive(t *testing.T, home Home) {
 		db.Close()
 	}
 	live(3)
-	if err := home.RemoveBefore(t.Context(), 3); err != nil {
+	if err := RemoveBefore(t.Context(), home, 3); err != nil {
 		t.Fatal(err)
 	}
 	live(3)
@@ -352,7 +352,7 @@ func TestOtherFiles(t *testing.T) {
 	if err := os.WriteFile(other, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := folder.RemoveBefore(t.Context(), 9); err != nil {
+	if err := RemoveBefore(t.Context(), folder, 9); err != nil {
 		t.Fatal(err)
 	}
 	left, err := filepath.Glob(filepath.Join(string(folder), "*"))
@@ -421,7 +421,7 @@ func TestReporting(t *testing.T) {
 	reads("SELECT at::text FROM reporting.visits", "1970-01-01 00:00:02+00")
 	publish(relate(longVisit{}), row("here", id, nil)) // with other columns
 	reads("SELECT place FROM reporting.visits WHERE at IS NULL", "here")
-	if err := home.RemoveBefore(t.Context(), 3); err != nil {
+	if err := RemoveBefore(t.Context(), home, 3); err != nil {
 		t.Fatal(err)
 	}
 	reads("SELECT count(*) FROM reporting.visits", int64(1))

@@ -25,8 +25,25 @@ type Home interface {
 	Numbers(ctx context.Context) ([]int, error)
 	// Remove removes a generation, which must be closed.
 	Remove(ctx context.Context, number int) error
-	// RemoveBefore removes all generations with a smaller number.
-	RemoveBefore(ctx context.Context, number int) error
+}
+
+// RemoveBefore removes all generations with a smaller number.
+func RemoveBefore(ctx context.Context, home Home, number int) error {
+	numbers, err := home.Numbers(ctx)
+	for _, n := range numbers {
+		if n < number {
+			err = errors.Join(err, home.Remove(ctx, n))
+		}
+	}
+	return err
+}
+
+// next is the number of a generation after all there are, which come in their order.
+func next(numbers []int) int {
+	if len(numbers) == 0 {
+		return 1
+	}
+	return numbers[len(numbers)-1] + 1
 }
 
 var (
@@ -106,10 +123,7 @@ func (f Folder) Create(ctx context.Context) (*DB, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	number := 1
-	if len(numbers) > 0 {
-		number = numbers[len(numbers)-1] + 1
-	}
+	number := next(numbers)
 	db, err := Open(f.Path(number))
 	return db, number, err
 }
@@ -131,17 +145,6 @@ func Remove(path string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// RemoveBefore implements Home.
-func (f Folder) RemoveBefore(ctx context.Context, number int) error {
-	numbers, err := f.Numbers(ctx)
-	for _, n := range numbers {
-		if n < number {
-			err = errors.Join(err, f.Remove(ctx, n))
-		}
-	}
-	return err
 }
 
 const (

@@ -77,10 +77,7 @@ func (s Schemas) Create(ctx context.Context) (*DB, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	number := 1
-	if len(numbers) > 0 {
-		number = numbers[len(numbers)-1] + 1
-	}
+	number := next(numbers)
 	if err := s.execute(ctx, "CREATE SCHEMA "+pq.QuoteIdentifier(s.schema(number))); err != nil {
 		return nil, 0, err
 	}
@@ -91,17 +88,6 @@ func (s Schemas) Create(ctx context.Context) (*DB, int, error) {
 // Remove implements Home.
 func (s Schemas) Remove(ctx context.Context, number int) error {
 	return s.execute(ctx, "DROP SCHEMA IF EXISTS "+pq.QuoteIdentifier(s.schema(number))+" CASCADE")
-}
-
-// RemoveBefore implements Home.
-func (s Schemas) RemoveBefore(ctx context.Context, number int) error {
-	numbers, err := s.Numbers(ctx)
-	for _, n := range numbers {
-		if n < number {
-			err = errors.Join(err, s.Remove(ctx, n))
-		}
-	}
-	return err
 }
 
 func (s Schemas) schema(number int) string { return s.Name + "_" + strconv.Itoa(number) }
@@ -189,22 +175,7 @@ type postgres struct{}
 
 var postgresWords = [...]string{Text: `text COLLATE "C"`, Integer: "bigint", Moment: "bigint", Real: "double precision", Boolean: "boolean"}
 
-func (postgres) createTable(r *Relation) string {
-	var lines []string
-	for _, c := range r.Columns {
-		line := quoted(c.Name) + " " + postgresWords[c.Kind]
-		if !c.Nullable {
-			line += " NOT NULL"
-		}
-		lines = append(lines, line)
-	}
-	lines = append(lines, "PRIMARY KEY ("+strings.Join(keyNames(r), ", ")+")")
-	return fmt.Sprintf("CREATE TABLE %s (\n\t%s\n)", quoted(r.Name), strings.Join(lines, ",\n\t"))
-}
-
-func (postgres) createIndex(r *Relation, name, columns string) string {
-	return fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", quoted(name), quoted(r.Name), columns)
-}
+func (postgres) createTable(r *Relation) string { return createTable(r, postgresWords[:]) }
 
 func (postgres) beforeIndexes() string { return "" }
 func (postgres) afterIndexes() string  { return "ANALYZE;\n" }

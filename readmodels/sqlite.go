@@ -87,26 +87,14 @@ func (d *sqlite) close() {
 	}
 }
 
+var sqliteWords = [...]string{Text: "TEXT", Integer: "INTEGER", Moment: "INTEGER", Real: "REAL", Boolean: "BOOLEAN"}
+
 func (*sqlite) createTable(r *Relation) string {
-	words := [...]string{Text: "TEXT", Integer: "INTEGER", Moment: "INTEGER", Real: "REAL", Boolean: "BOOLEAN"}
-	var lines []string
-	for _, c := range r.Columns {
-		line := quoted(c.Name) + " " + words[c.Kind]
-		if !c.Nullable {
-			line += " NOT NULL"
-		}
-		lines = append(lines, line)
-	}
-	lines = append(lines, "PRIMARY KEY ("+strings.Join(keyNames(r), ", ")+")")
-	create := fmt.Sprintf("CREATE TABLE %s (\n\t%s\n)", quoted(r.Name), strings.Join(lines, ",\n\t"))
-	if len(r.Key) > 1 || r.Columns[r.Key[0]].Kind != Integer { // else the key is the row's own number
+	create := createTable(r, sqliteWords[:])
+	if len(r.Key) > 1 || sqliteWords[r.Columns[r.Key[0]].Kind] != "INTEGER" { // else the key is the row's own number
 		create += " WITHOUT ROWID"
 	}
 	return create
-}
-
-func (*sqlite) createIndex(r *Relation, name, columns string) string {
-	return fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", quoted(name), quoted(r.Name), columns)
 }
 
 // The sorter of an index takes as much memory as the cache may.
