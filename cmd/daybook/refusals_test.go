@@ -248,12 +248,12 @@ func TestFullDisk(t *testing.T) {
 	if last.status != http.StatusServiceUnavailable || p.Code != "unavailable" || strings.Contains(string(last.body), "SQL") {
 		t.Errorf("on a full disk: %s", last)
 	}
-	if !strings.Contains(full.talk.String(), `"request_id":"`+last.header.Get("Request-Id")+`"`) {
-		t.Errorf("%s is not in the log:\n%s", last, full.talk.String())
-	}
 	c.get(t, "/healthz")
 	c.get(t, "/v1/contacts")
 	full.kill()
+	if !strings.Contains(full.talk.String(), `"request_id":"`+last.header.Get("Request-Id")+`"`) {
+		t.Errorf("%s is not in the log:\n%s", last, full.talk.String())
+	}
 
 	c, _ = reexec.startServer(t, folder)
 	c.caughtUp(t)
