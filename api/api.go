@@ -40,6 +40,8 @@ type Config struct {
 	Import func(ctx context.Context, options ImportOptions, journal io.Reader) (ImportAnswer, error)
 	// Operator keeps the read models.
 	Operator Operator
+	// OperationsOnly leaves out all but how the process and the read models are.
+	OperationsOnly bool
 	// Drain ends when the server is asked to stop: streams end then, so that it can.
 	Drain context.Context
 }
@@ -105,6 +107,17 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[id]())
 	s := &server{Config: c, api: humago.New(mux, config), places: make(map[string]string)}
 	s.api.UseMiddleware(s.authenticate)
+	if !c.OperationsOnly {
+		s.people()
+	}
+	s.operations()
+	mux.HandleFunc("GET /docs", docs)
+	mux.HandleFunc("GET /docs/{file}", docsFile)
+	return s
+}
+
+// people is what people and programs ask of the desk.
+func (s *server) people() {
 	s.contacts()
 	s.companies()
 	s.registries()
@@ -112,10 +125,7 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	s.tickets()
 	s.reports()
 	s.events()
-	s.operations()
-	mux.HandleFunc("GET /docs", docs)
-	mux.HandleFunc("GET /docs/{file}", docsFile)
-	return s
+	s.imports()
 }
 
 // What the rows are made of, as the OpenAPI document shows it.

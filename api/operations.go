@@ -37,10 +37,11 @@ type ProjectionStatus struct {
 	Position     string   `json:"position" doc:"How far it is"`
 	Applied      int64    `json:"applied" doc:"How many events it has taken"`
 	LagEvents    int64    `json:"lag_events" doc:"How many events it lacks"`
-	LagSeconds   float64  `json:"lag_seconds" doc:"How long ago the newest event that it has was recorded, while it lacks any; in seconds"`
+	LagSeconds   float64  `json:"lag_seconds" doc:"How long ago the first of these was recorded; in seconds"`
 	State        string   `json:"state" doc:"live, catching up, building, parked, stopped or fenced"`
+	Posting      bool     `json:"posting" doc:"Whether this process posts it, and not another"`
 	Parked       []string `json:"parked" doc:"Streams that it no longer follows, since it failed at one of their events"`
-	LastProgress string   `json:"last_progress" doc:"When it last moved"`
+	LastProgress string   `json:"last_progress" doc:"When this process last moved it"`
 	Failure      string   `json:"failure,omitempty" doc:"What stopped it, or what it is trying again"`
 }
 
@@ -85,7 +86,6 @@ type ImportOutcome struct {
 const MaxImport = 16 << 20
 
 func (s *server) operations() {
-	s.imports()
 	const projections = "/v1/projections"
 	huma.Register(s.api, operation(http.MethodGet, projections, "Operations", "How each projection is"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[ProjectionStatus] }, error) {
 		if err := s.may(ctx, role.EventsRead); err != nil {

@@ -72,7 +72,7 @@ func (d *desk) post() error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		stop(engine.Run(ctx, nil))
+		stop(engine.Run(ctx, projections.RunOptions{}))
 	}()
 	d.stops = append(d.stops, func() error {
 		stop(nil)

@@ -11,8 +11,8 @@ import (
 	"daybook/readmodels"
 )
 
-// An Engine keeps the read models of a desk: it builds them if there are none that this program can use, brings them up
-// to the log, and posts what comes.
+// An Engine keeps the read models of a desk current for this process: it posts them, or follows what another process posts.
+// Who posts builds them if there are none that this program can use, brings them up to the log, and posts what comes.
 //
 // One goroutine reads and decodes, each event once for all projections; another folds and writes. All projections move
 // together, in one transaction with their checkpoints, so that everything is posted exactly once and whoever reads
@@ -30,6 +30,13 @@ type Engine struct {
 
 	mu    sync.Mutex
 	state situation
+	shown shown
+}
+
+// shown is the generation behind live.
+type shown struct {
+	db     *readmodels.DB // nil: none yet
+	number int
 }
 
 // A retry asks the goroutine that posts to post what is parked.
@@ -47,13 +54,13 @@ type handover struct {
 
 // A situation is what Status needs to know of the goroutine that posts.
 type situation struct {
-	running  bool
+	running  bool            // posting, or following what is posted
+	term     readmodels.Term // in which it posts; nil: another process does
 	building bool
 	failure  error // what ended it, or what it is trying again
 	position eventstore.Position
 	applied  int64
 	unknown  int64
-	recorded time.Time // when the event at position was written down
 	moved    time.Time
 	parked   map[string]int
 }
@@ -78,49 +85,165 @@ func New(s Source, home readmodels.Home, live *readmodels.Live) (*Engine, error)
 	}, nil
 }
 
-// Run posts until the context ends, and returns why it stopped: the context's error, eventstore.ErrClosed, a
-// *FencedError, or what makes the read models in the folder unfit to be continued. If there are none for this program, it
-// builds them first, and tells progress, which may be nil, how far it is. It may be called once.
-func (e *Engine) Run(ctx context.Context, progress func(Progress)) (err error) {
+// RunOptions are how an engine runs. The zero value is right for a moment's work.
+type RunOptions struct {
+	// Progress is told how far the building is, if there is something to build. It must not block.
+	Progress func(Progress)
+	// Patient engines try again when the database or the log fails at the start. Once they post, all do.
+	Patient bool
+}
+
+// OpenLive opens the live generation for reading, beside whoever posts to it, or returns nil if there is none that was made by
+// these projections.
+func (s Source) OpenLive(ctx context.Context, home readmodels.Home) (*readmodels.DB, error) {
+	l, err := s.ledger()
+	if err != nil {
+		return nil, err
+	}
+	return readmodels.OpenLive(ctx, home, l.schema())
+}
+
+// Run posts until the context ends, and follows what another process posts while that one does. It returns why it stopped:
+// the context's error, eventstore.ErrClosed, a *FencedError, an *UnfitError, a *PoisonError of an event that stopped a building,
+// or, if it is not patient, what failed at the start. Run or Follow may be called once.
+func (e *Engine) Run(ctx context.Context, opts RunOptions) error {
+	return e.keep(ctx, opts.Patient, func() error { return e.term(ctx, opts.Progress) })
+}
+
+// Follow follows what another process posts, until the context ends.
+func (e *Engine) Follow(ctx context.Context) error {
+	return e.keep(ctx, true, func() error { return e.watch(ctx) })
+}
+
+// keep works until the context ends, and again if that fails and there is hope.
+func (e *Engine) keep(ctx context.Context, patient bool, work func() error) (err error) {
 	defer close(e.ended)
 	defer func() { e.note(func(s *situation) { s.running, s.failure = false, err }) }()
-	p, err := e.start(ctx, progress)
-	if err == nil && !e.live.Switch(p.db, p.position) { // whoever sees it may rebuild at once
-		err = errors.Join(readmodels.ErrClosed, p.db.Close())
+	for pause := time.Duration(0); ; {
+		err := work()
+		if ctx.Err() != nil || err != nil && (!patient || hopeless(err)) {
+			return err
+		}
+		if err == nil { // the term is over
+			pause = 0
+			continue
+		}
+		pause = min(max(50*time.Millisecond, 2*pause), 5*time.Second)
+		e.note(func(s *situation) { s.running, s.failure = true, err })
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	for err == nil {
-		p, err = e.follow(ctx, p)
+}
+
+// hopeless says whether waiting does not help.
+func hopeless(err error) bool {
+	fenced, unfit, poison := (*FencedError)(nil), (*UnfitError)(nil), (*PoisonError)(nil)
+	return errors.As(err, &fenced) || errors.As(err, &unfit) || errors.As(err, &poison) || errors.Is(err, eventstore.ErrClosed)
+}
+
+// An UnfitError says why read models cannot be continued from this log, and what to do.
+type UnfitError struct{ err error }
+
+func (e *UnfitError) Error() string { return e.err.Error() }
+
+func (e *UnfitError) Unwrap() error { return e.err }
+
+// term waits until it may post, and posts until it may no longer: then it returns nil.
+func (e *Engine) term(ctx context.Context, progress func(Progress)) (err error) {
+	term, err := e.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		err = errors.Join(err, term.End(ending))
+	}()
+	within, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer context.AfterFunc(term.Context(), func() { stop(context.Cause(term.Context())) })()
+	e.note(func(s *situation) { s.term = term })
+	defer e.note(func(s *situation) { s.term = nil })
+	err = e.postIn(within, term, progress)
+	if ctx.Err() == nil && within.Err() != nil { // whatever it came to, it came of that
+		return nil
 	}
 	return err
 }
 
+// hold waits until it may post, and follows meanwhile what somebody else posts.
+func (e *Engine) hold(ctx context.Context) (readmodels.Term, error) {
+	watching, stop := context.WithCancel(ctx)
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
+	defer stop()
+	return e.home.Hold(ctx, e.schema, func() { watchers.Go(func() { _ = e.watch(watching) }) }) // what fails shows in Status
+}
+
+// postIn posts in a term.
+func (e *Engine) postIn(ctx context.Context, term readmodels.Term, progress func(Progress)) error {
+	p, err := e.start(ctx, term, progress)
+	if err != nil {
+		return err
+	}
+	if !e.show(p.db, p.number, p.position) { // whoever sees it may rebuild at once
+		return errors.Join(readmodels.ErrClosed, p.db.Close())
+	}
+	for {
+		next, err := e.follow(ctx, p)
+		if fenced := (*FencedError)(nil); errors.As(err, &fenced) && p.db.Write(ctx, term.Prove) != nil {
+			return nil //nolint:nilerr // the term is over; else somebody posts who has none
+		}
+		if err != nil {
+			return err
+		}
+		p = next
+	}
+}
+
 // start opens the live generation or builds the first.
-func (e *Engine) start(ctx context.Context, progress func(Progress)) (*poster, error) {
+func (e *Engine) start(ctx context.Context, term readmodels.Term, progress func(Progress)) (*poster, error) {
 	e.building.Lock()
 	defer e.building.Unlock()
-	db, g, err := e.home.Live(ctx)
+	all, err := e.home.Generations(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if db != nil && g.Schema != e.schema && g.Log == e.Store.ID() {
-		if err := db.Close(); err != nil {
-			return nil, err
+	for _, g := range all {
+		if g.State == readmodels.Ready && g.Log != e.Store.ID() {
+			return nil, e.foreign(ctx, g)
 		}
-		db = nil
 	}
-	if db != nil {
-		return e.resume(ctx, db, g)
+	if err := readmodels.Clean(ctx, e.home, e.schema); err != nil { // what the one before us left
+		return nil, err
 	}
-	return e.first(ctx, progress)
+	live, found := readmodels.Newest(all, e.schema)
+	if !found {
+		return e.first(ctx, term, progress)
+	}
+	db, err := e.home.Open(ctx, live.Number)
+	if err != nil {
+		return nil, err
+	}
+	return e.resume(ctx, db)
 }
 
-// resume takes over a generation, unless it cannot be continued from this log.
-func (e *Engine) resume(ctx context.Context, db *readmodels.DB, g readmodels.Generation) (*poster, error) {
+// foreign says that a generation was posted from another log.
+func (e *Engine) foreign(ctx context.Context, g readmodels.Generation) error {
+	db, err := e.home.OpenReadOnly(ctx, g.Number)
+	if err != nil {
+		return err
+	}
+	return errors.Join(&UnfitError{fmt.Errorf("%s was posted from log %s, and this is log %s: give the right data folder, or %s and it is built anew from this log",
+		db.Path(), g.Log, e.Store.ID(), db.WayOut())}, db.Close())
+}
+
+// resume takes over a generation, unless it is ahead of the log.
+func (e *Engine) resume(ctx context.Context, db *readmodels.DB) (*poster, error) {
 	p, err := func() (*poster, error) {
-		if g.Log != e.Store.ID() {
-			return nil, fmt.Errorf("%s was posted from log %s, and this is log %s: give the right data folder, or %s and it is built anew from this log",
-				db.Path(), g.Log, e.Store.ID(), db.WayOut())
-		}
 		l, err := e.ledger()
 		if err != nil {
 			return nil, err
@@ -136,7 +259,7 @@ func (e *Engine) resume(ctx context.Context, db *readmodels.DB, g readmodels.Gen
 		if p.position > head {
 			return nil, ahead(db, p.position, head)
 		}
-		return p, nil
+		return p, db.Publish(ctx, l.relations())
 	}()
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -145,8 +268,8 @@ func (e *Engine) resume(ctx context.Context, db *readmodels.DB, g readmodels.Gen
 }
 
 func ahead(db *readmodels.DB, position, head eventstore.Position) error {
-	return fmt.Errorf("%s is at position %s and the log ends at %s (%w): bring the whole log back, or %s and it is built anew from this log",
-		db.Path(), position, head, eventstore.ErrAhead, db.WayOut())
+	return &UnfitError{fmt.Errorf("%s is at position %s and the log ends at %s (%w): bring the whole log back, or %s and it is built anew from this log",
+		db.Path(), position, head, eventstore.ErrAhead, db.WayOut())}
 }
 
 // follow posts what comes, until the context ends or a rebuild has a poster that takes over.
@@ -163,7 +286,7 @@ func (e *Engine) follow(ctx context.Context, p *poster) (*poster, error) {
 			return next, err
 		}
 		if errors.Is(err, eventstore.ErrAhead) {
-			return nil, fmt.Errorf("%s is at position %s: %w", p.db.Path(), p.position, err)
+			return nil, &UnfitError{fmt.Errorf("%s is at position %s: %w", p.db.Path(), p.position, err)}
 		}
 		if p.position != from {
 			pause = 50 * time.Millisecond
@@ -227,9 +350,20 @@ func (e *Engine) posted(p *poster, batch []entry) {
 		s.running, s.failure = true, nil
 		s.position, s.applied, s.unknown, s.parked = p.position, p.applied, p.unknown, parked
 		if len(batch) > 0 {
-			s.recorded, s.moved = batch[len(batch)-1].RecordedAt.Time(), time.Now()
+			s.moved = time.Now()
 		}
 	})
+}
+
+// show puts a generation behind live, which closes it when it is no longer needed.
+func (e *Engine) show(db *readmodels.DB, number int, position eventstore.Position) bool {
+	if !e.live.Switch(db, position) {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.shown = shown{db, number}
+	return true
 }
 
 func (e *Engine) note(change func(*situation)) {
@@ -238,8 +372,26 @@ func (e *Engine) note(change func(*situation)) {
 	change(&e.state)
 }
 
-// ErrNotRunning is what Retry and Rebuild come to when Run has returned.
-var ErrNotRunning = errors.New("nothing is posted any more: the engine has stopped")
+// What Retry and Rebuild come to where nothing is posted.
+var (
+	ErrNotRunning = errors.New("nothing is posted any more: the engine has stopped")
+	ErrElsewhere  = errors.New("another process posts the read models")
+)
+
+// mine returns the term in which this engine posts.
+func (e *Engine) mine() (readmodels.Term, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	select {
+	case <-e.ended:
+		return nil, ErrNotRunning
+	default:
+	}
+	if e.state.term == nil {
+		return nil, ErrElsewhere
+	}
+	return e.state.term, nil
+}
 
 // Retry posts what waits behind the parked things of a projection. Each thing's events are read again from the log, from
 // the one at which it failed on, and posted in their order in one transaction; things come in the order in which they
@@ -247,10 +399,16 @@ var ErrNotRunning = errors.New("nothing is posted any more: the engine has stopp
 // row that several things change gets these changes late, after others that were posted since, which matters only where
 // their order does: then rebuild.
 func (e *Engine) Retry(ctx context.Context, projection string) error {
+	term, err := e.mine()
+	if err != nil {
+		return err
+	}
 	r := retry{projection, make(chan error, 1)}
 	select {
 	case e.retries <- r:
 		return <-r.done
+	case <-term.Context().Done():
+		return ErrElsewhere
 	case <-e.ended:
 		return ErrNotRunning
 	case <-ctx.Done():
@@ -276,14 +434,15 @@ type Status struct {
 	Name     string
 	Version  int
 	State    State
+	Posting  bool // this process posts, and not another
 	Position eventstore.Position
 	Applied  int64               // events up to there
 	Head     eventstore.Position // of the log
 	Lag      int64               // events that are not posted yet; where positions have gaps, at most
-	Behind   time.Duration       // the age of the last event that was posted since the start, if there is a lag
+	Behind   time.Duration       // how long ago the first of these was recorded
 	Parked   int                 // things that it no longer follows
-	Unknown  int64               // events passed over since the start because this program does not know their types
-	Moved    time.Time           // when it last posted anything since the start; the zero time if it has not
+	Unknown  int64               // events that this process has passed over because it does not know their types
+	Moved    time.Time           // when this process last posted anything; the zero time if it has not
 	Err      error               // why it is stopped, fenced or retrying
 }
 
@@ -300,12 +459,17 @@ func (e *Engine) Status(ctx context.Context) ([]Status, error) {
 	e.mu.Lock()
 	s := e.state
 	e.mu.Unlock()
-	one := Status{Position: s.position, Applied: s.applied, Head: head, Unknown: s.unknown, Moved: s.moved, Err: s.failure}
+	if s.running && s.term == nil {
+		if err := e.observe(ctx, &s); err != nil {
+			return nil, err
+		}
+	}
+	one := Status{Position: s.position, Applied: s.applied, Head: head, Posting: s.term != nil, Unknown: s.unknown, Moved: s.moved, Err: s.failure}
 	one.State = s.word(head)
 	if head > s.position {
 		one.Lag = int64(head - s.position)
-		if !s.recorded.IsZero() {
-			one.Behind = time.Since(s.recorded)
+		if one.Behind, err = e.behind(ctx, s.position); err != nil {
+			return nil, err
 		}
 	}
 	all := make([]Status, len(l.folds))
@@ -316,15 +480,26 @@ func (e *Engine) Status(ctx context.Context) ([]Status, error) {
 	return all, nil
 }
 
+// behind is how long ago the event after a position was recorded.
+func (e *Engine) behind(ctx context.Context, position eventstore.Position) (time.Duration, error) {
+	for batch, err := range e.Store.Follow(ctx, position) {
+		if err != nil || len(batch) == 0 {
+			return 0, err
+		}
+		return time.Since(batch[0].RecordedAt), nil
+	}
+	return 0, nil
+}
+
 func (s situation) word(head eventstore.Position) State {
 	fenced := (*FencedError)(nil)
 	switch {
 	case errors.As(s.failure, &fenced):
 		return Fenced
-	case s.building:
-		return Building
 	case s.failure != nil && s.running:
 		return Retrying
+	case s.building:
+		return Building
 	case !s.running:
 		return Stopped
 	case s.position < head:

@@ -54,11 +54,18 @@ var ErrRebuilding = errors.New("the read models are being rebuilt already")
 // questions are answered all the time, and never from an earlier position. Run must be running. The old generation's
 // file is kept until the next time. If the context ends, or an event cannot be posted, nothing is left of the attempt.
 func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
+	term, err := e.mine()
+	if err != nil {
+		return err
+	}
 	if !e.building.TryLock() {
 		return ErrRebuilding
 	}
 	defer e.building.Unlock()
-	b, err := e.begin(ctx, opts.Progress)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer context.AfterFunc(term.Context(), func() { stop(context.Cause(term.Context())) })()
+	b, err := e.begin(ctx, term, opts.Progress)
 	if err != nil {
 		return err
 	}
@@ -73,14 +80,14 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 		return errors.Join(fmt.Errorf("rebuilding the read models: %w", err), b.abandon(ctx))
 	}
 	b.feed.stop()
-	return nil
+	return readmodels.Clean(ctx, e.home, e.schema) // the one before stays until the next time
 }
 
 // first builds a generation when there is none to compare with or to take over from.
-func (e *Engine) first(ctx context.Context, progress func(Progress)) (*poster, error) {
+func (e *Engine) first(ctx context.Context, term readmodels.Term, progress func(Progress)) (*poster, error) {
 	e.note(func(s *situation) { s.building = true })
 	defer e.note(func(s *situation) { s.building = false })
-	b, err := e.begin(ctx, progress)
+	b, err := e.begin(ctx, term, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -99,12 +106,13 @@ func (e *Engine) first(ctx context.Context, progress func(Progress)) (*poster, e
 type rebuild struct {
 	*poster
 	engine   *Engine
+	term     readmodels.Term
 	feed     *feed
 	progress func(Progress)
 	began    time.Time
 }
 
-func (e *Engine) begin(ctx context.Context, progress func(Progress)) (*rebuild, error) {
+func (e *Engine) begin(ctx context.Context, term readmodels.Term, progress func(Progress)) (*rebuild, error) {
 	db, number, err := e.home.Create(ctx)
 	if err != nil {
 		return nil, err
@@ -112,7 +120,7 @@ func (e *Engine) begin(ctx context.Context, progress func(Progress)) (*rebuild, 
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	b := &rebuild{engine: e, progress: progress, began: time.Now()}
+	b := &rebuild{engine: e, term: term, progress: progress, began: time.Now()}
 	g := readmodels.Generation{Number: number, Schema: e.schema, Log: e.Store.ID(), State: readmodels.Building}
 	if b.poster, err = e.lay(ctx, db, g); err != nil {
 		return nil, errors.Join(err, db.Close(), e.home.Remove(context.WithoutCancel(ctx), number))
@@ -237,16 +245,13 @@ func (b *rebuild) switchAt(ctx context.Context, stopped eventstore.Position) err
 	if err := b.finish(ctx); err != nil {
 		return err
 	}
-	if !b.engine.live.Switch(b.db, b.position) {
+	if !b.engine.show(b.db, b.number, b.position) {
 		return fmt.Errorf("the new generation came to position %s, the live one is at %s", b.position, b.engine.live.Position())
 	}
 	return nil
 }
 
-// finish makes the generation the newest that is ready. The one before stays until the next time; older ones go.
+// finish makes the generation the newest that is ready.
 func (b *rebuild) finish(ctx context.Context) error {
-	if err := b.db.MarkReady(ctx, b.ledger.relations()); err != nil {
-		return err
-	}
-	return readmodels.RemoveBefore(ctx, b.engine.home, b.number-1)
+	return b.db.MarkReady(ctx, b.term, b.ledger.relations())
 }

@@ -33,11 +33,13 @@ type DB struct {
 
 // A dialect is what differs between databases: the words, and how rows are read and written many at a time.
 type dialect interface {
+	// beforeTables is run before the tables are made.
+	beforeTables() string
 	// createTable is the statement that makes a table.
 	createTable(*Relation) string
 	// beforeIndexes and afterIndexes are run around the building of all indexes.
 	beforeIndexes() string
-	afterIndexes() string
+	afterIndexes(tables []*Relation) string
 	// snapshot is how a transaction sees everything as of its beginning.
 	snapshot() *sql.TxOptions
 	// write runs f in a transaction on a connection, and commits unless f returns an error.
@@ -76,6 +78,7 @@ type Generation struct {
 	Schema string    `db:"schema"` // of its tables and the projections that filled them; see Schema
 	Log    uuid.UUID `db:"log_id"` // the log that it was posted from
 	State  string    `db:"state"`
+	Held   bool      `db:"held"` // somebody has the term of the schema; only Generations says so
 }
 
 // A Checkpoint says how far one projection has come.
@@ -181,7 +184,7 @@ func createTable(r *Relation, words []string) string {
 // Lay makes the tables of an empty database, without their indexes, and a checkpoint for each projection.
 func (db *DB) Lay(ctx context.Context, g Generation, tables []*Relation, projections []Checkpoint) error {
 	script := strings.Builder{}
-	script.WriteString(system)
+	script.WriteString(db.dialect.beforeTables() + system)
 	for _, t := range tables {
 		script.WriteString(db.dialect.createTable(t) + ";\n")
 	}
@@ -212,7 +215,7 @@ func (db *DB) BuildIndexes(ctx context.Context, tables []*Relation) error {
 			fmt.Fprintf(&script, "CREATE INDEX IF NOT EXISTS %s ON %s (%s);\n", quoted(fmt.Sprintf("%s_%d", t.Name, i+1)), quoted(t.Name), columns)
 		}
 	}
-	script.WriteString(db.dialect.afterIndexes())
+	script.WriteString(db.dialect.afterIndexes(tables))
 	conn, err := db.take(ctx)
 	if err != nil {
 		return err
@@ -270,19 +273,33 @@ func (db *DB) put(conn *sql.Conn, failed error) {
 	db.conn <- conn
 }
 
-// MarkReady says in the database that it may be read, and shows its tables to dashboards where there is a place for that.
-func (db *DB) MarkReady(ctx context.Context, tables []*Relation) error {
+// MarkReady says in the database that it may be read, and publishes it, if the term is not over.
+func (db *DB) MarkReady(ctx context.Context, term Term, tables []*Relation) error {
 	return db.Write(ctx, func(tx Tx) error {
+		if err := term.Prove(tx); err != nil {
+			return err
+		}
 		if _, err := tx.Exec("UPDATE generation SET state = ?", Ready); err != nil {
 			return err
 		}
-		if views := db.dialect.publish(tables); views != "" {
-			if _, err := tx.Exec(views); err != nil {
-				return fmt.Errorf("showing the tables to dashboards: %w", err)
-			}
-		}
-		return nil
+		return db.publish(tx, tables)
 	})
+}
+
+// Publish shows the tables to dashboards, where there is a place for that, unless they see them already.
+func (db *DB) Publish(ctx context.Context, tables []*Relation) error {
+	return db.Write(ctx, func(tx Tx) error { return db.publish(tx, tables) })
+}
+
+func (db *DB) publish(tx Tx, tables []*Relation) error {
+	views := db.dialect.publish(tables)
+	if views == "" {
+		return nil
+	}
+	if _, err := tx.Exec(views); err != nil {
+		return fmt.Errorf("showing the tables to dashboards: %w", err)
+	}
+	return nil
 }
 
 // A Queryer is a DB's Readers, or a snapshot of them.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -56,7 +57,7 @@ func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
 // everywhere runs a test on each kind of database.
 func everywhere(t *testing.T, test func(t *testing.T, home Home)) {
 	t.Run("SQLite", func(t *testing.T) { test(t, Folder(t.TempDir())) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, Schemas{testdb.URL(t), "readmodels"}) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, Schemas{URL: testdb.URL(t), Name: "readmodels"}) })
 }
 
 func laid(t *testing.T, home Home, relations ...*Relation) *DB {
@@ -230,10 +231,10 @@ func writeAllOrNothing(t *testing.T, home Home) {
 	if _, err := db.Readers.Exec("DELETE FROM checkpoints"); err == nil {
 		t.Error("a reader wrote")
 	}
-	if err := db.MarkReady(t.Context(), nil); err != nil {
+	if err := db.MarkReady(t.Context(), Alone{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	read, err := home.OpenLive(t.Context())
+	read, err := OpenLive(t.Context(), home, "s")
 	if err != nil || read == nil {
 		t.Fatal(read, err)
 	}
@@ -296,52 +297,86 @@ func liveKeeps(t *testing.T, home Home) {
 func TestTheNewestThatIsReadyIsLive(t *testing.T) { everywhere(t, newestIsLive) }
 
 func newestIsLive(t *testing.T, home Home) {
-	make := func(want int, state string) {
+	make := func(schema, state string) {
 		t.Helper()
 		db, n, err := home.Create(t.Context())
-		if err != nil || n != want {
-			t.Fatal(n, err)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if err := errors.Join(db.Lay(t.Context(), Generation{Number: n, State: state}, nil, nil), db.Close()); err != nil {
+		if err := errors.Join(db.Lay(t.Context(), Generation{Number: n, Schema: schema, State: state}, nil, nil), db.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	live := func(want int) {
+	is := func(want string) {
 		t.Helper()
-		if db, err := home.OpenLive(t.Context()); err != nil || (db != nil) != (want != 0) {
-			t.Fatal(db, err)
-		} else if db != nil {
-			db.Close()
+		all, err := home.Generations(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		db, g, err := home.Live(t.Context())
-		if err != nil || g.Number != want {
-			t.Fatal(g, err)
+		var got []string
+		for _, g := range all {
+			word := fmt.Sprint(g.Number, g.Schema)
+			if g.State != Ready {
+				word += "!"
+			}
+			got = append(got, word)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("there are %v, want %s", got, want)
+		}
+	}
+	live := func(schema string, want int) {
+		t.Helper()
+		all, err := home.Generations(t.Context())
+		if g, _ := Newest(all, schema); err != nil || g.Number != want {
+			t.Errorf("live is %d, want %d: %v", g.Number, want, err)
+		}
+		db, err := OpenLive(t.Context(), home, schema)
+		if err != nil || (db != nil) != (want != 0) {
+			t.Fatal(db, err)
 		}
 		if db != nil {
 			db.Close()
 		}
 	}
-	live(0)
-	make(1, Ready)
-	make(2, Ready)
-	make(3, Building)
-	live(2)
-	make(3, Ready) // the unfinished one is gone
-	make(4, Building)
-	if db, n, err := home.Create(t.Context()); n != 5 || err != nil { // nothing is laid in it
-		t.Fatal(n, err)
-	} else {
-		db.Close()
+	clean := func(schema string) {
+		t.Helper()
+		if err := Clean(t.Context(), home, schema); err != nil {
+			t.Fatal(err)
+		}
 	}
-	live(3)
-	if err := RemoveBefore(t.Context(), home, 3); err != nil {
+	is("")
+	live("a", 0)
+	make("a", Ready)
+	make("a", Ready)
+	make("b", Ready)
+	make("a", Building)
+	live("a", 2)
+	live("b", 3)
+	live("c", 0)
+	clean("a")
+	is("2a 3b")
+	make("b", Ready)
+	make("b", Ready)
+	db, _, err := home.Create(t.Context()) // nothing is laid in it
+	if err != nil {
 		t.Fatal(err)
 	}
-	live(3)
-	if err := home.Remove(t.Context(), 3); err != nil {
-		t.Fatal(err)
+	db.Close()
+	live("a", 2)
+	clean("a") // whose live one is the third by now
+	all, err := home.Generations(t.Context())
+	if err != nil || len(all) != 3 || all[0].Number != 2 {
+		t.Errorf("there are %v, %v", all, err)
 	}
-	live(0)
+	clean("b")
+	live("a", 0)
+	for _, g := range all {
+		if err := home.Remove(t.Context(), g.Number); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is("")
 }
 
 // TestOtherFiles has something else in the folder that looks like a generation.
@@ -352,7 +387,7 @@ func TestOtherFiles(t *testing.T) {
 	if err := os.WriteFile(other, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := RemoveBefore(t.Context(), folder, 9); err != nil {
+	if err := Clean(t.Context(), folder, "s"); err != nil {
 		t.Fatal(err)
 	}
 	left, err := filepath.Glob(filepath.Join(string(folder), "*"))
@@ -364,7 +399,7 @@ func TestOtherFiles(t *testing.T) {
 // TestReporting reads as a dashboard does, while generations come and go.
 func TestReporting(t *testing.T) {
 	database := testdb.URL(t)
-	home := Schemas{database, "readmodels"}
+	home := Schemas{URL: database, Name: "readmodels"}
 	dashboard := sqlx.MustConnect("postgres", database)
 	defer dashboard.Close()
 	dashboard.SetMaxOpenConns(1)
@@ -380,7 +415,7 @@ func TestReporting(t *testing.T) {
 		db := laid(t, home, r)
 		err := errors.Join(
 			db.Write(t.Context(), func(tx Tx) error { return tx.Put(r, rows) }),
-			db.MarkReady(t.Context(), []*Relation{r}),
+			db.MarkReady(t.Context(), Alone{}, []*Relation{r}),
 		)
 		if err != nil {
 			t.Fatal(err)
@@ -421,8 +456,27 @@ func TestReporting(t *testing.T) {
 	reads("SELECT at::text FROM reporting.visits", "1970-01-01 00:00:02+00")
 	publish(relate(longVisit{}), row("here", id, nil)) // with other columns
 	reads("SELECT place FROM reporting.visits WHERE at IS NULL", "here")
-	if err := RemoveBefore(t.Context(), home, 3); err != nil {
+	if err := Clean(t.Context(), home, "s"); err != nil {
 		t.Fatal(err)
 	}
 	reads("SELECT count(*) FROM reporting.visits", int64(1))
+
+	// Who posts to an older generation again shows that one. Where it is shown already, nobody who reads is waited for.
+	db, err := home.Open(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	republish := func() {
+		t.Helper()
+		if err := db.Publish(t.Context(), []*Relation{relate(visit{})}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	republish()
+	reads("SELECT at::text FROM reporting.visits", "1970-01-01 00:00:02+00")
+	reading := dashboard.MustBegin()
+	defer reading.Rollback()
+	reading.MustExec("SELECT FROM reporting.visits")
+	republish()
 }

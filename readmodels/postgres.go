@@ -8,177 +8,213 @@ import (
 	"fmt"
 	"iter"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
 
-// Schemas are where the generations of one desk are kept in a PostgreSQL database, each in a schema "NAME_NUMBER". The newest
-// that is ready is the live one.
+// Schemas are where the generations of one desk are kept in a PostgreSQL database, each in a schema "NAME_NUMBER". The schema
+// "NAME" says who may post. It must not be behind a pooler that shares connections between transactions.
 type Schemas struct {
-	URL  string // of the database, as lib/pq reads it
-	Name string
+	URL   string // of the database, as lib/pq reads it
+	Name  string
+	Lease time.Duration // how long who posts may be silent before somebody else may; 0 stands for 10 seconds
 }
 
-// Live implements Home.
-func (s Schemas) Live(ctx context.Context) (*DB, Generation, error) {
-	numbers, err := s.Numbers(ctx)
-	for _, n := range slices.Backward(numbers) {
-		db, g, err := s.ready(ctx, n, true)
-		if db != nil || err != nil {
-			return db, g, err
-		}
-		if err := s.Remove(ctx, n); err != nil {
-			return nil, g, err
-		}
-	}
-	return nil, Generation{}, err
-}
+var _ Home = Schemas{}
 
-// OpenLive implements Home.
-func (s Schemas) OpenLive(ctx context.Context) (*DB, error) {
-	numbers, err := s.Numbers(ctx)
-	for _, n := range slices.Backward(numbers) {
-		if db, _, err := s.ready(ctx, n, false); db != nil || err != nil {
-			return db, err
-		}
-	}
-	return nil, err
-}
+// control are the tables beside the generations. Numbers are never used again, so that whoever slept while building a
+// generation does not wake up in another's.
+const control = `
+SELECT pg_advisory_xact_lock(hashtext('%[1]s'));
+CREATE SCHEMA IF NOT EXISTS %[1]s;
+CREATE TABLE IF NOT EXISTS %[1]s.terms (
+	schema TEXT        NOT NULL PRIMARY KEY,
+	holder TEXT        NOT NULL,
+	until  TIMESTAMPTZ NOT NULL
+);
+CREATE SEQUENCE IF NOT EXISTS %[1]s.numbers;
+`
 
-// ready opens a generation, or returns nil if it is not ready.
-func (s Schemas) ready(ctx context.Context, number int, writable bool) (*DB, Generation, error) {
-	db, err := s.open(ctx, number, writable)
+// name is the schema's and the channel's, quoted.
+func (s Schemas) name() string { return pq.QuoteIdentifier(s.Name) }
+
+// Generations implements Home.
+func (s Schemas) Generations(ctx context.Context) ([]Generation, error) {
+	db, err := s.control(ctx)
 	if err != nil {
-		return nil, Generation{}, err
+		return nil, err
 	}
-	g, err := db.generation(ctx)
-	if err != nil || g.State != Ready {
-		return nil, g, errors.Join(err, db.Close())
-	}
-	return db, g, nil
+	defer db.Close()
+	return s.generations(ctx, db)
 }
 
-// generation says what a database holds; nothing, if it has no tables.
-func (db *DB) generation(ctx context.Context) (Generation, error) {
-	g, err := ReadGeneration(ctx, db.Readers)
-	if e, ok := errors.AsType[*pq.Error](err); ok && e.Code == "42P01" {
-		return g, nil
+func (s Schemas) generations(ctx context.Context, db *sqlx.DB) ([]Generation, error) {
+	var schemas []string
+	err := db.SelectContext(ctx, &schemas, `SELECT nspname FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
+		WHERE starts_with(nspname, $1) AND relname = 'generation'`, s.Name+"_")
+	if err != nil {
+		return nil, err
 	}
-	return g, err
+	var each []string
+	for _, schema := range schemas {
+		if n, err := strconv.Atoi(strings.TrimPrefix(schema, s.Name+"_")); err == nil && schema == s.schema(n) {
+			each = append(each, fmt.Sprintf("SELECT number, schema, log_id, state FROM %s.generation", pq.QuoteIdentifier(schema)))
+		}
+	}
+	if each == nil {
+		return nil, nil
+	}
+	var all []Generation
+	err = db.SelectContext(ctx, &all, fmt.Sprintf("SELECT g.*, coalesce(until > clock_timestamp(), false) AS held FROM (%s) AS g LEFT JOIN %s.terms USING (schema) ORDER BY number",
+		strings.Join(each, " UNION ALL "), s.name()))
+	return all, err
 }
 
-// Create implements Home.
+// Create implements Home. The schema is made when the tables are laid.
 func (s Schemas) Create(ctx context.Context) (*DB, int, error) {
-	numbers, err := s.Numbers(ctx)
+	number, err := s.number(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	number := next(numbers)
-	if err := s.execute(ctx, "CREATE SCHEMA "+pq.QuoteIdentifier(s.schema(number))); err != nil {
-		return nil, 0, err
-	}
-	db, err := s.open(ctx, number, true)
+	db, err := s.Open(ctx, number)
 	return db, number, err
+}
+
+// number is the next, after all there are, also if they are older than the sequence.
+func (s Schemas) number(ctx context.Context) (number int, err error) {
+	db, err := s.control(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	all, err := s.generations(ctx, db)
+	for last := len(all); err == nil && (number == 0 || last > 0 && number <= all[last-1].Number); {
+		err = db.GetContext(ctx, &number, "SELECT nextval($1)", s.name()+".numbers")
+	}
+	return number, err
 }
 
 // Remove implements Home.
 func (s Schemas) Remove(ctx context.Context, number int) error {
-	return s.execute(ctx, "DROP SCHEMA IF EXISTS "+pq.QuoteIdentifier(s.schema(number))+" CASCADE")
-}
-
-func (s Schemas) schema(number int) string { return s.Name + "_" + strconv.Itoa(number) }
-
-// Numbers implements Home.
-func (s Schemas) Numbers(ctx context.Context) ([]int, error) {
-	db, err := sqlx.ConnectContext(ctx, "postgres", s.URL)
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	var names []string
-	if err := db.SelectContext(ctx, &names, "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)", s.Name+"_"); err != nil {
-		return nil, err
-	}
-	var numbers []int
-	for _, name := range names {
-		if n, err := strconv.Atoi(strings.TrimPrefix(name, s.Name+"_")); err == nil && name == s.schema(n) {
-			numbers = append(numbers, n)
-		}
-	}
-	slices.Sort(numbers)
-	return numbers, nil
-}
-
-func (s Schemas) execute(ctx context.Context, statement string) error {
-	db, err := sqlx.ConnectContext(ctx, "postgres", s.URL)
+	db, err := s.control(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	_, err = db.ExecContext(ctx, statement)
+	_, err = db.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+pq.QuoteIdentifier(s.schema(number))+" CASCADE")
 	return err
 }
 
-// open opens the database of a generation, for its writer too or for its readers only.
-func (s Schemas) open(ctx context.Context, number int, writable bool) (*DB, error) {
+func (s Schemas) schema(number int) string { return s.Name + "_" + strconv.Itoa(number) }
+
+// control connects to what is beside the generations, and makes it if need be.
+func (s Schemas) control(ctx context.Context) (*sqlx.DB, error) {
+	db, err := s.connect(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	var there bool
+	err = db.GetContext(ctx, &there, "SELECT to_regclass($1) IS NOT NULL", s.name()+".numbers")
+	if err == nil && !there {
+		_, err = db.ExecContext(ctx, fmt.Sprintf(control, s.name()))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the read models in PostgreSQL: %w", err), db.Close())
+	}
+	return db, nil
+}
+
+// connect opens up to so many connections with some settings.
+func (s Schemas) connect(ctx context.Context, connections int, settings ...map[string]string) (*sqlx.DB, error) {
 	u, err := url.Parse(s.URL)
 	if err != nil {
 		return nil, fmt.Errorf("the read models' database: %w", err)
 	}
 	options := u.Query()
-	options.Set("search_path", pq.QuoteIdentifier(s.schema(number)))
-	connect := func(n int) (*sqlx.DB, error) {
-		u.RawQuery = options.Encode()
-		db, err := sqlx.ConnectContext(ctx, "postgres", u.String())
-		if err != nil {
-			return nil, fmt.Errorf("open the read models in PostgreSQL: %w", err)
-		}
-		db.SetMaxOpenConns(n)
-		db.SetMaxIdleConns(n)
-		return db, nil
+	if !options.Has("connect_timeout") {
+		options.Set("connect_timeout", "5")
 	}
-	db := &DB{dialect: postgres{}, conn: make(chan *sql.Conn, 1), path: "schema " + s.schema(number)}
-	if !writable {
-		close(db.conn)
-	} else {
-		// What a crash takes back is posted again, so no commit waits for the disk. Rows are found by their keys, which nobody
-		// has counted while a table is filled.
-		for option, value := range writing {
-			options.Set(option, value)
-		}
-		writer, err := connect(1)
-		if err != nil {
-			return nil, err
-		}
-		db.writer = writer.DB
-		db.conn <- nil
-		for option := range writing {
-			options.Del(option)
+	for _, some := range settings {
+		for name, value := range some {
+			options.Set(name, value)
 		}
 	}
-	options.Set("default_transaction_read_only", "on")
-	if db.Readers, err = connect(8); err != nil {
-		return nil, errors.Join(err, db.closeWriter())
+	u.RawQuery = options.Encode()
+	db, err := sqlx.ConnectContext(ctx, "postgres", u.String())
+	if err != nil {
+		return nil, fmt.Errorf("open the read models in PostgreSQL: %w", err)
 	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
 	return db, nil
 }
 
-// writing are the writer's settings.
-var writing = map[string]string{"synchronous_commit": "off", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+// Open implements Home.
+func (s Schemas) Open(ctx context.Context, number int) (*DB, error) {
+	db, err := s.OpenReadOnly(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	writer, err := s.connect(ctx, 1, s.within(number), writing)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	db.writer, db.conn = writer.DB, make(chan *sql.Conn, 1)
+	db.conn <- nil
+	return db, nil
+}
+
+// OpenReadOnly implements Home.
+func (s Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
+	readers, err := s.connect(ctx, 8, s.within(number), map[string]string{"default_transaction_read_only": "on"})
+	if err != nil {
+		return nil, err
+	}
+	none := make(chan *sql.Conn)
+	close(none)
+	return &DB{Readers: readers, dialect: postgres{s.Name, s.schema(number)}, conn: none, path: "schema " + s.schema(number)}, nil
+}
+
+// within are the settings that find the tables of a generation.
+func (s Schemas) within(number int) map[string]string {
+	return map[string]string{"search_path": pq.QuoteIdentifier(s.schema(number))}
+}
+
+// writing are the writer's settings. What a crash takes back is posted again, so no commit waits for the disk. Rows are found by
+// their keys, which nobody has counted while a table is filled; what has no key seems costly then, but is not worth compiling.
+var writing = map[string]string{"synchronous_commit": "off", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 // postgres is the dialect of PostgreSQL: one statement a table, whatever the number of rows.
-type postgres struct{}
+type postgres struct {
+	channel string // that is notified of every commit
+	schema  string
+}
 
 var postgresWords = [...]string{Text: `text COLLATE "C"`, Integer: "bigint", Moment: "bigint", Real: "double precision", Boolean: "boolean"}
 
 func (postgres) createTable(r *Relation) string { return createTable(r, postgresWords[:]) }
 
+func (p postgres) beforeTables() string {
+	return "CREATE SCHEMA " + pq.QuoteIdentifier(p.schema) + ";\n"
+}
+
 func (postgres) beforeIndexes() string { return "" }
-func (postgres) afterIndexes() string  { return "ANALYZE;\n" }
+
+// afterIndexes counts the rows of these tables, and not of what else is in the database.
+func (postgres) afterIndexes(tables []*Relation) string {
+	if len(tables) == 0 {
+		return ""
+	}
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = quoted(t.Name)
+	}
+	return "ANALYZE " + strings.Join(names, ", ") + ";\n"
+}
 
 func (postgres) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
@@ -187,9 +223,8 @@ func (postgres) snapshot() *sql.TxOptions {
 // reporting is the schema that dashboards read: a view of each table, under the same name in every generation, with comments.
 // A view is replaced in place, so that what was granted on it stays, unless its columns are others now.
 const reporting = `
-SELECT pg_advisory_xact_lock(hashtext('reporting'));
 CREATE SCHEMA IF NOT EXISTS reporting;
-COMMENT ON SCHEMA reporting IS 'The desk for dashboards: what Daybook posted last, replaced at every rebuild. Names, addresses and words of people are in it.';
+COMMENT ON SCHEMA reporting IS %[1]s;
 DO $do$ BEGIN
 	CREATE ROLE daybook_reader NOLOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL; -- an administrator may make it
@@ -206,9 +241,10 @@ DO $do$ BEGIN
 END $do$;
 `
 
-func (postgres) publish(tables []*Relation) string {
+func (p postgres) publish(tables []*Relation) string {
+	comment := pq.QuoteLiteral("The desk for dashboards: what Daybook posted last, replaced at every rebuild; now it is " + p.schema + ". Names, addresses and words of people are in it.")
 	var script strings.Builder
-	script.WriteString(reporting)
+	fmt.Fprintf(&script, reporting, comment)
 	for _, r := range tables {
 		view := "reporting." + quoted(r.Name)
 		columns := make([]string, len(r.Columns))
@@ -226,8 +262,18 @@ func (postgres) publish(tables []*Relation) string {
 		}
 	}
 	script.WriteString(granted)
-	return script.String()
+	return fmt.Sprintf(unlessPublished, comment, script.String())
 }
+
+// unlessPublished runs a script unless dashboards see this generation already: to replace a view is to wait for who reads it.
+const unlessPublished = `
+DO $publish$ BEGIN
+	PERFORM pg_advisory_xact_lock(hashtext('reporting'));
+	IF obj_description(to_regnamespace('reporting'), 'pg_namespace') IS DISTINCT FROM %s THEN
+		EXECUTE $script$ %s $script$;
+	END IF;
+END $publish$;
+`
 
 func (postgres) wayOut() string { return "drop that schema" }
 
@@ -236,13 +282,16 @@ func (postgres) lasts() bool { return false }
 
 func (postgres) close() {}
 
-func (postgres) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error {
+func (p postgres) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error {
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
 	if err := f(postgresTx{ctx, tx}); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "NOTIFY "+pq.QuoteIdentifier(p.channel)); err != nil {
 		return err
 	}
 	return tx.Commit()

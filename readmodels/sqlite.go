@@ -98,8 +98,10 @@ func (*sqlite) createTable(r *Relation) string {
 }
 
 // The sorter of an index takes as much memory as the cache may.
-func (*sqlite) beforeIndexes() string { return "PRAGMA cache_size = -16384;\n" }
-func (*sqlite) afterIndexes() string  { return "PRAGMA cache_size = -65536;\n" }
+func (*sqlite) beforeTables() string { return "" }
+
+func (*sqlite) beforeIndexes() string           { return "PRAGMA cache_size = -16384;\n" }
+func (*sqlite) afterIndexes([]*Relation) string { return "PRAGMA cache_size = -65536;\n" }
 
 func (*sqlite) publish([]*Relation) string { return "" }
 

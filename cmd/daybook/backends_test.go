@@ -9,6 +9,7 @@ import (
 
 	"daybook/eventstore/esdb/esdbtest"
 	"daybook/internal/testdb"
+	"daybook/projections"
 	"daybook/readmodels"
 )
 
@@ -72,7 +73,7 @@ func dump(t *testing.T, f folder) rows {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := home.OpenLive(t.Context())
+	db, err := projections.Source{Projections: projections.All}.OpenLive(t.Context(), home)
 	if err != nil || db == nil {
 		t.Fatal(db, err)
 	}

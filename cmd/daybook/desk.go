@@ -34,7 +34,8 @@ type desk struct {
 	engine   *projections.Engine // nil if open for reading only
 }
 
-// openDesk opens the desk in a folder for the one process that may change it, and makes it if there is none.
+// openDesk opens the desk in a folder for a process that may change it, and makes it if there is none. Only a shared desk may
+// be open in another process too.
 func openDesk(ctx context.Context, f folder) (*desk, error) {
 	home, err := f.home()
 	if err != nil {
@@ -43,7 +44,7 @@ func openDesk(ctx context.Context, f folder) (*desk, error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, err
 	}
-	lock, err := f.lock()
+	lock, err := f.lock(ctx)
 	var store eventstore.Store
 	if err == nil {
 		if store, err = f.openStore(ctx); err != nil {
@@ -61,6 +62,10 @@ func openDesk(ctx context.Context, f folder) (*desk, error) {
 		return nil, err
 	}
 	d.engine, err = projections.New(d.source, home, d.live)
+	if err == nil && f.shared() {
+		d.lock = io.NopCloser(nil)
+		err = lock.Close()
+	}
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -114,6 +119,13 @@ func (d *desk) begin(ctx context.Context) (ownerKey string, err error) {
 	if err != nil && !errors.As(err, &no) {
 		return "", fmt.Errorf("making the first owner: %w", err)
 	}
+	if d.folder.shared() { // another process may begin too
+		lock, err := d.folder.lock(ctx)
+		if err != nil {
+			return "", err
+		}
+		defer lock.Close()
+	}
 	path := d.folder.path("owner.key")
 	keys, err := d.vault.APIKeys(ctx)
 	if err != nil {
@@ -143,7 +155,7 @@ func (d *desk) whilePosting(ctx context.Context, do func(context.Context) error)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		stop(d.engine.Run(running, nil))
+		stop(d.engine.Run(running, projections.RunOptions{}))
 	}()
 	defer func() { stop(nil); <-ended }()
 	head, err := d.store.Head(running)

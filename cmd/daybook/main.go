@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
@@ -38,6 +39,8 @@ type folder struct {
 	Data       string `help:"The folder of the desk: events.db, readmodels-N.db, vault.db and vault.key. Back up all of it together; without vault.key no personal text can be read again." default:"./data" env:"DAYBOOK_DATA" type:"path"`
 	Events     string `help:"Where the log is, if not in the folder: a database of PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The folder keeps the vault, which belongs to this log alone." env:"DAYBOOK_EVENTS" placeholder:"URL"`
 	ReadModels string `help:"Where the read models are, if not in the folder: a database of PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
+
+	Lease time.Duration `help:"How long a process that posts read models to PostgreSQL may be silent before another takes over." default:"10s" env:"DAYBOOK_LEASE"`
 }
 
 func (f folder) path(name string) string { return filepath.Join(f.Data, name) }
@@ -66,6 +69,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	keepPrivate()
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	if err != nil && err.Error() != "" {

@@ -41,7 +41,7 @@ type lag struct{ operator *operator }
 
 var (
 	lagEvents = prometheus.NewDesc("daybook_projection_lag_events", "Events that a projection lacks.", []string{"projection"}, nil)
-	lagTime   = prometheus.NewDesc("daybook_projection_lag_seconds", "Age of the newest event that a projection has, while it lacks any.", []string{"projection"}, nil)
+	lagTime   = prometheus.NewDesc("daybook_projection_lag_seconds", "How long ago the first of these was recorded.", []string{"projection"}, nil)
 	position  = prometheus.NewDesc("daybook_projection_position", "How far a projection is.", []string{"projection"}, nil)
 	parked    = prometheus.NewDesc("daybook_projection_parked", "Things that a projection no longer follows.", []string{"projection"}, nil)
 )

@@ -15,15 +15,23 @@ import (
 
 // operator keeps the read models while the desk serves.
 type operator struct {
-	desk    *desk
-	log     *slog.Logger
-	posting context.Context
+	desk     *desk
+	log      *slog.Logger
+	posting  context.Context
+	stopping context.Context // ends when the server is asked to stop
 }
 
 // post runs the engine. What stops it is logged and shows in /readyz: the commands go on.
 func (o *operator) post(ctx context.Context) {
-	if err := o.desk.engine.Run(ctx, nil); err != nil && ctx.Err() == nil {
+	if err := o.desk.engine.Run(ctx, projections.RunOptions{Patient: true}); err != nil && ctx.Err() == nil {
 		o.log.Error("the read models are no longer posted", "error", err)
+	}
+}
+
+// follow runs the engine where another process posts.
+func (o *operator) follow(ctx context.Context) {
+	if err := o.desk.engine.Follow(ctx); err != nil && ctx.Err() == nil {
+		o.log.Error("the read models are no longer followed", "error", err)
 	}
 }
 
@@ -57,7 +65,7 @@ func (o *operator) Status(ctx context.Context) ([]api.ProjectionStatus, error) {
 	for i, s := range all {
 		shown[i] = api.ProjectionStatus{
 			Name: s.Name, Version: s.Version, Position: s.Position.String(), Applied: s.Applied, LagEvents: s.Lag,
-			LagSeconds: s.Behind.Seconds(), State: string(s.State), Parked: parked[s.Name],
+			LagSeconds: s.Behind.Seconds(), State: string(s.State), Posting: s.Posting, Parked: parked[s.Name],
 		}
 		if shown[i].Parked == nil {
 			shown[i].Parked = []string{}
@@ -94,7 +102,7 @@ func (o *operator) Rebuild(context.Context) error {
 	go func() {
 		err := o.desk.engine.Rebuild(o.posting, projections.RebuildOptions{})
 		began <- err
-		if err != nil && !errors.Is(err, projections.ErrRebuilding) {
+		if err != nil && !errors.Is(err, projections.ErrRebuilding) && !errors.Is(err, projections.ErrElsewhere) {
 			o.log.Error("rebuilding the read models failed", "error", err)
 		}
 	}()
@@ -103,10 +111,18 @@ func (o *operator) Rebuild(context.Context) error {
 		if errors.Is(err, projections.ErrRebuilding) {
 			return domain.Conflict("rebuilding", "The read models are being rebuilt already.")
 		}
-		return err
+		return elsewhere(err)
 	case <-time.After(100 * time.Millisecond): // it would have said so by now
 		return nil
 	}
+}
+
+// elsewhere says where to ask.
+func elsewhere(err error) error {
+	if errors.Is(err, projections.ErrElsewhere) {
+		return domain.Conflict("posted-elsewhere", "Another process posts the read models. Ask that one: the one whose /v1/projections says \"posting\": true.")
+	}
+	return err
 }
 
 // maxDifferences is how many differences are shown; all are counted.
@@ -132,7 +148,7 @@ func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
 func (o *operator) Retry(ctx context.Context, projection string) error {
 	for _, p := range projections.All {
 		if p.Name == projection {
-			return o.desk.engine.Retry(ctx, projection)
+			return elsewhere(o.desk.engine.Retry(ctx, projection))
 		}
 	}
 	return domain.NotFound("projection-unknown", "There is no such projection.")
@@ -140,6 +156,9 @@ func (o *operator) Retry(ctx context.Context, projection string) error {
 
 // Ready returns why the desk cannot serve, or nil.
 func (o *operator) Ready(ctx context.Context) error {
+	if o.stopping.Err() != nil {
+		return errors.New("the server is stopping")
+	}
 	all, err := o.desk.engine.Status(ctx)
 	if err != nil {
 		return err

@@ -54,6 +54,9 @@ func rebuild(ctx context.Context, d *desk, t terminal) error {
 		},
 	})
 	bar.Finish()
+	if errors.Is(err, projections.ErrElsewhere) {
+		return status{conflict, errors.New("another process posts these read models. Stop it first, or ask it with --url")}
+	}
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"daybook/api"
@@ -15,17 +17,39 @@ import (
 	"daybook/projections"
 )
 
-// serveCommand serves the API and posts the read models, in one process.
+// serveCommand serves a desk: all of it in one process, or a part, beside others.
 type serveCommand struct {
 	folder
+	Only    []string      `help:"What this process does of what a desk needs, beside others that do the rest: api, projections, reactions. All need --events and --read-models." enum:"api,projections,reactions" default:"api,projections,reactions" env:"DAYBOOK_ONLY"`
 	Listen  string        `help:"Where the API listens. Anything but loopback needs TLS in front of it." default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN"`
 	Metrics string        `help:"Where /metrics listens, without a key; left out, it is on the API's address for loopback only." env:"DAYBOOK_METRICS" placeholder:"ADDRESS"`
 	Region  string        `help:"The country (ISO 3166) of phone numbers without a country code; left out, every number needs one. A change does not touch numbers that were kept." env:"DAYBOOK_REGION" placeholder:"IT"`
-	Drain   time.Duration `help:"How long requests that were accepted may take after SIGTERM." default:"20s" env:"DAYBOOK_DRAIN"`
+	Linger  time.Duration `help:"How long to serve on after SIGTERM while /readyz says no, so that a load balancer sends requests elsewhere." default:"0s" env:"DAYBOOK_LINGER"`
+	Drain   time.Duration `help:"How long requests that were accepted may take after that." default:"20s" env:"DAYBOOK_DRAIN"`
+}
+
+// What a desk needs.
+const (
+	theAPI         = "api"
+	theProjections = "projections" // posting the read models
+	theReactions   = "reactions"   // what the desk does by itself; now it forgets idempotency keys when their time is over
+)
+
+func (c *serveCommand) does(part string) bool { return slices.Contains(c.Only, part) }
+
+// check refuses to do only a part where nobody else can do the rest.
+func (c *serveCommand) check() error {
+	if c.shared() || c.does(theAPI) && c.does(theProjections) && c.does(theReactions) {
+		return nil
+	}
+	return status{wrongUsage, errors.New("--only needs --events and --read-models: files in the folder are for one process, which does everything")}
 }
 
 // Run serves until the context ends, then answers what it accepted.
 func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
+	if err := c.check(); err != nil {
+		return err
+	}
 	listener, err := listen(c.Listen, "--listen") // before a desk is made that could not be served
 	if err != nil {
 		return err
@@ -50,28 +74,36 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 
 	log := slog.New(slog.NewJSONHandler(t.talk, nil))
 	posting, stopPosting := context.WithCancel(context.WithoutCancel(ctx))
-	o := &operator{desk: d, log: log, posting: posting}
+	o := &operator{desk: d, log: log, posting: posting, stopping: ctx}
+	keep := o.follow
+	if c.does(theProjections) {
+		keep = o.post
+	}
 	posted := make(chan struct{})
 	go func() {
 		defer close(posted)
-		o.post(posting)
+		keep(posting)
 	}()
 	defer func() { stopPosting(); <-posted }()
-	go o.tidy(ctx)
+	if c.does(theReactions) {
+		go o.tidy(ctx)
+	}
 
 	m := newMetrics(o)
 	handler := api.New(api.Config{
 		Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Log: log,
-		Rows: projections.NewRows(d.source), Import: d.importer(c.Region), Operator: o, Drain: ctx,
+		Rows: projections.NewRows(d.source), Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
 	})
-	server := &http.Server{Handler: m.count(handler, c.Metrics == ""), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: leaving(ctx, m.count(handler, c.Metrics == "")), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	if scraped != nil {
 		m.serve(ctx, scraped)
 	}
 
 	url := "http://" + listener.Addr().String()
 	fmt.Fprintf(t.out, "Daybook serves %s\n  read the API   %s/docs\n", url, url)
-	if ownerKey != "" {
+	if !c.does(theAPI) {
+		fmt.Fprintf(t.out, "  only           %s\n", strings.Join(c.Only, ", "))
+	} else if ownerKey != "" {
 		fmt.Fprintf(t.out, "  the owner's key is in %s\n  try            curl -H \"Authorization: Bearer $(cat %s)\" %s/v1/tickets\n", ownerKey, ownerKey, url)
 	} else {
 		fmt.Fprintf(t.out, "  owner.key is gone; make a key with daybook key create --data %s\n", c.Data)
@@ -84,12 +116,27 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	case <-ctx.Done():
 	}
 	fmt.Fprintln(t.talk, "daybook: stopping: answering what was accepted")
+	select {
+	case err := <-stopped:
+		return err
+	case <-time.After(c.Linger):
+	}
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Drain)
 	defer cancel()
 	if err := server.Shutdown(draining); err != nil {
 		return fmt.Errorf("some requests took longer than %s and were cut off: %w", c.Drain, err)
 	}
 	return nil
+}
+
+// leaving closes connections after their next answer when the context has ended.
+func leaving(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // listen listens on an address that a flag named.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"daybook/eventstore"
 	"daybook/eventstore/esdb"
@@ -18,12 +19,28 @@ import (
 // inFolder says whether the log is a file of the folder.
 func (f folder) inFolder() bool { return f.Events == "" }
 
-// lock keeps other processes from a folder whose log is elsewhere; a log in the folder has a lock of its own.
-func (f folder) lock() (io.Closer, error) {
+// shared says whether several processes may have the desk open: where neither the log nor the read models are files.
+func (f folder) shared() bool { return !f.inFolder() && f.ReadModels != "" }
+
+// lock keeps other processes from a folder whose log is elsewhere; a log in the folder has a lock of its own. It waits for a
+// moment: those who share a desk lock it only while they open it.
+func (f folder) lock(ctx context.Context) (io.Closer, error) {
 	if f.inFolder() {
 		return io.NopCloser(nil), nil
 	}
-	return sqlite.Lock(f.path("desk.lock"))
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		lock, err := sqlite.Lock(f.path("desk.lock"))
+		if !errors.Is(err, sqlite.ErrInUse) {
+			return lock, err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // openStore opens the log for writing.
@@ -58,7 +75,7 @@ func (f folder) home() (readmodels.Home, error) {
 	case f.ReadModels == "":
 		return readmodels.Folder(f.Data), nil
 	case scheme == "postgres" || scheme == "postgresql":
-		return readmodels.Schemas{URL: f.ReadModels, Name: "readmodels"}, nil
+		return readmodels.Schemas{URL: f.ReadModels, Name: "readmodels", Lease: f.Lease}, nil
 	}
 	return nil, status{wrongUsage, errors.New("--read-models must be postgres://…; left out, the read models are in the folder")}
 }

@@ -52,7 +52,7 @@ func (c *verifyCommand) verify(ctx context.Context) (v api.Verification, err err
 	if err != nil {
 		return v, err
 	}
-	db, err := home.OpenLive(ctx)
+	db, err := d.source.OpenLive(ctx, home)
 	if err != nil {
 		return v, err
 	}

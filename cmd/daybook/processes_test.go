@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"daybook/api"
+	"daybook/eventstore/esdb/esdbtest"
+	"daybook/internal/testdb"
+)
+
+// shared is where processes find a desk that they share.
+func shared(events, readModels string) []string {
+	return []string{"--events", events, "--read-models", readModels}
+}
+
+// posts says whether a process posts the read models.
+func (c client) posts(t *testing.T) bool {
+	t.Helper()
+	var list struct{ Data []api.ProjectionStatus }
+	c.get(t, "/v1/projections").into(t, &list)
+	return list.Data[0].Posting
+}
+
+// readsAtOnce writes through one process and reads what it wrote through another.
+func readsAtOnce(t *testing.T, writer, reader client, n int) {
+	t.Helper()
+	for i := range n {
+		name := fmt.Sprint("Contact ", i)
+		made := writer.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": name})
+		found := reader.get(t, "/v1/contacts/"+made.id(t), header("Daybook-After", made.position()))
+		if found.header.Get("Daybook-Stale-By") != "" || found.object(t)["name"] != name {
+			t.Errorf("after %s: %s", made.position(), found)
+		}
+	}
+}
+
+// TestSeveralProcesses has two processes answer, one post, and one do what the desk does by itself.
+func TestSeveralProcesses(t *testing.T) {
+	t.Parallel()
+	for name, where := range map[string]func(*testing.T) []string{
+		"PostgreSQL": func(t *testing.T) []string { u := testdb.URL(t); return shared(u, u) },
+		"EventStoreDB and PostgreSQL": func(t *testing.T) []string {
+			server := esdbtest.NewServer(esdbtest.Options{})
+			t.Cleanup(server.Close)
+			return shared(server.ConnectionString(), testdb.URL(t))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder, where := t.TempDir(), where(t)
+			serve := func(only string) client {
+				c, _ := reexec.startServer(t, folder, append(where, "--only", only)...)
+				return c
+			}
+			one, two := serve("api"), serve("api")
+			early := one.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Before anybody posts"})
+			one.refused(t, 503, "not-ready", "GET", "/readyz", nil)
+			one.refused(t, 503, "building", "GET", "/v1/contacts", nil)
+
+			posting := serve("projections,reactions")
+			two.get(t, "/v1/contacts/"+early.id(t), header("Daybook-After", early.position()))
+			for _, c := range []client{one, two, posting} {
+				c.caughtUp(t)
+				c.get(t, "/readyz")
+				if c.posts(t) != (c == posting) {
+					t.Errorf("%s says that it posts: %v", c.url, c != posting)
+				}
+			}
+			readsAtOnce(t, one, two, 30)
+			posting.refused(t, 404, "no-such-path", "GET", "/v1/contacts", nil)
+			one.refused(t, 409, "posted-elsewhere", "POST", "/v1/projections/rebuild", nil)
+			one.refused(t, 409, "posted-elsewhere", "POST", "/v1/projections/contacts/retry", nil)
+			if _, talk, exit := inProcess.run(t, append([]string{"rebuild", "--data", folder}, where...)...); exit != conflict || !strings.Contains(talk, "--url") {
+				t.Errorf("a rebuild beside the one who posts: exit %d, %s", exit, talk)
+			}
+			posting.must(t, 202, "POST", "/v1/projections/rebuild", nil)
+			readsAtOnce(t, two, one, 30)
+
+			// One request comes to both, at once.
+			answers := make([]answer, 16)
+			var asking sync.WaitGroup
+			for i := range answers {
+				asking.Go(func() {
+					answers[i] = []client{one, two}[i%2].do(t, "POST", "/v1/inquiries", inquiry("nora", "Help"), header("Idempotency-Key", "once"))
+				})
+			}
+			asking.Wait()
+			for _, a := range answers {
+				if a.status != 201 || string(a.body) != string(answers[0].body) {
+					t.Errorf("%s, and %s", a, answers[0])
+				}
+			}
+			one.caughtUp(t)
+			if tickets := one.all(t, "/v1/tickets"); len(tickets) != 1 {
+				t.Errorf("one request made %d tickets", len(tickets))
+			}
+			inProcess.must(t, someRejected, append([]string{"import", "--data", folder, copied(t, "testdata/desk.journal.ndjson")}, where...)...) // beside the others
+			inProcess.must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
+		})
+	}
+}
+
+// TestASleepingPoster suspends the process that posts for longer than its lease, and wakes it. Another has posted meanwhile,
+// and goes on. Then the one who posts is killed.
+func TestASleepingPoster(t *testing.T) {
+	t.Parallel()
+	folder, u := t.TempDir(), testdb.URL(t)
+	where := append(shared(u, u), "--lease", "500ms")
+	desk, _ := reexec.startServer(t, folder, append(where, "--only", "api")...)
+	type poster struct {
+		client
+		*process
+	}
+	var posters []poster
+	for range 2 {
+		c, p := reexec.startServer(t, folder, append(where, "--only", "projections")...)
+		posters = append(posters, poster{c, p})
+	}
+	awake := func(p poster) bool { return p.posts(t) }
+	for range 4 {
+		readsAtOnce(t, desk, desk, 10)
+		var now int
+		eventually(t, "one posts", func() bool { now = slices.IndexFunc(posters, awake); return now >= 0 })
+		asleep, other := posters[now], posters[1-now]
+		asleep.Process.Signal(syscall.SIGSTOP)
+		eventually(t, "the other posts", func() bool { return other.posts(t) })
+		readsAtOnce(t, desk, desk, 10)
+		asleep.Process.Signal(syscall.SIGCONT)
+		eventually(t, "whoever slept knows", func() bool { return !asleep.posts(t) })
+		readsAtOnce(t, desk, desk, 10)
+		asleep.caughtUp(t)
+		inProcess.must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
+	}
+	now := slices.IndexFunc(posters, awake)
+	posters[now].kill()
+	eventually(t, "the other posts", func() bool { return posters[1-now].posts(t) })
+	readsAtOnce(t, desk, desk, 10)
+	inProcess.must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
+}
+
+// A balancer sends each request to one of the servers that are ready, in turn, as those do that stand before real ones. It
+// never sends one twice.
+type balancer struct {
+	mu    sync.Mutex
+	ready []*url.URL
+	next  int
+}
+
+// watch asks a server again and again whether it is ready, until it is gone.
+func (b *balancer) watch(t *testing.T, c client, gone <-chan struct{}) {
+	target, err := url.Parse(c.url)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	every := time.NewTicker(20 * time.Millisecond)
+	defer every.Stop()
+	for {
+		a, err := c.try(context.Background(), "GET", "/readyz", nil)
+		b.mu.Lock()
+		b.ready = slices.DeleteFunc(b.ready, func(u *url.URL) bool { return u == target })
+		if err == nil && a.status == http.StatusOK {
+			b.ready = append(b.ready, target)
+		}
+		b.mu.Unlock()
+		select {
+		case <-every.C:
+		case <-gone:
+			return
+		}
+	}
+}
+
+// pick returns a server, or nil.
+func (b *balancer) pick() *url.URL {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.ready) == 0 {
+		return nil
+	}
+	b.next++
+	return b.ready[b.next%len(b.ready)]
+}
+
+// TestRollingRestart restarts the servers of a desk one after another, while people write and read what they wrote. Not one
+// request fails.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	folder, u := t.TempDir(), testdb.URL(t)
+	var b balancer
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		if target := b.pick(); target != nil {
+			r.SetURL(target)
+		}
+	}, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	front := httptest.NewServer(proxy)
+	defer front.Close()
+	start := func() *process {
+		c, p := reexec.startServer(t, folder, append(shared(u, u), "--linger", "1s", "--lease", "1h")...) // each gives its lease back
+		eventually(t, "it is ready", func() bool { return c.do(t, "GET", "/readyz", nil).status == http.StatusOK })
+		go b.watch(t, c, p.ended)
+		return p
+	}
+	servers := []*process{start(), start()}
+	eventually(t, "there is a server", func() bool { return b.pick() != nil })
+
+	c := client{front.URL, ownerKey(t, folder), front.Client()}
+	c.http.Transport.(*http.Transport).MaxIdleConnsPerHost = 64
+	var asked atomic.Int64
+	done := make(chan struct{})
+	var people sync.WaitGroup
+	for range 8 {
+		people.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					readsAtOnce(t, c, c, 1)
+					asked.Add(2)
+				}
+			}
+		})
+	}
+	for range 2 {
+		for i := range servers {
+			before := asked.Load()
+			old := servers[i]
+			servers[i] = start()
+			old.terminate(t)
+			eventually(t, "people go on", func() bool { return asked.Load() > before+100 })
+		}
+	}
+	close(done)
+	people.Wait()
+	t.Logf("soak: %d requests while 4 servers were replaced, none failed", asked.Load())
+	inProcess.must(t, 0, append([]string{"verify", "--data", folder}, shared(u, u)...)...)
+}
+
+// TestOnly refuses to do a part of what a desk needs where there can be no other process for the rest.
+func TestOnly(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"--only", "api"},
+		{"--only", "projections", "--read-models", "postgres://127.0.0.1:1/desk"},
+		{"--only", "api,projections", "--events", "postgres://127.0.0.1:1/desk"},
+	} {
+		_, talk, exit := inProcess.run(t, append([]string{"serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0"}, args...)...)
+		if exit != wrongUsage || !strings.Contains(talk, "--only needs --events and --read-models") {
+			t.Errorf("%v: exit %d, %s", args, exit, talk)
+		}
+	}
+	if _, talk, exit := inProcess.run(t, "serve", "--only", "mail"); exit != wrongUsage || !strings.Contains(talk, `"reactions"`) {
+		t.Errorf("exit %d, %s", exit, talk)
+	}
+}

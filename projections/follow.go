@@ -1,0 +1,116 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"daybook/eventstore"
+	"daybook/readmodels"
+)
+
+// lookAgain is how often a follower looks without being told, lest it was not.
+const lookAgain = time.Second
+
+// watch follows what another process posts, until the context ends.
+func (e *Engine) watch(ctx context.Context) error {
+	changes := e.home.Changes(ctx)
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for told := false; ; {
+		err := e.look(ctx, told)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		e.note(func(s *situation) { s.running, s.failure = true, err })
+		select {
+		case <-changes:
+			told = true
+		case <-tick.C:
+			told = false
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// look sees how far the generation that is shown has come, and whether there is a newer one to be shown. Whoever was told of
+// something need not look further when he has seen the first.
+func (e *Engine) look(ctx context.Context, told bool) error {
+	e.mu.Lock()
+	now := e.shown
+	e.mu.Unlock()
+	if now.db != nil {
+		before := e.live.Position()
+		p, err := positionOf(ctx, now.db)
+		if err == nil {
+			e.live.Advance(now.db, p)
+		}
+		if told && p > before {
+			return nil
+		}
+	}
+	all, err := e.home.Generations(ctx)
+	if err != nil {
+		return err
+	}
+	newest, found := readmodels.Newest(all, e.schema)
+	if !found || newest.Number == now.number {
+		return nil
+	}
+	if newest.Log != e.Store.ID() {
+		return e.foreign(ctx, newest)
+	}
+	db, err := e.home.OpenReadOnly(ctx, newest.Number)
+	if err != nil {
+		return err
+	}
+	p, err := positionOf(ctx, db)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	if !e.show(db, newest.Number, p) { // it is not as far as the one before, yet
+		return db.Close()
+	}
+	return nil
+}
+
+// positionOf is how far a generation has come.
+func positionOf(ctx context.Context, db *readmodels.DB) (eventstore.Position, error) {
+	all, err := readmodels.ReadCheckpoints(ctx, db.Readers)
+	if err != nil {
+		return 0, err
+	}
+	if len(all) == 0 {
+		return 0, fmt.Errorf("%s has no checkpoints: %s", db.Path(), db.WayOut())
+	}
+	return all[0].Position, nil
+}
+
+// observe fills in what is posted elsewhere.
+func (e *Engine) observe(ctx context.Context, s *situation) error {
+	err := e.live.Read(func(db *readmodels.DB) error {
+		checkpoints, err := readmodels.ReadCheckpoints(ctx, db.Readers)
+		if err != nil {
+			return err
+		}
+		for _, c := range checkpoints {
+			s.position, s.applied = c.Position, c.Applied
+		}
+		parked, err := readmodels.ReadParked(ctx, db.Readers)
+		if err != nil {
+			return err
+		}
+		s.parked = map[string]int{}
+		for _, p := range parked {
+			s.parked[p.Projection]++
+		}
+		return nil
+	})
+	if errors.Is(err, readmodels.ErrNotReady) {
+		s.building = true
+		return nil
+	}
+	return err
+}

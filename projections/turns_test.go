@@ -1,0 +1,195 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"daybook/internal/testdb"
+	"daybook/readmodels"
+)
+
+func (r *running) isPosting(t *testing.T) bool {
+	t.Helper()
+	all, err := r.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[0].Posting
+}
+
+// TestInTurns has three engines on one home. One posts, the others see all that it posts, and take its place: when it ends,
+// and when it loses its term without knowing.
+func TestInTurns(t *testing.T) {
+	b := newBench(t)
+	home := readmodels.Schemas{URL: testdb.URL(t), Name: "readmodels", Lease: time.Hour}
+	a := b.start(t, home)
+	a.wait(t, b.appendSome(t, 10))
+	c, d := b.start(t, home), b.start(t, home)
+	all := []*running{a, c, d}
+	everybodySees := func() {
+		t.Helper()
+		p := b.appendSome(t, 10)
+		want := reference(b.entries(t))
+		for _, r := range all {
+			r.wait(t, p)
+			if d := diff(want, r.posted(t)); d != "" {
+				t.Error(d)
+			}
+			status, err := r.Status(t.Context())
+			if err != nil || status[0].State != UpToDate || status[0].Position != p || status[0].Applied != int64(p) || status[0].Parked != 0 {
+				t.Errorf("%+v, %v", status[0], err)
+			}
+		}
+	}
+	everybodySees()
+	for _, r := range []*running{c, d} {
+		if err := r.Rebuild(t.Context(), RebuildOptions{}); !errors.Is(err, ErrElsewhere) {
+			t.Errorf("a rebuild by who does not post: %v", err)
+		}
+		if err := r.Retry(t.Context(), "things"); !errors.Is(err, ErrElsewhere) {
+			t.Errorf("a retry by who does not post: %v", err)
+		}
+	}
+	if err := a.Rebuild(t.Context(), RebuildOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	everybodySees()
+
+	// Another has the term, and posts, and neither does for long: who had it finds out when he writes.
+	db := sqlx.MustConnect("postgres", home.URL)
+	defer db.Close()
+	db.MustExec("UPDATE readmodels_2.checkpoints SET epoch = epoch + 1; UPDATE readmodels.terms SET holder = 'another', until = clock_timestamp()")
+	b.appendSome(t, 1)
+	for a.isPosting(t) {
+	}
+	everybodySees()
+
+	for len(all) > 1 { // whoever it was
+		i := slices.IndexFunc(all, func(r *running) bool { return r.isPosting(t) })
+		if err := all[i].end(); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		all = slices.Delete(all, i, i+1)
+		everybodySees()
+		for !slices.ContainsFunc(all, func(r *running) bool { return r.isPosting(t) }) {
+		}
+	}
+	if said := all[0].verify(t, b.Source); said != nil {
+		t.Error(said)
+	}
+}
+
+// TestARogueStopsThePosting has somebody post who has no term: that is nothing to go on with.
+func TestARogueStopsThePosting(t *testing.T) {
+	b := newBench(t)
+	home := readmodels.Schemas{URL: testdb.URL(t), Name: "readmodels"}
+	r := b.start(t, home)
+	r.wait(t, b.appendSome(t, 10))
+	db := sqlx.MustConnect("postgres", home.URL)
+	defer db.Close()
+	db.MustExec("UPDATE readmodels_1.checkpoints SET epoch = epoch + 1")
+	b.appendSome(t, 1)
+	<-r.ended
+	if fenced := (*FencedError)(nil); !errors.As(r.end(), &fenced) {
+		t.Error(r.end())
+	}
+}
+
+// TestVersionsSideBySide has two programs, the projections of which differ, serve one desk: each posts what it understands.
+func TestVersionsSideBySide(t *testing.T) {
+	b := newBench(t)
+	home := readmodels.Schemas{URL: testdb.URL(t), Name: "readmodels", Lease: time.Hour}
+	newer := &bench{Source: b.Source}
+	newer.Source.bind = func(l *ledger) []fold {
+		folds := b.bind(l)
+		folds[0].version++
+		return folds
+	}
+	b.appendSome(t, 30)
+	v1, v2 := b.start(t, home), newer.start(t, home)
+	bothPost := func() {
+		t.Helper()
+		p := b.appendSome(t, 10)
+		for _, r := range []*running{v1, v2} {
+			r.wait(t, p)
+			if d := diff(reference(b.entries(t)), r.posted(t)); d != "" || !r.isPosting(t) {
+				t.Error(d)
+			}
+		}
+	}
+	bothPost()
+	for range 3 {
+		if err := v1.Rebuild(t.Context(), RebuildOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		bothPost()
+	}
+	if err := v2.Rebuild(t.Context(), RebuildOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	bothPost()
+	if got := generations(t, home); got != "3 up to 6" { // one of v1, and one before it; two of v2 would be one too many
+		t.Error("there are", got)
+	}
+}
+
+// TestPatience begins while the database lets nobody in.
+func TestPatience(t *testing.T) {
+	b := newBench(t)
+	home := readmodels.Schemas{URL: testdb.URL(t), Name: "readmodels"}
+	where, err := url.Parse(home.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := sqlx.MustConnect("postgres", where.ResolveReference(&url.URL{Path: "/postgres", RawQuery: where.RawQuery}).String())
+	defer admin.Close()
+	open := func(yes bool) {
+		admin.MustExec(fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS %v", strings.TrimPrefix(where.Path, "/"), yes))
+	}
+	run := func(work func(*Engine) error) (*Engine, *readmodels.Live, func() error) {
+		live := &readmodels.Live{}
+		e, err := New(b.Source, home, live)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(live.Close)
+		why := make(chan error, 1)
+		go func() { why <- work(e) }()
+		return e, live, func() error { return <-why }
+	}
+	open(false)
+	if _, _, why := run(func(e *Engine) error { return e.Run(t.Context(), RunOptions{}) }); why() == nil {
+		t.Error("it posts to nowhere")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	poster, posted, whyPoster := run(func(e *Engine) error { return e.Run(ctx, RunOptions{Patient: true}) })
+	follower, followed, whyFollower := run(func(e *Engine) error { return e.Follow(ctx) })
+	for _, e := range []*Engine{poster, follower} {
+		for {
+			all, err := e.Status(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all[0].State == Retrying && all[0].Err != nil {
+				break
+			}
+		}
+	}
+	open(true)
+	p := b.appendSome(t, 10)
+	if err := errors.Join(posted.Wait(t.Context(), p), followed.Wait(t.Context(), p)); err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := errors.Join(whyPoster(), whyFollower()); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}

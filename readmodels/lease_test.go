@@ -1,0 +1,116 @@
+package readmodels
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"daybook/internal/testdb"
+)
+
+// held takes a term without waiting.
+func held(t *testing.T, home Schemas, schema string) Term {
+	t.Helper()
+	term, err := home.Hold(t.Context(), schema, func() { t.Error("somebody else has it") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return term
+}
+
+// proving returns what proves a term to a generation.
+func proving(t *testing.T, home Home) func(Term) error {
+	db := laid(t, home)
+	return func(term Term) error { return db.Write(t.Context(), term.Prove) }
+}
+
+// TestATermAtATime has eight who want to post, each for a moment, under a lease that does not run out.
+func TestATermAtATime(t *testing.T) {
+	home := Schemas{URL: testdb.URL(t), Name: "readmodels", Lease: time.Hour}
+	prove := proving(t, home)
+	other := held(t, home, "other") // keeps nobody away
+	const all = 8
+	turns, done := make(chan Term), make(chan error)
+	for range all {
+		go func() {
+			term, err := home.Hold(t.Context(), "s", func() {})
+			if err != nil {
+				done <- err
+				return
+			}
+			turns <- term
+			done <- nil
+		}()
+	}
+	for range all {
+		term := <-turns
+		if err := errors.Join(prove(term), <-done, term.Context().Err()); err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-turns:
+			t.Error("two have the term")
+		default:
+		}
+		if err := term.End(t.Context()); err != nil { // tells the next, who would wait for an hour
+			t.Error(err)
+		}
+		if err := prove(term); !errors.Is(err, ErrTermOver) {
+			t.Errorf("after its end: %v", err)
+		}
+	}
+	if err := errors.Join(prove(other), other.End(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestATermRunsOut takes the lease from somebody who does not renew it, which he learns.
+func TestATermRunsOut(t *testing.T) {
+	home := Schemas{URL: testdb.URL(t), Name: "readmodels", Lease: 300 * time.Millisecond}
+	prove := proving(t, home)
+	db := sqlx.MustConnect("postgres", home.URL)
+	defer db.Close()
+	asleep := held(t, home, "s")
+	update := func(statement string) {
+		t.Helper()
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update("UPDATE readmodels.terms SET holder = 'another', until = clock_timestamp() + interval '1 hour'")
+	<-asleep.Context().Done()
+	if why := context.Cause(asleep.Context()); !errors.Is(why, ErrTermOver) {
+		t.Errorf("it ended because of %v", why)
+	}
+	if err := prove(asleep); !errors.Is(err, ErrTermOver) {
+		t.Error(err)
+	}
+	update("UPDATE readmodels.terms SET until = clock_timestamp()")
+	next := held(t, home, "s") // what the other had has run out
+	if err := errors.Join(asleep.End(t.Context()), prove(next), next.End(t.Context())); err != nil {
+		t.Error(err)
+	}
+
+	lost := held(t, home, "s")
+	update("ALTER TABLE readmodels.terms RENAME TO away") // as good as a database that is away
+	<-lost.Context().Done()
+	if err := lost.End(t.Context()); err == nil {
+		t.Error("it could be ended")
+	}
+}
+
+// TestWaitingForATermEnds ends with its context.
+func TestWaitingForATermEnds(t *testing.T) {
+	home := Schemas{URL: testdb.URL(t), Name: "readmodels", Lease: time.Hour}
+	term := held(t, home, "s")
+	ctx, stop := context.WithCancel(t.Context())
+	if _, err := home.Hold(ctx, "s", stop); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := term.End(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
