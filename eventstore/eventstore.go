@@ -110,7 +110,8 @@ type Store interface {
 
 	// Follow yields the global order from after a position, for ever, in batches as large as are at hand. The first time
 	// that nothing more is at hand it yields one empty batch: the reader has caught up. It ends with the context's error,
-	// with ErrClosed, or with ErrAhead if the position lies beyond the log's end.
+	// with ErrClosed, with ErrAhead if the position lies beyond the log's end, or with an error of the backend that it
+	// does not wait out.
 	// The reader owns a batch; it may keep it.
 	Follow(ctx context.Context, after Position) iter.Seq2[[]Recorded, error]
 

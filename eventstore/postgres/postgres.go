@@ -38,9 +38,17 @@ type Options struct {
 	Schema string
 	// MaxBatch is how many appends may share one commit, group.MaxBatch unless told.
 	MaxBatch int
+	// Patience is for how long an append is tried again while the database is away, 15 seconds unless told. Then its caller
+	// learns that it may or may not have been written.
+	Patience time.Duration
 }
 
-const connections = 8 // at most, besides the one that listens
+const (
+	patience    = 15 * time.Second
+	connections = 8 // at most, besides the one that listens
+	// lifetime is how long a connection is used, so that a process that only reads, too, finds a server that has moved.
+	lifetime = time.Minute
+)
 
 // silence is after how long a server that owes an answer is taken for dead.
 var silence = 15 * time.Second // a variable for the tests' sake
@@ -48,6 +56,7 @@ var silence = 15 * time.Second // a variable for the tests' sake
 // A Store is one log, which other processes may have open too. It owns its connections and its writer.
 type Store struct {
 	id       uuid.UUID
+	patience time.Duration
 	db       *sqlx.DB
 	queue    *group.Queue
 	written  chan struct{} // closed when the last request has been answered
@@ -63,6 +72,8 @@ type Store struct {
 var _ eventstore.Store = (*Store)(nil)
 
 // Open opens the log in the database that a URL names (postgres://…, as lib/pq reads it), and makes its tables if need be.
+// It does not wait for a server that is away. Of several hosts (postgres://a,b/desk?target_session_attrs=read-write) it
+// takes the first that will do, and so does every connection that is made later.
 func Open(ctx context.Context, database string, opts Options) (*Store, error) {
 	s, err := open(ctx, database, opts)
 	if err != nil {
@@ -86,14 +97,19 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	}
 	connector.Dialer(dialer{})
 	s := &Store{
-		db:      sqlx.NewDb(sql.OpenDB(connector), "postgres"),
-		queue:   group.NewQueue(opts.MaxBatch),
-		written: make(chan struct{}),
-		news:    newNews(),
-		heard:   make(chan struct{}),
+		patience: opts.Patience,
+		db:       sqlx.NewDb(sql.OpenDB(connector), "postgres"),
+		queue:    group.NewQueue(opts.MaxBatch),
+		written:  make(chan struct{}),
+		news:     newNews(),
+		heard:    make(chan struct{}),
+	}
+	if s.patience <= 0 {
+		s.patience = patience
 	}
 	s.db.SetMaxOpenConns(connections)
 	s.db.SetMaxIdleConns(connections)
+	s.db.SetConnMaxLifetime(lifetime)
 	if err := s.create(ctx, name); err != nil {
 		s.db.Close()
 		return nil, err

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -34,6 +35,9 @@ func TestStore(t *testing.T) {
 	}, storetest.Dense)
 }
 
+// secret is a password that no message may contain.
+const secret = "wisteria"
+
 func TestRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		at   func(t *testing.T) string
@@ -41,6 +45,9 @@ func TestRefuses(t *testing.T) {
 	}{
 		"no URL":          {func(*testing.T) string { return "host=127.0.0.1 dbname=desk" }, "has to be a URL"},
 		"another scheme":  {func(*testing.T) string { return "mysql://127.0.0.1/desk" }, "has to be a URL"},
+		"no address":      {func(*testing.T) string { return "postgres://desk:" + secret + "@local host/desk" }, "has to be a URL"},
+		"nobody there":    {func(t *testing.T) string { return nobody(t, "127.0.0.1") }, "connection refused"},
+		"nobody anywhere": {func(t *testing.T) string { return nobody(t, "127.0.0.1,127.0.0.1") }, "could not connect to any of the hosts"},
 		"no database":     {func(t *testing.T) string { return at(t, testdb.URL(t), url.User("postgres"), "nowhere") }, `"nowhere" does not exist`},
 		"another format":  {anotherFormat, "another version of it wrote it"},
 		"no right to lay": {func(t *testing.T) string { return stranger(t, testdb.URL(t), "") }, "permission denied for database"},
@@ -53,8 +60,22 @@ func TestRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.says) || !strings.HasPrefix(err.Error(), "open the event log in PostgreSQL: ") {
 				t.Errorf("got %v, want it to say %q", err, test.says)
 			}
+			if err != nil && strings.Contains(err.Error(), secret) {
+				t.Errorf("the message %q has the password", err)
+			}
 		})
 	}
+}
+
+// nobody is the address of a database at a port where nobody listens.
+func nobody(t *testing.T, hosts string) string {
+	t.Helper()
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer port.Close()
+	return fmt.Sprintf("postgres://desk:%s@%s/desk?sslmode=disable&port=%d", secret, hosts, port.Addr().(*net.TCPAddr).Port)
 }
 
 // TestMayOnlyRead opens the log as a role that may not write: it follows, and learns at once why nothing is appended.
@@ -100,6 +121,16 @@ func stranger(t *testing.T, address, granted string) string {
 		execute(t, address, fmt.Sprintf(granted, pq.QuoteIdentifier(role)))
 	}
 	return at(t, address, url.User(role), "")
+}
+
+// role is the name, quoted, of who an address is for.
+func role(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pq.QuoteIdentifier(u.User.Username())
 }
 
 func anotherFormat(t *testing.T) string {

@@ -22,14 +22,13 @@ const (
 	// leaseAge is how old a lease is before another process may take it: long enough for many commits, and short enough for
 	// callers to wait.
 	leaseAge = 20 * time.Millisecond
-	// patience is for how long a batch is tried again while the database is away. Then its callers learn that it may or may
-	// not have been written.
-	patience = 15 * time.Second
 )
 
-// commit writes a batch, if the lease is still the writer's. Whoever takes the lease over waits until this is committed.
+// commit writes a batch, if the lease is still the writer's and the log still reaches to where the writer believes: a server
+// that took over from another may lack the last commits. Whoever takes the lease over waits until this is committed.
 const commit = `
-	WITH mine AS MATERIALIZED (SELECT FROM lease WHERE epoch = $1 FOR UPDATE)
+	WITH mine AS MATERIALIZED (
+		SELECT FROM lease WHERE epoch = $1 AND ($2 = 0 OR EXISTS (SELECT FROM events WHERE position = $2)) FOR UPDATE)
 	INSERT INTO events (position, stream, revision, id, type, data, meta, recorded_at)
 	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, e.data, e.meta, $3
 	FROM mine, unnest($4::text[], $5::bigint[], $6::uuid[], $7::text[], $8::bytea[], $9::bytea[])
@@ -44,8 +43,11 @@ const findStreams = `
 	SELECT s.stream, coalesce((SELECT revision FROM events WHERE stream = s.stream ORDER BY revision DESC LIMIT 1), -1)
 	FROM unnest($1::text[]) AS s (stream)`
 
-// errLost says that another process has taken the lease.
+// errLost says that another process has taken the lease, or that the log has lost its end.
 var errLost = errors.New("another process writes to the log")
+
+// readOnly is what a standby says to who wants to write, or a primary that is no more. It says so on a connection that works.
+const readOnly = "25006"
 
 // A writer is what the writing goroutine alone knows.
 type writer struct {
@@ -53,6 +55,8 @@ type writer struct {
 	epoch int64               // of its lease; 0 if it has none, or cannot know what was written last
 	head  eventstore.Position // of the log, if it has
 	known *recent.Map[string, eventstore.Revision]
+
+	renewing bool // no connection is kept
 
 	// Of the batch at hand:
 	places  map[string]eventstore.Revision // of the streams that it touches, as its transaction sees them
@@ -75,13 +79,14 @@ func (w *writer) carryOut(batch []*group.Request) {
 		if err != nil {
 			w.epoch = 0
 		}
+		w.keepConnections(!isReadOnly(err))
 		if err != nil && !isPassing(err) {
 			err = backoff.Permanent(err)
 		}
 		return nil, err
 	}, backoff.WithBackOff(&backoff.ExponentialBackOff{
 		InitialInterval: 5 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: time.Second,
-	}), backoff.WithMaxElapsedTime(patience))
+	}), backoff.WithMaxElapsedTime(w.patience))
 	for i, r := range batch {
 		if err != nil {
 			r.Answer(group.Answer{Err: fmt.Errorf("append to the event log: %w", err)})
@@ -94,8 +99,26 @@ func (w *writer) carryOut(batch []*group.Request) {
 	}
 }
 
-// isPassing says whether an error may go away: the server, the connection to it or the lease was lost, or somebody who had
-// no lease any more wrote the same places first.
+// keepConnections has connections kept for the next question, or not: as long as a server refuses to write, every question
+// looks anew for the one that does.
+func (w *writer) keepConnections(keep bool) {
+	if keep == w.renewing {
+		w.renewing = !keep
+		n := 0
+		if keep {
+			n = connections
+		}
+		w.db.SetMaxIdleConns(n)
+	}
+}
+
+func isReadOnly(err error) bool {
+	e, ok := errors.AsType[*pq.Error](err)
+	return ok && e.Code == readOnly
+}
+
+// isPassing says whether an error may go away: the server, the connection to it or the lease was lost, the server has no
+// connection left or is not the one that writes, or somebody who had no lease any more wrote the same places first.
 func isPassing(err error) bool {
 	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, context.Canceled) {
 		return false
@@ -105,7 +128,7 @@ func isPassing(err error) bool {
 		case "08", "23", "40", "57":
 			return true
 		}
-		return false
+		return e.Code == readOnly || e.Code == "53300"
 	}
 	return true
 }

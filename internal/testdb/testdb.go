@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -32,8 +33,7 @@ var shared = struct {
 func Run(m *testing.M) (code int) {
 	defer func() {
 		if s := shared.server; s != nil {
-			s.stop(syscall.SIGINT)
-			os.RemoveAll(s.dir)
+			s.remove()
 		}
 	}()
 	return m.Run()
@@ -45,10 +45,7 @@ func URL(t testing.TB) string {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server == nil {
-		s, err := create()
-		if err == nil {
-			err = s.start()
-		}
+		s, err := create("initdb", fresh...)
 		if err != nil {
 			missing(t, err)
 		}
@@ -78,26 +75,35 @@ func missing(t testing.TB, err error) {
 
 // A Server is a PostgreSQL server of a test's own, which it may kill.
 type Server struct {
-	dir  string
-	port int
-	cmd  *exec.Cmd
+	dir   string
+	port  int
+	cmd   *exec.Cmd
+	alive *os.File // ends when the server has, and all that it had begun
 }
+
+// fresh is how initdb makes a server's files.
+var fresh = []string{"-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"}
 
 // NewServer starts a server, which ends with the test.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
-	s, err := create()
-	if err == nil {
-		err = s.start()
-	}
+	s, err := create("initdb", fresh...)
 	if err != nil {
 		missing(t, err)
 	}
-	t.Cleanup(func() {
-		s.stop(syscall.SIGINT)
-		os.RemoveAll(s.dir)
-	})
+	t.Cleanup(s.remove)
 	return s
+}
+
+// Standby starts a server that copies what this one does, and ends with the test.
+func (s *Server) Standby(t testing.TB) *Server {
+	t.Helper()
+	standby, err := create("pg_basebackup", "-d", s.URL(), "-R", "-c", "fast", "--no-sync")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(standby.remove)
+	return standby
 }
 
 // URL is the address of its database.
@@ -111,18 +117,25 @@ func (s *Server) url(database string) string {
 	return u.String()
 }
 
-// Restart kills it, and all that it had begun, and starts it again at the same address.
-func (s *Server) Restart(t testing.TB) {
+// Restart ends it by a signal and starts it again at the same address: SIGQUIT has it drop everything at once, SIGKILL
+// leaves its children to find out.
+func (s *Server) Restart(t testing.TB, signal os.Signal) {
 	t.Helper()
-	s.stop(syscall.SIGQUIT)
+	s.Stop(signal)
+	s.Start(t)
+}
+
+// Start starts it again.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// create makes the server's files.
-func create() (*Server, error) {
-	initdb, err := find("initdb")
+// create has a program make the files of a server, and starts it.
+func create(program string, args ...string) (*Server, error) {
+	program, err := find(program)
 	if err != nil {
 		return nil, err
 	}
@@ -134,17 +147,20 @@ func create() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(initdb, "-D", filepath.Join(dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+	cmd := exec.Command(program, append([]string{"-D", filepath.Join(dir, "data")}, args...)...)
 	cmd.SysProcAttr, cmd.Dir = attributes, dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+		return nil, fmt.Errorf("%s: %w: %s", program, err, out)
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	defer free.Close()
-	return &Server{dir: dir, port: free.Addr().(*net.TCPAddr).Port}, nil
+	s := &Server{dir: dir, port: free.Addr().(*net.TCPAddr).Port}
+	if err := free.Close(); err != nil {
+		return nil, err
+	}
+	return s, s.start()
 }
 
 func (s *Server) start() error {
@@ -158,12 +174,20 @@ func (s *Server) start() error {
 	}
 	defer talk.Close()
 	s.cmd = exec.Command(postgres, "-D", filepath.Join(s.dir, "data"), "-p", strconv.Itoa(s.port), "-k", s.dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=off")
+		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=off",
+		"-c", "wal_retrieve_retry_interval=50ms")
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, talk, talk
 	if s.cmd.SysProcAttr, err = unprivileged(s.dir); err != nil {
 		return err
 	}
+	alive, inherited, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer inherited.Close()
+	s.alive, s.cmd.ExtraFiles = alive, []*os.File{inherited}
 	if err := s.cmd.Start(); err != nil {
+		alive.Close()
 		return err
 	}
 	_, err = backoff.Retry(context.Background(), func() (any, error) {
@@ -172,18 +196,26 @@ func (s *Server) start() error {
 			return nil, err
 		}
 		return nil, db.Close()
-	}, backoff.WithBackOff(backoff.NewConstantBackOff(50*time.Millisecond)), backoff.WithMaxElapsedTime(30*time.Second))
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(20*time.Millisecond)), backoff.WithMaxElapsedTime(30*time.Second))
 	if err == nil {
 		return nil
 	}
-	s.stop(syscall.SIGQUIT)
+	s.Stop(syscall.SIGQUIT)
 	said, _ := os.ReadFile(talk.Name())
 	return fmt.Errorf("PostgreSQL does not start: %s", said)
 }
 
-func (s *Server) stop(signal os.Signal) {
+// Stop ends it by a signal, and returns when it and all that it had begun have ended.
+func (s *Server) Stop(signal os.Signal) {
 	s.cmd.Process.Signal(signal)
 	s.cmd.Wait()
+	io.Copy(io.Discard, s.alive)
+	s.alive.Close()
+}
+
+func (s *Server) remove() {
+	s.Stop(syscall.SIGINT)
+	os.RemoveAll(s.dir)
 }
 
 // find looks for a program where distributions put it, of the newest version.
