@@ -189,7 +189,7 @@ func (e *Engine) postIn(ctx context.Context, term readmodels.Term, progress func
 	if err != nil {
 		return err
 	}
-	if !e.show(p.db, p.number, p.position) { // whoever sees it may rebuild at once
+	if !e.show(p.db, p.number, p.at.Position) { // whoever sees it may rebuild at once
 		return errors.Join(readmodels.ErrClosed, p.db.Close())
 	}
 	for {
@@ -241,7 +241,7 @@ func (e *Engine) foreign(ctx context.Context, g readmodels.Generation) error {
 		db.Path(), g.Log, e.Store.ID(), db.WayOut())}, db.Close())
 }
 
-// resume takes over a generation, unless it is ahead of the log.
+// resume takes over a generation, unless it was not posted from this log.
 func (e *Engine) resume(ctx context.Context, db *readmodels.DB) (*poster, error) {
 	p, err := func() (*poster, error) {
 		l, err := e.ledger()
@@ -252,12 +252,8 @@ func (e *Engine) resume(ctx context.Context, db *readmodels.DB) (*poster, error)
 		if err != nil {
 			return nil, err
 		}
-		head, err := e.Store.Head(ctx)
-		if err != nil {
+		if err := e.fits(ctx, p); err != nil {
 			return nil, err
-		}
-		if p.position > head {
-			return nil, ahead(db, p.position, head)
 		}
 		return p, db.Publish(ctx, l.relations())
 	}()
@@ -272,23 +268,43 @@ func ahead(db *readmodels.DB, position, head eventstore.Position) error {
 		db.Path(), position, head, eventstore.ErrAhead, db.WayOut())}
 }
 
+// fits refuses a generation whose last event is not where it was in the log: whatever came after that was posted from events
+// that are no more.
+func (e *Engine) fits(ctx context.Context, p *poster) error {
+	head, err := e.Store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if p.at.Position > head {
+		return ahead(p.db, p.at.Position, head)
+	}
+	if p.at.Position == eventstore.Start {
+		return nil
+	}
+	for found, err := range e.Store.Read(ctx, p.at.Stream, p.at.Revision, eventstore.Forwards, 1) {
+		if err != nil && !errors.Is(err, eventstore.ErrNotFound) {
+			return err
+		}
+		if err == nil && found.ID == p.at.EventID && found.Position == p.at.Position {
+			return nil
+		}
+	}
+	return &UnfitError{fmt.Errorf("%s is at position %s, and the log no longer has the event that was there: it was put back from an older backup, or lost its end, and has grown since. Bring the whole log back, or %s and it is built anew from this log",
+		p.db.Path(), p.at.Position, p.db.WayOut())}
+}
+
 // follow posts what comes, until the context ends or a rebuild has a poster that takes over.
 func (e *Engine) follow(ctx context.Context, p *poster) (*poster, error) {
 	p.strict, p.patient = false, true
 	p.failing = func(err error) { e.note(func(s *situation) { s.failure = err }) }
 	e.posted(p, nil)
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		f := e.feed(ctx, p.position)
-		from := p.position
-		next, err := e.post(ctx, p, f)
-		f.stop()
-		if fenced := (*FencedError)(nil); err == nil || ctx.Err() != nil || errors.As(err, &fenced) || errors.Is(err, eventstore.ErrClosed) {
+		from := p.at.Position
+		next, err := e.post(ctx, p)
+		if err == nil || ctx.Err() != nil || hopeless(err) {
 			return next, err
 		}
-		if errors.Is(err, eventstore.ErrAhead) {
-			return nil, &UnfitError{fmt.Errorf("%s is at position %s: %w", p.db.Path(), p.position, err)}
-		}
-		if p.position != from {
+		if p.at.Position != from {
 			pause = 50 * time.Millisecond
 		}
 		p.failing(err)
@@ -300,8 +316,14 @@ func (e *Engine) follow(ctx context.Context, p *poster) (*poster, error) {
 	}
 }
 
-// post posts from a feed until it fails or a rebuild has a poster that takes over.
-func (e *Engine) post(ctx context.Context, p *poster, f *feed) (*poster, error) {
+// post posts from the log until that fails or a rebuild has a poster that takes over. If it failed before, the log may be
+// another by now.
+func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
+	if err := e.fits(ctx, p); err != nil {
+		return nil, err
+	}
+	f := e.feed(ctx, p.at.Position)
+	defer f.stop()
 	for {
 		select {
 		case first, ok := <-f.pages:
@@ -324,7 +346,7 @@ func (e *Engine) post(ctx context.Context, p *poster, f *feed) (*poster, error) 
 				return nil, err
 			}
 		case h := <-e.handovers:
-			h.stopped <- p.position
+			h.stopped <- p.at.Position
 			select {
 			case next := <-h.next:
 				if next != nil {
@@ -341,14 +363,14 @@ func (e *Engine) post(ctx context.Context, p *poster, f *feed) (*poster, error) 
 
 // posted tells readers and Status how far a poster has come.
 func (e *Engine) posted(p *poster, batch []entry) {
-	e.live.Advance(p.db, p.position)
+	e.live.Advance(p.db, p.at.Position)
 	parked := map[string]int{}
 	for at := range p.parked {
 		parked[at.projection]++
 	}
 	e.note(func(s *situation) {
 		s.running, s.failure = true, nil
-		s.position, s.applied, s.unknown, s.parked = p.position, p.applied, p.unknown, parked
+		s.position, s.applied, s.unknown, s.parked = p.at.Position, p.applied, p.unknown, parked
 		if len(batch) > 0 {
 			s.moved = time.Now()
 		}

@@ -596,6 +596,18 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	if err := e.Run(t.Context(), RunOptions{}); !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "and it is built anew") {
 		t.Errorf("a shorter log: %v", err)
 	}
+	// A log that was put back and has grown since has other events there.
+	grown := newBench(t)
+	grown.appendSome(t, 9)
+	regrown := a.Source
+	regrown.Store = posing{grown.store, a.store.ID()}
+	if e, err = New(regrown, home, &readmodels.Live{}); err != nil {
+		t.Fatal(err)
+	}
+	unfit := (*UnfitError)(nil)
+	if err := e.Run(t.Context(), RunOptions{Patient: true}); !errors.As(err, &unfit) || !strings.Contains(err.Error(), "and it is built anew") {
+		t.Errorf("a log that was put back: %v", err)
+	}
 	db, err := shorter.OpenLive(t.Context(), home)
 	if err != nil {
 		t.Fatal(err)
@@ -610,6 +622,14 @@ func TestAnotherLogIsRefused(t *testing.T) {
 		t.Errorf("the status is %+v, %v", all, err)
 	}
 }
+
+// posing is a log under another's identity, as one that was put back is.
+type posing struct {
+	eventstore.Store
+	id uuid.UUID
+}
+
+func (p posing) ID() uuid.UUID { return p.id }
 
 type short struct{ eventstore.Store }
 

@@ -9,6 +9,7 @@ import (
 
 	"daybook/domain/event"
 	"daybook/eventstore"
+	"daybook/readmodels"
 )
 
 // A Source is a log and what is posted from it.
@@ -43,6 +44,11 @@ type entry struct {
 	Recorded
 	stream string
 	err    error // why it could not be decoded
+}
+
+// point is the event as a point of the log.
+func (e *entry) point() readmodels.Point {
+	return readmodels.Point{Position: e.Position, Stream: e.stream, Revision: e.Revision, EventID: e.EventID}
 }
 
 func (e *entry) unknown() bool { return errors.Is(e.err, event.ErrUnknown) }

@@ -20,12 +20,12 @@ type poster struct {
 	strict  bool // an event that cannot be posted ends the work; else it parks what it happened to
 	patient bool // it tries again when the database fails
 
-	number   int
-	epoch    int64
-	position eventstore.Position
-	applied  int64
-	parked   map[place]*readmodels.Parked
-	unknown  int64 // events of unknown types that were passed over since the start
+	number  int
+	epoch   int64
+	at      readmodels.Point // the last event that it has posted
+	applied int64
+	parked  map[place]*readmodels.Parked
+	unknown int64 // events of unknown types that were passed over since the start
 
 	failing func(error) // is told that the database fails and that it will be tried again; patient ones have it
 }
@@ -73,7 +73,7 @@ func claim(ctx context.Context, db *readmodels.DB, l *ledger) (*poster, error) {
 		}
 		var raised int64
 		err := db.Write(ctx, func(tx readmodels.Tx) (err error) {
-			raised, err = tx.Exec("UPDATE checkpoints SET epoch = epoch + 1 WHERE position = ? AND epoch = ?", int64(p.position), p.epoch)
+			raised, err = tx.Exec("UPDATE checkpoints SET epoch = epoch + 1 WHERE position = ? AND epoch = ?", int64(p.at.Position), p.epoch)
 			return err
 		})
 		if err != nil {
@@ -105,32 +105,32 @@ func (p *poster) reload(ctx context.Context) error {
 		return fmt.Errorf("generation %d has %d checkpoints, and there are %d projections", p.number, len(checkpoints), len(p.ledger.folds))
 	}
 	for i, c := range checkpoints {
-		if i > 0 && (c.Position != p.position || c.Epoch != p.epoch) {
-			return fmt.Errorf("the checkpoints of generation %d stand apart, at %s and %s: rebuild the read models", p.number, p.position, c.Position)
+		if i > 0 && (c.Point != p.at || c.Epoch != p.epoch) {
+			return fmt.Errorf("the checkpoints of generation %d stand apart, at %s and %s: rebuild the read models", p.number, p.at.Position, c.Position)
 		}
-		p.position, p.applied, p.epoch = c.Position, c.Applied, c.Epoch
+		p.at, p.applied, p.epoch = c.Point, c.Applied, c.Epoch
 	}
 	p.parked = make(map[place]*readmodels.Parked, len(parked))
 	for _, k := range parked {
 		p.parked[place{k.Projection, k.Stream}] = &k
 	}
-	p.ledger.drop(p.position == eventstore.Start)
+	p.ledger.drop(p.at.Position == eventstore.Start)
 	return nil
 }
 
 // A work is what one transaction posts.
 type work struct {
 	batch []entry
-	to    eventstore.Position // where the checkpoints are then
-	seen  int64               // how many events they count more
-	only  int                 // the one fold that posts, or -1: all
-	drain *readmodels.Parked  // what was parked and is so no more, unless it fails again; nil: nothing
+	to    readmodels.Point   // where the checkpoints are then
+	seen  int64              // how many events they count more
+	only  int                // the one fold that posts, or -1: all
+	drain *readmodels.Parked // what was parked and is so no more, unless it fails again; nil: nothing
 }
 
 // done says whether the transaction was committed after all, going by what was reloaded.
 func (w work) done(p *poster) bool {
 	if w.drain == nil {
-		return p.position == w.to
+		return p.at == w.to
 	}
 	k, parked := p.parked[place{w.drain.Projection, w.drain.Stream}]
 	return !parked || k.Position != w.drain.Position
@@ -141,7 +141,7 @@ func (p *poster) post(ctx context.Context, batch []entry) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	return p.do(ctx, work{batch: batch, to: batch[len(batch)-1].Position, seen: int64(len(batch)), only: -1})
+	return p.do(ctx, work{batch: batch, to: batch[len(batch)-1].point(), seen: int64(len(batch)), only: -1})
 }
 
 // do carries out one transaction, again and again while the database fails, and again without each event that turns out
@@ -207,7 +207,7 @@ func (p *poster) try(ctx context.Context, w work) error {
 		return err
 	}
 	p.ledger.settle()
-	p.position, p.applied, p.unknown = w.to, p.applied+w.seen, p.unknown+unknown
+	p.at, p.applied, p.unknown = w.to, p.applied+w.seen, p.unknown+unknown
 	for at, n := range waiting {
 		p.parked[at].Waiting += n
 	}
@@ -295,8 +295,8 @@ func (p *poster) writeParked(tx readmodels.Tx, drain *readmodels.Parked, waiting
 
 // move moves the checkpoints, all or none: they are where they were left and under our epoch, or we are fenced.
 func (p *poster) move(tx readmodels.Tx, w work) error {
-	const move = "UPDATE checkpoints SET position = ?, applied = applied + ? WHERE position = ? AND epoch = ?"
-	moved, err := tx.Exec(move, int64(w.to), w.seen, int64(p.position), p.epoch)
+	const move = "UPDATE checkpoints SET position = ?, stream = ?, revision = ?, event_id = ?, applied = applied + ? WHERE position = ? AND epoch = ?"
+	moved, err := tx.Exec(move, int64(w.to.Position), w.to.Stream, int64(w.to.Revision), w.to.EventID.String(), w.seen, int64(p.at.Position), p.epoch)
 	if err != nil {
 		return err
 	}
@@ -322,11 +322,11 @@ func (p *poster) retry(ctx context.Context, s Source, projection string) error {
 			if err != nil {
 				return fmt.Errorf("reading %s again: %w", k.Stream, err)
 			}
-			if stored.Position >= k.Position && stored.Position <= p.position {
+			if stored.Position >= k.Position && stored.Position <= p.at.Position {
 				batch = append(batch, s.decode(stored))
 			}
 		}
-		w := work{batch: batch, to: p.position, only: fold, drain: k}
+		w := work{batch: batch, to: p.at, only: fold, drain: k}
 		if err := p.do(ctx, w); err != nil {
 			return err
 		}

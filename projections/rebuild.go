@@ -162,7 +162,7 @@ func (b *rebuild) catchUp(ctx context.Context) error {
 		if err := b.foldTo(ctx, head); err != nil {
 			return err
 		}
-		if indexed && head < b.position+rebuildBatch { // what is left now, takeOver folds
+		if indexed && head < b.at.Position+rebuildBatch { // what is left now, takeOver folds
 			return nil
 		}
 		if indexed {
@@ -182,7 +182,7 @@ func (b *rebuild) foldTo(ctx context.Context, to eventstore.Position) error {
 
 // foldTo posts a feed up to the event at a position.
 func (p *poster) foldTo(ctx context.Context, f *feed, to eventstore.Position, progress func()) error {
-	for p.position < to {
+	for p.at.Position < to {
 		batch, err := f.next(ctx, rebuildSize(p.applied), to)
 		if err != nil {
 			return err
@@ -196,7 +196,7 @@ func (p *poster) foldTo(ctx context.Context, f *feed, to eventstore.Position, pr
 }
 
 func (b *rebuild) tell(step Step, to eventstore.Position) {
-	t := Progress{Step: step, Done: b.applied, Total: b.applied + int64(to) - int64(min(b.position, to))}
+	t := Progress{Step: step, Done: b.applied, Total: b.applied + int64(to) - int64(min(b.at.Position, to))}
 	if seconds := time.Since(b.began).Seconds(); seconds > 0 {
 		t.PerSecond = float64(b.applied) / seconds
 	}
@@ -208,8 +208,8 @@ func (b *rebuild) tell(step Step, to eventstore.Position) {
 
 // compareWithLive reports how the live generation differs from the new one, both at one position.
 func (b *rebuild) compareWithLive(ctx context.Context, report func(Difference) error) error {
-	b.tell(Comparing, b.position)
-	if err := b.engine.live.Wait(ctx, b.position); err != nil {
+	b.tell(Comparing, b.at.Position)
+	if err := b.engine.live.Wait(ctx, b.at.Position); err != nil {
 		return err
 	}
 	return b.engine.live.Read(func(live *readmodels.DB) error {
@@ -245,8 +245,8 @@ func (b *rebuild) switchAt(ctx context.Context, stopped eventstore.Position) err
 	if err := b.finish(ctx); err != nil {
 		return err
 	}
-	if !b.engine.show(b.db, b.number, b.position) {
-		return fmt.Errorf("the new generation came to position %s, the live one is at %s", b.position, b.engine.live.Position())
+	if !b.engine.show(b.db, b.number, b.at.Position) {
+		return fmt.Errorf("the new generation came to position %s, the live one is at %s", b.at.Position, b.engine.live.Position())
 	}
 	return nil
 }

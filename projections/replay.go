@@ -55,14 +55,16 @@ func (s Source) replay(ctx context.Context, cut Cut, db *readmodels.DB) error {
 	}
 	f := s.feed(ctx, eventstore.Start)
 	defer f.stop()
-	for p.position < end {
+	for p.at.Position < end {
 		batch, err := f.next(ctx, rebuildSize(p.applied), end)
 		if err != nil {
 			return err
 		}
-		w := work{batch: batch, to: end, only: -1}
-		if len(batch) > 0 {
-			w.to = batch[len(batch)-1].Position
+		w := work{batch: batch, to: p.at, only: -1}
+		if n := len(batch); n > 0 {
+			w.to = batch[n-1].point()
+		} else { // the cut is between events, where positions have gaps
+			w.to.Position = end
 		}
 		if cut.At != 0 {
 			w.batch = slices.DeleteFunc(batch, func(e entry) bool { return e.err == nil && e.At > cut.At })

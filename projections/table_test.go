@@ -75,9 +75,9 @@ func TestPostingIsAFold(t *testing.T) {
 			return p
 		}
 		p := begin(true)
-		for int(p.position) < len(log) {
-			n := rapid.IntRange(1, len(log)-int(p.position)).Draw(rt, "batch")
-			if err := p.post(t.Context(), log[p.position:][:n]); err != nil {
+		for int(p.at.Position) < len(log) {
+			n := rapid.IntRange(1, len(log)-int(p.at.Position)).Draw(rt, "batch")
+			if err := p.post(t.Context(), log[p.at.Position:][:n]); err != nil {
 				rt.Fatal(err)
 			}
 			if rapid.IntRange(0, 3).Draw(rt, "kill") == 0 {
@@ -198,7 +198,7 @@ func TestProjectionsDoNotMindWaiting(t *testing.T) {
 		}
 		f := s.feed(t.Context(), eventstore.Start)
 		defer f.stop()
-		for p.position < head {
+		for p.at.Position < head {
 			batch, err := f.next(t.Context(), size, head)
 			if err != nil {
 				t.Fatal(err)

@@ -81,13 +81,21 @@ type Generation struct {
 	Held   bool      `db:"held"` // somebody has the term of the schema; only Generations says so
 }
 
+// A Point is an event of the log up to which something was done. The zero value is before the first.
+type Point struct {
+	Position eventstore.Position `db:"position"`
+	Stream   string              `db:"stream"`
+	Revision eventstore.Revision `db:"revision"`
+	EventID  uuid.UUID           `db:"event_id"`
+}
+
 // A Checkpoint says how far one projection has come.
 type Checkpoint struct {
-	Projection string              `db:"projection"`
-	Version    int                 `db:"version"`
-	Position   eventstore.Position `db:"position"` // of the last event that it saw
-	Applied    int64               `db:"applied"`  // the events it has seen, those of parked things included; the log must have as many
-	Epoch      int64               `db:"epoch"`    // raised by whoever takes over the posting; who has an older one can no longer write
+	Projection string `db:"projection"`
+	Version    int    `db:"version"`
+	Point             // the last event that it saw
+	Applied    int64  `db:"applied"` // the events it has seen, those of parked things included; the log must have as many
+	Epoch      int64  `db:"epoch"`   // raised by whoever takes over the posting; who has an older one can no longer write
 }
 
 // A Parked is a thing that one projection no longer follows, because it failed at one of its events.
@@ -114,6 +122,9 @@ CREATE TABLE checkpoints (
 	projection TEXT    NOT NULL PRIMARY KEY,
 	version    INTEGER NOT NULL,
 	position   BIGINT  NOT NULL,
+	stream     TEXT    NOT NULL,
+	revision   BIGINT  NOT NULL,
+	event_id   TEXT    NOT NULL,
 	applied    BIGINT  NOT NULL,
 	epoch      BIGINT  NOT NULL
 );
@@ -134,6 +145,7 @@ func Posted() []*Relation {
 	type checkpoint struct {
 		Projection string              `db:"projection,key"`
 		Position   eventstore.Position `db:"position"`
+		EventID    uuid.UUID           `db:"event_id"`
 		Applied    int64               `db:"applied"`
 	}
 	type parked struct {
@@ -197,8 +209,8 @@ func (db *DB) Lay(ctx context.Context, g Generation, tables []*Relation, project
 			return err
 		}
 		for _, p := range projections {
-			const checkpoint = "INSERT INTO checkpoints (projection, version, position, applied, epoch) VALUES (?, ?, 0, 0, 0)"
-			if _, err := tx.Exec(checkpoint, p.Projection, int64(p.Version)); err != nil {
+			const checkpoint = "INSERT INTO checkpoints (projection, version, position, stream, revision, event_id, applied, epoch) VALUES (?, ?, 0, '', 0, ?, 0, 0)"
+			if _, err := tx.Exec(checkpoint, p.Projection, int64(p.Version), uuid.Nil.String()); err != nil {
 				return err
 			}
 		}
@@ -328,7 +340,7 @@ func ReadGeneration(ctx context.Context, q Queryer) (g Generation, err error) {
 
 // ReadCheckpoints returns all checkpoints, by projection.
 func ReadCheckpoints(ctx context.Context, q Queryer) (all []Checkpoint, err error) {
-	err = sqlx.SelectContext(ctx, q, &all, "SELECT projection, version, position, applied, epoch FROM checkpoints ORDER BY projection")
+	err = sqlx.SelectContext(ctx, q, &all, "SELECT projection, version, position, stream, revision, event_id, applied, epoch FROM checkpoints ORDER BY projection")
 	return all, err
 }
 
