@@ -48,7 +48,7 @@ soak: ## the long tests: kills, faults, whole histories, thousands of random des
 		| grep -E '^(---|ok|FAIL|PASS|    --- |.*(soak:|\[rapid\]))' ; printf '```\n'; } > docs/soak.md.new && mv docs/soak.md.new docs/soak.md && cat docs/soak.md
 
 .PHONY: bench
-bench: ## measure, as ratios in one run; keeps the table and the numbers in bench/results
+bench: ## measure, as ratios in one run; keeps the table and the numbers in bench/results; needs PostgreSQL's server
 	@go run ./bench -dir .
 
 .PHONY: fuzz

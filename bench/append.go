@@ -17,11 +17,13 @@ import (
 
 	"daybook/bench/limit"
 	"daybook/eventstore"
+	"daybook/eventstore/postgres"
 	"daybook/eventstore/sqlite"
 )
 
 var appends = []measure{
 	{id: "P1", title: "durable append, embedded store, 64 callers", reference: "the same store, one transaction per append", must: 9, aim: 14, start: startP1},
+	{id: "P1pg", title: "durable append, store in PostgreSQL, 64 callers", reference: "message-db's write_message, one category, 64 connections", must: 5, aim: 10, postgres: true, start: startP1pg},
 	{id: "P2", title: "durable append, embedded store, 64 callers", reference: "hand-written log file, preallocated, group commit", must: 0.27, aim: 0.5, start: startP2},
 	{id: "P3", title: "durable append, embedded store, 1 caller", reference: "4 KiB overwritten and fdatasynced", must: 0.85, aim: 0.95, start: startP3},
 }
@@ -45,6 +47,29 @@ func startP1(s setting) (rounds, error) {
 		ours:      appending(s, manyCallers, toStore(together), 0),
 		reference: appending(s, manyCallers, toStore(alone), 0),
 		stop:      func() error { return errors.Join(together.Close(), alone.Close()) },
+	}, nil
+}
+
+// startP1pg has another event store beside Daybook's, on the same server.
+func startP1pg(s setting) (rounds, error) {
+	store, err := postgres.Open(context.Background(), s.postgres, postgres.Options{})
+	if err != nil {
+		return rounds{}, err
+	}
+	db, write, err := openMessageDB(s.postgres)
+	if err != nil {
+		return rounds{}, errors.Join(err, store.Close())
+	}
+	stop := func() error {
+		return errors.Join(store.Close(), db.Close(), execute(s.postgres, "DROP SCHEMA eventlog, message_store CASCADE"))
+	}
+	if err := errors.Join(firstEvents(toStore(store)), firstEvents(write)); err != nil {
+		return rounds{}, errors.Join(err, stop())
+	}
+	return rounds{
+		ours:      appending(s, manyCallers, toStore(store), 0),
+		reference: appending(s, manyCallers, write, 0),
+		stop:      stop,
 	}, nil
 }
 
@@ -87,12 +112,10 @@ func openStore(s setting, name string, opts sqlite.Options) (*sqlite.Store, erro
 	if err != nil {
 		return nil, err
 	}
-	err = inParallel(manyCallers, func(caller int) error {
-		for n := caller; n < streamCount; n += manyCallers {
-			if err := toStore(store)(streamNames[n], -1, newID(), payloads[n%len(payloads)]); err != nil {
-				return err
-			}
-		}
+	if err := firstEvents(toStore(store)); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	err = inParallel(manyCallers, func(int) error {
 		stream := "settling-" + newID().String()
 		for revision := int64(-1); ; revision++ {
 			log, err := os.Stat(path + "-wal")
@@ -108,6 +131,18 @@ func openStore(s setting, name string, opts sqlite.Options) (*sqlite.Store, erro
 		return nil, errors.Join(err, store.Close())
 	}
 	return store, nil
+}
+
+// firstEvents gives each stream one.
+func firstEvents(appendOne appender) error {
+	return inParallel(manyCallers, func(caller int) error {
+		for n := caller; n < streamCount; n += manyCallers {
+			if err := appendOne(streamNames[n], -1, newID(), payloads[n%len(payloads)]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // An appender adds one event to a stream that is at a revision.

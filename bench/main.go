@@ -3,6 +3,9 @@
 //
 //	go run ./bench                  all measures, into bench/results
 //	go run ./bench -only P1,P2      some of them
+//
+// Those with PostgreSQL run on a server that DAYBOOK_BENCH_POSTGRES names, by the address of a database whose user may
+// make others, or else on one that is started for them.
 package main
 
 import (
@@ -25,6 +28,7 @@ type measure struct {
 	id, title, reference string
 	must, aim            float64 // of the ratio, ours to the reference's
 	times                bool    // the sides are times, and less is better; else they are rates
+	postgres             bool    // it needs a database in PostgreSQL
 	start                func(setting) (rounds, error)
 }
 
@@ -39,6 +43,8 @@ type setting struct {
 	time    time.Duration // for how long each side of a round runs
 	events  int           // of the log that is rebuilt
 	tickets int           // among which a contact's are looked for
+
+	postgres string // the address of the measures' own database there, for those that need one
 }
 
 // Rounds are the two sides of a measure, ready to run in turn. Each says how much it did in a second, or how many seconds
@@ -57,12 +63,12 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := flags.String("only", "", "measures to run, such as P1,P2; without it, all")
 	n := flags.Int("rounds", 9, "rounds of each measure; below five the median means little")
 	length := flags.Duration("time", time.Second, "length of each side of a round")
-	events := flags.Int("events", 200_000, "events of the log that P6 rebuilds")
+	events := flags.Int("events", 200_000, "events of the log that P6 and P7 rebuild")
 	tickets := flags.Int("tickets", 1_000_000, "tickets on the desk of P9")
 	dir := flags.String("dir", "", "where to write while measuring; a disk, not memory (default: a temporary directory)")
 	results := flags.String("results", "bench/results", "where to leave the results; what is there of other measures stays")
@@ -90,14 +96,21 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	where, err := describe(work)
+	var db database
+	if ids := inPostgres(chosen); len(ids) > 0 {
+		if db, err = openDatabase(work); err != nil {
+			return fmt.Errorf("no server for %s: %w; one can be named in %s, or other measures with -only", strings.Join(ids, " and "), err, serverVariable)
+		}
+		defer func() { err = errors.Join(err, db.remove()) }()
+	}
+	where, err := describe(work, db)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(out, where)
 	var found []result
 	for _, m := range chosen {
-		s := setting{dir: filepath.Join(work, m.id), time: *length, events: *events, tickets: *tickets}
+		s := setting{dir: filepath.Join(work, m.id), time: *length, events: *events, tickets: *tickets, postgres: db.url}
 		r, err := m.run(ctx, s, *n, out)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.id, err)
@@ -123,6 +136,16 @@ func choose(only string) ([]measure, error) {
 		chosen = append(chosen, measures[i])
 	}
 	return chosen, nil
+}
+
+// inPostgres lists the measures that need a database there.
+func inPostgres(chosen []measure) (ids []string) {
+	for _, m := range chosen {
+		if m.postgres {
+			ids = append(ids, m.id)
+		}
+	}
+	return ids
 }
 
 // run runs the two sides in turn.

@@ -164,7 +164,7 @@ func plot(results []result) string {
 
 // describe says what the figures hold for: versions, cores, the file system, and how durable "durable" is. It refuses
 // to measure a disk that is memory.
-func describe(dir string) (string, error) {
+func describe(dir string, db database) (string, error) {
 	const tmpfs = 0x01021994
 	var fsys syscall.Statfs_t
 	if err := syscall.Statfs(dir, &fsys); err != nil {
@@ -181,6 +181,11 @@ func describe(dir string) (string, error) {
 			}
 		}
 	}
-	return fmt.Sprintf("%s %s/%s, %d cores, %s; file system type %#x. SQLite: journal_mode=WAL, synchronous=FULL (an fsync in every commit); references: fdatasync.",
-		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), strings.Join(versions, ", "), fsys.Type), nil
+	where := fmt.Sprintf("%s %s/%s, %d cores, %s; file system type %#x. SQLite: journal_mode=WAL, synchronous=FULL (an fsync in every commit); references: fdatasync.",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), strings.Join(versions, ", "), fsys.Type)
+	if db.url == "" {
+		return where, nil
+	}
+	server, err := db.describe()
+	return where + " " + server, err
 }

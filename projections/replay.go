@@ -27,13 +27,14 @@ func (s Source) Replay(ctx context.Context, cut Cut, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.replay(ctx, cut, db); err != nil {
+	if err := s.Fill(ctx, cut, db); err != nil {
 		return errors.Join(fmt.Errorf("replaying to %s: %w", path, err), db.Close(), readmodels.Remove(path))
 	}
 	return db.Close()
 }
 
-func (s Source) replay(ctx context.Context, cut Cut, db *readmodels.DB) error {
+// Fill writes the read models as of a cut to an empty database, and marks it as one that may be read.
+func (s Source) Fill(ctx context.Context, cut Cut, db *readmodels.DB) error {
 	end, err := s.Store.Head(ctx)
 	if err != nil {
 		return err

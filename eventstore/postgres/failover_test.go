@@ -48,7 +48,7 @@ func set(t *testing.T, server *testdb.Server, setting string) {
 func TestFailover(t *testing.T) {
 	t.Cleanup(postgres.Silence(300 * time.Millisecond))
 	for name, end := range map[string]func(t *testing.T, primary *testdb.Server){
-		"dies": func(_ *testing.T, primary *testdb.Server) { primary.Stop(syscall.SIGQUIT) },
+		"dies": func(t *testing.T, primary *testdb.Server) { primary.Stop(t, syscall.SIGQUIT) },
 		// Its connections last, and it is still there to be read.
 		"is demoted": func(t *testing.T, primary *testdb.Server) { set(t, primary, "default_transaction_read_only = on") },
 	} {
@@ -77,9 +77,9 @@ func TestFailover(t *testing.T) {
 		store := open(t, either(t, primary, standby), patient)
 		defer shut(t, store)
 		appends(t, store)
-		standby.Stop(syscall.SIGINT) // it may have that batch, and has none that comes
+		standby.Stop(t, syscall.SIGINT) // it may have that batch, and has none that comes
 		seen := appends(t, store)
-		primary.Stop(syscall.SIGQUIT)
+		primary.Stop(t, syscall.SIGQUIT)
 		standby.Start(t)
 		promote(t, standby)
 		for _, err := range store.Follow(t.Context(), seen) {

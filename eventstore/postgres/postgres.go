@@ -58,6 +58,7 @@ type Store struct {
 	id       uuid.UUID
 	patience time.Duration
 	db       *sqlx.DB
+	commits  *sql.Stmt // commit, planned once a connection
 	queue    *group.Queue
 	written  chan struct{} // closed when the last request has been answered
 	news     *news
@@ -111,6 +112,10 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	s.db.SetMaxIdleConns(connections)
 	s.db.SetConnMaxLifetime(lifetime)
 	if err := s.create(ctx, name); err != nil {
+		s.db.Close()
+		return nil, err
+	}
+	if s.commits, err = s.db.PrepareContext(ctx, commit); err != nil {
 		s.db.Close()
 		return nil, err
 	}

@@ -26,13 +26,14 @@ const (
 
 // commit writes a batch, if the lease is still the writer's and the log still reaches to where the writer believes: a server
 // that took over from another may lack the last commits. Whoever takes the lease over waits until this is committed.
+// What the events carry comes in one piece, for an array of bytes is dear to read: data begins at a place and meta follows.
 const commit = `
 	WITH mine AS MATERIALIZED (
 		SELECT FROM lease WHERE epoch = $1 AND ($2 = 0 OR EXISTS (SELECT FROM events WHERE position = $2)) FOR UPDATE)
 	INSERT INTO events (position, stream, revision, id, type, data, meta, recorded_at)
-	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, e.data, e.meta, $3
-	FROM mine, unnest($4::text[], $5::bigint[], $6::uuid[], $7::text[], $8::bytea[], $9::bytea[])
-		WITH ORDINALITY AS e (stream, revision, id, type, data, meta, n)`
+	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, substring($8::bytea, e.place, e.data), substring($8, e.place + e.data, e.meta), $3
+	FROM mine, unnest($4::text[], $5::bigint[], $6::uuid[], $7::text[], $9::int[], $10::int[], $11::int[])
+		WITH ORDINALITY AS e (stream, revision, id, type, place, data, meta, n)`
 
 const takeOver = `
 	UPDATE lease SET epoch = epoch + 1, since = clock_timestamp()
@@ -272,13 +273,15 @@ func (w *writer) repeated(r *group.Request, actual eventstore.Revision) (group.A
 func (w *writer) commit() error {
 	n := len(w.written)
 	streams, revisions, ids, types := make([]string, n), make([]int64, n), make([]string, n), make([]string, n)
-	data, meta := make([][]byte, n), make([][]byte, n)
+	places, data, meta := make([]int64, n), make([]int64, n), make([]int64, n)
+	carried := []byte{} // nil would be NULL
 	for i, e := range w.written {
 		streams[i], revisions[i], ids[i], types[i] = e.Stream, int64(e.Revision), e.ID.String(), e.Type
-		data[i], meta[i] = e.Data, e.Meta
+		places[i], data[i], meta[i] = int64(len(carried)+1), int64(len(e.Data)), int64(len(e.Meta))
+		carried = append(append(carried, e.Data...), e.Meta...)
 	}
-	done, err := w.db.ExecContext(w.closing, commit, w.epoch, int64(w.head), time.Now().UTC().Truncate(time.Microsecond),
-		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), pq.ByteaArray(data), pq.ByteaArray(meta))
+	done, err := w.commits.ExecContext(w.closing, w.epoch, int64(w.head), time.Now().UTC().Truncate(time.Microsecond),
+		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta))
 	if err != nil {
 		return err
 	}
