@@ -53,6 +53,9 @@ func (s *Server) Address() string { return net.JoinHostPort("127.0.0.1", strconv
 // create has a program make the files of a server, and starts it.
 func create(dir string, settings []string, program string, args ...string) (*Server, error) {
 	program, err := find(program)
+	if err == nil {
+		dir, err = filepath.Abs(dir) // both run in it
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -100,9 +103,8 @@ func (s *Server) Start() error {
 	if err != nil {
 		return err
 	}
-	defer inherited.Close()
 	s.alive, s.cmd.ExtraFiles = alive, []*os.File{inherited}
-	if err := s.cmd.Start(); err != nil {
+	if err := errors.Join(s.cmd.Start(), inherited.Close()); err != nil {
 		return errors.Join(err, alive.Close())
 	}
 	_, err = backoff.Retry(context.Background(), func() (any, error) {
