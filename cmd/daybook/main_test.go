@@ -112,6 +112,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 // run runs a command line and returns what it wrote and its exit status.
 func (p executable) run(t *testing.T, args ...string) (out, talk string, exit int) {
 	t.Helper()
+	args = inPostgreSQL(t, args)
 	var o, e bytes.Buffer
 	if p == inProcess {
 		err := run(t.Context(), args, &o, &e)
@@ -377,8 +378,9 @@ func serve(t *testing.T, folder string, args ...string) (c client, stop func()) 
 	out, in := io.Pipe()
 	var talk bytes.Buffer
 	ended := make(chan error, 1)
+	args = inPostgreSQL(t, append([]string{"serve", "--data", folder, "--listen", "127.0.0.1:0"}, args...))
 	go func() {
-		err := run(ctx, append([]string{"serve", "--data", folder, "--listen", "127.0.0.1:0"}, args...), in, &talk)
+		err := run(ctx, args, in, &talk)
 		in.CloseWithError(io.EOF)
 		ended <- err
 	}()
@@ -428,7 +430,7 @@ type process struct {
 // start starts the program; it is killed at the latest when the test ends.
 func (p executable) start(t *testing.T, out io.Writer, args ...string) *process {
 	t.Helper()
-	started := &process{Cmd: exec.Command(string(p), args...), ended: make(chan struct{})}
+	started := &process{Cmd: exec.Command(string(p), inPostgreSQL(t, args)...), ended: make(chan struct{})}
 	started.Stdout, started.Stderr = out, &started.talk
 	if err := started.Start(); err != nil {
 		t.Fatal(err)

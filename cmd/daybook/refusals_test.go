@@ -28,6 +28,7 @@ func TestBadInput(t *testing.T) {
 	contact := c.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora", "emails": []string{"nora@customers.example"}})
 	id, nobody := contact.id(t), uuid.NewString()
 	ticket := c.must(t, 201, "POST", "/v1/inquiries", inquiry("nora", "Help")).id(t)
+	c.caughtUp(t)
 	many := make([]string, 300)
 	for i := range many {
 		many[i] = fmt.Sprintf("leaked-%d@customers.example", i)
