@@ -483,7 +483,7 @@ func (e *Engine) Status(ctx context.Context) ([]Status, error) {
 	e.mu.Unlock()
 	if s.running && s.term == nil {
 		if err := e.observe(ctx, &s); err != nil {
-			return nil, err
+			s.failure = err
 		}
 	}
 	one := Status{Position: s.position, Applied: s.applied, Head: head, Posting: s.term != nil, Unknown: s.unknown, Moved: s.moved, Err: s.failure}

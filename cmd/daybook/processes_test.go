@@ -262,6 +262,9 @@ func TestOnly(t *testing.T) {
 			t.Errorf("%v: exit %d, %s", args, exit, talk)
 		}
 	}
+	if _, talk, exit := inProcess.run(t, "serve", "--data", t.TempDir(), "--lease=-1s"); exit != wrongUsage || !strings.Contains(talk, "at least 100ms") {
+		t.Errorf("exit %d, %s", exit, talk)
+	}
 	if _, talk, exit := inProcess.run(t, "serve", "--only", "mail"); exit != wrongUsage || !strings.Contains(talk, `"reactions"`) {
 		t.Errorf("exit %d, %s", exit, talk)
 	}

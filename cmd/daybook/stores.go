@@ -69,8 +69,14 @@ func (f folder) openRemote(ctx context.Context) (eventstore.Store, error) {
 	return nil, status{wrongUsage, errors.New("--events must be postgres://…, esdb://… or esdb+discover://…; left out, the log is in the folder")}
 }
 
+// shortestLease can still be renewed in time.
+const shortestLease = 100 * time.Millisecond
+
 // home is where the read models are.
 func (f folder) home() (readmodels.Home, error) {
+	if f.Lease != 0 && f.Lease < shortestLease {
+		return nil, status{wrongUsage, fmt.Errorf("--lease must be at least %s", shortestLease)}
+	}
 	switch scheme, _, _ := strings.Cut(f.ReadModels, "://"); {
 	case f.ReadModels == "":
 		return readmodels.Folder(f.Data), nil
