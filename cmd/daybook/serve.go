@@ -20,7 +20,7 @@ import (
 // serveCommand serves a desk: all of it in one process, or a part, beside others.
 type serveCommand struct {
 	folder
-	Only    []string      `help:"What this process does of what a desk needs, beside others that do the rest: api, projections, reactions. All need --events and --read-models." enum:"api,projections,reactions" default:"api,projections,reactions" env:"DAYBOOK_ONLY"`
+	Only    []string      `help:"What this process does of what a desk needs, beside others that do the rest: api, projections, reactions. To leave one out, the log and the read models must be elsewhere: --events and --read-models." enum:"api,projections,reactions" default:"api,projections,reactions" env:"DAYBOOK_ONLY"`
 	Listen  string        `help:"Where the API listens. Anything but loopback needs TLS in front of it." default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN"`
 	Metrics string        `help:"Where /metrics listens, without a key; left out, it is on the API's address for loopback only." env:"DAYBOOK_METRICS" placeholder:"ADDRESS"`
 	Region  string        `help:"The country (ISO 3166) of phone numbers without a country code; left out, every number needs one. A change does not touch numbers that were kept." env:"DAYBOOK_REGION" placeholder:"IT"`
