@@ -75,33 +75,26 @@ type page struct {
 	err     error
 }
 
-const pageSize = 1000 // events at most; as many as a transaction of a rebuild takes are decoded ahead
+// pagesAhead is how many pages are decoded ahead: more events than a transaction of a rebuild takes, if the log is as fast.
+const pagesAhead = 16
 
 func (s Source) feed(ctx context.Context, after eventstore.Position) *feed {
 	ctx, stop := context.WithCancel(ctx)
-	pages := make(chan page, rebuildBatch/pageSize)
+	pages := make(chan page, pagesAhead)
 	go func() {
 		defer close(pages)
-		send := func(p page) bool {
-			select {
-			case pages <- p:
-				return true
-			case <-ctx.Done():
-				return false
-			}
-		}
 		for batch, err := range s.Store.Follow(ctx, after) {
-			if (err != nil || len(batch) == 0) && !send(page{err: err}) || err != nil {
+			entries := make([]entry, len(batch))
+			for i, stored := range batch {
+				entries[i] = s.decode(stored)
+			}
+			select {
+			case pages <- page{entries, err}:
+			case <-ctx.Done():
 				return
 			}
-			for stored := range slices.Chunk(batch, pageSize) {
-				entries := make([]entry, len(stored))
-				for i := range stored {
-					entries[i] = s.decode(stored[i])
-				}
-				if !send(page{entries: entries}) {
-					return
-				}
+			if err != nil {
+				return
 			}
 		}
 	}()
@@ -116,6 +109,7 @@ var errFeedEnded = errors.New("the event store ended its feed")
 
 // next returns the next n events, or fewer if it comes to the event at a position before, which the log must have.
 func (f *feed) next(ctx context.Context, n int, upTo eventstore.Position) ([]entry, error) {
+	f.rest = slices.Grow(f.rest, n)
 	for len(f.rest) < n && !f.reaches(upTo) {
 		select {
 		case p, ok := <-f.pages:

@@ -45,7 +45,7 @@ const rebuildBatch = 20_000
 
 // rebuildSize is how many events the next transaction posts after so many: few at first, so that the writer has not to
 // wait until a whole batch is decoded.
-func rebuildSize(posted int64) int { return int(min(rebuildBatch, max(pageSize, posted))) }
+func rebuildSize(posted int64) int { return int(min(rebuildBatch, max(liveBatch, posted))) }
 
 // ErrRebuilding is what a rebuild comes to while there is another.
 var ErrRebuilding = errors.New("the read models are being rebuilt already")
