@@ -20,7 +20,11 @@ var rebuilds = []measure{
 func startP6(s setting) (rounds, error) { return rebuilding(s, readmodels.Folder(s.dir)) }
 
 func startP7(s setting) (rounds, error) {
-	return rebuilding(s, readmodels.Schemas{URL: s.postgres, Name: "rebuilt"})
+	home, err := readmodels.NewSchemas(s.postgres, readmodels.SchemasOptions{Name: "rebuilt"})
+	if err != nil {
+		return rounds{}, err
+	}
+	return rebuilding(s, home)
 }
 
 // rebuilding makes up a log and fills one generation of read models after another from it.
@@ -47,7 +51,7 @@ func rebuilding(s setting, home readmodels.Home) (rounds, error) {
 				}
 				err = errors.Join(fill(db), db.Close())
 				rate := float64(limit.Events) / time.Since(began).Seconds()
-				return rate, errors.Join(err, home.Remove(ctx, number))
+				return rate, errors.Join(err, home.Remove(ctx, readmodels.Alone{}, number))
 			}
 		}
 		r.ours = filling(func(db *readmodels.DB) error { return d.source.Fill(ctx, projections.Cut{}, db) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type Engine struct {
 	live   *readmodels.Live
 	schema string
 
+	failing   func(error)
 	retries   chan retry
 	handovers chan handover
 	ended     chan struct{} // closed when Run returns
@@ -45,17 +47,28 @@ type retry struct {
 	done       chan error
 }
 
-// A handover asks the goroutine that posts to stop where it is, and to go on with another poster, or as before if that
-// is nil.
+// A handover asks the goroutine that posts to stop where it is, and to go on with another poster.
 type handover struct {
 	stopped chan eventstore.Position
-	next    chan *poster
+	next    chan successor
+}
+
+// A successor is the poster that goes on, or why none can; neither: the one that there was.
+type successor struct {
+	poster *poster
+	err    error
+}
+
+// A turn is a term for as long as it is used.
+type turn struct {
+	readmodels.Term
+	ctx context.Context
 }
 
 // A situation is what Status needs to know of the goroutine that posts.
 type situation struct {
-	running  bool            // posting, or following what is posted
-	term     readmodels.Term // in which it posts; nil: another process does
+	running  bool  // posting, or following what is posted
+	turn     *turn // in which it posts; nil: it does not
 	building bool
 	failure  error // what ended it, or what it is trying again
 	position eventstore.Position
@@ -66,6 +79,9 @@ type situation struct {
 }
 
 const liveBatch = 1000 // events in one transaction while posting live, about; more would make the first of them wait
+
+// publishAgain is when it is tried again to show dashboards newer rows, after they were reading. It is a variable for the tests' sake.
+var publishAgain = 5 * time.Second
 
 // New makes an engine for the generations of a desk, whose live one it puts behind live. It fails if the projections and
 // their tables do not fit together.
@@ -79,6 +95,7 @@ func New(s Source, home readmodels.Home, live *readmodels.Live) (*Engine, error)
 		home:      home,
 		live:      live,
 		schema:    l.schema(),
+		failing:   func(error) {},
 		retries:   make(chan retry),
 		handovers: make(chan handover),
 		ended:     make(chan struct{}),
@@ -91,6 +108,8 @@ type RunOptions struct {
 	Progress func(Progress)
 	// Patient engines try again when the database or the log fails at the start. Once they post, all do.
 	Patient bool
+	// Failing is told why it tries again, each time. It must not block.
+	Failing func(error)
 }
 
 // OpenLive opens the live generation for reading, beside whoever posts to it, or returns nil if there is none that was made by
@@ -104,9 +123,12 @@ func (s Source) OpenLive(ctx context.Context, home readmodels.Home) (*readmodels
 }
 
 // Run posts until the context ends, and follows what another process posts while that one does. It returns why it stopped:
-// the context's error, eventstore.ErrClosed, a *FencedError, an *UnfitError, a *PoisonError of an event that stopped a building,
-// or, if it is not patient, what failed at the start. Run or Follow may be called once.
+// the context's error, eventstore.ErrClosed, a *FencedError, a *PoisonError of an event that stopped a building, or, if it is not
+// patient, an *UnfitError or what else failed at the start. Run or Follow may be called once.
 func (e *Engine) Run(ctx context.Context, opts RunOptions) error {
+	if opts.Failing != nil {
+		e.failing = opts.Failing
+	}
 	return e.keep(ctx, opts.Patient, func() error { return e.term(ctx, opts.Progress) })
 }
 
@@ -121,7 +143,7 @@ func (e *Engine) keep(ctx context.Context, patient bool, work func() error) (err
 	defer func() { e.note(func(s *situation) { s.running, s.failure = false, err }) }()
 	for pause := time.Duration(0); ; {
 		err := work()
-		if ctx.Err() != nil || err != nil && (!patient || hopeless(err)) {
+		if ctx.Err() != nil || hopeless(err) || err != nil && !patient && !errors.Is(err, errAnew) {
 			return err
 		}
 		if err == nil { // the term is over
@@ -129,7 +151,7 @@ func (e *Engine) keep(ctx context.Context, patient bool, work func() error) (err
 			continue
 		}
 		pause = min(max(50*time.Millisecond, 2*pause), 5*time.Second)
-		e.note(func(s *situation) { s.running, s.failure = true, err })
+		e.fails(err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -138,10 +160,22 @@ func (e *Engine) keep(ctx context.Context, patient bool, work func() error) (err
 	}
 }
 
+// fails notes why something is tried again.
+func (e *Engine) fails(err error) {
+	e.note(func(s *situation) { s.running, s.failure = true, err })
+	e.failing(err)
+}
+
 // hopeless says whether waiting does not help.
 func hopeless(err error) bool {
-	fenced, unfit, poison := (*FencedError)(nil), (*UnfitError)(nil), (*PoisonError)(nil)
-	return errors.As(err, &fenced) || errors.As(err, &unfit) || errors.As(err, &poison) || errors.Is(err, eventstore.ErrClosed)
+	fenced, poison := (*FencedError)(nil), (*PoisonError)(nil)
+	return errors.As(err, &fenced) || errors.As(err, &poison) || errors.Is(err, eventstore.ErrClosed)
+}
+
+// ends says whether an error is the end of a poster: what it has in its hands is not what to go on with.
+func ends(err error) bool {
+	unfit := (*UnfitError)(nil)
+	return hopeless(err) || errors.As(err, &unfit) || errors.Is(err, errAnew)
 }
 
 // An UnfitError says why read models cannot be continued from this log, and what to do.
@@ -165,10 +199,9 @@ func (e *Engine) term(ctx context.Context, progress func(Progress)) (err error) 
 	within, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	defer context.AfterFunc(term.Context(), func() { stop(context.Cause(term.Context())) })()
-	e.note(func(s *situation) { s.term = term })
-	defer e.note(func(s *situation) { s.term = nil })
-	err = e.postIn(within, term, progress)
-	if ctx.Err() == nil && within.Err() != nil { // whatever it came to, it came of that
+	defer e.note(func(s *situation) { s.turn = nil })
+	err = e.postIn(&turn{term, within}, progress)
+	if ctx.Err() == nil && (within.Err() != nil || errors.Is(err, readmodels.ErrTermOver)) { // whatever it came to, it came of that
 		return nil
 	}
 	return err
@@ -183,18 +216,19 @@ func (e *Engine) hold(ctx context.Context) (readmodels.Term, error) {
 	return e.home.Hold(ctx, e.schema, func() { watchers.Go(func() { _ = e.watch(watching) }) }) // what fails shows in Status
 }
 
-// postIn posts in a term.
-func (e *Engine) postIn(ctx context.Context, term readmodels.Term, progress func(Progress)) error {
-	p, err := e.start(ctx, term, progress)
+// postIn posts in a turn.
+func (e *Engine) postIn(t *turn, progress func(Progress)) error {
+	ctx := t.ctx
+	p, err := e.start(t, progress)
 	if err != nil {
 		return err
 	}
-	if !e.show(p.db, p.number, p.at.Position) { // whoever sees it may rebuild at once
+	if !e.show(p.db, p.number, p.at.Position) {
 		return errors.Join(readmodels.ErrClosed, p.db.Close())
 	}
 	for {
 		next, err := e.follow(ctx, p)
-		if fenced := (*FencedError)(nil); errors.As(err, &fenced) && p.db.Write(ctx, term.Prove) != nil {
+		if fenced := (*FencedError)(nil); errors.As(err, &fenced) && p.db.Write(ctx, t.Prove) != nil {
 			return nil //nolint:nilerr // the term is over; else somebody posts who has none
 		}
 		if err != nil {
@@ -204,10 +238,12 @@ func (e *Engine) postIn(ctx context.Context, term readmodels.Term, progress func
 	}
 }
 
-// start opens the live generation or builds the first.
-func (e *Engine) start(ctx context.Context, term readmodels.Term, progress func(Progress)) (*poster, error) {
+// start opens the live generation or builds the first. Nobody else builds before that.
+func (e *Engine) start(t *turn, progress func(Progress)) (*poster, error) {
+	ctx := t.ctx
 	e.building.Lock()
 	defer e.building.Unlock()
+	e.note(func(s *situation) { s.turn = t })
 	all, err := e.home.Generations(ctx)
 	if err != nil {
 		return nil, err
@@ -217,18 +253,18 @@ func (e *Engine) start(ctx context.Context, term readmodels.Term, progress func(
 			return nil, e.foreign(ctx, g)
 		}
 	}
-	if err := readmodels.Clean(ctx, e.home, e.schema); err != nil { // what the one before us left
+	if err := readmodels.Clean(ctx, e.home, t, e.schema); err != nil { // what the one before us left
 		return nil, err
 	}
 	live, found := readmodels.Newest(all, e.schema)
 	if !found {
-		return e.first(ctx, term, progress)
+		return e.first(ctx, t, progress)
 	}
 	db, err := e.home.Open(ctx, live.Number)
 	if err != nil {
 		return nil, err
 	}
-	return e.resume(ctx, db)
+	return e.resume(ctx, t, db)
 }
 
 // foreign says that a generation was posted from another log.
@@ -242,20 +278,17 @@ func (e *Engine) foreign(ctx context.Context, g readmodels.Generation) error {
 }
 
 // resume takes over a generation, unless it was not posted from this log.
-func (e *Engine) resume(ctx context.Context, db *readmodels.DB) (*poster, error) {
+func (e *Engine) resume(ctx context.Context, term readmodels.Term, db *readmodels.DB) (*poster, error) {
 	p, err := func() (*poster, error) {
 		l, err := e.ledger()
 		if err != nil {
 			return nil, err
 		}
-		p, err := claim(ctx, db, l)
+		p, err := claim(ctx, db, term, l)
 		if err != nil {
 			return nil, err
 		}
-		if err := e.fits(ctx, p); err != nil {
-			return nil, err
-		}
-		return p, db.Publish(ctx, l.relations())
+		return p, e.fits(ctx, p.db, p.at)
 	}()
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -270,38 +303,38 @@ func ahead(db *readmodels.DB, position, head eventstore.Position) error {
 
 // fits refuses a generation whose last event is not where it was in the log: whatever came after that was posted from events
 // that are no more.
-func (e *Engine) fits(ctx context.Context, p *poster) error {
+func (e *Engine) fits(ctx context.Context, db *readmodels.DB, at readmodels.Point) error {
 	head, err := e.Store.Head(ctx)
 	if err != nil {
 		return err
 	}
-	if p.at.Position > head {
-		return ahead(p.db, p.at.Position, head)
+	if at.Position > head {
+		return ahead(db, at.Position, head)
 	}
-	if p.at.Position == eventstore.Start {
+	if at.Position == eventstore.Start {
 		return nil
 	}
-	for found, err := range e.Store.Read(ctx, p.at.Stream, p.at.Revision, eventstore.Forwards, 1) {
+	for found, err := range e.Store.Read(ctx, at.Stream, at.Revision, eventstore.Forwards, 1) {
 		if err != nil && !errors.Is(err, eventstore.ErrNotFound) {
 			return err
 		}
-		if err == nil && found.ID == p.at.EventID && found.Position == p.at.Position {
+		if err == nil && found.ID == at.EventID && found.Position == at.Position {
 			return nil
 		}
 	}
 	return &UnfitError{fmt.Errorf("%s is at position %s, and the log no longer has the event that was there: it was put back from an older backup, or lost its end, and has grown since. Bring the whole log back, or %s and it is built anew from this log",
-		p.db.Path(), p.at.Position, p.db.WayOut())}
+		db.Path(), at.Position, db.WayOut())}
 }
 
 // follow posts what comes, until the context ends or a rebuild has a poster that takes over.
 func (e *Engine) follow(ctx context.Context, p *poster) (*poster, error) {
 	p.strict, p.patient = false, true
-	p.failing = func(err error) { e.note(func(s *situation) { s.failure = err }) }
+	p.failing = e.fails
 	e.posted(p, nil)
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		from := p.at.Position
 		next, err := e.post(ctx, p)
-		if err == nil || ctx.Err() != nil || hopeless(err) {
+		if err == nil || ctx.Err() != nil || ends(err) {
 			return next, err
 		}
 		if p.at.Position != from {
@@ -319,13 +352,21 @@ func (e *Engine) follow(ctx context.Context, p *poster) (*poster, error) {
 // post posts from the log until that fails or a rebuild has a poster that takes over. If it failed before, the log may be
 // another by now.
 func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
-	if err := e.fits(ctx, p); err != nil {
+	if err := e.fits(ctx, p.db, p.at); err != nil {
+		return nil, err
+	}
+	publishing, err := publish(ctx, p)
+	if err != nil {
 		return nil, err
 	}
 	f := e.feed(ctx, p.at.Position)
 	defer f.stop()
 	for {
 		select {
+		case <-publishing:
+			if publishing, err = publish(ctx, p); err != nil {
+				return nil, err
+			}
 		case first, ok := <-f.pages:
 			if err := first.check(ok); err != nil {
 				return nil, err
@@ -349,8 +390,8 @@ func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
 			h.stopped <- p.at.Position
 			select {
 			case next := <-h.next:
-				if next != nil {
-					return next, nil
+				if next != (successor{}) {
+					return next.poster, next.err
 				}
 			case <-ctx.Done():
 				return nil, ctx.Err()
@@ -359,6 +400,15 @@ func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// publish shows the rows to dashboards. While they read what they see now it does not disturb them, and says when to try again.
+func publish(ctx context.Context, p *poster) (again <-chan time.Time, err error) {
+	err = p.db.Publish(ctx, p.term, p.ledger.relations())
+	if errors.Is(err, readmodels.ErrBusy) {
+		return time.After(publishAgain), nil
+	}
+	return nil, err
 }
 
 // posted tells readers and Status how far a poster has come.
@@ -397,11 +447,12 @@ func (e *Engine) note(change func(*situation)) {
 // What Retry and Rebuild come to where nothing is posted.
 var (
 	ErrNotRunning = errors.New("nothing is posted any more: the engine has stopped")
+	ErrNotNow     = errors.New("nothing is posted now; it is tried again")
 	ErrElsewhere  = errors.New("another process posts the read models")
 )
 
-// mine returns the term in which this engine posts.
-func (e *Engine) mine() (readmodels.Term, error) {
+// mine returns the turn in which this engine posts.
+func (e *Engine) mine() (*turn, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	select {
@@ -409,10 +460,13 @@ func (e *Engine) mine() (readmodels.Term, error) {
 		return nil, ErrNotRunning
 	default:
 	}
-	if e.state.term == nil {
-		return nil, ErrElsewhere
+	switch {
+	case e.state.turn != nil:
+		return e.state.turn, nil
+	case e.state.failure != nil:
+		return nil, fmt.Errorf("%w: %w", ErrNotNow, e.state.failure)
 	}
-	return e.state.term, nil
+	return nil, ErrElsewhere
 }
 
 // Retry posts what waits behind the parked things of a projection. Each thing's events are read again from the log, from
@@ -421,7 +475,7 @@ func (e *Engine) mine() (readmodels.Term, error) {
 // row that several things change gets these changes late, after others that were posted since, which matters only where
 // their order does: then rebuild.
 func (e *Engine) Retry(ctx context.Context, projection string) error {
-	term, err := e.mine()
+	t, err := e.mine()
 	if err != nil {
 		return err
 	}
@@ -429,8 +483,8 @@ func (e *Engine) Retry(ctx context.Context, projection string) error {
 	select {
 	case e.retries <- r:
 		return <-r.done
-	case <-term.Context().Done():
-		return ErrElsewhere
+	case <-t.ctx.Done():
+		return ErrNotNow
 	case <-e.ended:
 		return ErrNotRunning
 	case <-ctx.Done():
@@ -460,7 +514,7 @@ type Status struct {
 	Position eventstore.Position
 	Applied  int64               // events up to there
 	Head     eventstore.Position // of the log
-	Lag      int64               // events that are not posted yet; where positions have gaps, at most
+	Lag      int64               // events that are not posted yet; where positions have gaps, an estimate
 	Behind   time.Duration       // how long ago the first of these was recorded
 	Parked   int                 // things that it no longer follows
 	Unknown  int64               // events that this process has passed over because it does not know their types
@@ -481,15 +535,15 @@ func (e *Engine) Status(ctx context.Context) ([]Status, error) {
 	e.mu.Lock()
 	s := e.state
 	e.mu.Unlock()
-	if s.running && s.term == nil {
+	if s.running && s.turn == nil {
 		if err := e.observe(ctx, &s); err != nil {
 			s.failure = err
 		}
 	}
-	one := Status{Position: s.position, Applied: s.applied, Head: head, Posting: s.term != nil, Unknown: s.unknown, Moved: s.moved, Err: s.failure}
+	one := Status{Position: s.position, Applied: s.applied, Head: head, Posting: s.turn != nil, Unknown: s.unknown, Moved: s.moved, Err: s.failure}
 	one.State = s.word(head)
 	if head > s.position {
-		one.Lag = int64(head - s.position)
+		one.Lag = eventsUpTo(head, s.position, s.applied) - s.applied
 		if one.Behind, err = e.behind(ctx, s.position); err != nil {
 			return nil, err
 		}
@@ -500,6 +554,15 @@ func (e *Engine) Status(ctx context.Context) ([]Status, error) {
 		all[i].Name, all[i].Version, all[i].Parked = f.name, f.version, s.parked[f.name]
 	}
 	return all, nil
+}
+
+// eventsUpTo is how many events there are up to a position, going by how many there are up to one before. Where positions have
+// no gaps it is exact.
+func eventsUpTo(to, at eventstore.Position, events int64) int64 {
+	if at == eventstore.Start {
+		return int64(min(to, math.MaxInt64))
+	}
+	return int64(math.Round(float64(events) * (float64(to) / float64(at))))
 }
 
 // behind is how long ago the event after a position was recorded.

@@ -38,7 +38,7 @@ func inFiles(t testing.TB) readmodels.Home { return readmodels.Folder(t.TempDir(
 
 // TestInPostgreSQL runs the engine's tests once more, with their read models there.
 func TestInPostgreSQL(t *testing.T) {
-	newHome = func(t testing.TB) readmodels.Home { return readmodels.Schemas{URL: testdb.URL(t), Name: "readmodels"} }
+	newHome = func(t testing.TB) readmodels.Home { return inSchemas(t, testdb.URL(t), 0) }
 	defer func() { newHome = inFiles }()
 	for name, test := range map[string]func(*testing.T){
 		"posts what comes":            TestEnginePostsWhatComes,
@@ -50,6 +50,7 @@ func TestInPostgreSQL(t *testing.T) {
 		"a cancelled rebuild":         TestACancelledRebuildLeavesNoTrace,
 		"another schema":              TestAnotherSchemaIsBuiltAnew,
 		"another log":                 TestAnotherLogIsRefused,
+		"a follower of another log":   TestAFollowerSeesThatTheLogIsAnother,
 		"trespassing":                 TestTrespassing,
 		"projections may wait":        TestProjectionsDoNotMindWaiting,
 	} {
@@ -225,7 +226,7 @@ func TestTheLastToClaimCanWrite(t *testing.T) {
 		claims.Go(func() {
 			l, err := b.ledger()
 			if err == nil {
-				posters[i], err = claim(t.Context(), db, l)
+				posters[i], err = claim(t.Context(), db, readmodels.Alone{}, l)
 			}
 			if err != nil {
 				t.Error(err)
@@ -605,7 +606,7 @@ func TestAnotherLogIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	unfit := (*UnfitError)(nil)
-	if err := e.Run(t.Context(), RunOptions{Patient: true}); !errors.As(err, &unfit) || !strings.Contains(err.Error(), "and it is built anew") {
+	if err := e.Run(t.Context(), RunOptions{}); !errors.As(err, &unfit) || !strings.Contains(err.Error(), "and it is built anew") {
 		t.Errorf("a log that was put back: %v", err)
 	}
 	db, err := shorter.OpenLive(t.Context(), home)
@@ -621,6 +622,35 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	if err != nil || all[0].State != Stopped || all[0].Err == nil {
 		t.Errorf("the status is %+v, %v", all, err)
 	}
+}
+
+// TestAFollowerSeesThatTheLogIsAnother follows read models that were posted from events that are no more.
+func TestAFollowerSeesThatTheLogIsAnother(t *testing.T) {
+	a, grown, home := newBench(t), newBench(t), newHome(t)
+	r := a.start(t, home)
+	r.wait(t, a.appendSome(t, 5))
+	r.end()
+	grown.appendSome(t, 9)
+	regrown := a.Source
+	regrown.Store = posing{grown.store, a.store.ID()}
+	live := &readmodels.Live{}
+	defer live.Close()
+	e, err := New(regrown, home, live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Follow(ctx) }()
+	for unfit := (*UnfitError)(nil); !errors.As(err, &unfit); {
+		all, asked := e.Status(t.Context())
+		if asked != nil {
+			t.Fatal(asked)
+		}
+		err = all[0].Err
+	}
+	stop()
+	<-ended
 }
 
 // posing is a log under another's identity, as one that was put back is.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"daybook/eventstore"
 	"daybook/readmodels"
 )
 
@@ -35,20 +34,23 @@ func (e *Engine) watch(ctx context.Context) error {
 	}
 }
 
-// look sees how far the generation that is shown has come, and whether there is a newer one to be shown. Whoever was told of
-// something need not look further when he has seen the first.
-func (e *Engine) look(ctx context.Context, told bool) error {
+// look sees how far the generation that is shown has come, whether it fits the log, and whether there is a newer one to be shown.
+// Whoever was told of something need not look further when he has seen the first.
+func (e *Engine) look(ctx context.Context, told bool) (unfit error) {
 	e.mu.Lock()
 	now := e.shown
 	e.mu.Unlock()
 	if now.db != nil {
 		before := e.live.Position()
-		p, err := positionOf(ctx, now.db)
+		at, err := pointOf(ctx, now.db)
 		if err == nil {
-			e.live.Advance(now.db, p)
+			e.live.Advance(now.db, at.Position)
 		}
-		if told && p > before {
+		if told && at.Position > before {
 			return nil
+		}
+		if err == nil {
+			unfit = e.fits(ctx, now.db, at)
 		}
 	}
 	all, err := e.home.Generations(ctx)
@@ -57,7 +59,7 @@ func (e *Engine) look(ctx context.Context, told bool) error {
 	}
 	newest, found := readmodels.Newest(all, e.schema)
 	if !found || newest.Number == now.number {
-		return nil
+		return unfit
 	}
 	if newest.Log != e.Store.ID() {
 		return e.foreign(ctx, newest)
@@ -66,26 +68,27 @@ func (e *Engine) look(ctx context.Context, told bool) error {
 	if err != nil {
 		return err
 	}
-	p, err := positionOf(ctx, db)
+	at, err := pointOf(ctx, db)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	if !e.show(db, newest.Number, p) { // it is not as far as the one before, yet
+	notYet := at.Position < e.live.Position() && !errors.As(unfit, new(*UnfitError))
+	if notYet || !e.show(db, newest.Number, at.Position) {
 		return db.Close()
 	}
 	return nil
 }
 
-// positionOf is how far a generation has come.
-func positionOf(ctx context.Context, db *readmodels.DB) (eventstore.Position, error) {
+// pointOf is how far a generation has come.
+func pointOf(ctx context.Context, db *readmodels.DB) (readmodels.Point, error) {
 	all, err := readmodels.ReadCheckpoints(ctx, db.Readers)
 	if err != nil {
-		return 0, err
+		return readmodels.Point{}, err
 	}
 	if len(all) == 0 {
-		return 0, fmt.Errorf("%s has no checkpoints: %s", db.Path(), db.WayOut())
+		return readmodels.Point{}, fmt.Errorf("%s has no checkpoints: %s", db.Path(), db.WayOut())
 	}
-	return all[0].Position, nil
+	return all[0].Point, nil
 }
 
 // observe fills in what is posted elsewhere.

@@ -16,6 +16,7 @@ import (
 // A poster posts to one generation. One goroutine uses it.
 type poster struct {
 	db      *readmodels.DB
+	term    readmodels.Term
 	ledger  *ledger
 	strict  bool // an event that cannot be posted ends the work; else it parks what it happened to
 	patient bool // it tries again when the database fails
@@ -61,20 +62,26 @@ func (e *PoisonError) Error() string {
 
 func (e *PoisonError) Unwrap() error { return e.Cause }
 
+// errAnew is why a poster cannot go on, though the next one can, from what is in the database.
+var errAnew = errors.New("the read models are not as they were left")
+
 // claim takes over the posting to a generation, from whoever had it.
-func claim(ctx context.Context, db *readmodels.DB, l *ledger) (*poster, error) {
+func claim(ctx context.Context, db *readmodels.DB, term readmodels.Term, l *ledger) (*poster, error) {
 	g, err := readmodels.ReadGeneration(ctx, db.Readers)
 	if err != nil {
 		return nil, err
 	}
-	for p := (&poster{db: db, ledger: l, number: g.Number}); ; {
+	for p := (&poster{db: db, term: term, ledger: l, number: g.Number}); ; {
 		if err := p.reload(ctx); err != nil {
 			return nil, err
 		}
 		var raised int64
 		err := db.Write(ctx, func(tx readmodels.Tx) (err error) {
 			raised, err = tx.Exec("UPDATE checkpoints SET epoch = epoch + 1 WHERE position = ? AND epoch = ?", int64(p.at.Position), p.epoch)
-			return err
+			if err != nil {
+				return err
+			}
+			return term.Prove(tx)
 		})
 		if err != nil {
 			return nil, fmt.Errorf("claiming the checkpoints: %w", err)
@@ -147,6 +154,7 @@ func (p *poster) post(ctx context.Context, batch []entry) error {
 // do carries out one transaction, again and again while the database fails, and again without each event that turns out
 // to be poison.
 func (p *poster) do(ctx context.Context, w work) error {
+	began, epoch := p.at, p.epoch
 	p.unpark(w.drain)
 	for pause := 50 * time.Millisecond; ; {
 		err := p.try(ctx, w)
@@ -165,15 +173,23 @@ func (p *poster) do(ctx context.Context, w work) error {
 		if ctx.Err() != nil || !p.patient {
 			return err
 		}
-		// Whether it was committed, and who has the checkpoints now, is in the database.
-		epoch := p.epoch
-		if reloaded := p.reload(ctx); reloaded != nil {
+		if errors.Is(err, readmodels.ErrGone) {
+			return fmt.Errorf("%w: %w", errAnew, err)
+		}
+		// Whether it was committed, and who has the checkpoints now, is in the database. It may have been put back, or have
+		// failed over to one that lacks the last commits: then what lies between is to be posted again.
+		switch reloaded := p.reload(ctx); {
+		case reloaded != nil:
 			err = errors.Join(err, reloaded)
-		} else if p.epoch != epoch {
+		case p.epoch > epoch:
 			p.epoch = epoch // so that it can never write again
 			return &FencedError{p.number, epoch}
-		} else if w.done(p) {
+		case p.epoch < epoch:
+			return errAnew
+		case w.done(p):
 			return nil
+		case p.at != began:
+			return errAnew
 		}
 		p.unpark(w.drain)
 		p.failing(err)

@@ -14,7 +14,7 @@ import (
 type Progress struct {
 	Step      Step
 	Done      int64 // events
-	Total     int64 // events; where positions have gaps, at most
+	Total     int64 // events; where positions have gaps, an estimate
 	PerSecond float64
 	Left      time.Duration // of this step; 0 if it cannot be said
 }
@@ -54,7 +54,7 @@ var ErrRebuilding = errors.New("the read models are being rebuilt already")
 // questions are answered all the time, and never from an earlier position. Run must be running. The old generation's
 // file is kept until the next time. If the context ends, or an event cannot be posted, nothing is left of the attempt.
 func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
-	term, err := e.mine()
+	t, err := e.mine()
 	if err != nil {
 		return err
 	}
@@ -64,8 +64,8 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	defer e.building.Unlock()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	defer context.AfterFunc(term.Context(), func() { stop(context.Cause(term.Context())) })()
-	b, err := e.begin(ctx, term, opts.Progress)
+	defer context.AfterFunc(t.ctx, func() { stop(context.Cause(t.ctx)) })()
+	b, err := e.begin(ctx, t, opts.Progress)
 	if err != nil {
 		return err
 	}
@@ -80,12 +80,12 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 		return errors.Join(fmt.Errorf("rebuilding the read models: %w", err), b.abandon(ctx))
 	}
 	b.feed.stop()
-	return readmodels.Clean(ctx, e.home, e.schema) // the one before stays until the next time
+	return readmodels.Clean(ctx, e.home, t, e.schema) // the one before stays until the next time
 }
 
 // first builds a generation when there is none to compare with or to take over from.
 func (e *Engine) first(ctx context.Context, term readmodels.Term, progress func(Progress)) (*poster, error) {
-	e.note(func(s *situation) { s.building = true })
+	e.note(func(s *situation) { s.building, s.failure = true, nil })
 	defer e.note(func(s *situation) { s.building = false })
 	b, err := e.begin(ctx, term, progress)
 	if err != nil {
@@ -106,10 +106,10 @@ func (e *Engine) first(ctx context.Context, term readmodels.Term, progress func(
 type rebuild struct {
 	*poster
 	engine   *Engine
-	term     readmodels.Term
 	feed     *feed
 	progress func(Progress)
 	began    time.Time
+	finished bool // or perhaps so: it may be the live generation
 }
 
 func (e *Engine) begin(ctx context.Context, term readmodels.Term, progress func(Progress)) (*rebuild, error) {
@@ -120,11 +120,12 @@ func (e *Engine) begin(ctx context.Context, term readmodels.Term, progress func(
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	b := &rebuild{engine: e, term: term, progress: progress, began: time.Now()}
+	b := &rebuild{engine: e, progress: progress, began: time.Now()}
 	g := readmodels.Generation{Number: number, Schema: e.schema, Log: e.Store.ID(), State: readmodels.Building}
 	if b.poster, err = e.lay(ctx, db, g); err != nil {
-		return nil, errors.Join(err, db.Close(), e.home.Remove(context.WithoutCancel(ctx), number))
+		return nil, errors.Join(err, db.Close(), e.home.Remove(context.WithoutCancel(ctx), readmodels.Alone{}, number))
 	}
+	b.poster.term = term
 	b.feed = e.feed(ctx, eventstore.Start)
 	return b, nil
 }
@@ -138,7 +139,7 @@ func (s Source) lay(ctx context.Context, db *readmodels.DB, g readmodels.Generat
 	if err := db.Lay(ctx, g, l.relations(), l.checkpoints()); err != nil {
 		return nil, err
 	}
-	p, err := claim(ctx, db, l)
+	p, err := claim(ctx, db, readmodels.Alone{}, l)
 	if err != nil {
 		return nil, err
 	}
@@ -146,10 +147,14 @@ func (s Source) lay(ctx context.Context, db *readmodels.DB, g readmodels.Generat
 	return p, nil
 }
 
-// abandon leaves nothing, also when the context has ended.
+// abandon leaves nothing, also when the context has ended or the term is over, unless it may be the live generation.
 func (b *rebuild) abandon(ctx context.Context) error {
 	b.feed.stop()
-	return errors.Join(b.db.Close(), b.engine.home.Remove(context.WithoutCancel(ctx), b.number))
+	err := b.db.Close()
+	if !b.finished {
+		err = errors.Join(err, b.engine.home.Remove(context.WithoutCancel(ctx), readmodels.Alone{}, b.number))
+	}
+	return err
 }
 
 // catchUp folds the log up to its end, builds the indexes, and folds what was added meanwhile.
@@ -196,7 +201,7 @@ func (p *poster) foldTo(ctx context.Context, f *feed, to eventstore.Position, pr
 }
 
 func (b *rebuild) tell(step Step, to eventstore.Position) {
-	t := Progress{Step: step, Done: b.applied, Total: b.applied + int64(to) - int64(min(b.at.Position, to))}
+	t := Progress{Step: step, Done: b.applied, Total: max(b.applied, eventsUpTo(to, b.at.Position, b.applied))}
 	if seconds := time.Since(b.began).Seconds(); seconds > 0 {
 		t.PerSecond = float64(b.applied) / seconds
 	}
@@ -220,7 +225,7 @@ func (b *rebuild) compareWithLive(ctx context.Context, report func(Difference) e
 
 // takeOver stops the posting to the live generation, comes to where that stopped, and switches.
 func (b *rebuild) takeOver(ctx context.Context) error {
-	h := handover{make(chan eventstore.Position, 1), make(chan *poster, 1)}
+	h := handover{make(chan eventstore.Position, 1), make(chan successor, 1)}
 	select {
 	case b.engine.handovers <- h:
 	case <-b.engine.ended:
@@ -229,12 +234,15 @@ func (b *rebuild) takeOver(ctx context.Context) error {
 		return ctx.Err()
 	}
 	err := b.switchAt(ctx, <-h.stopped)
-	if err != nil {
-		h.next <- nil
-		return err
+	switch {
+	case err == nil:
+		h.next <- successor{poster: b.poster}
+	case b.finished:
+		h.next <- successor{err: fmt.Errorf("%w: %w", errAnew, err)}
+	default:
+		h.next <- successor{}
 	}
-	h.next <- b.poster
-	return nil
+	return err
 }
 
 func (b *rebuild) switchAt(ctx context.Context, stopped eventstore.Position) error {
@@ -246,12 +254,20 @@ func (b *rebuild) switchAt(ctx context.Context, stopped eventstore.Position) err
 		return err
 	}
 	if !b.engine.show(b.db, b.number, b.at.Position) {
-		return fmt.Errorf("the new generation came to position %s, the live one is at %s", b.at.Position, b.engine.live.Position())
+		return readmodels.ErrClosed
 	}
 	return nil
 }
 
 // finish makes the generation the newest that is ready.
 func (b *rebuild) finish(ctx context.Context) error {
-	return b.db.MarkReady(ctx, b.term, b.ledger.relations())
+	err := b.db.MarkReady(ctx, b.term)
+	b.finished = true
+	if err != nil { // whether it is ready is in the database
+		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		g, unknown := readmodels.ReadGeneration(asking, b.db.Readers)
+		b.finished = unknown != nil || g.State == readmodels.Ready
+	}
+	return err
 }

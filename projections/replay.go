@@ -78,5 +78,5 @@ func (s Source) Fill(ctx context.Context, cut Cut, db *readmodels.DB) error {
 	if err := db.BuildIndexes(ctx, l.relations()); err != nil {
 		return err
 	}
-	return db.MarkReady(ctx, readmodels.Alone{}, l.relations())
+	return db.MarkReady(ctx, readmodels.Alone{})
 }

@@ -67,7 +67,7 @@ func TestPostingIsAFold(t *testing.T) {
 					rt.Fatal(err)
 				}
 			}
-			p, err := claim(t.Context(), db, l)
+			p, err := claim(t.Context(), db, readmodels.Alone{}, l)
 			if err != nil {
 				rt.Fatal(err)
 			}

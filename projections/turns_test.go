@@ -16,6 +16,17 @@ import (
 	"daybook/readmodels"
 )
 
+// inSchemas is a home in a database.
+func inSchemas(t testing.TB, database string, lease time.Duration) readmodels.Home {
+	t.Helper()
+	home, err := readmodels.NewSchemas(database, readmodels.SchemasOptions{Lease: lease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = home.Close() })
+	return home
+}
+
 func (r *running) isPosting(t *testing.T) bool {
 	t.Helper()
 	all, err := r.Status(t.Context())
@@ -29,7 +40,8 @@ func (r *running) isPosting(t *testing.T) bool {
 // and when it loses its term without knowing.
 func TestInTurns(t *testing.T) {
 	b := newBench(t)
-	home := readmodels.Schemas{URL: testdb.URL(t), Name: "readmodels", Lease: time.Hour}
+	database := testdb.URL(t)
+	home := inSchemas(t, database, time.Hour)
 	a := b.start(t, home)
 	a.wait(t, b.appendSome(t, 10))
 	c, d := b.start(t, home), b.start(t, home)
@@ -64,7 +76,7 @@ func TestInTurns(t *testing.T) {
 	everybodySees()
 
 	// Another has the term, and posts, and neither does for long: who had it finds out when he writes.
-	db := sqlx.MustConnect("postgres", home.URL)
+	db := sqlx.MustConnect("postgres", database)
 	defer db.Close()
 	db.MustExec("UPDATE readmodels_2.checkpoints SET epoch = epoch + 1; UPDATE readmodels.terms SET holder = 'another', until = clock_timestamp()")
 	b.appendSome(t, 1)
@@ -90,10 +102,11 @@ func TestInTurns(t *testing.T) {
 // TestARogueStopsThePosting has somebody post who has no term: that is nothing to go on with.
 func TestARogueStopsThePosting(t *testing.T) {
 	b := newBench(t)
-	home := readmodels.Schemas{URL: testdb.URL(t), Name: "readmodels"}
+	database := testdb.URL(t)
+	home := inSchemas(t, database, 0)
 	r := b.start(t, home)
 	r.wait(t, b.appendSome(t, 10))
-	db := sqlx.MustConnect("postgres", home.URL)
+	db := sqlx.MustConnect("postgres", database)
 	defer db.Close()
 	db.MustExec("UPDATE readmodels_1.checkpoints SET epoch = epoch + 1")
 	b.appendSome(t, 1)
@@ -106,7 +119,8 @@ func TestARogueStopsThePosting(t *testing.T) {
 // TestVersionsSideBySide has two programs, the projections of which differ, serve one desk: each posts what it understands.
 func TestVersionsSideBySide(t *testing.T) {
 	b := newBench(t)
-	home := readmodels.Schemas{URL: testdb.URL(t), Name: "readmodels", Lease: time.Hour}
+	database := testdb.URL(t)
+	home := inSchemas(t, database, time.Hour)
 	newer := &bench{Source: b.Source}
 	newer.Source.bind = func(l *ledger) []fold {
 		folds := b.bind(l)
@@ -144,8 +158,9 @@ func TestVersionsSideBySide(t *testing.T) {
 // TestPatience begins while the database lets nobody in.
 func TestPatience(t *testing.T) {
 	b := newBench(t)
-	home := readmodels.Schemas{URL: testdb.URL(t), Name: "readmodels"}
-	where, err := url.Parse(home.URL)
+	database := testdb.URL(t)
+	home := inSchemas(t, database, 0)
+	where, err := url.Parse(database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,4 +207,177 @@ func TestPatience(t *testing.T) {
 	if err := errors.Join(whyPoster(), whyFollower()); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+// TestWhatADatabaseForgets has the read models put back to an earlier state behind the back of who posts them, as by a standby
+// that lacks the last commits: what was lost is posted again.
+func TestWhatADatabaseForgets(t *testing.T) {
+	for name, forget := range map[string]string{
+		"posts":            "",
+		"posts and claims": "UPDATE readmodels_1.checkpoints SET epoch = epoch - 1",
+		"everything":       "DROP SCHEMA readmodels_1 CASCADE",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			database := testdb.URL(t)
+			r := b.start(t, inSchemas(t, database, time.Hour))
+			r.wait(t, b.appendSome(t, 20))
+			db := sqlx.MustConnect("postgres", database)
+			defer db.Close()
+			var tables []string
+			if err := db.Select(&tables, "SELECT tablename FROM pg_tables WHERE schemaname = 'readmodels_1'"); err != nil {
+				t.Fatal(err)
+			}
+			keep, putBack := "CREATE SCHEMA kept;", ""
+			for _, name := range tables {
+				keep += fmt.Sprintf("CREATE TABLE kept.%s AS TABLE readmodels_1.%[1]s;", name)
+				putBack += fmt.Sprintf("TRUNCATE readmodels_1.%s; INSERT INTO readmodels_1.%[1]s TABLE kept.%[1]s;", name)
+			}
+			db.MustExec(keep)
+			r.wait(t, b.appendSome(t, 10))
+			db.MustExec(putBack + forget)
+			p := b.appendSome(t, 5)
+			for { // they may be at another position for a moment
+				r.wait(t, p)
+				if d := diff(reference(b.entries(t)), r.posted(t)); d == "" {
+					break
+				}
+			}
+			status, err := r.Status(t.Context())
+			if err != nil || status[0].State != UpToDate || status[0].Applied != int64(p) || !status[0].Posting {
+				t.Errorf("%+v, %v", status[0], err)
+			}
+			if said := r.verify(t, b.Source); said != nil {
+				t.Error(said)
+			}
+		})
+	}
+}
+
+// TestWhoSleptClaimsNothing takes over a generation when the term is another's by then.
+func TestWhoSleptClaimsNothing(t *testing.T) {
+	b := newBench(t)
+	database := testdb.URL(t)
+	home := inSchemas(t, database, time.Hour)
+	r := b.start(t, home)
+	r.wait(t, b.appendSome(t, 10))
+	r.wait(t, b.appendSome(t, 10)) // by then dashboards see them
+	r.end()
+	term, err := home.Hold(t.Context(), r.schema, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer term.End(t.Context())
+	db := sqlx.MustConnect("postgres", database)
+	defer db.Close()
+	db.MustExec("UPDATE readmodels.terms SET holder = 'another'")
+	generation, err := home.Open(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer generation.Close()
+	l, err := b.ledger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after int64
+	const epoch = "SELECT max(epoch) FROM readmodels_1.checkpoints"
+	if err := db.Get(&before, epoch); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := claim(t.Context(), generation, term, l); !errors.Is(err, readmodels.ErrTermOver) {
+		t.Error(err)
+	}
+	for what, err := range map[string]error{
+		"publish": generation.Publish(t.Context(), term, l.relations()), "mark ready": generation.MarkReady(t.Context(), term),
+	} {
+		if !errors.Is(err, readmodels.ErrTermOver) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	db.MustExec("COMMENT ON SCHEMA reporting IS 'of another generation'")
+	if err := home.Remove(t.Context(), term, 1); !errors.Is(err, readmodels.ErrTermOver) {
+		t.Error(err)
+	}
+	if err := db.Get(&after, epoch); err != nil || after != before {
+		t.Errorf("epoch %d, before it was %d: %v", after, before, err)
+	}
+}
+
+// TestDashboardsHoldNobodyUp has one that reads for long, while read models are rebuilt and others are begun.
+func TestDashboardsHoldNobodyUp(t *testing.T) {
+	publishAgain = time.Millisecond
+	b := newBench(t)
+	database := testdb.URL(t)
+	home := inSchemas(t, database, 500*time.Millisecond)
+	r := b.start(t, home)
+	r.wait(t, b.appendSome(t, 10))
+	r.wait(t, b.appendSome(t, 10)) // by then dashboards see them
+	db := sqlx.MustConnect("postgres", database)
+	defer db.Close()
+	reading := db.MustBegin()
+	var rows int
+	if err := reading.Get(&rows, "SELECT count(*) FROM reporting.things"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := r.Rebuild(t.Context(), RebuildOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		r.wait(t, b.appendSome(t, 10))
+	}
+	if err := reading.Get(&rows, "SELECT count(*) FROM reporting.things"); err != nil {
+		t.Error(err)
+	}
+	if err := reading.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	for seen := 0; seen != len(r.posted(t).Things); {
+		if err := db.Get(&seen, "SELECT count(*) FROM reporting.things"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Get(&rows, "SELECT count(*) FROM pg_views WHERE schemaname = 'reporting' AND definition LIKE '%readmodels_4%'"); err != nil || rows == 0 {
+		t.Error("dashboards see an older generation", err)
+	}
+}
+
+// TestWhatDoesNotFitIsWaitedFor goes on by itself when the way out was taken.
+func TestWhatDoesNotFitIsWaitedFor(t *testing.T) {
+	a, grown := newBench(t), newBench(t)
+	database := testdb.URL(t)
+	home := inSchemas(t, database, 0)
+	r := a.start(t, home)
+	r.wait(t, a.appendSome(t, 5))
+	r.end()
+	p := grown.appendSome(t, 9)
+	regrown := a.Source
+	regrown.Store = posing{grown.store, a.store.ID()}
+	live := &readmodels.Live{}
+	defer live.Close()
+	e, err := New(regrown, home, live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	told, ended := make(chan error, 1), make(chan error, 1)
+	go func() {
+		ended <- e.Run(ctx, RunOptions{Patient: true, Failing: func(err error) {
+			select {
+			case told <- err:
+			default:
+			}
+		}})
+	}()
+	if err, unfit := <-told, (*UnfitError)(nil); !errors.As(err, &unfit) {
+		t.Error(err)
+	}
+	db := sqlx.MustConnect("postgres", database)
+	defer db.Close()
+	db.MustExec("DROP SCHEMA readmodels_1 CASCADE")
+	if err := live.Wait(t.Context(), p); err != nil {
+		t.Error(err)
+	}
+	stop()
+	<-ended
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -29,6 +30,8 @@ type DB struct {
 	path    string
 	folder  string       // for a database of the same size for a moment; "": the system's
 	remove  func() error // what is left to do after closing
+
+	indexing atomic.Bool // the writer's database has reason to be silent for long
 }
 
 // A dialect is what differs between databases: the words, and how rows are read and written many at a time.
@@ -232,7 +235,9 @@ func (db *DB) BuildIndexes(ctx context.Context, tables []*Relation) error {
 	if err != nil {
 		return err
 	}
+	db.indexing.Store(true)
 	_, err = conn.ExecContext(ctx, script.String())
+	db.indexing.Store(false)
 	db.put(conn, err)
 	if err != nil {
 		return fmt.Errorf("building the indexes: %w", err)
@@ -285,33 +290,35 @@ func (db *DB) put(conn *sql.Conn, failed error) {
 	db.conn <- conn
 }
 
-// MarkReady says in the database that it may be read, and publishes it, if the term is not over.
-func (db *DB) MarkReady(ctx context.Context, term Term, tables []*Relation) error {
+// Errors of a database that is not in our hands alone.
+var (
+	ErrGone = errors.New("the read models are not there any more")
+	ErrBusy = errors.New("somebody still looks at the read models")
+)
+
+// MarkReady says in the database that it may be read, if the term is not over.
+func (db *DB) MarkReady(ctx context.Context, term Term) error {
 	return db.Write(ctx, func(tx Tx) error {
-		if err := term.Prove(tx); err != nil {
-			return err
-		}
 		if _, err := tx.Exec("UPDATE generation SET state = ?", Ready); err != nil {
 			return err
 		}
-		return db.publish(tx, tables)
+		return term.Prove(tx)
 	})
 }
 
-// Publish shows the tables to dashboards, where there is a place for that, unless they see them already.
-func (db *DB) Publish(ctx context.Context, tables []*Relation) error {
-	return db.Write(ctx, func(tx Tx) error { return db.publish(tx, tables) })
-}
-
-func (db *DB) publish(tx Tx, tables []*Relation) error {
+// Publish shows the tables to dashboards, where there is a place for that, unless they see them already, and if the term is not
+// over. It does not wait for dashboards that are reading: then it returns ErrBusy.
+func (db *DB) Publish(ctx context.Context, term Term, tables []*Relation) error {
 	views := db.dialect.publish(tables)
 	if views == "" {
 		return nil
 	}
-	if _, err := tx.Exec(views); err != nil {
-		return fmt.Errorf("showing the tables to dashboards: %w", err)
-	}
-	return nil
+	return db.Write(ctx, func(tx Tx) error {
+		if _, err := tx.Exec(views); err != nil {
+			return fmt.Errorf("showing the tables to dashboards: %w", err)
+		}
+		return term.Prove(tx)
+	})
 }
 
 // A Queryer is a DB's Readers, or a snapshot of them.

@@ -57,7 +57,7 @@ func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
 // everywhere runs a test on each kind of database.
 func everywhere(t *testing.T, test func(t *testing.T, home Home)) {
 	t.Run("SQLite", func(t *testing.T) { test(t, Folder(t.TempDir())) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, Schemas{URL: testdb.URL(t), Name: "readmodels"}) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, schemas(t, 0)) })
 }
 
 func laid(t *testing.T, home Home, relations ...*Relation) *DB {
@@ -231,7 +231,7 @@ func writeAllOrNothing(t *testing.T, home Home) {
 	if _, err := db.Readers.Exec("DELETE FROM checkpoints"); err == nil {
 		t.Error("a reader wrote")
 	}
-	if err := db.MarkReady(t.Context(), Alone{}, nil); err != nil {
+	if err := db.MarkReady(t.Context(), Alone{}); err != nil {
 		t.Fatal(err)
 	}
 	read, err := OpenLive(t.Context(), home, "s")
@@ -255,9 +255,6 @@ func liveKeeps(t *testing.T, home Home) {
 	works := func(db *DB) error { _, err := ReadGeneration(t.Context(), db.Readers); return err }
 	live.Switch(a, 5)
 	err := live.Read(func(db *DB) error {
-		if live.Switch(b, 4) {
-			t.Error("readers were taken back")
-		}
 		if !live.Switch(b, 5) {
 			t.Error("it did not switch")
 		}
@@ -341,7 +338,7 @@ func newestIsLive(t *testing.T, home Home) {
 	}
 	clean := func(schema string) {
 		t.Helper()
-		if err := Clean(t.Context(), home, schema); err != nil {
+		if err := Clean(t.Context(), home, Alone{}, schema); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -372,7 +369,7 @@ func newestIsLive(t *testing.T, home Home) {
 	clean("b")
 	live("a", 0)
 	for _, g := range all {
-		if err := home.Remove(t.Context(), g.Number); err != nil {
+		if err := home.Remove(t.Context(), Alone{}, g.Number); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -387,7 +384,7 @@ func TestOtherFiles(t *testing.T) {
 	if err := os.WriteFile(other, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Clean(t.Context(), folder, "s"); err != nil {
+	if err := Clean(t.Context(), folder, Alone{}, "s"); err != nil {
 		t.Fatal(err)
 	}
 	left, err := filepath.Glob(filepath.Join(string(folder), "*"))
@@ -398,9 +395,8 @@ func TestOtherFiles(t *testing.T) {
 
 // TestReporting reads as a dashboard does, while generations come and go.
 func TestReporting(t *testing.T) {
-	database := testdb.URL(t)
-	home := Schemas{URL: database, Name: "readmodels"}
-	dashboard := sqlx.MustConnect("postgres", database)
+	home := schemas(t, 0)
+	dashboard := sqlx.MustConnect("postgres", home.database)
 	defer dashboard.Close()
 	dashboard.SetMaxOpenConns(1)
 	reads := func(query string, want any) {
@@ -415,7 +411,8 @@ func TestReporting(t *testing.T) {
 		db := laid(t, home, r)
 		err := errors.Join(
 			db.Write(t.Context(), func(tx Tx) error { return tx.Put(r, rows) }),
-			db.MarkReady(t.Context(), Alone{}, []*Relation{r}),
+			db.MarkReady(t.Context(), Alone{}),
+			db.Publish(t.Context(), Alone{}, []*Relation{r}),
 		)
 		if err != nil {
 			t.Fatal(err)
@@ -456,27 +453,103 @@ func TestReporting(t *testing.T) {
 	reads("SELECT at::text FROM reporting.visits", "1970-01-01 00:00:02+00")
 	publish(relate(longVisit{}), row("here", id, nil)) // with other columns
 	reads("SELECT place FROM reporting.visits WHERE at IS NULL", "here")
-	if err := Clean(t.Context(), home, "s"); err != nil {
+	if err := Clean(t.Context(), home, Alone{}, "s"); err != nil {
 		t.Fatal(err)
 	}
 	reads("SELECT count(*) FROM reporting.visits", int64(1))
 
-	// Who posts to an older generation again shows that one. Where it is shown already, nobody who reads is waited for.
+	// Who posts to an older generation again shows that one, but disturbs nobody who reads.
 	db, err := home.Open(t.Context(), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	republish := func() {
-		t.Helper()
-		if err := db.Publish(t.Context(), []*Relation{relate(visit{})}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	republish()
-	reads("SELECT at::text FROM reporting.visits", "1970-01-01 00:00:02+00")
+	republish := func() error { return db.Publish(t.Context(), Alone{}, []*Relation{relate(visit{})}) }
 	reading := dashboard.MustBegin()
+	reading.MustExec("SELECT FROM reporting.visits")
+	if err := republish(); !errors.Is(err, ErrBusy) {
+		t.Errorf("while somebody reads: %v", err)
+	}
+	if err := reading.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := republish(); err != nil {
+		t.Error(err)
+	}
+	reads("SELECT at::text FROM reporting.visits", "1970-01-01 00:00:02+00")
+	reading = dashboard.MustBegin()
 	defer reading.Rollback()
 	reading.MustExec("SELECT FROM reporting.visits")
-	republish()
+	if err := republish(); err != nil { // it is shown already
+		t.Error(err)
+	}
+
+	// What dashboards see is not removed, nor what somebody reads.
+	for _, number := range []int{2, 3} {
+		if number == 3 {
+			snapshot := sqlx.MustConnect("postgres", home.database).MustBegin()
+			defer snapshot.Rollback()
+			snapshot.MustExec("SELECT FROM readmodels_3.visits")
+		}
+		if err := home.Remove(t.Context(), Alone{}, number); !errors.Is(err, ErrBusy) {
+			t.Errorf("removing generation %d: %v", number, err)
+		}
+	}
+}
+
+// TestWhatIsGoneIsNamed writes to a generation that somebody has dropped.
+func TestWhatIsGoneIsNamed(t *testing.T) {
+	home := schemas(t, 0)
+	db := laid(t, home)
+	if err := home.Remove(t.Context(), Alone{}, 1); err != nil {
+		t.Fatal(err)
+	}
+	err := db.Write(t.Context(), func(tx Tx) error {
+		_, err := tx.Exec("UPDATE generation SET state = ?", Ready)
+		return err
+	})
+	if !errors.Is(err, ErrGone) {
+		t.Error(err)
+	}
+}
+
+// TestAnAddressIsNotRepeated has a password in it that makes it none.
+func TestAnAddressIsNotRepeated(t *testing.T) {
+	for _, address := range []string{"postgres://desk:geh%eim@127.0.0.1/desk", "mysql://desk:geheim@127.0.0.1/desk", ""} {
+		_, err := NewSchemas(address, SchemasOptions{})
+		if err == nil || strings.Contains(err.Error(), "eim") || !strings.Contains(err.Error(), "postgres://user@host") {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
+
+// TestListingWhileOthersComeAndGo asks for the generations while some are removed.
+func TestListingWhileOthersComeAndGo(t *testing.T) {
+	home := schemas(t, 0)
+	laid(t, home)
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for n := 0; n < 50 && err == nil; n++ {
+			var db *DB
+			var number int
+			if db, number, err = home.Create(t.Context()); err == nil {
+				err = errors.Join(db.Lay(t.Context(), Generation{Number: number}, nil, nil), db.Close(), home.Remove(t.Context(), Alone{}, number))
+			}
+		}
+		done <- err
+	}()
+	for {
+		if all, err := home.Generations(t.Context()); err != nil || len(all) == 0 || all[0].Number != 1 {
+			t.Fatal(all, err)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+	}
 }

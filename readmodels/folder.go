@@ -80,7 +80,10 @@ func (f Folder) Path(number int) string {
 }
 
 // Remove implements Home.
-func (f Folder) Remove(_ context.Context, number int) error { return Remove(f.Path(number)) }
+func (f Folder) Remove(_ context.Context, _ Term, number int) error { return Remove(f.Path(number)) }
+
+// Close implements Home.
+func (f Folder) Close() error { return nil }
 
 // Remove removes the files of a database, which must be closed.
 func Remove(path string) error {

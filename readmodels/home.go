@@ -19,10 +19,12 @@ type Home interface {
 	// Open opens a generation for its writer and readers; OpenReadOnly for readers, beside whoever posts to it.
 	Open(ctx context.Context, number int) (*DB, error)
 	OpenReadOnly(ctx context.Context, number int) (*DB, error)
-	// Remove removes a generation, which must be closed.
-	Remove(ctx context.Context, number int) error
+	// Remove removes a generation, which must be closed, if the term is not over. What is still looked at is ErrBusy.
+	Remove(ctx context.Context, term Term, number int) error
 	// Changes gives a hint, as far as it can, when somebody has posted. It needs no emptying.
 	Changes(ctx context.Context) <-chan struct{}
+	// Close closes what no method needs any more.
+	Close() error
 }
 
 // A Term is the right to post to the generations of a schema. One process has it at a time.
@@ -74,9 +76,9 @@ func OpenLive(ctx context.Context, home Home, schema string) (*DB, error) {
 }
 
 // Clean removes the generations that nobody needs. It keeps the live one of a schema, the newest two that are ready, so that
-// there is one to go back to, and those of other schemas that somebody posts to or builds. Whoever calls it holds the term of
-// the schema, and builds no generation of it now.
-func Clean(ctx context.Context, home Home, schema string) error {
+// there is one to go back to, those of other schemas that somebody posts to or builds, and what is still looked at. Whoever
+// calls it holds the term of the schema, and builds no generation of it now.
+func Clean(ctx context.Context, home Home, term Term, schema string) error {
 	all, err := home.Generations(ctx)
 	if err != nil {
 		return err
@@ -88,8 +90,11 @@ func Clean(ctx context.Context, home Home, schema string) error {
 			ready++
 		}
 		keep := g.Held && g.Schema != schema || g.State == Ready && (ready <= 2 || g.Number == live.Number)
-		if !keep {
-			err = errors.Join(err, home.Remove(ctx, g.Number))
+		if keep {
+			continue
+		}
+		if removed := home.Remove(ctx, term, g.Number); !errors.Is(removed, ErrBusy) {
+			err = errors.Join(err, removed)
 		}
 	}
 	return err

@@ -1,15 +1,15 @@
 package readmodels
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"daybook/internal/silence"
 )
 
 // A lease is a term that must be renewed, in a row that everybody sees. Times are the database's; whoever holds it gives it up
@@ -29,30 +29,32 @@ type lease struct {
 }
 
 // Hold implements Home.
-func (s Schemas) Hold(ctx context.Context, schema string, waiting func()) (Term, error) {
-	db, err := s.control(ctx)
-	if err != nil {
+func (s *Schemas) Hold(ctx context.Context, schema string, waiting func()) (Term, error) {
+	if err := s.ensure(ctx); err != nil {
 		return nil, err
 	}
 	l := &lease{
-		db: db, table: s.name() + ".terms", channel: s.Name, schema: schema, holder: uuid.NewString(),
-		length: cmp.Or(s.Lease, 10*time.Second), stopped: make(chan struct{}),
+		db: s.control, table: s.quoted() + ".terms", channel: s.name, schema: schema, holder: uuid.NewString(),
+		length: s.lease, stopped: make(chan struct{}),
 	}
-	changes, stop := context.WithCancel(ctx)
+	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := l.wait(ctx, s.Changes(changes), waiting); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if err := l.wait(ctx, func() <-chan struct{} { waiting(); return s.Changes(watching) }); err != nil {
+		return nil, err
 	}
 	return l, nil
 }
 
 // wait takes the lease as soon as it can be had.
-func (l *lease) wait(ctx context.Context, changes <-chan struct{}, waiting func()) error {
+func (l *lease) wait(ctx context.Context, watch func() <-chan struct{}) error {
+	// What has run out may be taken; what the holder forgot that he has, too.
+	const take = `INSERT INTO %[1]s AS t VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
+		ON CONFLICT (schema) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until WHERE t.holder = EXCLUDED.holder OR t.until < clock_timestamp()`
 	again := time.NewTicker(l.length / 3)
 	defer again.Stop()
-	for first := true; ; first = false {
+	for changes := (<-chan struct{})(nil); ; {
 		asked := time.Now()
-		taken, err := l.take(ctx)
+		taken, err := l.put(ctx, take)
 		if err != nil {
 			return err
 		}
@@ -61,8 +63,8 @@ func (l *lease) wait(ctx context.Context, changes <-chan struct{}, waiting func(
 			go l.renew(asked)
 			return nil
 		}
-		if first {
-			waiting()
+		if changes == nil {
+			changes = watch()
 		}
 		select {
 		case <-changes:
@@ -73,11 +75,9 @@ func (l *lease) wait(ctx context.Context, changes <-chan struct{}, waiting func(
 	}
 }
 
-// take takes the lease or renews it. It returns false if somebody else has it.
-func (l *lease) take(ctx context.Context) (bool, error) {
-	const take = `INSERT INTO %[1]s AS t VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
-		ON CONFLICT (schema) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until WHERE t.holder = EXCLUDED.holder OR t.until < clock_timestamp()`
-	result, err := l.db.ExecContext(ctx, fmt.Sprintf(take, l.table), l.schema, l.holder, l.length.Seconds())
+// put writes the lease with a statement, and returns whether that found what it wants.
+func (l *lease) put(ctx context.Context, statement string) (bool, error) {
+	result, err := l.db.ExecContext(ctx, fmt.Sprintf(statement, l.table), l.schema, l.holder, l.length.Seconds())
 	if err != nil {
 		return false, fmt.Errorf("taking the right to post: %w", err)
 	}
@@ -85,9 +85,13 @@ func (l *lease) take(ctx context.Context) (bool, error) {
 	return n == 1, err
 }
 
-// renew renews the lease again and again, and ends the term when that was not possible for its length.
+// renew renews the lease again and again, and ends the term when that was not possible for its length, whatever the database
+// does meanwhile.
 func (l *lease) renew(asked time.Time) {
+	const renew = `UPDATE %s SET until = clock_timestamp() + make_interval(secs => $3) WHERE schema = $1 AND holder = $2 AND until > clock_timestamp()`
 	defer close(l.stopped)
+	over := time.AfterFunc(time.Until(asked.Add(l.length)), func() { l.stop(ErrTermOver) })
+	defer over.Stop()
 	pause := time.NewTicker(l.length / 3)
 	defer pause.Stop()
 	for {
@@ -97,15 +101,12 @@ func (l *lease) renew(asked time.Time) {
 			return
 		}
 		asking := time.Now()
-		ctx, cancel := context.WithDeadline(l.ctx, asked.Add(l.length))
-		held, err := l.take(ctx)
-		cancel()
+		held, err := l.put(l.ctx, renew)
 		switch {
 		case err == nil && held:
-			asked = asking
-		case err == nil || time.Since(asked) >= l.length:
-			l.stop(errors.Join(ErrTermOver, err))
-			return
+			over.Reset(time.Until(asking.Add(l.length)))
+		case err == nil:
+			l.stop(ErrTermOver)
 		}
 	}
 }
@@ -125,25 +126,46 @@ func (l *lease) Prove(tx Tx) error {
 // End implements Term, so that the next need not wait for the lease to run out.
 func (l *lease) End(ctx context.Context) error {
 	l.stop(context.Canceled)
-	<-l.stopped
+	select {
+	case <-l.stopped:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	_, err := l.db.ExecContext(ctx, "DELETE FROM "+l.table+" WHERE schema = $1 AND holder = $2", l.schema, l.holder)
 	if err == nil {
 		_, err = l.db.ExecContext(ctx, "NOTIFY "+pq.QuoteIdentifier(l.channel))
 	}
-	return errors.Join(err, l.db.Close())
+	return err
 }
 
 // Changes implements Home.
-func (s Schemas) Changes(ctx context.Context) <-chan struct{} {
+func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
 	changes := make(chan struct{}, 1)
-	listener := pq.NewListener(s.URL, 100*time.Millisecond, 5*time.Second, nil)
-	go func() { _ = listener.Listen(s.Name) }() // waits for the connection, or the end
+	listener := pq.NewDialListener(silence.Dialer{Limit: func() time.Duration { return readingSilence }}, s.database, 100*time.Millisecond, 5*time.Second, nil)
+	hint := func() {
+		select {
+		case changes <- struct{}{}:
+		default:
+		}
+	}
+	go func() { // waits for the connection, or the end
+		if listener.Listen(s.name) == nil {
+			hint() // of what was before
+		}
+	}()
 	context.AfterFunc(ctx, func() { _ = listener.Close() })
 	go func() {
-		for range listener.Notify { // nil, too, when the connection is back
+		alive := time.NewTicker(readingSilence / 3)
+		defer alive.Stop()
+		for {
 			select {
-			case changes <- struct{}{}:
-			default:
+			case _, open := <-listener.Notify: // nil, too, when the connection is back
+				if !open {
+					return
+				}
+				hint()
+			case <-alive.C:
+				go func() { _ = listener.Ping() }() // lest silence end it; waits for the answer
 			}
 		}
 	}()

@@ -11,8 +11,23 @@ import (
 	"daybook/internal/testdb"
 )
 
+// schemas are the home of generations in a database of the test's own.
+func schemas(t *testing.T, lease time.Duration) *Schemas {
+	t.Helper()
+	home, err := NewSchemas(testdb.URL(t), SchemasOptions{Lease: lease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := home.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return home
+}
+
 // held takes a term without waiting.
-func held(t *testing.T, home Schemas, schema string) Term {
+func held(t *testing.T, home *Schemas, schema string) Term {
 	t.Helper()
 	term, err := home.Hold(t.Context(), schema, func() { t.Error("somebody else has it") })
 	if err != nil {
@@ -29,7 +44,7 @@ func proving(t *testing.T, home Home) func(Term) error {
 
 // TestATermAtATime has eight who want to post, each for a moment, under a lease that does not run out.
 func TestATermAtATime(t *testing.T) {
-	home := Schemas{URL: testdb.URL(t), Name: "readmodels", Lease: time.Hour}
+	home := schemas(t, time.Hour)
 	prove := proving(t, home)
 	other := held(t, home, "other") // keeps nobody away
 	const all = 8
@@ -69,9 +84,9 @@ func TestATermAtATime(t *testing.T) {
 
 // TestATermRunsOut takes the lease from somebody who does not renew it, which he learns.
 func TestATermRunsOut(t *testing.T) {
-	home := Schemas{URL: testdb.URL(t), Name: "readmodels", Lease: 300 * time.Millisecond}
+	home := schemas(t, 300*time.Millisecond)
 	prove := proving(t, home)
-	db := sqlx.MustConnect("postgres", home.URL)
+	db := sqlx.MustConnect("postgres", home.database)
 	defer db.Close()
 	asleep := held(t, home, "s")
 	update := func(statement string) {
@@ -104,13 +119,51 @@ func TestATermRunsOut(t *testing.T) {
 
 // TestWaitingForATermEnds ends with its context.
 func TestWaitingForATermEnds(t *testing.T) {
-	home := Schemas{URL: testdb.URL(t), Name: "readmodels", Lease: time.Hour}
+	home := schemas(t, time.Hour)
 	term := held(t, home, "s")
 	ctx, stop := context.WithCancel(t.Context())
 	if _, err := home.Hold(ctx, "s", stop); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	if err := term.End(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWhoLostATermDoesNotTakeItAgain forgets the lease behind its holder's back, as when it ran out by the database's clock and
+// another had it for a while.
+func TestWhoLostATermDoesNotTakeItAgain(t *testing.T) {
+	home := schemas(t, 300*time.Millisecond)
+	prove := proving(t, home)
+	term := held(t, home, "s")
+	home.control.MustExec("DELETE FROM readmodels.terms")
+	<-term.Context().Done()
+	if why := context.Cause(term.Context()); !errors.Is(why, ErrTermOver) {
+		t.Errorf("it ended because of %v", why)
+	}
+	if err := prove(term); !errors.Is(err, ErrTermOver) {
+		t.Error(err)
+	}
+}
+
+// TestATermEndsInSilence has the database stop to answer, without a word.
+func TestATermEndsInSilence(t *testing.T) {
+	database := testdb.URL(t)
+	proxied, stall := testdb.Stalling(t, database)
+	home, err := NewSchemas(proxied, SchemasOptions{Lease: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer home.Close()
+	term := held(t, home, "s")
+	stall()
+	<-term.Context().Done()
+	if why := context.Cause(term.Context()); !errors.Is(why, ErrTermOver) {
+		t.Errorf("it ended because of %v", why)
+	}
+	ending, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := term.End(ending); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }

@@ -96,12 +96,13 @@ func (l *Live) Advance(db *DB, position eventstore.Position) {
 	}
 }
 
-// Switch makes a generation the live one and takes it over; the one before is closed when its readers are done. It
-// returns false, and nothing happens, if that would take readers back to an earlier position or if Live is closed.
+// Switch makes a generation the live one and takes it over; the one before is closed when its readers are done. If Live is
+// closed it returns false, and nothing happens. Whoever switches sees to it that readers are not taken back to an earlier
+// position without need.
 func (l *Live) Switch(db *DB, position eventstore.Position) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || l.current.Load() != nil && position < l.Position() {
+	if l.closed {
 		return false
 	}
 	l.leave.Add(1)

@@ -1,6 +1,7 @@
 package readmodels
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -14,17 +15,45 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"daybook/internal/silence"
 )
 
 // Schemas are where the generations of one desk are kept in a PostgreSQL database, each in a schema "NAME_NUMBER". The schema
 // "NAME" says who may post. It must not be behind a pooler that shares connections between transactions.
 type Schemas struct {
-	URL   string // of the database, as lib/pq reads it
-	Name  string
-	Lease time.Duration // how long who posts may be silent before somebody else may; 0 stands for 10 seconds
+	database string // its URL
+	name     string
+	lease    time.Duration
+	control  *sqlx.DB // for what is beside the generations: short questions
 }
 
-var _ Home = Schemas{}
+var _ Home = (*Schemas)(nil)
+
+// SchemasOptions are how a desk's generations are kept. The zero value is right for a server.
+type SchemasOptions struct {
+	// Name is what the schemas are called, "readmodels" unless told.
+	Name string
+	// Lease is for how long who posts may be silent before somebody else may, 10 seconds unless told.
+	Lease time.Duration
+}
+
+// How long a server may say nothing before a connection to it is given up: short where the lease hangs on it.
+const (
+	controlSilence = 5 * time.Second
+	readingSilence = time.Minute
+)
+
+// NewSchemas keeps generations in the database that a URL names (postgres://…, as lib/pq reads it). It does not connect yet.
+func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
+	s := &Schemas{database: database, name: cmp.Or(opts.Name, "readmodels"), lease: cmp.Or(opts.Lease, 10*time.Second)}
+	var err error
+	s.control, err = s.connect(2, silence.Dialer{Limit: func() time.Duration { return controlSilence }})
+	return s, err
+}
+
+// Close implements Home.
+func (s *Schemas) Close() error { return s.control.Close() }
 
 // control are the tables beside the generations. Numbers are never used again, so that whoever slept while building a
 // generation does not wake up in another's.
@@ -39,29 +68,45 @@ CREATE TABLE IF NOT EXISTS %[1]s.terms (
 CREATE SEQUENCE IF NOT EXISTS %[1]s.numbers;
 `
 
-// name is the schema's and the channel's, quoted.
-func (s Schemas) name() string { return pq.QuoteIdentifier(s.Name) }
-
-// Generations implements Home.
-func (s Schemas) Generations(ctx context.Context) ([]Generation, error) {
-	db, err := s.control(ctx)
-	if err != nil {
-		return nil, err
+// ensure makes what is beside the generations if need be.
+func (s *Schemas) ensure(ctx context.Context) error {
+	var there bool
+	err := s.control.GetContext(ctx, &there, "SELECT to_regclass($1) IS NOT NULL", s.quoted()+".numbers")
+	if err == nil && !there {
+		_, err = s.control.ExecContext(ctx, fmt.Sprintf(control, s.quoted()))
 	}
-	defer db.Close()
-	return s.generations(ctx, db)
+	if err != nil {
+		return fmt.Errorf("open the read models in PostgreSQL: %w", err)
+	}
+	return nil
 }
 
-func (s Schemas) generations(ctx context.Context, db *sqlx.DB) ([]Generation, error) {
+// quoted is the name as it stands in a statement.
+func (s *Schemas) quoted() string { return pq.QuoteIdentifier(s.name) }
+
+// Generations implements Home.
+func (s *Schemas) Generations(ctx context.Context) ([]Generation, error) {
+	if err := s.ensure(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		all, err := s.generations(ctx)
+		if !isGone(err) || ctx.Err() != nil { // else one was removed between the two questions
+			return all, err
+		}
+	}
+}
+
+func (s *Schemas) generations(ctx context.Context) ([]Generation, error) {
 	var schemas []string
-	err := db.SelectContext(ctx, &schemas, `SELECT nspname FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
-		WHERE starts_with(nspname, $1) AND relname = 'generation'`, s.Name+"_")
+	err := s.control.SelectContext(ctx, &schemas, `SELECT nspname FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
+		WHERE starts_with(nspname, $1) AND relname = 'generation'`, s.name+"_")
 	if err != nil {
 		return nil, err
 	}
 	var each []string
 	for _, schema := range schemas {
-		if n, err := strconv.Atoi(strings.TrimPrefix(schema, s.Name+"_")); err == nil && schema == s.schema(n) {
+		if n, err := strconv.Atoi(strings.TrimPrefix(schema, s.name+"_")); err == nil && schema == s.schema(n) {
 			each = append(each, fmt.Sprintf("SELECT number, schema, log_id, state FROM %s.generation", pq.QuoteIdentifier(schema)))
 		}
 	}
@@ -69,13 +114,13 @@ func (s Schemas) generations(ctx context.Context, db *sqlx.DB) ([]Generation, er
 		return nil, nil
 	}
 	var all []Generation
-	err = db.SelectContext(ctx, &all, fmt.Sprintf("SELECT g.*, coalesce(until > clock_timestamp(), false) AS held FROM (%s) AS g LEFT JOIN %s.terms USING (schema) ORDER BY number",
-		strings.Join(each, " UNION ALL "), s.name()))
+	err = s.control.SelectContext(ctx, &all, fmt.Sprintf("SELECT g.*, coalesce(until > clock_timestamp(), false) AS held FROM (%s) AS g LEFT JOIN %s.terms USING (schema) ORDER BY number",
+		strings.Join(each, " UNION ALL "), s.quoted()))
 	return all, err
 }
 
 // Create implements Home. The schema is made when the tables are laid.
-func (s Schemas) Create(ctx context.Context) (*DB, int, error) {
+func (s *Schemas) Create(ctx context.Context) (*DB, int, error) {
 	number, err := s.number(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -85,54 +130,51 @@ func (s Schemas) Create(ctx context.Context) (*DB, int, error) {
 }
 
 // number is the next, after all there are, also if they are older than the sequence.
-func (s Schemas) number(ctx context.Context) (number int, err error) {
-	db, err := s.control(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer db.Close()
-	all, err := s.generations(ctx, db)
+func (s *Schemas) number(ctx context.Context) (number int, err error) {
+	all, err := s.Generations(ctx)
 	for last := len(all); err == nil && (number == 0 || last > 0 && number <= all[last-1].Number); {
-		err = db.GetContext(ctx, &number, "SELECT nextval($1)", s.name()+".numbers")
+		err = s.control.GetContext(ctx, &number, "SELECT nextval($1)", s.quoted()+".numbers")
 	}
 	return number, err
 }
 
+// remove drops a schema, unless dashboards still look at it: with it would go what was granted on their views.
+const remove = `
+SET LOCAL lock_timeout = '1s';
+DO $remove$ BEGIN
+	IF obj_description(to_regnamespace('reporting'), 'pg_namespace') = %s THEN
+		RAISE lock_not_available USING MESSAGE = 'dashboards still see this generation';
+	END IF;
+	DROP SCHEMA IF EXISTS %s CASCADE;
+END $remove$;
+`
+
 // Remove implements Home.
-func (s Schemas) Remove(ctx context.Context, number int) error {
-	db, err := s.control(ctx)
+func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
+	p := s.dialect(number)
+	tx, err := s.control.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	_, err = db.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+pq.QuoteIdentifier(s.schema(number))+" CASCADE")
-	return err
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(remove, p.comment(), pq.QuoteIdentifier(p.schema))); err != nil {
+		return named(err)
+	}
+	if err := term.Prove(postgresTx{ctx, tx}); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
-func (s Schemas) schema(number int) string { return s.Name + "_" + strconv.Itoa(number) }
+func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa(number) }
 
-// control connects to what is beside the generations, and makes it if need be.
-func (s Schemas) control(ctx context.Context) (*sqlx.DB, error) {
-	db, err := s.connect(ctx, 1)
-	if err != nil {
-		return nil, err
-	}
-	var there bool
-	err = db.GetContext(ctx, &there, "SELECT to_regclass($1) IS NOT NULL", s.name()+".numbers")
-	if err == nil && !there {
-		_, err = db.ExecContext(ctx, fmt.Sprintf(control, s.name()))
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the read models in PostgreSQL: %w", err), db.Close())
-	}
-	return db, nil
-}
+func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number)} }
 
-// connect opens up to so many connections with some settings.
-func (s Schemas) connect(ctx context.Context, connections int, settings ...map[string]string) (*sqlx.DB, error) {
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		return nil, fmt.Errorf("the read models' database: %w", err)
+// connect makes a pool of up to so many connections with some settings. It does not connect yet.
+func (s *Schemas) connect(connections int, dialer silence.Dialer, settings ...map[string]string) (*sqlx.DB, error) {
+	u, err := url.Parse(s.database)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" { // what is wrong with it may be a password's
+		return nil, errors.New("the read models' database has to be a URL, like postgres://user@host:5432/database?sslmode=require")
 	}
 	options := u.Query()
 	if !options.Has("connect_timeout") {
@@ -144,22 +186,29 @@ func (s Schemas) connect(ctx context.Context, connections int, settings ...map[s
 		}
 	}
 	u.RawQuery = options.Encode()
-	db, err := sqlx.ConnectContext(ctx, "postgres", u.String())
+	connector, err := pq.NewConnector(u.String())
 	if err != nil {
-		return nil, fmt.Errorf("open the read models in PostgreSQL: %w", err)
+		return nil, fmt.Errorf("the read models' database: %w", err)
 	}
+	connector.Dialer(dialer)
+	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil
 }
 
 // Open implements Home.
-func (s Schemas) Open(ctx context.Context, number int) (*DB, error) {
+func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
 	db, err := s.OpenReadOnly(ctx, number)
 	if err != nil {
 		return nil, err
 	}
-	writer, err := s.connect(ctx, 1, s.within(number), writing)
+	writer, err := s.connect(1, silence.Dialer{Limit: func() time.Duration {
+		if db.indexing.Load() {
+			return 0
+		}
+		return readingSilence
+	}}, s.within(number), writing)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -169,24 +218,28 @@ func (s Schemas) Open(ctx context.Context, number int) (*DB, error) {
 }
 
 // OpenReadOnly implements Home.
-func (s Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
-	readers, err := s.connect(ctx, 8, s.within(number), map[string]string{"default_transaction_read_only": "on"})
+func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
+	readers, err := s.connect(8, silence.Dialer{Limit: func() time.Duration { return readingSilence }},
+		s.within(number), map[string]string{"default_transaction_read_only": "on"})
 	if err != nil {
 		return nil, err
 	}
+	if err := readers.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the read models in PostgreSQL: %w", err), readers.Close())
+	}
 	none := make(chan *sql.Conn)
 	close(none)
-	return &DB{Readers: readers, dialect: postgres{s.Name, s.schema(number)}, conn: none, path: "schema " + s.schema(number)}, nil
+	return &DB{Readers: readers, dialect: s.dialect(number), conn: none, path: "schema " + s.schema(number)}, nil
 }
 
 // within are the settings that find the tables of a generation.
-func (s Schemas) within(number int) map[string]string {
+func (s *Schemas) within(number int) map[string]string {
 	return map[string]string{"search_path": pq.QuoteIdentifier(s.schema(number))}
 }
 
-// writing are the writer's settings. What a crash takes back is posted again, so no commit waits for the disk. Rows are found by
-// their keys, which nobody has counted while a table is filled; what has no key seems costly then, but is not worth compiling.
-var writing = map[string]string{"synchronous_commit": "off", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+// writing are the writer's settings. Rows are found by their keys, which nobody has counted while a table is filled; what has no
+// key seems costly then, but is not worth compiling.
+var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 // postgres is the dialect of PostgreSQL: one statement a table, whatever the number of rows.
 type postgres struct {
@@ -241,10 +294,14 @@ DO $do$ BEGIN
 END $do$;
 `
 
+// comment says of the schema that dashboards read whose rows they see.
+func (p postgres) comment() string {
+	return pq.QuoteLiteral("The desk for dashboards: what Daybook posted last, replaced at every rebuild; now it is " + p.schema + ". Names, addresses and words of people are in it.")
+}
+
 func (p postgres) publish(tables []*Relation) string {
-	comment := pq.QuoteLiteral("The desk for dashboards: what Daybook posted last, replaced at every rebuild; now it is " + p.schema + ". Names, addresses and words of people are in it.")
 	var script strings.Builder
-	fmt.Fprintf(&script, reporting, comment)
+	fmt.Fprintf(&script, reporting, p.comment())
 	for _, r := range tables {
 		view := "reporting." + quoted(r.Name)
 		columns := make([]string, len(r.Columns))
@@ -262,11 +319,13 @@ func (p postgres) publish(tables []*Relation) string {
 		}
 	}
 	script.WriteString(granted)
-	return fmt.Sprintf(unlessPublished, comment, script.String())
+	return fmt.Sprintf(unlessPublished, p.comment(), script.String())
 }
 
-// unlessPublished runs a script unless dashboards see this generation already: to replace a view is to wait for who reads it.
+// unlessPublished runs a script unless dashboards see this generation already. To replace a view is to wait for who reads it,
+// and whoever wants to read it meanwhile waits too: so not for long.
 const unlessPublished = `
+SET LOCAL lock_timeout = '200ms';
 DO $publish$ BEGIN
 	PERFORM pg_advisory_xact_lock(hashtext('reporting'));
 	IF obj_description(to_regnamespace('reporting'), 'pg_namespace') IS DISTINCT FROM %s THEN
@@ -283,6 +342,27 @@ func (postgres) lasts() bool { return false }
 func (postgres) close() {}
 
 func (p postgres) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error {
+	return named(p.transact(ctx, conn, f))
+}
+
+// named gives errors that others tell apart their names.
+func named(err error) error {
+	if isGone(err) {
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	if e, ok := errors.AsType[*pq.Error](err); ok && e.Code == "55P03" { // lock_not_available
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return err
+}
+
+// isGone says whether a table or schema was not there.
+func isGone(err error) bool {
+	e, ok := errors.AsType[*pq.Error](err)
+	return ok && (e.Code == "42P01" || e.Code == "3F000")
+}
+
+func (p postgres) transact(ctx context.Context, conn *sql.Conn, f func(Tx) error) error {
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -73,6 +73,7 @@ func dump(t *testing.T, f folder) rows {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer home.Close()
 	db, err := projections.Source{Projections: projections.All}.OpenLive(t.Context(), home)
 	if err != nil || db == nil {
 		t.Fatal(db, err)

@@ -30,17 +30,19 @@ type desk struct {
 	vault    *vault.Vault
 	commands *commands.Desk
 	source   projections.Source
+	home     readmodels.Home
 	live     *readmodels.Live
 	engine   *projections.Engine // nil if open for reading only
 }
 
 // openDesk opens the desk in a folder for a process that may change it, and makes it if there is none. Only a shared desk may
 // be open in another process too.
-func openDesk(ctx context.Context, f folder) (*desk, error) {
+func openDesk(ctx context.Context, f folder) (d *desk, err error) {
 	home, err := f.home()
 	if err != nil {
 		return nil, err
 	}
+	defer closeUnless(&err, home)
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func openDesk(ctx context.Context, f folder) (*desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := assemble(ctx, f, store, lock)
+	d, err = assemble(ctx, f, home, store, lock)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +75,12 @@ func openDesk(ctx context.Context, f folder) (*desk, error) {
 }
 
 // readDesk opens the desk in a folder beside whoever may be serving it.
-func readDesk(ctx context.Context, f folder) (*desk, error) {
+func readDesk(ctx context.Context, f folder) (d *desk, err error) {
+	home, err := f.home()
+	if err != nil {
+		return nil, err
+	}
+	defer closeUnless(&err, home)
 	if err := f.mustBe(); err != nil {
 		return nil, err
 	}
@@ -81,11 +88,18 @@ func readDesk(ctx context.Context, f folder) (*desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return assemble(ctx, f, store, io.NopCloser(nil))
+	return assemble(ctx, f, home, store, io.NopCloser(nil))
+}
+
+// closeUnless closes what is of no use after an error.
+func closeUnless(err *error, c io.Closer) {
+	if *err != nil {
+		*err = errors.Join(*err, c.Close())
+	}
 }
 
 // assemble takes the store and the lock over.
-func assemble(ctx context.Context, f folder, store eventstore.Store, lock io.Closer) (*desk, error) {
+func assemble(ctx context.Context, f folder, home readmodels.Home, store eventstore.Store, lock io.Closer) (*desk, error) {
 	head, err := store.Head(ctx)
 	if err == nil && head > eventstore.Start { // a new vault could not open what is in the log
 		err = f.mustHaveVault()
@@ -97,7 +111,7 @@ func assemble(ctx context.Context, f folder, store eventstore.Store, lock io.Clo
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), lock.Close())
 	}
-	d := &desk{folder: f, lock: lock, store: store, vault: v, live: new(readmodels.Live)}
+	d := &desk{folder: f, lock: lock, store: store, vault: v, home: home, live: new(readmodels.Live)}
 	d.commands = &commands.Desk{Store: store, Keys: v, Names: v}
 	d.source = projections.Source{Store: store, Decode: projections.DecodeWith(v), Projections: projections.All}
 	return d, nil
@@ -105,7 +119,7 @@ func assemble(ctx context.Context, f folder, store eventstore.Store, lock io.Clo
 
 func (d *desk) close() error {
 	d.live.Close()
-	return errors.Join(d.store.Close(), d.vault.Close(), d.lock.Close())
+	return errors.Join(d.home.Close(), d.store.Close(), d.vault.Close(), d.lock.Close())
 }
 
 // begin makes the first owner and his API key, unless that was done before. It returns the key's file, or nothing if that

@@ -40,7 +40,7 @@ func newMetrics(o *operator) *metrics {
 type lag struct{ operator *operator }
 
 var (
-	lagEvents = prometheus.NewDesc("daybook_projection_lag_events", "Events that a projection lacks.", []string{"projection"}, nil)
+	lagEvents = prometheus.NewDesc("daybook_projection_lag_events", "Events that a projection lacks; in EventStoreDB an estimate.", []string{"projection"}, nil)
 	lagTime   = prometheus.NewDesc("daybook_projection_lag_seconds", "How long ago the first of these was recorded.", []string{"projection"}, nil)
 	position  = prometheus.NewDesc("daybook_projection_position", "How far a projection is.", []string{"projection"}, nil)
 	parked    = prometheus.NewDesc("daybook_projection_parked", "Things that a projection no longer follows.", []string{"projection"}, nil)
@@ -55,7 +55,9 @@ func (lag) Describe(out chan<- *prometheus.Desc) {
 
 // Collect asks the engine.
 func (l lag) Collect(out chan<- prometheus.Metric) {
-	all, err := l.operator.desk.engine.Status(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	all, err := l.operator.desk.engine.Status(ctx)
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(lagEvents, err)
 		return

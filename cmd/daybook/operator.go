@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"daybook/api"
@@ -19,11 +20,13 @@ type operator struct {
 	log      *slog.Logger
 	posting  context.Context
 	stopping context.Context // ends when the server is asked to stop
+	rebuilds sync.WaitGroup
 }
 
 // post runs the engine. What stops it is logged and shows in /readyz: the commands go on.
 func (o *operator) post(ctx context.Context) {
-	if err := o.desk.engine.Run(ctx, projections.RunOptions{Patient: true}); err != nil && ctx.Err() == nil {
+	failing := func(err error) { o.log.Warn("posting the read models is tried again", "error", err) }
+	if err := o.desk.engine.Run(ctx, projections.RunOptions{Patient: true, Failing: failing}); err != nil && ctx.Err() == nil {
 		o.log.Error("the read models are no longer posted", "error", err)
 	}
 }
@@ -99,13 +102,13 @@ func (o *operator) parked(ctx context.Context) (map[string][]string, error) {
 // Rebuild begins a rebuild; how it goes is logged.
 func (o *operator) Rebuild(context.Context) error {
 	began := make(chan error, 1)
-	go func() {
+	o.rebuilds.Go(func() {
 		err := o.desk.engine.Rebuild(o.posting, projections.RebuildOptions{})
 		began <- err
 		if err != nil && !errors.Is(err, projections.ErrRebuilding) && !errors.Is(err, projections.ErrElsewhere) {
 			o.log.Error("rebuilding the read models failed", "error", err)
 		}
-	}()
+	})
 	select {
 	case err := <-began:
 		if errors.Is(err, projections.ErrRebuilding) {
@@ -117,10 +120,13 @@ func (o *operator) Rebuild(context.Context) error {
 	}
 }
 
-// elsewhere says where to ask.
+// elsewhere says where to ask, or that now is not the time.
 func elsewhere(err error) error {
-	if errors.Is(err, projections.ErrElsewhere) {
+	switch {
+	case errors.Is(err, projections.ErrElsewhere):
 		return domain.Conflict("posted-elsewhere", "Another process posts the read models. Ask that one: the one whose /v1/projections says \"posting\": true.")
+	case errors.Is(err, projections.ErrNotNow):
+		return domain.Conflict("not-posted", "The read models cannot be posted now, which is tried again and again: /v1/projections says why.")
 	}
 	return err
 }

@@ -84,7 +84,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		defer close(posted)
 		keep(posting)
 	}()
-	defer func() { stopPosting(); <-posted }()
+	defer func() { stopPosting(); <-posted; o.rebuilds.Wait() }()
 	if c.does(theReactions) {
 		go o.tidy(ctx)
 	}
@@ -124,7 +124,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Drain)
 	defer cancel()
 	if err := server.Shutdown(draining); err != nil {
-		return fmt.Errorf("some requests took longer than %s and were cut off: %w", c.Drain, err)
+		return fmt.Errorf("some requests took longer than %s and were cut off: %w", c.Drain, errors.Join(err, server.Close()))
 	}
 	return nil
 }

@@ -77,13 +77,14 @@ func (f folder) home() (readmodels.Home, error) {
 	if f.Lease != 0 && f.Lease < shortestLease {
 		return nil, status{wrongUsage, fmt.Errorf("--lease must be at least %s", shortestLease)}
 	}
-	switch scheme, _, _ := strings.Cut(f.ReadModels, "://"); {
-	case f.ReadModels == "":
+	if f.ReadModels == "" {
 		return readmodels.Folder(f.Data), nil
-	case scheme == "postgres" || scheme == "postgresql":
-		return readmodels.Schemas{URL: f.ReadModels, Name: "readmodels", Lease: f.Lease}, nil
 	}
-	return nil, status{wrongUsage, errors.New("--read-models must be postgres://…; left out, the read models are in the folder")}
+	home, err := readmodels.NewSchemas(f.ReadModels, readmodels.SchemasOptions{Lease: f.Lease})
+	if err != nil {
+		return nil, status{wrongUsage, fmt.Errorf("--read-models: %w; left out, the read models are in the folder", err)}
+	}
+	return home, nil
 }
 
 // mustBe refuses a folder without a desk.

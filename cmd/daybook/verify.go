@@ -48,11 +48,7 @@ func (c *verifyCommand) verify(ctx context.Context) (v api.Verification, err err
 		return v, err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	home, err := c.home()
-	if err != nil {
-		return v, err
-	}
-	db, err := d.source.OpenLive(ctx, home)
+	db, err := d.source.OpenLive(ctx, d.home)
 	if err != nil {
 		return v, err
 	}
