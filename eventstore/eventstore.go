@@ -57,8 +57,16 @@ type Event struct {
 	Meta []byte
 }
 
-// Size is the number of bytes that count towards MaxAppendSize.
-func (e Event) Size() int { return len(e.Type) + len(e.Data) + len(e.Meta) }
+// Size is the number of bytes that count towards MaxAppendSize. The type counts twice, since EventStoreDB counts so.
+func (e Event) Size() int { return 2*len(e.Type) + len(e.Data) + len(e.Meta) }
+
+// Size is that number for all events of an append.
+func Size(events []Event) (size int) {
+	for _, e := range events {
+		size += e.Size()
+	}
+	return size
+}
 
 // Recorded is an event as the store keeps it.
 type Recorded struct {
@@ -80,7 +88,7 @@ type Appended struct {
 
 // Limits of one append, the same on every backend so that what one keeps another keeps too.
 const (
-	MaxAppendSize   = 1 << 20 // bytes of type, data and metadata together
+	MaxAppendSize   = 1 << 20 // bytes, as Size counts them
 	MaxAppendEvents = 4096
 	MaxStreamName   = 255 // bytes
 )
@@ -147,14 +155,16 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("stream %s is at revision %d, not %d", e.Stream, e.Actual, e.Expected)
 }
 
-// A TooLargeError says that an append is over MaxAppendSize or MaxAppendEvents. Nothing was written.
+// A TooLargeError says that an append is over MaxAppendSize or MaxAppendEvents, or over less that a server was set to.
+// Nothing was written.
 type TooLargeError struct {
 	Bytes, Events int
+	Limit         int // of bytes
 }
 
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("an append of %d events and %d bytes is over the limit of %d events and %d bytes",
-		e.Events, e.Bytes, MaxAppendEvents, MaxAppendSize)
+		e.Events, e.Bytes, MaxAppendEvents, e.Limit)
 }
 
 // isName says whether every backend can keep a text as it is.
@@ -170,7 +180,6 @@ func Check(stream string, events []Event) error {
 	if len(events) == 0 {
 		return ErrEmpty
 	}
-	size := 0
 	for _, e := range events {
 		if e.ID == uuid.Nil {
 			return ErrNoID
@@ -178,10 +187,9 @@ func Check(stream string, events []Event) error {
 		if !isName(e.Type) {
 			return ErrNoType
 		}
-		size += e.Size()
 	}
-	if size > MaxAppendSize || len(events) > MaxAppendEvents {
-		return &TooLargeError{Bytes: size, Events: len(events)}
+	if size := Size(events); size > MaxAppendSize || len(events) > MaxAppendEvents {
+		return &TooLargeError{Bytes: size, Events: len(events), Limit: MaxAppendSize}
 	}
 	return nil
 }

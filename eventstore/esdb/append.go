@@ -78,7 +78,7 @@ func (n *node) append(ctx context.Context, stream string, expected eventstore.Re
 		}
 		// The server may say of a repetition that it is one, and not where its events stand.
 		last := events[len(events)-1].ID
-		err := n.read(ctx, streamRequest(stream, done.Revision, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
+		err := n.stream(ctx, streamRequest(stream, done.Revision, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
 			if e.ID == last {
 				done.Position = e.Position
 			}
@@ -123,7 +123,12 @@ func (n *node) send(ctx context.Context, stream string, expected eventstore.Revi
 	// The end of what could be sent means that there is an answer already.
 	reply, err := call.CloseAndRecv()
 	if err != nil {
-		return nil, refused(err, call.Trailer())
+		err = refused(err, call.Trailer())
+		var tooLarge *eventstore.TooLargeError
+		if errors.As(err, &tooLarge) {
+			tooLarge.Bytes, tooLarge.Events = eventstore.Size(events), len(events)
+		}
+		return nil, err
 	}
 	return reply, nil
 }

@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
 
 	"daybook/eventstore"
 )
@@ -177,6 +178,9 @@ func (c *cluster) look() (n *node, err error) {
 	}
 	if err := c.identify(c.life, n); err != nil {
 		n.doubt(err)
+		if n == last {
+			n.conn.Close() // behind its address another node may be the one to take the next
+		}
 		return nil, err
 	}
 	n.doubted.Store(false)
@@ -203,7 +207,11 @@ func (c *cluster) ask(seed string) (string, error) {
 		return "", err
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(c.life, time.Duration(c.config.GossipTimeout)*time.Second)
+	limit := time.Duration(c.config.GossipTimeout) * time.Second
+	if limit <= 0 {
+		limit = callLimit
+	}
+	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(c.life, c.headers...), limit)
 	defer cancel()
 	info, err := gossip.NewGossipClient(conn).Read(ctx, &shared.Empty{})
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -140,6 +142,83 @@ func TestOutage(t *testing.T) {
 		appends(t, store, "a", eventstore.NoStream, given)
 		holds(t, store, given)
 	})
+	t.Run("C31 a reading that hangs is given up and made again from where it was", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString()+"&defaultDeadline=50")
+		given := events(3)
+		appends(t, store, "a", eventstore.NoStream, given)
+		var said, calls atomic.Int32
+		again := make(chan struct{})
+		server.Break(esdbtest.Faults{
+			Call: func(context.Context, string) error {
+				if calls.Add(1) == 2 {
+					close(again)
+				}
+				return nil
+			},
+			Answer: func(m *streams.ReadResp) ([]*streams.ReadResp, error) {
+				if said.Add(1) == 2 {
+					<-again
+				}
+				return []*streams.ReadResp{m}, nil
+			},
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a test that hangs; nothing is measured by it
+		defer cancel()
+		var got []uuid.UUID
+		for e, err := range store.Read(ctx, "a", 0, eventstore.Forwards, 0) {
+			if err != nil {
+				close(again)
+				t.Fatal(err)
+			}
+			got = append(got, e.ID)
+		}
+		if want := []uuid.UUID{given[0].ID, given[1].ID, given[2].ID}; !slices.Equal(want, got) {
+			t.Errorf("read %v, want %v", got, want)
+		}
+	})
+}
+
+// TestSilence has servers that do not say what they should have said, and nothing else either.
+func TestSilence(t *testing.T) {
+	t.Cleanup(esdb.SetSilence(50 * time.Millisecond))
+	for name, lost := range map[string]func(*streams.ReadResp) bool{
+		"an event that is lost": func(m *streams.ReadResp) bool { return m.GetEvent().GetEvent().GetStreamRevision() == 1 },
+		"a subscription that is never confirmed": func(m *streams.ReadResp) bool {
+			return m.GetConfirmation() != nil || m.GetCaughtUp() != nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			watch(t)
+			server := start(t)
+			store := open(t, server.ConnectionString())
+			given := events(2)
+			first := appends(t, store, "a", eventstore.NoStream, given[:1])
+			var left atomic.Int32
+			left.Store(2) // it says so twice to nobody: to the subscriber, and to him who asks why he hears nothing
+			server.Break(esdbtest.Faults{Answer: func(m *streams.ReadResp) ([]*streams.ReadResp, error) {
+				if lost(m) && left.Add(-1) >= 0 {
+					return nil, nil
+				}
+				return []*streams.ReadResp{m}, nil
+			}})
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a test that hangs; nothing is measured by it
+			defer cancel()
+			for batch, err := range store.Follow(ctx, first.Position) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(batch) > 0 {
+					if batch[0].ID != given[1].ID {
+						t.Errorf("followed %v", batch)
+					}
+					break
+				}
+				appends(t, store, "a", 0, given[1:])
+			}
+		})
+	}
 }
 
 func TestClose(t *testing.T) {
@@ -395,8 +474,20 @@ func TestCluster(t *testing.T) {
 		}
 		holds(t, store, given)
 	})
+	t.Run("C52 a connection that stands on a node of no use is given up", func(t *testing.T) {
+		watch(t)
+		nodes := startCluster(t, 2)
+		via := startBalancer(t, nodes[0].Address())
+		store := open(t, "esdb://"+via.address()+"?tls=false")
+		given := events(1)
+		nodes[0].Break(esdbtest.Faults{Call: func(context.Context, string) error { return esdbtest.ErrNotReady }})
+		nodes[1].Lead()
+		via.to.Store(nodes[1].Address())
+		appends(t, store, "a", eventstore.NoStream, given)
+		holds(t, store, given)
+	})
 	t.Run("C52 a subscription to a node that was cut off is noticed", func(t *testing.T) {
-		t.Cleanup(esdb.SetSilence(time.Millisecond))
+		t.Cleanup(esdb.SetSilence(20 * time.Millisecond))
 		watch(t)
 		nodes := startCluster(t, 2)
 		opts := esdb.Options{Prefix: "cut."}
@@ -417,4 +508,48 @@ func TestCluster(t *testing.T) {
 			appends(t, other, "a", eventstore.NoStream, given)
 		}
 	})
+}
+
+// A balancer passes connections on to a node, and leaves those there that stand.
+type balancer struct {
+	net.Listener
+	to atomic.Value // the node's address
+}
+
+func startBalancer(t *testing.T, to string) *balancer {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &balancer{Listener: listener}
+	b.to.Store(to)
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			in, err := b.Accept()
+			if err != nil {
+				return // it is closed
+			}
+			all.Go(func() { b.pass(in) })
+		}
+	})
+	t.Cleanup(func() { b.Close(); all.Wait() })
+	return b
+}
+
+func (b *balancer) address() string { return b.Addr().String() }
+
+// pass passes on what both say until one hangs up.
+func (b *balancer) pass(in net.Conn) {
+	defer in.Close()
+	out, err := net.Dial("tcp", b.to.Load().(string))
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	ended := make(chan struct{}, 2)
+	for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
+		go func() { _, _ = io.Copy(way[0], way[1]); ended <- struct{}{} }()
+	}
+	<-ended
 }

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -30,7 +31,7 @@ type Options struct {
 	// ASCII. No log's prefix may begin with another's, or that one would show its events too.
 	Prefix string
 	// Patience is how long a call is made again while there is no leader, 30 seconds unless told. Elections take some
-	// of it. Follow is patient for ever.
+	// of it. Follow is patient for ever, but not with a server that keeps saying what cannot be understood.
 	Patience time.Duration
 }
 
@@ -76,8 +77,12 @@ func Open(ctx context.Context, connection string, opts Options) (*Store, error) 
 
 func open(ctx context.Context, connection string, opts Options) (*Store, error) {
 	config, err := client.ParseConnectionString(connection)
-	if err != nil {
-		return nil, err
+	var file *fs.PathError // the tlsCaFile
+	if errors.As(err, &file) {
+		return nil, file
+	}
+	if err != nil { // which would say the password
+		return nil, errors.New("the server's address has to be a URL like esdb://user:password@host:2113?tls=true, with the settings of EventStoreDB's clients")
 	}
 	s := &Store{prefix: opts.Prefix, patience: opts.Patience}
 	if s.prefix == "" {
@@ -145,7 +150,7 @@ func (s *Store) identify(ctx context.Context, n *node) error {
 }
 
 func (s *Store) readIdentity(ctx context.Context, n *node) (id uuid.UUID, err error) {
-	err = n.read(ctx, streamRequest(identities+s.prefix, 0, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
+	err = n.stream(ctx, streamRequest(identities+s.prefix, 0, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
 		id = e.ID
 		return nil
 	})
@@ -159,16 +164,22 @@ func (s *Store) Head(ctx context.Context) (head eventstore.Position, err error) 
 		return 0, err
 	}
 	defer leave()
-	err = s.try(ctx, s.patience, func(ctx context.Context, n *node, _ *effort) error {
-		return n.read(ctx, s.lastRequest(), func(e eventstore.Recorded) error {
-			head = e.Position
-			return errEnough // the server would look for one more
-		})
+	err = s.try(ctx, s.patience, func(ctx context.Context, n *node, _ *effort) (err error) {
+		head, err = s.headOf(ctx, n)
+		return err
 	})
 	if err != nil {
 		return 0, explain("read the head of the event log", err)
 	}
 	return head, nil
+}
+
+func (s *Store) headOf(ctx context.Context, n *node) (head eventstore.Position, err error) {
+	err = n.stream(ctx, s.lastRequest(), func(e eventstore.Recorded) error {
+		head = e.Position
+		return errEnough // the server would look for one more
+	})
+	return head, err
 }
 
 // Close implements eventstore.Store. It waits for appends that are under way, which are not made again. A second

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"daybook/eventstore"
@@ -37,14 +38,32 @@ func TestStore(t *testing.T) {
 }
 
 func TestRealServer(t *testing.T) {
-	connection := os.Getenv(realServer)
-	if connection == "" {
-		t.Skip(realServer + " names no server")
-	}
+	connection := connectionToServer(t)
 	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, connection) })
 }
 
+// connectionToServer leaves a test out where there is no real server.
+func connectionToServer(t *testing.T) (connection string) {
+	if connection = os.Getenv(realServer); connection == "" {
+		t.Skip(realServer + " names no server")
+	}
+	return connection
+}
+
+// onBoth runs what needs no fault on the stand-in, and on a real server.
+func onBoth(t *testing.T, test func(t *testing.T, connection string)) {
+	t.Run("stand-in", func(t *testing.T) { watch(t); test(t, start(t).ConnectionString()) })
+	t.Run("server", func(t *testing.T) { watch(t); test(t, connectionToServer(t)) })
+}
+
 func start(t testing.TB) *esdbtest.Server { return startCluster(t, 1)[0] }
+
+func startVersion(t testing.TB, version string) *esdbtest.Server {
+	t.Helper()
+	server := esdbtest.NewServer(esdbtest.Options{Version: version})
+	t.Cleanup(server.Close)
+	return server
+}
 
 func startCluster(t testing.TB, n int) []*esdbtest.Server {
 	t.Helper()
@@ -53,10 +72,13 @@ func startCluster(t testing.TB, n int) []*esdbtest.Server {
 	return nodes
 }
 
+// prefix is one that no other test has.
+func prefix() string { return "test-" + uuid.NewString() + "." }
+
 // open opens a log that no other test has, and closes it before the test ends.
 func open(t testing.TB, connection string) *esdb.Store {
 	t.Helper()
-	return openWith(t, connection, esdb.Options{Prefix: "test-" + uuid.NewString() + "."})
+	return openWith(t, connection, esdb.Options{Prefix: prefix()})
 }
 
 func openWith(t testing.TB, connection string, opts esdb.Options) *esdb.Store {
@@ -177,6 +199,28 @@ func TestUnexpected(t *testing.T) {
 			}
 		})
 	}
+	t.Run("an event that stays without a time ends a following, after a while", func(t *testing.T) {
+		server := start(t)
+		store := openWith(t, server.ConnectionString(), esdb.Options{Patience: 50 * time.Millisecond})
+		given := events(3)
+		appends(t, store, "a", eventstore.NoStream, given)
+		server.Break(esdbtest.Faults{Answer: func(m *streams.ReadResp) ([]*streams.ReadResp, error) {
+			if m.GetEvent().GetEvent().GetStreamRevision() == 1 {
+				return odd["no time"](m), nil
+			}
+			return []*streams.ReadResp{m}, nil
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a test that hangs; nothing is measured by it
+		defer cancel()
+		var got []eventstore.Recorded
+		var last error
+		for batch, err := range store.Follow(ctx, eventstore.Start) {
+			got, last = append(got, batch...), err
+		}
+		if len(got) != 1 || got[0].ID != given[0].ID || last == nil || !strings.Contains(last.Error(), "has no time") {
+			t.Errorf("Follow: %v, after %v", last, got)
+		}
+	})
 	t.Run("an empty answer to an append", func(t *testing.T) {
 		server := start(t)
 		store := open(t, server.ConnectionString())
@@ -194,37 +238,56 @@ func TestUnexpected(t *testing.T) {
 
 func TestWhatIsOurs(t *testing.T) {
 	t.Run("C35 neither the server's own events nor others' are shown", func(t *testing.T) {
-		watch(t)
-		server := start(t)
-		one, two := open(t, server.ConnectionString()), open(t, server.ConnectionString())
-		given, others := events(2), events(3)
-		appends(t, two, "a", eventstore.NoStream, others[:2])
-		appends(t, one, "a", eventstore.NoStream, given)
-		appends(t, two, "a", 1, others[2:])
-		holds(t, one, given)
-		holds(t, two, others)
-		all := rest(t, one, eventstore.Start)
-		if all[0].Stream != "a" {
-			t.Errorf("the stream is called %s", all[0].Stream)
-		}
-		head, err := one.Head(t.Context())
-		if err != nil || head != all[1].Position {
-			t.Errorf("the head is %d, %v, want %d", head, err, all[1].Position)
-		}
+		onBoth(t, func(t *testing.T, connection string) {
+			one, two := open(t, connection), open(t, connection)
+			given, others := events(2), events(3)
+			appends(t, two, "a", eventstore.NoStream, others[:2])
+			appends(t, one, "a", eventstore.NoStream, given)
+			appends(t, two, "a", 1, others[2:])
+			holds(t, one, given)
+			holds(t, two, others)
+			all := rest(t, one, eventstore.Start)
+			if all[0].Stream != "a" {
+				t.Errorf("the stream is called %s", all[0].Stream)
+			}
+			head, err := one.Head(t.Context())
+			if err != nil || head != all[1].Position {
+				t.Errorf("the head is %d, %v, want %d", head, err, all[1].Position)
+			}
+		})
 	})
 	t.Run("C45 a follower passes over thousands of events of others", func(t *testing.T) {
-		watch(t)
-		server := start(t)
-		one, two := open(t, server.ConnectionString()), open(t, server.ConnectionString())
-		given := events(2)
-		appends(t, one, "a", eventstore.NoStream, given[:1])
-		for i := range eventstore.Revision(5) {
-			appends(t, two, "a", i*4000-1, events(4000))
-		}
-		appends(t, one, "a", 0, given[1:])
-		holds(t, one, given)
+		onBoth(t, func(t *testing.T, connection string) {
+			one, two := open(t, connection), open(t, connection)
+			given := events(2)
+			appends(t, one, "a", eventstore.NoStream, given[:1])
+			for i := range eventstore.Revision(5) {
+				appends(t, two, "a", i*4000-1, events(4000))
+			}
+			appends(t, one, "a", 0, given[1:])
+			holds(t, one, given)
+		})
 	})
 	t.Run("C48 a log keeps its identity, and no other has it", func(t *testing.T) {
+		onBoth(t, func(t *testing.T, connection string) {
+			ids, opts := make([]uuid.UUID, 8), esdb.Options{Prefix: prefix()}
+			var all sync.WaitGroup
+			for i := range ids {
+				all.Go(func() { ids[i] = openWith(t, connection, opts).ID() })
+			}
+			all.Wait()
+			if ids = slices.Compact(ids); len(ids) != 1 {
+				t.Errorf("a log begun by many at once has the identities %v", ids)
+			}
+			if again := openWith(t, connection, opts); again.ID() != ids[0] {
+				t.Errorf("the log was %v and is %v", ids[0], again.ID())
+			}
+			if other := open(t, connection); other.ID() == ids[0] {
+				t.Error("two logs have one identity")
+			}
+		})
+	})
+	t.Run("C48 a log keeps its identity when the server restarts", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := openWith(t, server.ConnectionString(), esdb.Options{})
@@ -232,19 +295,6 @@ func TestWhatIsOurs(t *testing.T) {
 		server.Start()
 		if again := openWith(t, server.ConnectionString(), esdb.Options{}); again.ID() != store.ID() {
 			t.Errorf("the log was %v and is %v", store.ID(), again.ID())
-		}
-		if other := open(t, server.ConnectionString()); other.ID() == store.ID() {
-			t.Error("two logs have one identity")
-		}
-		ids := make([]uuid.UUID, 8)
-		prefix := esdb.Options{Prefix: "new."}
-		var all sync.WaitGroup
-		for i := range ids {
-			all.Go(func() { ids[i] = openWith(t, server.ConnectionString(), prefix).ID() })
-		}
-		all.Wait()
-		if ids = slices.Compact(ids); len(ids) != 1 {
-			t.Errorf("a log begun by many at once has the identities %v", ids)
 		}
 	})
 	t.Run("C48 a database that was exchanged is noticed", func(t *testing.T) {
@@ -264,23 +314,68 @@ func TestWhatIsOurs(t *testing.T) {
 	})
 	t.Run("C47 a position from before an older backup was put back is refused", func(t *testing.T) {
 		watch(t)
+		for _, version := range []string{"23.10.6", "25.0.0"} {
+			server := startVersion(t, version)
+			store := openWith(t, server.ConnectionString(), esdb.Options{Patience: 200 * time.Millisecond})
+			appends(t, store, "a", eventstore.NoStream, events(3))
+			backup := server.Backup()
+			lost := appends(t, store, "a", 2, events(2)).Position
+			server.Restore(backup)
+			refused := func(when string) {
+				for batch, err := range store.Follow(t.Context(), lost) {
+					if !errors.Is(err, eventstore.ErrAhead) {
+						t.Errorf("%s, %s: %v, %v", version, when, batch, err)
+						return
+					}
+				}
+			}
+			refused("before the log has grown")
+			appends(t, store, "other", eventstore.NoStream, events(50))
+			refused("when it has grown beyond")
+		}
+	})
+	t.Run("C47 a follower is told when what he saw last was replaced", func(t *testing.T) {
+		watch(t)
 		server := start(t)
-		store := open(t, server.ConnectionString())
+		opts := esdb.Options{Prefix: prefix()}
+		store, other := openWith(t, server.ConnectionString(), opts), openWith(t, server.ConnectionString(), opts)
 		appends(t, store, "a", eventstore.NoStream, events(3))
 		backup := server.Backup()
 		lost := appends(t, store, "a", 2, events(2)).Position
-		server.Restore(backup)
-		refused := func(when string) {
-			for batch, err := range store.Follow(t.Context(), lost) {
-				if !errors.Is(err, eventstore.ErrAhead) {
-					t.Errorf("%s: %v, %v", when, batch, err)
-					return
+		var last error
+		for batch, err := range store.Follow(t.Context(), eventstore.Start) {
+			if last = err; err == nil && len(batch) == 0 {
+				server.Restore(backup)
+				if again := appends(t, other, "a", 2, events(2)).Position; again != lost {
+					t.Fatalf("what replaces the event at %d stands at %d", lost, again)
 				}
+				appends(t, other, "a", 4, events(1))
+			}
+			if len(batch) > 0 && batch[0].Revision == 5 {
+				t.Fatal("he passed over what replaced it")
 			}
 		}
-		refused("before the log has grown")
-		appends(t, store, "other", eventstore.NoStream, events(50))
-		refused("when it has grown beyond")
+		if !errors.Is(last, eventstore.ErrAhead) {
+			t.Errorf("Follow: %v", last)
+		}
+	})
+	t.Run("C47 an error that passes is not taken for a position that is ahead", func(t *testing.T) {
+		watch(t)
+		server := start(t)
+		store := open(t, server.ConnectionString())
+		given := events(2)
+		first := appends(t, store, "a", eventstore.NoStream, given[:1])
+		appends(t, store, "a", 0, given[1:])
+		var said atomic.Int32
+		server.Break(esdbtest.Faults{Answer: func(m *streams.ReadResp) ([]*streams.ReadResp, error) {
+			if m.GetEvent() != nil && said.Add(1) == 1 {
+				return nil, status.Error(codes.Unknown, "Unexpected ReadAllResult: Error")
+			}
+			return []*streams.ReadResp{m}, nil
+		}})
+		if got := rest(t, store, first.Position); len(got) != 1 || got[0].ID != given[1].ID {
+			t.Errorf("followed %v", got)
+		}
 	})
 	t.Run("C47 a follower who was there when it was put back is told", func(t *testing.T) {
 		watch(t)
@@ -315,18 +410,30 @@ func TestRefused(t *testing.T) {
 			t.Errorf("the connection string %q was taken", connection)
 		}
 	}
-	prefix := esdb.Options{Prefix: "refused."}
-	store := openWith(t, server.ConnectionString(), prefix)
-	appends(t, store, "a", eventstore.NoStream, events(1))
-	tombstone(t, server.ConnectionString(), prefix.Prefix+"a")
-	if _, err := store.Append(t.Context(), "a", 0, events(1)); !errors.Is(err, esdb.ErrDeleted) {
-		t.Errorf("Append under a tombstone: %v", err)
+	secret := "geh%eim"
+	if _, err := esdb.Open(t.Context(), "esdb://desk:"+secret+"@host", esdb.Options{}); err == nil || strings.Contains(err.Error(), "geh") {
+		t.Errorf("the password was told: %v", err)
 	}
-	for _, err := range store.Read(t.Context(), "a", 0, eventstore.Forwards, 0) {
-		if !errors.Is(err, esdb.ErrDeleted) {
-			t.Errorf("Read under a tombstone: %v", err)
+	if _, err := esdb.Open(t.Context(), "esdb://host?tlsCaFile=/nowhere", esdb.Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestTombstone(t *testing.T) {
+	onBoth(t, func(t *testing.T, connection string) {
+		opts := esdb.Options{Prefix: prefix()}
+		store := openWith(t, connection, opts)
+		appends(t, store, "a", eventstore.NoStream, events(1))
+		tombstone(t, connection, opts.Prefix+"a")
+		if _, err := store.Append(t.Context(), "a", 0, events(1)); !errors.Is(err, esdb.ErrDeleted) {
+			t.Errorf("Append: %v", err)
 		}
-	}
+		for _, err := range store.Read(t.Context(), "a", 0, eventstore.Forwards, 0) {
+			if !errors.Is(err, esdb.ErrDeleted) {
+				t.Errorf("Read: %v", err)
+			}
+		}
+	})
 }
 
 func tombstone(t *testing.T, connection, stream string) {
@@ -346,17 +453,36 @@ func tombstone(t *testing.T, connection, stream string) {
 	}
 }
 
-func TestSmallServer(t *testing.T) {
-	watch(t)
-	server := esdbtest.NewServer(esdbtest.Options{MaxAppendSize: 1000})
-	t.Cleanup(server.Close)
-	store := open(t, server.ConnectionString())
-	large := events(2)
-	large[1].Data = bytes.Repeat([]byte("x"), 2000)
-	if _, err := store.Append(t.Context(), "a", eventstore.NoStream, large); err == nil || !strings.Contains(err.Error(), "MaxAppendSize") {
-		t.Errorf("Append: %v", err)
-	}
-	holds(t, store, nil)
+func TestSizes(t *testing.T) {
+	t.Run("C17 a server that takes less says so", func(t *testing.T) {
+		watch(t)
+		for _, version := range []string{"23.10.6", "25.0.0"} {
+			server := esdbtest.NewServer(esdbtest.Options{Version: version, MaxAppendSize: 1000})
+			t.Cleanup(server.Close)
+			store := open(t, server.ConnectionString())
+			large := events(2)
+			large[1].Data = bytes.Repeat([]byte("x"), 2000)
+			want := eventstore.TooLargeError{Bytes: eventstore.Size(large), Events: 2, Limit: 1000}
+			_, err := store.Append(t.Context(), "a", eventstore.NoStream, large)
+			if got := new(eventstore.TooLargeError); !errors.As(err, &got) || *got != want {
+				t.Errorf("%s: Append: %v, want %v", version, err, &want)
+			}
+			holds(t, store, nil)
+		}
+	})
+	t.Run("C17 a server as it is installed takes what the contract does", func(t *testing.T) {
+		watch(t)
+		store := open(t, startVersion(t, "25.0.0").ConnectionString())
+		given := []eventstore.Event{
+			{ID: uuid.New(), Type: strings.Repeat("t", 1000), Meta: make([]byte, eventstore.MaxAppendSize-2000)},
+		}
+		appends(t, store, "a", eventstore.NoStream, given)
+		holds(t, store, given)
+		given[0].Type += "t"
+		if _, err := store.Append(t.Context(), "a", 0, given); err == nil || strings.Contains(err.Error(), "server") {
+			t.Errorf("one letter more: %v", err)
+		}
+	})
 }
 
 func TestTLS(t *testing.T) {
@@ -372,6 +498,18 @@ func TestTLS(t *testing.T) {
 	given := events(1)
 	appends(t, store, "a", eventstore.NoStream, given)
 	holds(t, store, given)
+
+	var told atomic.Value
+	server.Break(esdbtest.Faults{Call: func(ctx context.Context, method string) error {
+		if headers, _ := metadata.FromIncomingContext(ctx); method == "Gossip" {
+			told.Store(headers.Get("authorization"))
+		}
+		return nil
+	}})
+	open(t, strings.Replace(connection, "esdb://", "esdb+discover://", 1)+"&gossipTimeout=0")
+	if got, _ := told.Load().([]string); len(got) != 1 {
+		t.Errorf("who asks who leads says that he is %v", got)
+	}
 
 	for wrong, want := range map[string]codes.Code{
 		strings.Replace(connection, "changeit", "secret", 1):           codes.Unauthenticated,

@@ -2,9 +2,9 @@ package esdb
 
 import "time"
 
-// SetSilence sets after how long a silent node is asked whether it leads, until restored.
+// SetSilence sets after how long a silent node is asked why, and how long it has then, until restored.
 func SetSilence(d time.Duration) (restore func()) {
-	before := silence
-	silence = d
-	return func() { silence = before }
+	beforeSilence, beforeGrace := silence, grace
+	silence, grace = d, d
+	return func() { silence, grace = beforeSilence, beforeGrace }
 }

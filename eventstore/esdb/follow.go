@@ -2,12 +2,15 @@ package esdb
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"math"
 	"sync"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
 
 	"daybook/eventstore"
 )
@@ -17,9 +20,15 @@ const (
 	batchBytes  = 4 << 20 // of data and metadata, after which a batch ends
 )
 
-// silence is how long a subscription may say nothing before its node is asked whether it still leads: one that is cut
-// off from the others does not notice, and would be silent for ever. It is a variable for the tests' sake.
-var silence = 30 * time.Second
+// silence is how long a subscription may say nothing before its node is asked whether it still leads, and whether there
+// is nothing to say: one that is cut off from the others does not notice, and one may lose an event. grace is how long
+// what there is may then be on its way. They are variables for the tests' sake.
+var (
+	silence = 30 * time.Second
+	grace   = time.Second
+)
+
+const forEver = time.Duration(math.MaxInt64)
 
 // Follow implements eventstore.Store. Servers drop subscriptions as a matter of course; it subscribes again after the
 // last event handed over. The server's own checkpoints are not used: some versions pass over events with them.
@@ -42,7 +51,9 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 type follower struct {
 	*Store
 	after    eventstore.Position
+	last     uuid.UUID // the event that stands there, once it is known
 	caughtUp bool
+	odd      time.Time // since when the server says there what cannot be understood, if it does
 	yield    func([]eventstore.Recorded, error) bool
 }
 
@@ -56,8 +67,27 @@ type batch struct {
 
 func (b batch) full() bool { return len(b.events) >= batchEvents || b.bytes >= batchBytes }
 
-// subscribe follows until the subscription ends, or returns nil when the reader has left.
+// subscribe follows until the subscription ends, or returns nil when the reader has left. What cannot be understood may
+// be the server's passing trouble; it is what the log holds if it stays the same for longer than patience.
 func (f *follower) subscribe(ctx context.Context, n *node, effort *effort) error {
+	from := f.after
+	err := f.follow(ctx, n, effort)
+	switch {
+	case !errors.Is(err, errUnexpected):
+		f.odd = time.Time{}
+	case f.odd.IsZero() || f.after != from:
+		f.odd = time.Now()
+	case time.Since(f.odd) <= f.patience:
+	case errors.Is(err, errMisplaced):
+		return eventstore.ErrAhead
+	default:
+		return fmt.Errorf("%w: %w", errLasting, err)
+	}
+	return err
+}
+
+// follow is one subscription.
+func (f *follower) follow(ctx context.Context, n *node, effort *effort) error {
 	if err := f.checkPlace(ctx, n); err != nil {
 		return err
 	}
@@ -67,18 +97,33 @@ func (f *follower) subscribe(ctx context.Context, n *node, effort *effort) error
 	defer cancel()
 	held := make(chan batch, 1)
 	receiving.Go(func() { f.receive(ctx, n, held) })
+	live, missing := false, false
 	for {
+		wait := silence
+		if missing {
+			wait = grace
+		}
 		var b batch
 		select {
 		case b = <-held:
 		case <-ctx.Done():
 			return ended(ctx)
-		case <-time.After(silence):
+		case <-time.After(wait):
+			if missing {
+				return errDropped
+			}
 			if err := f.identify(ctx, n); err != nil {
 				return err
 			}
+			head, err := f.headOf(ctx, n)
+			if err != nil {
+				return err
+			}
+			missing = !live || head > f.after
 			continue
 		}
+		missing = false
+		live = live || b.caughtUp
 		if err := ended(ctx); err != nil {
 			return err
 		}
@@ -86,7 +131,8 @@ func (f *follower) subscribe(ctx context.Context, n *node, effort *effort) error
 			effort.progress()
 		}
 		if len(b.events) > 0 {
-			f.after = b.events[len(b.events)-1].Position
+			last := b.events[len(b.events)-1]
+			f.after, f.last = last.Position, last.ID
 			if !f.yield(b.events, nil) {
 				return nil
 			}
@@ -125,9 +171,11 @@ func (f *follower) receive(ctx context.Context, n *node, held chan batch) {
 			return ended(ctx)
 		}
 	}
-	err := n.messages(ctx, f.subscription(after), func(m *streams.ReadResp) error {
+	live := false
+	err := n.messages(ctx, f.subscription(after), forEver, func(m *streams.ReadResp) error {
 		switch content := m.GetContent().(type) {
 		case *streams.ReadResp_CaughtUp_:
+			live = true
 			return hold(func(b *batch) { b.caughtUp = true })
 		case *streams.ReadResp_Event:
 			e, err := recorded(content.Event)
@@ -140,7 +188,10 @@ func (f *follower) receive(ctx context.Context, n *node, held chan batch) {
 				b.bytes += len(e.Data) + len(e.Meta)
 			})
 		}
-		return nil // a confirmation, a checkpoint
+		if live {
+			return nil
+		}
+		return hold(func(*batch) {}) // a confirmation, a checkpoint: the server is busy with what is not ours
 	})
 	if err == nil {
 		err = errDropped
@@ -148,8 +199,8 @@ func (f *follower) receive(ctx context.Context, n *node, held chan batch) {
 	_ = hold(func(b *batch) { b.err = err }) // nobody is there to take it if the context has ended
 }
 
-// checkPlace refuses to go on from a position at which no event of this log stands. The server would wait in silence
-// for a log that was put back from an older backup to grow to there, and then go on in the middle.
+// checkPlace refuses to go on from a position at which no event of this log stands, or another than did. The server
+// would wait in silence for a log that was put back from an older backup to grow to there, and then go on in the middle.
 func (f *follower) checkPlace(ctx context.Context, n *node) error {
 	if f.after == eventstore.Start {
 		return nil
@@ -157,12 +208,15 @@ func (f *follower) checkPlace(ctx context.Context, n *node) error {
 	found := false
 	var err error
 	if f.after <= math.MaxInt64 {
-		err = n.read(ctx, at(f.after), func(e eventstore.Recorded) error {
-			found = f.ours(&e) && e.Position == f.after
+		err = misplaced(n.stream(ctx, at(f.after), func(e eventstore.Recorded) error {
+			found = f.ours(&e) && e.Position == f.after && (f.last == uuid.Nil || e.ID == f.last)
+			if found {
+				f.last = e.ID
+			}
 			return nil
-		})
+		}))
 	}
-	if err == nil && !found || misplaced(err) {
+	if err == nil && !found {
 		return eventstore.ErrAhead
 	}
 	return err

@@ -136,7 +136,7 @@ func (s *Store) filter() *streams.ReadReq_Options_Filter {
 // last reads the last event of a stream. One that is not there is at NoStream.
 func (n *node) last(ctx context.Context, stream string) (eventstore.Recorded, error) {
 	last := eventstore.Recorded{Revision: eventstore.NoStream}
-	err := n.read(ctx, streamRequest(stream, eventstore.Last, eventstore.Backwards, 1), func(e eventstore.Recorded) error {
+	err := n.stream(ctx, streamRequest(stream, eventstore.Last, eventstore.Backwards, 1), func(e eventstore.Recorded) error {
 		last = e
 		return nil
 	})
@@ -146,16 +146,9 @@ func (n *node) last(ctx context.Context, stream string) (eventstore.Recorded, er
 	return last, err
 }
 
-// read reads what is answered at once.
-func (n *node) read(ctx context.Context, request *streams.ReadReq_Options, take func(eventstore.Recorded) error) error {
-	ctx, cancel := context.WithTimeout(ctx, n.limit)
-	defer cancel()
-	return n.stream(ctx, request, take)
-}
-
 // stream hands over events until the server has no more or take returns an error.
 func (n *node) stream(ctx context.Context, request *streams.ReadReq_Options, take func(eventstore.Recorded) error) error {
-	return n.messages(ctx, request, func(m *streams.ReadResp) error {
+	return n.messages(ctx, request, n.limit, func(m *streams.ReadResp) error {
 		switch content := m.GetContent().(type) {
 		case *streams.ReadResp_StreamNotFound_:
 			return eventstore.ErrNotFound
@@ -170,24 +163,28 @@ func (n *node) stream(ctx context.Context, request *streams.ReadReq_Options, tak
 	})
 }
 
-// messages hands over what the server sends.
-func (n *node) messages(ctx context.Context, request *streams.ReadReq_Options, take func(*streams.ReadResp) error) error {
-	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(ctx, n.headers...))
-	defer cancel()
+// messages hands over what the server sends, each message of which may take as long as the limit.
+func (n *node) messages(ctx context.Context, request *streams.ReadReq_Options, limit time.Duration, take func(*streams.ReadResp) error) error {
+	ctx, cancel := context.WithCancelCause(metadata.AppendToOutgoingContext(ctx, n.headers...))
+	defer cancel(nil)
+	waiting := time.AfterFunc(limit, func() { cancel(errSilent) })
+	defer waiting.Stop()
 	request.UuidOption = &streams.ReadReq_Options_UUIDOption{
 		Content: &streams.ReadReq_Options_UUIDOption_Structured{Structured: &shared.Empty{}},
 	}
 	call, err := n.streams.Read(ctx, &streams.ReadReq{Options: request})
 	if err != nil {
-		return err
+		return unlessSilent(ctx, err)
 	}
 	for {
+		waiting.Reset(limit)
 		m, err := call.Recv()
+		waiting.Stop() // the caller has all the time he wants
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return refused(err, call.Trailer())
+			return unlessSilent(ctx, refused(err, call.Trailer()))
 		}
 		if err := take(m); errors.Is(err, errEnough) {
 			return nil
@@ -195,6 +192,14 @@ func (n *node) messages(ctx context.Context, request *streams.ReadReq_Options, t
 			return err
 		}
 	}
+}
+
+// unlessSilent returns the error of a call, or that it was given up.
+func unlessSilent(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errSilent) {
+		return cause
+	}
+	return err
 }
 
 // recorded reads an event as the server tells of it. The server counts time in units of 100 ns.

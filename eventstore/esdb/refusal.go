@@ -1,9 +1,11 @@
 package esdb
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -17,7 +19,9 @@ var (
 	errNoLeader   = errors.New("the cluster has no leader")
 	errUnexpected = errors.New("the server answered with something unexpected")
 	errDropped    = errors.New("the server ended the subscription")
-	errTooLarge   = errors.New("the append is over the server's MaxAppendSize, which must be at least 2 MiB on servers that count more than data")
+	errSilent     = errors.New("the server said nothing")
+	errMisplaced  = fmt.Errorf("%w: it cannot read at the position", errUnexpected)
+	errLasting    = errors.New("the server says the same again and again")
 )
 
 // A notLeaderError is a node's word that another leads.
@@ -38,8 +42,11 @@ func refused(err error, trailer metadata.MD) error {
 		return &notLeaderError{net.JoinHostPort(first("leader-endpoint-host"), first("leader-endpoint-port"))}
 	case "stream-deleted":
 		return ErrDeleted
-	case "maximum-append-size-exceeded":
-		return fmt.Errorf("%w: %w", errTooLarge, err)
+	case "maximum-append-size-exceeded", "maximum-append-event-size-exceeded":
+		limit, failed := strconv.Atoi(cmp.Or(first("maximum-append-size"), first("maximum-append-event-size")))
+		if failed == nil {
+			return fmt.Errorf("the server's MaxAppendSize is too small: %w", &eventstore.TooLargeError{Limit: limit})
+		}
 	}
 	return err
 }
@@ -50,7 +57,7 @@ func temporary(err error) bool {
 	var tooLarge *eventstore.TooLargeError
 	switch {
 	case errors.As(err, &conflict), errors.As(err, &tooLarge), errors.Is(err, eventstore.ErrNotFound), errors.Is(err, eventstore.ErrAhead),
-		errors.Is(err, eventstore.ErrClosed), errors.Is(err, ErrDeleted), errors.Is(err, ErrReplaced):
+		errors.Is(err, eventstore.ErrClosed), errors.Is(err, ErrDeleted), errors.Is(err, ErrReplaced), errors.Is(err, errLasting):
 		return false
 	}
 	switch status.Code(err) {
@@ -61,8 +68,14 @@ func temporary(err error) bool {
 	return true
 }
 
-// misplaced says whether a server refused a position because no event begins there. Versions differ in how they say it.
-func misplaced(err error) bool {
-	s, _ := status.FromError(err)
-	return s.Code() == codes.InvalidArgument || s.Code() == codes.Unknown && strings.Contains(s.Message(), "ReadAllResult")
+// misplaced understands that a server refused a position because no event begins there. Versions differ in how they say
+// it: until 23.10 it is an error like any that comes up in reading the log, and that may be one that passes.
+func misplaced(err error) error {
+	switch s, _ := status.FromError(err); {
+	case s.Code() == codes.InvalidArgument, s.Code() == codes.Unknown && strings.HasSuffix(s.Message(), "ReadAllResult: InvalidPosition"):
+		return eventstore.ErrAhead
+	case s.Code() == codes.Unknown && strings.Contains(s.Message(), "ReadAllResult"):
+		return fmt.Errorf("%w: %w", errMisplaced, err)
+	}
+	return err
 }

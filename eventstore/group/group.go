@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"daybook/eventstore"
 )
@@ -19,6 +20,7 @@ type Request struct {
 	Stream   string
 	Expected eventstore.Revision
 	Events   []eventstore.Event
+	Asked    time.Time
 	size     int
 	answer   chan Answer // has room for the one answer, so that the writer never waits for a caller who has left
 }
@@ -53,7 +55,7 @@ func (q *Queue) Append(ctx context.Context, stream string, expected eventstore.R
 	if err := eventstore.Check(stream, events); err != nil {
 		return eventstore.Appended{}, err
 	}
-	r := &Request{Stream: stream, Expected: expected, answer: make(chan Answer, 1)}
+	r := &Request{Stream: stream, Expected: expected, Asked: time.Now(), answer: make(chan Answer, 1)}
 	r.Events, r.size = own(events)
 	if err := q.accept(ctx, r); err != nil {
 		return eventstore.Appended{}, err

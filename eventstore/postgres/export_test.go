@@ -4,7 +4,7 @@ import "time"
 
 // Silence sets how long a server may owe an answer, until restored.
 func Silence(d time.Duration) (restore func()) {
-	before := silence
-	silence = d
-	return func() { silence = before }
+	before := answerWithin
+	answerWithin = d
+	return func() { answerWithin = before }
 }

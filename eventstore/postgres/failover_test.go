@@ -1,14 +1,18 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/lib/pq"
 	"go.uber.org/goleak"
 
@@ -95,6 +99,137 @@ func TestFailover(t *testing.T) {
 	})
 }
 
+// TestDemoted refuses an append on a connection that outlives its server's being the one that is written to.
+func TestDemoted(t *testing.T) {
+	t.Run("C51 a server that may only be read judges nothing", func(t *testing.T) {
+		server := testdb.NewServer(t)
+		store := open(t, server.URL(), postgres.Options{Patience: 1})
+		defer shut(t, store)
+		appends(t, store)
+		set(t, server, "default_transaction_read_only = on")
+		var refused *pq.Error
+		for begin := time.Now(); refused == nil && time.Since(begin) < 10*time.Second; { // its sessions learn it by and by
+			_, err := store.Append(t.Context(), "a", 7, event())
+			refused, _ = errors.AsType[*pq.Error](err)
+		}
+		if refused == nil || refused.Code != "25006" {
+			t.Errorf("got %v", refused)
+		}
+	})
+}
+
+// TestLostEnd takes from a log what a failover can lose: the last events, and the last lease.
+func TestLostEnd(t *testing.T) {
+	const cut = "DELETE FROM eventlog.events WHERE position > 1;"
+	t.Run("C51 an append is judged by what is left", func(t *testing.T) {
+		url := testdb.URL(t)
+		store := open(t, url, postgres.Options{})
+		defer shut(t, store)
+		var given []eventstore.Event
+		for i := range eventstore.Revision(4) {
+			given = event()
+			if _, err := store.Append(t.Context(), "a", i-1, given); err != nil {
+				t.Fatal(err)
+			}
+		}
+		execute(t, url, cut)
+		conflict := (*eventstore.ConflictError)(nil)
+		if _, err := store.Append(t.Context(), "a", 2, given); !errors.As(err, &conflict) || conflict.Actual != 0 {
+			t.Errorf("an append that was lost, again: %v", err)
+		}
+		if got, err := store.Append(t.Context(), "a", 0, event()); err != nil || got != (eventstore.Appended{Revision: 1, Position: 2}) {
+			t.Errorf("an append to what is left: %+v, %v", got, err)
+		}
+		execute(t, url, cut)
+		if got, err := store.Append(t.Context(), "a", 0, event()); err != nil || got != (eventstore.Appended{Revision: 1, Position: 2}) {
+			t.Errorf("another, in the place of a lost one: %+v, %v", got, err)
+		}
+	})
+	t.Run("C34 a lease that was lost is nobody else's", func(t *testing.T) {
+		url := testdb.URL(t)
+		one, two := open(t, url, postgres.Options{}), open(t, url, postgres.Options{})
+		defer shut(t, one)
+		defer shut(t, two)
+		execute(t, url, "CREATE TABLE before AS TABLE eventlog.lease")
+		if _, err := one.Append(t.Context(), "a", eventstore.NoStream, batch()); err != nil {
+			t.Fatal(err)
+		}
+		execute(t, url, "DELETE FROM eventlog.events; UPDATE eventlog.lease SET (epoch, since) = (SELECT epoch, since FROM before)")
+		appends(t, two)
+		conflict := (*eventstore.ConflictError)(nil)
+		if got, err := one.Append(t.Context(), "a", childBatch-1, event()); !errors.As(err, &conflict) || conflict.Actual != eventstore.NoStream {
+			t.Errorf("an append after what was lost: %+v, %v", got, err)
+		}
+	})
+	for name, lose := range map[string]string{
+		"C47 whoever follows learns that the log lost its end": cut,
+		"C47 whoever follows learns that the log lost its end and has grown since": `
+			UPDATE eventlog.events SET id = gen_random_uuid() WHERE position > 1;
+			INSERT INTO eventlog.events SELECT position + 1, stream, revision + 1, gen_random_uuid(), type, data, meta, recorded_at FROM eventlog.events WHERE position = 3`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, after := range []eventstore.Position{eventstore.Start, 1, childBatch} {
+				url := testdb.URL(t)
+				store := open(t, url, postgres.Options{})
+				defer shut(t, store)
+				appends(t, store)
+				next, stop := iter.Pull2(store.Follow(t.Context(), after))
+				defer stop()
+				mustCatchUp(t, next)
+				execute(t, url, lose)
+				if got, err, _ := next(); !errors.Is(err, eventstore.ErrAhead) {
+					t.Errorf("who began after %d got %d events, %v", after, len(got), err)
+				}
+			}
+		})
+	}
+	t.Run("C47 a server that may only be read may lack events for a while", func(t *testing.T) {
+		owner, address := mayWrite(t)
+		store := open(t, owner, postgres.Options{})
+		defer shut(t, store)
+		appends(t, store)
+		execute(t, owner, "ALTER ROLE "+role(t, address)+" SET default_transaction_read_only = on")
+		reader := open(t, address, postgres.Options{})
+		defer shut(t, reader)
+		next, stop := iter.Pull2(reader.Follow(t.Context(), eventstore.Start))
+		defer stop()
+		mustCatchUp(t, next)
+		execute(t, owner, "CREATE TABLE lacking AS SELECT * FROM eventlog.events WHERE position > 1; "+cut+"NOTIFY eventlog")
+		followed := make(chan error, 1)
+		go func() {
+			got, err, _ := next()
+			if err == nil && (len(got) != 1 || got[0].Position != childBatch+1) {
+				err = fmt.Errorf("followed %d events", len(got))
+			}
+			followed <- err
+		}()
+		select {
+		case err := <-followed:
+			t.Fatal("followed what is not there: ", err)
+		case <-time.After(300 * time.Millisecond): // it has looked, by all odds
+		}
+		execute(t, owner, `INSERT INTO eventlog.events TABLE lacking;
+			INSERT INTO eventlog.events SELECT position + 1, stream, revision + 1, gen_random_uuid(), type, data, meta, recorded_at FROM lacking WHERE position = 3`)
+		if err := <-followed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// mustCatchUp follows until there is no more.
+func mustCatchUp(t *testing.T, next func() ([]eventstore.Recorded, error, bool)) {
+	t.Helper()
+	for {
+		got, err, _ := next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) == 0 {
+			return
+		}
+	}
+}
+
 // TestRefusedForAWhile has a server refuse, for a while, what a role asks.
 func TestRefusedForAWhile(t *testing.T) {
 	for code, test := range map[string]struct{ refuse, accept string }{
@@ -131,6 +266,41 @@ func TestRefusedForAWhile(t *testing.T) {
 		}
 		execute(t, owner, "ALTER ROLE "+role(t, address)+" RESET default_transaction_read_only")
 		appends(t, store)
+	})
+	t.Run("C51 in an outage each waits for its own patience, in whatever batch, and Close no longer", func(t *testing.T) {
+		const patience, callers = 300 * time.Millisecond, 100
+		owner, address := mayWrite(t)
+		store := open(t, address, postgres.Options{Patience: patience, MaxBatch: 1})
+		outage := func(ctx context.Context) {
+			execute(t, owner, "ALTER ROLE "+role(t, address)+" SET default_transaction_read_only = on")
+			execute(t, owner, hangUp)
+			var appending sync.WaitGroup
+			for range callers {
+				appending.Go(func() {
+					if _, err := store.Append(ctx, uuid.NewString(), eventstore.NoStream, event()); err == nil {
+						t.Error("appended in an outage")
+					}
+				})
+			}
+			appending.Wait()
+		}
+		soon := func(what string, since time.Time) {
+			t.Helper()
+			if took := time.Since(since); took > callers*patience/5 {
+				t.Errorf("%s took %v, and patience is %v", what, took, patience)
+			}
+		}
+		begin := time.Now()
+		outage(t.Context())
+		soon("an outage", begin)
+		execute(t, owner, "ALTER ROLE "+role(t, address)+" RESET default_transaction_read_only")
+		appends(t, store)
+		leaving, cancel := context.WithTimeout(t.Context(), patience/3)
+		defer cancel()
+		outage(leaving)
+		begin = time.Now()
+		shut(t, store)
+		soon("Close", begin)
 	})
 }
 

@@ -109,6 +109,16 @@ func TestFaults(t *testing.T) {
 	})
 }
 
+func TestHungUp(t *testing.T) {
+	t.Run("C51 a connection that was lost is no loss to a log that closes", func(t *testing.T) {
+		url := testdb.URL(t)
+		store := open(t, url, postgres.Options{})
+		appends(t, store)
+		execute(t, url, hangUp)
+		shut(t, store)
+	})
+}
+
 // hangUp ends all sessions but its own.
 const hangUp = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()"
 

@@ -13,7 +13,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"sync"
 	"time"
@@ -24,6 +23,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/group"
+	"daybook/internal/silence"
 )
 
 // format is the version of schema.sql. A log with another one is refused.
@@ -38,8 +38,8 @@ type Options struct {
 	Schema string
 	// MaxBatch is how many appends may share one commit, group.MaxBatch unless told.
 	MaxBatch int
-	// Patience is for how long an append is tried again while the database is away, 15 seconds unless told. Then its caller
-	// learns that it may or may not have been written.
+	// Patience is for how long an append, from when it was asked for, is tried again while the database is away, 15 seconds
+	// unless told. Then its caller learns that it may or may not have been written.
 	Patience time.Duration
 }
 
@@ -50,8 +50,8 @@ const (
 	lifetime = time.Minute
 )
 
-// silence is after how long a server that owes an answer is taken for dead.
-var silence = 15 * time.Second // a variable for the tests' sake
+// answerWithin is after how long a server that owes an answer is taken for dead.
+var answerWithin = 15 * time.Second // a variable for the tests' sake
 
 // A Store is one log, which other processes may have open too. It owns its connections and its writer.
 type Store struct {
@@ -96,7 +96,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	connector.Dialer(dialer{})
+	connector.Dialer(silence.Dialer{Limit: func() time.Duration { return answerWithin }})
 	s := &Store{
 		patience: opts.Patience,
 		db:       sqlx.NewDb(sql.OpenDB(connector), "postgres"),
@@ -185,45 +185,16 @@ func (s *Store) Append(ctx context.Context, stream string, expected eventstore.R
 	return s.queue.Append(ctx, stream, expected, events)
 }
 
-// Close implements eventstore.Store. A second Close does nothing.
-func (s *Store) Close() (err error) {
+// Close implements eventstore.Store. A second Close does nothing. By the end all is answered, and a connection that was lost
+// is no loss.
+func (s *Store) Close() error {
 	s.closed.Do(func() {
 		s.queue.Close()
 		<-s.written
 		s.close()
-		err = errors.Join(s.listener.Close(), s.db.Close())
+		s.listener.Close()
+		s.db.Close()
 		<-s.heard
-		if err != nil {
-			err = fmt.Errorf("close the event log in PostgreSQL: %w", err)
-		}
 	})
-	return err
-}
-
-// A dialer connects to the server such that silence ends a connection: the driver itself would wait for ever for a server
-// that is gone without a word.
-type dialer struct{ net.Dialer }
-
-func (d dialer) Dial(network, address string) (net.Conn, error) {
-	return d.DialTimeout(network, address, 0)
-}
-
-func (d dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
-	d.Timeout = timeout
-	c, err := d.Dialer.Dial(network, address)
-	return conn{c}, err
-}
-
-func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := d.Dialer.DialContext(ctx, network, address)
-	return conn{c}, err
-}
-
-type conn struct{ net.Conn }
-
-func (c conn) Read(b []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(silence)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Read(b)
+	return nil
 }

@@ -98,6 +98,18 @@ func TestMayOnlyRead(t *testing.T) {
 	}
 }
 
+func TestLarge(t *testing.T) {
+	t.Run("C33 positions go on beyond 32 bits", func(t *testing.T) {
+		url := testdb.URL(t)
+		store := open(t, url, postgres.Options{})
+		defer shut(t, store)
+		execute(t, url, "INSERT INTO eventlog.events VALUES (2147483648, 'a', 0, gen_random_uuid(), 'happened', '', '', now())")
+		if got := appends(t, store); got != 1<<31+childBatch {
+			t.Errorf("appended at %d", got)
+		}
+	})
+}
+
 // at is the address of another database on the same server, or of the same as somebody else.
 func at(t *testing.T, address string, user *url.Userinfo, database string) string {
 	t.Helper()

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -187,6 +188,32 @@ func TestKilled(t *testing.T) {
 			c.kill(t)
 			appends(t, store)
 			c.mustHold(t, rest(t, store, eventstore.Start))
+		}
+	})
+}
+
+func TestTurns(t *testing.T) {
+	t.Run("C34 two stores append to one stream by turns, each where the other left it", func(t *testing.T) {
+		url := testdb.URL(t)
+		one, two := open(t, url, postgres.Options{}), open(t, url, postgres.Options{})
+		defer shut(t, one)
+		defer shut(t, two)
+		stream, last, given := uuid.NewString(), eventstore.NoStream, event()
+		for i := range 10 {
+			given = event()
+			got, err := []*postgres.Store{one, two}[i%2].Append(t.Context(), stream, last, given)
+			if last++; err != nil || got.Revision != last {
+				t.Fatalf("append %d: %+v, %v", i, got, err)
+			}
+		}
+		// What the second wrote last, the first does not know.
+		conflict := (*eventstore.ConflictError)(nil)
+		if _, err := one.Append(t.Context(), stream, eventstore.NoStream, event()); !errors.As(err, &conflict) || conflict.Actual != last {
+			t.Errorf("an append at the beginning: %v, and the stream is at %d", err, last)
+		}
+		appends(t, two)
+		if got, err := one.Append(t.Context(), stream, last-1, given); err != nil || got.Revision != last {
+			t.Errorf("the last append again: %+v, %v", got, err)
 		}
 	})
 }

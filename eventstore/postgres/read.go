@@ -21,7 +21,7 @@ const (
 	columns   = "SELECT position, stream, revision, id, type, data, meta, recorded_at FROM events "
 	forwards  = columns + "WHERE stream = $1 AND revision >= $2 ORDER BY revision LIMIT $3"
 	backwards = columns + "WHERE stream = $1 AND revision <= $2 ORDER BY revision DESC LIMIT $3"
-	following = columns + "WHERE position > $1 ORDER BY position LIMIT $2"
+	following = columns + "WHERE position >= $1 ORDER BY position LIMIT $2"
 	askHead   = "SELECT coalesce(max(position), 0) FROM events"
 )
 
@@ -103,28 +103,21 @@ func (s *Store) mustExist(ctx context.Context, stream string) error {
 // Follow implements eventstore.Store.
 func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
 	return func(yield func([]eventstore.Recorded, error) bool) {
-		head, err := s.Head(ctx)
-		if err == nil && after > head {
-			err = eventstore.ErrAhead
-		}
-		for caughtUp := false; err == nil; {
+		last := eventstore.Recorded{Position: after} // the first page says what it is
+		for caughtUp := false; ; {
 			more := s.news.wait() // before asking, so that nothing is missed
-			var p page
-			if p, err = s.page(ctx, following, int64(after), pageEvents); err == nil {
-				err = p.follows(after)
-			}
+			events, err := s.next(ctx, &last)
 			if err != nil {
-				err = s.explain(ctx, fmt.Sprintf("read the event log after %d", after), err)
-				break
+				yield(nil, s.explain(ctx, fmt.Sprintf("read the event log after %d", last.Position), err))
+				return
 			}
-			after += eventstore.Position(len(p.events))
-			if len(p.events) > 0 || !caughtUp {
-				caughtUp = caughtUp || len(p.events) == 0
-				if !yield(p.events, nil) {
+			if len(events) > 0 || !caughtUp {
+				caughtUp = caughtUp || len(events) == 0
+				if !yield(events, nil) {
 					return
 				}
 			}
-			if len(p.events) == 0 {
+			if len(events) == 0 {
 				select {
 				case <-more:
 				case <-ctx.Done():
@@ -132,8 +125,48 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 				}
 			}
 		}
-		yield(nil, err)
 	}
+}
+
+// next reads on from the last event that was read. It must still be where it was: else the log has lost its end, and may
+// have grown anew.
+func (s *Store) next(ctx context.Context, last *eventstore.Recorded) ([]eventstore.Recorded, error) {
+	p, err := s.page(ctx, following, int64(last.Position), pageEvents+1)
+	if err != nil {
+		return nil, err
+	}
+	events := p.events
+	if last.Position > eventstore.Start {
+		found, known := len(events) > 0 && events[0].Position == last.Position, last.ID != uuid.Nil
+		switch {
+		case known && !(found && events[0].ID == last.ID):
+			return nil, s.lost(ctx, *last)
+		case !found:
+			return nil, eventstore.ErrAhead
+		}
+		*last, events = events[0], events[1:]
+	}
+	for _, e := range events {
+		if e.Position != last.Position+1 {
+			return nil, fmt.Errorf("the event at position %d is missing", last.Position+1)
+		}
+		*last = e
+	}
+	return events, nil
+}
+
+// lost returns ErrAhead if the log has lost an event. A server that may only be read proves nothing: it may be behind.
+func (s *Store) lost(ctx context.Context, e eventstore.Recorded) error {
+	_, err := answered(ctx, func() (any, error) {
+		var lost bool
+		err := s.db.GetContext(ctx, &lost, `SELECT NOT EXISTS (SELECT FROM events WHERE position = $1 AND id = $2)
+			AND NOT current_setting('transaction_read_only')::boolean`, int64(e.Position), e.ID)
+		if err == nil && lost {
+			err = eventstore.ErrAhead
+		}
+		return nil, err
+	})
+	return err
 }
 
 // Head implements eventstore.Store.
@@ -152,16 +185,6 @@ func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 type page struct {
 	events []eventstore.Recorded
 	more   bool
-}
-
-// follows says whether the page goes on after a position without a gap.
-func (p page) follows(after eventstore.Position) error {
-	for _, e := range p.events {
-		if after++; e.Position != after {
-			return fmt.Errorf("the event at position %d is missing", after)
-		}
-	}
-	return nil
 }
 
 func (s *Store) page(ctx context.Context, question string, args ...any) (page, error) {
@@ -218,7 +241,7 @@ func (s *Store) usable(ctx context.Context) error {
 // explain says what was being done when something failed; what the contract has a name for it leaves alone.
 func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	switch {
-	case err == nil || errors.Is(err, eventstore.ErrNotFound):
+	case err == nil || errors.Is(err, eventstore.ErrNotFound) || errors.Is(err, eventstore.ErrAhead):
 		return err
 	case s.usable(ctx) != nil:
 		return s.usable(ctx)

@@ -6,8 +6,8 @@ CREATE TABLE identity (
 	format integer NOT NULL  -- of these tables
 );
 
--- Who may write: the process that came last. Whoever takes over makes the epoch larger by one, and each commit holds this
--- row and proves that the epoch is still its own.
+-- Who may write: the process that came last. Whoever takes over makes the epoch larger, and each commit holds this row and
+-- proves that the epoch is still its own.
 CREATE TABLE lease (
 	one   boolean     PRIMARY KEY CHECK (one),
 	epoch bigint      NOT NULL,

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -24,19 +25,22 @@ const (
 	leaseAge = 20 * time.Millisecond
 )
 
-// commit writes a batch, if the lease is still the writer's and the log still reaches to where the writer believes: a server
-// that took over from another may lack the last commits. Whoever takes the lease over waits until this is committed.
+// prove finds the lease, if it is still the writer's and the log still reaches to where the writer believes: a server that
+// took over from another may lack the last commits. Whoever takes the lease over waits until this is committed.
+const prove = "SELECT FROM lease WHERE epoch = $1 AND ($2::bigint = 0 OR EXISTS (SELECT FROM events WHERE position = $2)) FOR UPDATE"
+
+// commit writes a batch, if that is proven.
 // What the events carry comes in one piece, for an array of bytes is dear to read: data begins at a place and meta follows.
 const commit = `
-	WITH mine AS MATERIALIZED (
-		SELECT FROM lease WHERE epoch = $1 AND ($2 = 0 OR EXISTS (SELECT FROM events WHERE position = $2)) FOR UPDATE)
+	WITH mine AS MATERIALIZED (` + prove + `)
 	INSERT INTO events (position, stream, revision, id, type, data, meta, recorded_at)
 	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, substring($8::bytea, e.place, e.data), substring($8, e.place + e.data, e.meta), $3
 	FROM mine, unnest($4::text[], $5::bigint[], $6::uuid[], $7::text[], $9::int[], $10::int[], $11::int[])
 		WITH ORDINALITY AS e (stream, revision, id, type, place, data, meta, n)`
 
+// takeOver makes an epoch by the clock as well, so that one that was lost with the end of the log does not come again.
 const takeOver = `
-	UPDATE lease SET epoch = epoch + 1, since = clock_timestamp()
+	UPDATE lease SET epoch = greatest(epoch + 1, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint), since = clock_timestamp()
 	WHERE since <= clock_timestamp() - $1 * interval '1 microsecond' OR since > clock_timestamp()
 	RETURNING epoch`
 
@@ -59,6 +63,9 @@ type writer struct {
 
 	renewing bool // no connection is kept
 
+	failure error // of the last try, if there may be a better one
+	failed  time.Time
+
 	// Of the batch at hand:
 	places  map[string]eventstore.Revision // of the streams that it touches, as its transaction sees them
 	written []eventstore.Recorded
@@ -75,29 +82,47 @@ func (s *Store) write() {
 // carryOut writes a batch in one transaction and answers the callers. What a failure leaves open, the next try finds out:
 // the requests that were written are then repetitions.
 func (w *writer) carryOut(batch []*group.Request) {
-	_, err := backoff.Retry(w.closing, func() (any, error) {
-		err := w.transact(batch)
-		if err != nil {
-			w.epoch = 0
+	pauses := backoff.ExponentialBackOff{InitialInterval: 5 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: time.Second}
+	for pause := time.Duration(0); ; pause = pauses.NextBackOff() {
+		if batch = w.dismiss(batch, w.patience); len(batch) == 0 {
+			return
 		}
-		w.keepConnections(!isReadOnly(err))
-		if err != nil && !isPassing(err) {
-			err = backoff.Permanent(err)
+		if pause > 0 {
+			<-time.After(pause)
 		}
-		return nil, err
-	}, backoff.WithBackOff(&backoff.ExponentialBackOff{
-		InitialInterval: 5 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: time.Second,
-	}), backoff.WithMaxElapsedTime(w.patience))
-	for i, r := range batch {
-		if err != nil {
-			r.Answer(group.Answer{Err: fmt.Errorf("append to the event log: %w", err)})
-		} else {
-			r.Answer(w.answers[i])
+		w.failure, w.failed = w.transact(batch), time.Now()
+		w.keepConnections(!isReadOnly(w.failure))
+		if w.failure == nil {
+			break
+		}
+		w.epoch = 0
+		if !isPassing(w.failure) {
+			w.dismiss(batch, 0)
+			w.failure = nil // the next may do better
+			return
 		}
 	}
-	if err == nil && len(w.written) > 0 {
+	for i, r := range batch {
+		r.Answer(w.answers[i])
+	}
+	if len(w.written) > 0 {
 		w.news.tell()
 	}
+}
+
+// dismiss answers those of a batch who had waited for so long when the last try failed, if it did, and returns the others.
+// Thus who waited behind others in an outage has no patience of his own after theirs.
+func (w *writer) dismiss(batch []*group.Request, after time.Duration) []*group.Request {
+	if w.failure == nil {
+		return batch
+	}
+	return slices.DeleteFunc(batch, func(r *group.Request) bool {
+		late := w.failed.Sub(r.Asked) >= after
+		if late {
+			r.Answer(group.Answer{Err: fmt.Errorf("append to the event log: %w", w.failure)})
+		}
+		return late
+	})
 }
 
 // keepConnections has connections kept for the next question, or not: as long as a server refuses to write, every question
@@ -134,7 +159,8 @@ func isPassing(err error) bool {
 	return true
 }
 
-// transact judges the requests in order, each seeing what those before it write, and writes what was accepted.
+// transact judges the requests in order, each seeing what those before it write, and writes what was accepted. What it
+// knew of the log is proven by the end.
 func (w *writer) transact(batch []*group.Request) error {
 	clear(w.places)
 	clear(w.written)
@@ -155,7 +181,7 @@ func (w *writer) transact(batch []*group.Request) error {
 		w.answers = append(w.answers, a)
 	}
 	if len(w.written) == 0 {
-		return nil
+		return w.prove()
 	}
 	if err := w.commit(); err != nil {
 		return err
@@ -261,6 +287,9 @@ func (w *writer) repeated(r *group.Request, actual eventstore.Revision) (group.A
 			}{e.ID, e.Position})
 		}
 	}
+	if len(found) < len(r.Events) {
+		return group.Answer{}, errLost
+	}
 	for i, e := range r.Events {
 		if found[i].ID != e.ID {
 			return conflict, nil
@@ -280,12 +309,21 @@ func (w *writer) commit() error {
 		places[i], data[i], meta[i] = int64(len(carried)+1), int64(len(e.Data)), int64(len(e.Meta))
 		carried = append(append(carried, e.Data...), e.Meta...)
 	}
-	done, err := w.commits.ExecContext(w.closing, w.epoch, int64(w.head), time.Now().UTC().Truncate(time.Microsecond),
-		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta))
+	return proven(w.commits.ExecContext(w.closing, w.epoch, int64(w.head), time.Now().UTC().Truncate(time.Microsecond),
+		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta)))
+}
+
+// prove does for a batch that writes nothing what commit does for others. A server that may only be read refuses it, too.
+func (w *writer) prove() error {
+	return proven(w.db.ExecContext(w.closing, prove, w.epoch, int64(w.head)))
+}
+
+// proven says whether the lease was found.
+func proven(done sql.Result, err error) error {
 	if err != nil {
 		return err
 	}
-	if written, err := done.RowsAffected(); err != nil || written == 0 {
+	if rows, err := done.RowsAffected(); err != nil || rows == 0 {
 		return errors.Join(err, errLost)
 	}
 	return nil

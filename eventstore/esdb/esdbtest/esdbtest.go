@@ -1,8 +1,8 @@
 // Package esdbtest stands for an EventStoreDB server in tests; it is none.
 //
 // It speaks the server's protocol over real gRPC, so the real client works with it, and follows the rules of version
-// 23.10.6 as they were read in the server's source: which append counts as a repetition, positions with gaps,
-// deletion, metadata, filters, checkpoints, limits. It keeps everything in memory and leaves out persistent
+// 23.10.6, or of 25.0.0 where they differ, as they were read in the server's source: which append counts as a
+// repetition, positions with gaps, deletion, metadata, filters, checkpoints, limits. It keeps everything in memory and leaves out persistent
 // subscriptions, projections, links, access lists, scavenging and batch appends. Faults make it fail as servers do,
 // and Stop and Start restart it with its data. That a test passes here says that the rules as read are kept; only a
 // real server says that they were read rightly.
@@ -38,13 +38,16 @@ const maxMessage = 16<<20 - 10_000
 
 // Options are what a server is started with. The zero value is a server without TLS.
 type Options struct {
-	// Version is what the server says it is, 23.10.6 unless told.
+	// Version is what the server says it is, 23.10.6 unless told. From 24 on it goes by the rules of 25.0.0.
 	Version string
-	// MaxAppendSize is how many bytes of data one append may have, 1 MiB unless told.
+	// MaxAppendSize is how many bytes one append may have, 1 MiB unless told.
 	MaxAppendSize int
 	// User and Password switch TLS on, and are then asked for.
 	User, Password string
 }
+
+// modern says whether the server is later than 23.10, after which some of its answers changed.
+func (o Options) modern() bool { return !strings.HasPrefix(o.Version, "23.10.") }
 
 // Faults are what goes wrong. Each hook may be nil, and is called by many goroutines at once; methods are named as in
 // the protocol: Append, Read, Delete, Tombstone, Gossip, GetSupportedMethods.

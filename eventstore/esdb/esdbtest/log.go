@@ -42,7 +42,7 @@ type log struct {
 	records    []*record
 	end        uint64
 	streams    map[string][]*record // without tombstones
-	tombstoned map[string]bool
+	tombstoned map[string]*record
 	recent     map[uuid.UUID]*record // the memory that makes appends at any revision idempotent
 	remembered []*record             // the same, oldest first
 	bytes      int                   // that the memory takes
@@ -54,7 +54,7 @@ func newLog() *log {
 	l := &log{
 		end:        1024, // after what every database begins with
 		streams:    map[string][]*record{},
-		tombstoned: map[string]bool{},
+		tombstoned: map[string]*record{},
 		recent:     map[uuid.UUID]*record{},
 		changed:    make(chan struct{}),
 	}
@@ -127,7 +127,7 @@ func (l *log) last(stream string) int64 { return int64(len(l.streams[stream])) -
 // gone says whether a stream is under a tombstone, or the metadata of one that is.
 func (l *log) gone(stream string) bool {
 	of, _ := strings.CutPrefix(stream, "$$")
-	return l.tombstoned[stream] || l.tombstoned[of]
+	return l.tombstoned[stream] != nil || l.tombstoned[of] != nil
 }
 
 // metadata is what bounds the reading of a stream.
@@ -241,31 +241,47 @@ func (l *log) append(stream string, expected int64, events []*record) (verdict, 
 		return v, v.written.position
 	}
 	revived := l.softlyDeleted(stream)
-	position := l.end
+	described, isMetadata := strings.CutPrefix(stream, "$$")
+	describedRevived := isMetadata && l.softlyDeleted(described)
+	position, first := l.end, v.current+1
 	if len(events) == 0 {
 		l.end += 128
-		return v, position
 	}
-	first := v.current + 1
 	for _, e := range events {
 		v.current++
 		e.stream, e.revision = stream, v.current
 		position = l.add(e).position
 	}
 	if revived {
-		truncated, _ := json.Marshal(map[string]int64{"$tb": first})
-		l.write("$$"+stream, "$metadata", string(truncated))
+		l.revive(stream, first)
+	}
+	if describedRevived {
+		l.revive(described, l.last(described)+1)
 	}
 	l.announce()
 	return v, position
+}
+
+// revive writes the metadata of a stream that was deleted softly anew: it can be read again from a revision on, and the
+// rest stays as it is. Metadata that is no object stays altogether.
+func (l *log) revive(stream string, from int64) {
+	written := l.streams["$$"+stream]
+	var m map[string]any
+	if json.Unmarshal(written[len(written)-1].data, &m) != nil || m == nil {
+		return
+	}
+	m["$tb"] = from
+	if data, err := json.Marshal(m); err == nil {
+		l.write("$$"+stream, "$metadata", string(data))
+	}
 }
 
 // delete deletes a stream, softly or with a tombstone.
 func (l *log) delete(stream string, expected int64, forEver bool) (verdict, uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := l.judge(stream, expected, nil)
-	if v.refusal == nil && !forEver && v.current < 0 {
+	v := l.judge(stream, expected, []uuid.UUID{uuid.New()})
+	if v.refusal == nil && !forEver && v.current < 0 && l.last("$$"+stream) < 0 {
 		v.conflict = true
 	}
 	if v.refusal != nil || v.conflict {
@@ -273,8 +289,8 @@ func (l *log) delete(stream string, expected int64, forEver bool) (verdict, uint
 	}
 	var r *record
 	if forEver {
-		l.tombstoned[stream] = true
 		r = l.add(&record{stream: stream, kind: "$streamDeleted", id: uuid.New(), revision: deleted})
+		l.tombstoned[stream] = r
 	} else {
 		r = l.write("$$"+stream, "$metadata", `{"$tb":9223372036854775807}`)
 	}
@@ -304,6 +320,13 @@ func (l *log) find(position uint64) (index int, valid bool) {
 		return 0
 	})
 	return index, found || position == 0 || position >= l.end
+}
+
+// tombstone returns the one that is on a stream, or nil.
+func (l *log) tombstone(stream string) *record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tombstoned[stream]
 }
 
 // stream returns what can be read of a stream, and a channel that closes when the log grows.

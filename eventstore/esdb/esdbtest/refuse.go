@@ -19,6 +19,14 @@ var (
 // errHandler is what the server says when it did not expect what it got.
 var errHandler = status.Error(codes.Unknown, "Exception was thrown by handler.")
 
+// What the server says of a position at which no event begins: when it reads from there, or later versions, and when it
+// follows from there.
+var (
+	errReading        = status.Error(codes.Unknown, "Unexpected ReadAllResult: Error")
+	errReadingInvalid = status.Error(codes.Unknown, "Unexpected ReadAllResult: InvalidPosition")
+	errInvalid        = status.Error(codes.InvalidArgument, "Trying to read from an invalid position.")
+)
+
 // A refusal is an error with the trailers by which clients tell it.
 type refusal struct {
 	*status.Status

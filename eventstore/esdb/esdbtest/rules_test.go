@@ -37,6 +37,9 @@ const realServer = "DAYBOOK_TEST_ESDB"
 // through the protocol. What a real server says decides: the stand-in has to say the same.
 func TestRules(t *testing.T) {
 	t.Run("stand-in", func(t *testing.T) { rules(t, start(t, esdbtest.Options{}).ConnectionString()) })
+	t.Run("stand-in of a later version", func(t *testing.T) {
+		rules(t, start(t, esdbtest.Options{Version: "25.0.0"}).ConnectionString())
+	})
 	t.Run("server", func(t *testing.T) {
 		connection := os.Getenv(realServer)
 		if connection == "" {
@@ -201,13 +204,19 @@ func (d *desk) fails(what string, err error, want esdb.ErrorCode) {
 // failsWith checks for an error whose code the client does not know.
 func (d *desk) failsWith(what string, err error, want codes.Code) {
 	d.t.Helper()
+	if code, message := refusal(err); code != want {
+		d.t.Errorf("%s: %v, %s, want %v", what, code, message, want)
+	}
+}
+
+// refusal is what the server said, below what the client makes of it.
+func refusal(err error) (codes.Code, string) {
 	var failed *esdb.Error
 	for errors.As(err, &failed) {
 		err = failed.Err()
 	}
-	if status.Code(err) != want {
-		d.t.Errorf("%s: %v, want %v", what, err, want)
-	}
+	s, _ := status.FromError(err)
+	return s.Code(), s.Message()
 }
 
 func (d *desk) revisions(stream string, want ...uint64) {
@@ -287,9 +296,7 @@ func appendRules(t *testing.T, d *desk) {
 	d.appends(other, esdb.NoStream{}, given...)
 	d.revisions(other, 0)
 	described := d.stream()
-	if _, err := d.SetStreamMetadata(d.ctx, described, esdb.AppendToStreamOptions{}, esdb.StreamMetadata{}); err != nil {
-		t.Fatal(err)
-	}
+	d.describes(described, func(*esdb.StreamMetadata) {})
 	d.appends(described, esdb.StreamExists{}, events(1)...)
 	d.revisions(described, 0)
 }
@@ -375,10 +382,10 @@ func positionRules(t *testing.T, d *desk) {
 	}
 	between := esdb.Position{Commit: all[1].Position.Commit + 1, Prepare: all[1].Position.Commit + 1}
 	_, err = collect(d.ReadAll(d.ctx, esdb.ReadAllOptions{From: between}, 1))
-	if d.modern() {
-		d.failsWith("read from within an event", err, codes.InvalidArgument)
-	} else {
-		d.failsWith("read from within an event", err, codes.Unknown)
+	switch code, message := refusal(err); {
+	case !d.modern() && (code != codes.Unknown || message != "Unexpected ReadAllResult: Error"),
+		d.modern() && code != codes.InvalidArgument && (code != codes.Unknown || message != "Unexpected ReadAllResult: InvalidPosition"):
+		t.Errorf("read from within an event: %v, %s", code, message)
 	}
 }
 
@@ -446,6 +453,58 @@ func softDeleteRules(t *testing.T, d *desk) {
 		}
 	}
 	d.failsWith("delete what never was", deletes(d.stream(), esdb.Any{}), codes.FailedPrecondition)
+
+	stream, _ := d.has(2)
+	if err := errors.Join(deletes(stream, esdb.Any{}), deletes(stream, esdb.NoStream{})); err != nil {
+		t.Errorf("delete again at no stream: %v", err)
+	}
+	described := d.stream()
+	d.describes(described, func(m *esdb.StreamMetadata) { m.SetMaxCount(5) })
+	if err := deletes(described, esdb.NoStream{}); err != nil {
+		t.Errorf("delete what has only metadata: %v", err)
+	}
+
+	// Who writes metadata on what was deleted has it back, without the events that were deleted.
+	d.describes(stream, func(m *esdb.StreamMetadata) { m.SetMaxCount(5) })
+	d.revisions(stream)
+	d.bounds(stream, 2, 5)
+	d.appends(stream, esdb.Revision(1), events(1)...)
+	d.revisions(stream, 2)
+
+	// Who writes events on what was deleted by metadata leaves the rest of that as it is, and so does who writes nothing.
+	for name, given := range map[string][]esdb.EventData{"events": events(1), "nothing": nil} {
+		t.Run(name, func(t *testing.T) {
+			stream, d := d.stream(), d.in(t)
+			d.appends(stream, esdb.NoStream{}, events(2)...)
+			d.describes(stream, func(m *esdb.StreamMetadata) { m.SetMaxCount(5); m.SetTruncateBefore(math.MaxInt64) })
+			_, err := d.reads(stream)
+			d.fails("read what was deleted by metadata", err, esdb.ErrorCodeResourceNotFound)
+			d.appends(stream, esdb.Revision(1), given...)
+			d.bounds(stream, 2, 5)
+		})
+	}
+}
+
+// describes writes the metadata of a stream.
+func (d *desk) describes(stream string, set func(*esdb.StreamMetadata)) {
+	d.t.Helper()
+	var m esdb.StreamMetadata
+	set(&m)
+	if _, err := d.SetStreamMetadata(d.ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, m); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// bounds checks the metadata of a stream.
+func (d *desk) bounds(stream string, truncated, count uint64) {
+	d.t.Helper()
+	m, err := d.GetStreamMetadata(d.ctx, stream, esdb.ReadStreamOptions{})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if t, n := m.TruncateBefore(), m.MaxCount(); t == nil || *t != truncated || n == nil || *n != count {
+		d.t.Errorf("%s is truncated before %v, with at most %v events, want %d and %d", stream, t, n, truncated, count)
+	}
 }
 
 func tombstoneRules(t *testing.T, d *desk) {
@@ -456,7 +515,8 @@ func tombstoneRules(t *testing.T, d *desk) {
 	stream, _ := d.has(2)
 	d.failsWith("at the wrong revision", buries(stream, esdb.Revision(0)), codes.FailedPrecondition)
 	missing := d.stream()
-	if err := errors.Join(buries(stream, esdb.Revision(1)), buries(missing, esdb.Any{}), buries(d.stream(), esdb.NoStream{})); err != nil {
+	buried, err := d.TombstoneStream(d.ctx, stream, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Revision(1)})
+	if err := errors.Join(err, buries(missing, esdb.Any{}), buries(d.stream(), esdb.NoStream{})); err != nil {
 		t.Fatal(err)
 	}
 	for _, gone := range []string{stream, missing} {
@@ -467,38 +527,45 @@ func tombstoneRules(t *testing.T, d *desk) {
 		_, err = d.GetStreamMetadata(d.ctx, gone, esdb.ReadStreamOptions{})
 		d.fails("metadata", err, esdb.ErrorCodeStreamDeleted)
 	}
-	last, err := collect(d.ReadAll(d.ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: esdb.End{}}, 100))
+	shown, err := collect(d.ReadAll(d.ctx, esdb.ReadAllOptions{From: buried.Position}, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(last, func(e *esdb.RecordedEvent) bool { return e.StreamID == stream && e.EventType == "$streamDeleted" })
-	if i < 0 || last[i].EventNumber != math.MaxInt64 {
-		t.Errorf("the log does not show the tombstone")
+	if len(shown) != 1 || shown[0].StreamID != stream || shown[0].EventType != "$streamDeleted" || shown[0].EventNumber != math.MaxInt64 {
+		t.Errorf("the log shows %v, want the tombstone", shown)
+	}
+
+	followed, given := d.has(1)
+	sub, err := d.SubscribeToStream(d.ctx, followed, esdb.SubscribeToStreamOptions{From: esdb.Start{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	if e := next(t, sub); e.EventAppeared == nil || e.EventAppeared.Event.EventID != given[0].EventID {
+		t.Fatalf("%+v, want event %v", e, given[0].EventID)
+	}
+	if e := next(t, sub); e.CaughtUp == nil {
+		t.Fatalf("%+v, want to have caught up", e)
+	}
+	if err := buries(followed, esdb.Any{}); err != nil {
+		t.Fatal(err)
+	}
+	if e := next(t, sub); e.EventAppeared == nil || e.EventAppeared.Event.EventType != "$streamDeleted" {
+		t.Errorf("%+v, want the tombstone", e)
 	}
 }
 
 func metadataRules(t *testing.T, d *desk) {
-	describes := func(stream string, m esdb.StreamMetadata) {
-		t.Helper()
-		if _, err := d.SetStreamMetadata(d.ctx, stream, esdb.AppendToStreamOptions{}, m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	bounded := func(set func(*esdb.StreamMetadata)) esdb.StreamMetadata {
-		var m esdb.StreamMetadata
-		set(&m)
-		return m
-	}
 	stream, _ := d.has(5)
 	if _, err := d.GetStreamMetadata(d.ctx, stream, esdb.ReadStreamOptions{}); err == nil {
 		t.Error("a stream without metadata has some")
 	}
-	describes(stream, bounded(func(m *esdb.StreamMetadata) { m.SetMaxCount(2) }))
+	d.describes(stream, func(m *esdb.StreamMetadata) { m.SetMaxCount(2) })
 	d.revisions(stream, 3, 4)
-	describes(stream, bounded(func(m *esdb.StreamMetadata) { m.SetTruncateBefore(1) }))
+	d.describes(stream, func(m *esdb.StreamMetadata) { m.SetTruncateBefore(1) })
 	d.revisions(stream, 1, 2, 3, 4)
 	d.revisions("$$"+stream, 1)
-	describes(stream, bounded(func(m *esdb.StreamMetadata) { m.SetMaxAge(time.Hour) }))
+	d.describes(stream, func(m *esdb.StreamMetadata) { m.SetMaxAge(time.Hour) })
 	d.revisions(stream, 0, 1, 2, 3, 4)
 	d.appends(stream, esdb.Revision(4), events(1)...)
 	d.revisions(stream, 0, 1, 2, 3, 4, 5)
@@ -608,16 +675,11 @@ func allSubscriptionRules(t *testing.T, d *desk) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub, err := d.SubscribeToAll(d.ctx, esdb.SubscribeToAllOptions{From: all[0].Position})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sub.Close()
 	var got []uuid.UUID
 	caughtUp := false
 	more := events(2)
-	for len(got) < 4 {
-		e := next(t, sub)
+	place := all[0].Position
+	d.follows(place, &place, func(e *esdb.SubscriptionEvent) bool {
 		switch {
 		case e.CaughtUp != nil && !caughtUp:
 			caughtUp = true
@@ -628,27 +690,55 @@ func allSubscriptionRules(t *testing.T, d *desk) {
 		case e.EventAppeared != nil && e.EventAppeared.Event.StreamID == stream:
 			got = append(got, e.EventAppeared.Event.EventID)
 		}
-	}
+		return len(got) < 4
+	})
 	if want := []uuid.UUID{given[1].EventID, given[2].EventID, more[0].EventID, more[1].EventID}; !slices.Equal(got, want) {
 		t.Errorf("followed %v, want %v", got, want)
 	}
 
-	end, err := d.SubscribeToAll(d.ctx, esdb.SubscribeToAllOptions{From: esdb.End{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer end.Close()
-	for next(t, end).CaughtUp == nil {
-	}
 	last := events(1)
-	d.appends(stream, esdb.Revision(4), last...)
-	for {
-		if e := next(t, end); e.EventAppeared != nil && e.EventAppeared.Event.StreamID == stream {
+	caughtUp = false
+	d.follows(esdb.End{}, &place, func(e *esdb.SubscriptionEvent) bool {
+		switch {
+		case e.CaughtUp != nil && !caughtUp:
+			caughtUp = true
+			d.appends(stream, esdb.Revision(4), last...)
+		case e.EventAppeared != nil && e.EventAppeared.Event.StreamID == stream:
 			if e.EventAppeared.Event.EventID != last[0].EventID {
 				t.Errorf("from the end: %v", e.EventAppeared.Event)
 			}
-			break
+			return false
 		}
+		return true
+	})
+}
+
+// follows subscribes to all for as long as take wants more. A server drops a subscriber for whom others write too fast;
+// he subscribes again after the place where he is.
+func (d *desk) follows(from esdb.AllPosition, place *esdb.Position, take func(*esdb.SubscriptionEvent) bool) {
+	d.t.Helper()
+	for {
+		sub, err := d.SubscribeToAll(d.ctx, esdb.SubscribeToAllOptions{From: from})
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		for e := sub.Recv(); ; e = sub.Recv() {
+			if e.SubscriptionDropped != nil {
+				if status.Code(e.SubscriptionDropped.Error) != codes.Aborted {
+					d.t.Fatalf("dropped: %v", e.SubscriptionDropped.Error)
+				}
+				break
+			}
+			if e.EventAppeared != nil {
+				*place = e.EventAppeared.OriginalEvent().Position
+			}
+			if !take(e) {
+				sub.Close()
+				return
+			}
+		}
+		sub.Close()
+		from = *place
 	}
 }
 
@@ -831,6 +921,32 @@ func TestSlowConsumer(t *testing.T) {
 			}
 			break
 		}
+	}
+}
+
+// TestSlowConsumerLater has one on a later server, which reads for him from the log what it has not kept.
+func TestSlowConsumerLater(t *testing.T) {
+	d := newDesk(t, start(t, esdbtest.Options{Version: "25.0.0"}).ConnectionString())
+	stream, _ := d.has(1)
+	all, err := d.reads(stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := d.SubscribeToAll(d.ctx, esdb.SubscribeToAllOptions{From: all[0].Position})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	for next(t, sub).CaughtUp == nil {
+	}
+	_, given := d.has(100)
+	for _, want := range given {
+		if e := next(t, sub); e.EventAppeared == nil || e.EventAppeared.Event.EventID != want.EventID {
+			t.Fatalf("%+v, want event %v", e, want.EventID)
+		}
+	}
+	if e := next(t, sub); e.CaughtUp == nil {
+		t.Errorf("%+v, want to have caught up again", e)
 	}
 }
 

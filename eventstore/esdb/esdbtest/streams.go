@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -75,7 +76,15 @@ func (s *streamsServer) Append(call streams.Streams_AppendServer) error {
 	return call.SendAndClose(reply)
 }
 
-// receive takes the events of an append. The server counts their data only, by a slip that later versions mended.
+// sizeOf is what the server counts of an event: by a slip that later versions mended, its data only.
+func (s *streamsServer) sizeOf(e *streams.AppendReq_ProposedMessage) int {
+	if s.node.opts.modern() {
+		return len(e.Data) + len(e.CustomMetadata) + 2*len(utf16.Encode([]rune(e.Metadata["type"])))
+	}
+	return len(e.Data)
+}
+
+// receive takes the events of an append.
 func (s *streamsServer) receive(call streams.Streams_AppendServer) ([]*record, error) {
 	var events []*record
 	size := 0
@@ -94,7 +103,7 @@ func (s *streamsServer) receive(call streams.Streams_AppendServer) ([]*record, e
 		kind, typed := e.Metadata["type"]
 		content, tells := e.Metadata["content-type"]
 		id, err := idOf(e.Id)
-		size += len(e.Data)
+		size += s.sizeOf(e)
 		switch {
 		case !typed:
 			return nil, missingProperty("type")
@@ -219,6 +228,7 @@ func (s *streamsServer) delete(stream *shared.StreamIdentifier, asked expecting,
 // A reading is one call of Read: what was asked, and the way to the caller.
 type reading struct {
 	*log
+	modern    bool
 	ctx       context.Context
 	send      func(*streams.ReadResp) error
 	options   *streams.ReadReq_Options
@@ -231,6 +241,7 @@ type reading struct {
 func (s *streamsServer) Read(req *streams.ReadReq, call streams.Streams_ReadServer) error {
 	r := &reading{
 		log:       s.log(),
+		modern:    s.node.opts.modern(),
 		ctx:       call.Context(),
 		options:   req.GetOptions(),
 		backwards: req.GetOptions().GetReadDirection() == streams.ReadReq_Options_Backwards,
@@ -339,8 +350,11 @@ func (r *reading) readAll(asked *streams.ReadReq_Options_AllOptions, limit uint6
 	switch at := asked.AllOption.(type) {
 	case *streams.ReadReq_Options_AllOptions_Position:
 		index, valid := r.find(at.Position.CommitPosition)
+		if !valid && r.modern {
+			return errReadingInvalid
+		}
 		if !valid {
-			return status.Error(codes.Unknown, "Unexpected ReadAllResult: Error")
+			return errReading
 		}
 		index = min(index, len(records))
 		if r.backwards {
@@ -380,7 +394,7 @@ func (r *reading) sendSome(records []*record, limit uint64, wants func(*record) 
 }
 
 // followAll sends what comes after a position: pages until nothing is left, then what is written, as it is written. A
-// live subscriber who lags is dropped; subscribing again is his business.
+// live subscriber who lags is dropped, and subscribing again is his business; later versions read pages for him again.
 func (r *reading) followAll(asked *streams.ReadReq_Options_AllOptions) error {
 	after := uint64(0)
 	switch at := asked.AllOption.(type) {
@@ -392,6 +406,9 @@ func (r *reading) followAll(asked *streams.ReadReq_Options_AllOptions) error {
 		}
 	}
 	next, valid := r.find(after)
+	if !valid && r.modern {
+		return errInvalid
+	}
 	if !valid {
 		return errHandler
 	}
@@ -402,7 +419,10 @@ func (r *reading) followAll(asked *streams.ReadReq_Options_AllOptions) error {
 	for {
 		records, changed := r.after(next)
 		if live && count(records, r.wants) > liveBuffer {
-			return ErrTooSlow
+			if !r.modern {
+				return ErrTooSlow
+			}
+			live = false
 		}
 		matched, place := 0, after
 		for i, e := range records {
@@ -455,7 +475,8 @@ func count(records []*record, wants func(*record) bool) (n int) {
 	return n
 }
 
-// followStream sends what a stream holds after a revision. A stream that is not there is waited for in silence.
+// followStream sends what a stream holds after a revision. A stream that is not there is waited for in silence; in later
+// versions that is to have caught up.
 func (r *reading) followStream(asked *streams.ReadReq_Options_StreamOptions) error {
 	name, after := string(asked.StreamIdentifier.GetStreamName()), int64(-1)
 	switch at := asked.RevisionOption.(type) {
@@ -475,12 +496,20 @@ func (r *reading) followStream(asked *streams.ReadReq_Options_StreamOptions) err
 	for live := false; ; {
 		records, exists, gone, changed := r.stream(name)
 		if gone {
+			if last := r.tombstone(name); live && last != nil {
+				if err := r.sendEvent(last); err != nil {
+					return err
+				}
+			}
 			return streamDeleted(name)
 		}
 		begin, _ := slices.BinarySearchFunc(records, after+1, func(e *record, n int64) int { return int(e.revision - n) })
 		records = records[begin:]
 		if live && len(records) > liveBuffer {
-			return ErrTooSlow
+			if !r.modern {
+				return ErrTooSlow
+			}
+			live = false
 		}
 		for _, e := range records {
 			if err := r.sendEvent(e); err != nil {
@@ -491,7 +520,7 @@ func (r *reading) followStream(asked *streams.ReadReq_Options_StreamOptions) err
 		if len(records) > 0 {
 			continue
 		}
-		if exists && !live {
+		if (exists || r.modern) && !live {
 			live = true
 			if err := r.caughtUp(); err != nil {
 				return err
