@@ -143,6 +143,9 @@ func (in *EventQuery) unfiltered() bool {
 	return in.Stream+in.Type+in.Actor+in.Correlation+in.From+in.To == ""
 }
 
+// pageWithin is how long a page of the log may take: a store waits out its server's absence for as long as somebody follows.
+const pageWithin = 30 * time.Second
+
 // fromLog lists events straight from the log. A cursor holds the position before the page.
 func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
 	if err := s.may(ctx, role.EventsRead); err != nil {
@@ -152,8 +155,10 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 	if err != nil {
 		return nil, err
 	}
+	within, cancel := context.WithTimeout(ctx, pageWithin)
+	defer cancel()
 	answer := &Answered[List[Event]]{Body: List[Event]{Data: []Event{}}}
-	for batch, err := range s.Desk.Store.Follow(ctx, after) {
+	for batch, err := range s.Desk.Store.Follow(within, after) {
 		if errors.Is(err, eventstore.ErrAhead) {
 			return nil, parameter("after", "position-unknown", "The log has no such position yet. Is this the right desk?")
 		}
