@@ -33,7 +33,7 @@ import (
 	"daybook/domain/personal"
 )
 
-// A Vault is open for one process.
+// A Vault may be open in several processes on one machine. Each remembers keys for as long as it runs.
 type Vault struct {
 	db     *sqlx.DB   // one connection, which writes
 	read   *sqlx.DB   // connections that only read, and so never wait for an fsync
