@@ -55,9 +55,7 @@ func (lag) Describe(out chan<- *prometheus.Desc) {
 
 // Collect asks the engine.
 func (l lag) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	all, err := l.operator.desk.engine.Status(ctx)
+	all, err := l.operator.status(context.Background())
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(lagEvents, err)
 		return

@@ -54,9 +54,18 @@ func (o *operator) tidy(ctx context.Context) {
 	}
 }
 
+// statusWithin is how long it may take to say how the projections are: a log that is away would be waited for.
+const statusWithin = 5 * time.Second
+
+func (o *operator) status(ctx context.Context) ([]projections.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusWithin)
+	defer cancel()
+	return o.desk.engine.Status(ctx)
+}
+
 // Status says how each projection is.
 func (o *operator) Status(ctx context.Context) ([]api.ProjectionStatus, error) {
-	all, err := o.desk.engine.Status(ctx)
+	all, err := o.status(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +174,7 @@ func (o *operator) Ready(ctx context.Context) error {
 	if o.stopping.Err() != nil {
 		return errors.New("the server is stopping")
 	}
-	all, err := o.desk.engine.Status(ctx)
+	all, err := o.status(ctx)
 	if err != nil {
 		return err
 	}
