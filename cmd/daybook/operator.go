@@ -20,7 +20,7 @@ type operator struct {
 	log      *slog.Logger
 	posting  context.Context
 	stopping context.Context // ends when the server is asked to stop
-	rebuilds sync.WaitGroup
+	atWork   sync.WaitGroup  // what must end before the desk is closed
 }
 
 // post runs the engine. What stops it is logged and shows in /readyz: the commands go on.
@@ -111,7 +111,7 @@ func (o *operator) parked(ctx context.Context) (map[string][]string, error) {
 // Rebuild begins a rebuild; how it goes is logged.
 func (o *operator) Rebuild(context.Context) error {
 	began := make(chan error, 1)
-	o.rebuilds.Go(func() {
+	o.atWork.Go(func() {
 		err := o.desk.engine.Rebuild(o.posting, projections.RebuildOptions{})
 		began <- err
 		if err != nil && !errors.Is(err, projections.ErrRebuilding) && !errors.Is(err, projections.ErrElsewhere) {

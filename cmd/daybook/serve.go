@@ -75,39 +75,49 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	log := slog.New(slog.NewJSONHandler(t.talk, nil))
 	posting, stopPosting := context.WithCancel(context.WithoutCancel(ctx))
 	o := &operator{desk: d, log: log, posting: posting, stopping: ctx}
-	keep := o.follow
-	if c.does(theProjections) {
-		keep = o.post
-	}
-	posted := make(chan struct{})
-	go func() {
-		defer close(posted)
-		keep(posting)
-	}()
-	defer func() { stopPosting(); <-posted; o.rebuilds.Wait() }()
-	if c.does(theReactions) {
-		go o.tidy(ctx)
-	}
+	c.work(o)
+	defer func() { stopPosting(); o.atWork.Wait() }()
 
 	m := newMetrics(o)
 	handler := api.New(api.Config{
 		Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Log: log,
 		Rows: projections.NewRows(d.source), Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
 	})
-	server := &http.Server{Handler: leaving(ctx, m.count(handler, c.Metrics == "")), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	if scraped != nil {
 		m.serve(ctx, scraped)
 	}
+	c.welcome(t, "http://"+listener.Addr().String(), ownerKey)
+	return c.answer(ctx, t, listener, leaving(ctx, m.count(handler, c.Metrics == "")))
+}
 
-	url := "http://" + listener.Addr().String()
+// work begins what this process does besides answering.
+func (c *serveCommand) work(o *operator) {
+	keep := o.follow
+	if c.does(theProjections) {
+		keep = o.post
+	}
+	o.atWork.Go(func() { keep(o.posting) })
+	if c.does(theReactions) {
+		o.atWork.Go(func() { o.tidy(o.posting) })
+	}
+}
+
+// welcome says where to look.
+func (c *serveCommand) welcome(t terminal, url, ownerKey string) {
 	fmt.Fprintf(t.out, "Daybook serves %s\n  read the API   %s/docs\n", url, url)
-	if !c.does(theAPI) {
+	switch {
+	case !c.does(theAPI):
 		fmt.Fprintf(t.out, "  only           %s\n", strings.Join(c.Only, ", "))
-	} else if ownerKey != "" {
+	case ownerKey != "":
 		fmt.Fprintf(t.out, "  the owner's key is in %s\n  try            curl -H \"Authorization: Bearer $(cat %s)\" %s/v1/tickets\n", ownerKey, ownerKey, url)
-	} else {
+	default:
 		fmt.Fprintf(t.out, "  owner.key is gone; make a key with daybook key create --data %s\n", c.Data)
 	}
+}
+
+// answer serves until the context ends, and then what it has accepted.
+func (c *serveCommand) answer(ctx context.Context, t terminal, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
 	select {
