@@ -29,13 +29,13 @@ const (
 // took over from another may lack the last commits. Whoever takes the lease over waits until this is committed.
 const prove = "SELECT FROM lease WHERE epoch = $1 AND ($2::bigint = 0 OR EXISTS (SELECT FROM events WHERE position = $2)) FOR UPDATE"
 
-// commit writes a batch, if that is proven.
-// What the events carry comes in one piece, for an array of bytes is dear to read: data begins at a place and meta follows.
+// commit writes a batch, if that is proven. What the events carry comes in one piece, for an array of bytes is dear to read: data
+// begins at a place and meta follows. The time is the server's, for processes may differ about it.
 const commit = `
 	WITH mine AS MATERIALIZED (` + prove + `)
 	INSERT INTO events (position, stream, revision, id, type, data, meta, recorded_at)
-	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, substring($8::bytea, e.place, e.data), substring($8, e.place + e.data, e.meta), $3
-	FROM mine, unnest($4::text[], $5::bigint[], $6::uuid[], $7::text[], $9::int[], $10::int[], $11::int[])
+	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, substring($7::bytea, e.place, e.data), substring($7, e.place + e.data, e.meta), statement_timestamp()
+	FROM mine, unnest($3::text[], $4::bigint[], $5::uuid[], $6::text[], $8::int[], $9::int[], $10::int[])
 		WITH ORDINALITY AS e (stream, revision, id, type, place, data, meta, n)`
 
 // takeOver makes an epoch by the clock as well, so that one that was lost with the end of the log does not come again.
@@ -309,7 +309,7 @@ func (w *writer) commit() error {
 		places[i], data[i], meta[i] = int64(len(carried)+1), int64(len(e.Data)), int64(len(e.Meta))
 		carried = append(append(carried, e.Data...), e.Meta...)
 	}
-	return proven(w.commits.ExecContext(w.closing, w.epoch, int64(w.head), time.Now().UTC().Truncate(time.Microsecond),
+	return proven(w.commits.ExecContext(w.closing, w.epoch, int64(w.head),
 		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta)))
 }
 
