@@ -8,8 +8,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
-
-	"daybook/internal/silence"
 )
 
 // A lease is a term that must be renewed, in a row that everybody sees. Times are the database's; whoever holds it gives it up
@@ -141,7 +139,7 @@ func (l *lease) End(ctx context.Context) error {
 // Changes implements Home.
 func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
 	changes := make(chan struct{}, 1)
-	listener := pq.NewDialListener(silence.Dialer{Limit: func() time.Duration { return readingSilence }}, s.database, 100*time.Millisecond, 5*time.Second, nil)
+	listener := pq.NewDialListener(patiently, s.database, 100*time.Millisecond, 5*time.Second, nil)
 	hint := func() {
 		select {
 		case changes <- struct{}{}:

@@ -38,17 +38,19 @@ type SchemasOptions struct {
 	Lease time.Duration
 }
 
-// How long a server may say nothing before a connection to it is given up: short where the lease hangs on it.
-const (
-	controlSilence = 5 * time.Second
-	readingSilence = time.Minute
+// readingSilence is how long a server may say nothing before a connection to it is given up.
+const readingSilence = time.Minute
+
+var (
+	patiently = silence.Dialer{Limit: func() time.Duration { return readingSilence }}
+	briskly   = silence.Dialer{Limit: func() time.Duration { return 5 * time.Second }} // where the lease hangs on it
 )
 
 // NewSchemas keeps generations in the database that a URL names (postgres://…, as lib/pq reads it). It does not connect yet.
 func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
 	s := &Schemas{database: database, name: cmp.Or(opts.Name, "readmodels"), lease: cmp.Or(opts.Lease, 10*time.Second)}
 	var err error
-	s.control, err = s.connect(2, silence.Dialer{Limit: func() time.Duration { return controlSilence }})
+	s.control, err = s.connect(2, briskly)
 	return s, err
 }
 
@@ -152,7 +154,12 @@ END $remove$;
 // Remove implements Home.
 func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
 	p := s.dialect(number)
-	tx, err := s.control.BeginTx(ctx, nil)
+	db, err := s.connect(1, patiently) // to drop much takes its time
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -219,8 +226,7 @@ func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
 
 // OpenReadOnly implements Home.
 func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
-	readers, err := s.connect(8, silence.Dialer{Limit: func() time.Duration { return readingSilence }},
-		s.within(number), map[string]string{"default_transaction_read_only": "on"})
+	readers, err := s.connect(8, patiently, s.within(number), map[string]string{"default_transaction_read_only": "on"})
 	if err != nil {
 		return nil, err
 	}
