@@ -39,6 +39,7 @@ type Engine struct {
 type shown struct {
 	db     *readmodels.DB // nil: none yet
 	number int
+	at     readmodels.Point // where it was when it was looked at
 }
 
 // A retry asks the goroutine that posts to post what is parked.
@@ -106,7 +107,7 @@ func New(s Source, home readmodels.Home, live *readmodels.Live) (*Engine, error)
 type RunOptions struct {
 	// Progress is told how far the building is, if there is something to build. It must not block.
 	Progress func(Progress)
-	// Patient engines try again when the database or the log fails at the start. Once they post, all do.
+	// Patient engines try again when the database or the log fails at the start, as all do while they post.
 	Patient bool
 	// Failing is told why it tries again, each time. It must not block.
 	Failing func(error)
@@ -186,7 +187,7 @@ func (e *UnfitError) Error() string { return e.err.Error() }
 func (e *UnfitError) Unwrap() error { return e.err }
 
 // term waits until it may post, and posts until it may no longer: then it returns nil.
-func (e *Engine) term(ctx context.Context, progress func(Progress)) (err error) {
+func (e *Engine) term(ctx context.Context, progress func(Progress)) error {
 	term, err := e.hold(ctx)
 	if err != nil {
 		return err
@@ -194,7 +195,7 @@ func (e *Engine) term(ctx context.Context, progress func(Progress)) (err error) 
 	defer func() {
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		err = errors.Join(err, term.End(ending))
+		_ = term.End(ending) // else its time does
 	}()
 	within, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -223,7 +224,7 @@ func (e *Engine) postIn(t *turn, progress func(Progress)) error {
 	if err != nil {
 		return err
 	}
-	if !e.show(p.db, p.number, p.at.Position) {
+	if !e.show(p.db, p.number, p.at) {
 		return errors.Join(readmodels.ErrClosed, p.db.Close())
 	}
 	for {
@@ -355,7 +356,7 @@ func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
 	if err := e.fits(ctx, p.db, p.at); err != nil {
 		return nil, err
 	}
-	publishing, err := publish(ctx, p)
+	publishing, err := e.publish(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -364,7 +365,7 @@ func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
 	for {
 		select {
 		case <-publishing:
-			if publishing, err = publish(ctx, p); err != nil {
+			if publishing, err = e.publish(ctx, p); err != nil {
 				return nil, err
 			}
 		case first, ok := <-f.pages:
@@ -383,7 +384,7 @@ func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
 			err := p.retry(ctx, e.Source, r.projection)
 			e.posted(p, nil) // first, so that who retried sees what came of it
 			r.done <- err
-			if fenced := (*FencedError)(nil); errors.As(err, &fenced) {
+			if ends(err) {
 				return nil, err
 			}
 		case h := <-e.handovers:
@@ -402,13 +403,19 @@ func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
 	}
 }
 
-// publish shows the rows to dashboards. While they read what they see now it does not disturb them, and says when to try again.
-func publish(ctx context.Context, p *poster) (again <-chan time.Time, err error) {
+// publish shows the rows to dashboards. While they read what they see now it does not disturb them, and says when to try again,
+// and also when it fails: posting goes on meanwhile.
+func (e *Engine) publish(ctx context.Context, p *poster) (again <-chan time.Time, err error) {
 	err = p.db.Publish(ctx, p.term, p.ledger.relations())
-	if errors.Is(err, readmodels.ErrBusy) {
-		return time.After(publishAgain), nil
+	switch {
+	case err == nil, errors.Is(err, readmodels.ErrTermOver), ctx.Err() != nil:
+		return nil, err
+	case errors.Is(err, readmodels.ErrGone):
+		return nil, fmt.Errorf("%w: %w", errAnew, err)
+	case !errors.Is(err, readmodels.ErrBusy):
+		e.failing(err)
 	}
-	return nil, err
+	return time.After(publishAgain), nil
 }
 
 // posted tells readers and Status how far a poster has come.
@@ -428,13 +435,13 @@ func (e *Engine) posted(p *poster, batch []entry) {
 }
 
 // show puts a generation behind live, which closes it when it is no longer needed.
-func (e *Engine) show(db *readmodels.DB, number int, position eventstore.Position) bool {
-	if !e.live.Switch(db, position) {
+func (e *Engine) show(db *readmodels.DB, number int, at readmodels.Point) bool {
+	if !e.live.Switch(db, at.Position) {
 		return false
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.shown = shown{db, number}
+	e.shown = shown{db, number, at}
 	return true
 }
 

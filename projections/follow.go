@@ -36,22 +36,21 @@ func (e *Engine) watch(ctx context.Context) error {
 
 // look sees how far the generation that is shown has come, whether it fits the log, and whether there is a newer one to be shown.
 // Whoever was told of something need not look further when he has seen the first.
-func (e *Engine) look(ctx context.Context, told bool) (unfit error) {
+func (e *Engine) look(ctx context.Context, told bool) (wrong error) {
 	e.mu.Lock()
 	now := e.shown
 	e.mu.Unlock()
 	if now.db != nil {
-		before := e.live.Position()
 		at, err := pointOf(ctx, now.db)
-		if err == nil {
-			e.live.Advance(now.db, at.Position)
+		if err != nil {
+			at = now.at // what is gone was there
+		} else {
+			e.saw(now.db, at)
 		}
-		if told && at.Position > before {
+		if told && at.Position > now.at.Position {
 			return nil
 		}
-		if err == nil {
-			unfit = e.fits(ctx, now.db, at)
-		}
+		wrong = errors.Join(err, e.fits(ctx, now.db, at))
 	}
 	all, err := e.home.Generations(ctx)
 	if err != nil {
@@ -59,7 +58,7 @@ func (e *Engine) look(ctx context.Context, told bool) (unfit error) {
 	}
 	newest, found := readmodels.Newest(all, e.schema)
 	if !found || newest.Number == now.number {
-		return unfit
+		return wrong
 	}
 	if newest.Log != e.Store.ID() {
 		return e.foreign(ctx, newest)
@@ -72,11 +71,19 @@ func (e *Engine) look(ctx context.Context, told bool) (unfit error) {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	notYet := at.Position < e.live.Position() && !errors.As(unfit, new(*UnfitError))
-	if notYet || !e.show(db, newest.Number, at.Position) {
+	notYet := at.Position < e.live.Position() && !errors.As(wrong, new(*UnfitError))
+	if notYet || !e.show(db, newest.Number, at) {
 		return db.Close()
 	}
 	return nil
+}
+
+// saw takes note of where the generation that is shown is.
+func (e *Engine) saw(db *readmodels.DB, at readmodels.Point) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.shown.at = at
+	e.live.Advance(db, at.Position)
 }
 
 // pointOf is how far a generation has come.

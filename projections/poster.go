@@ -136,7 +136,7 @@ type work struct {
 
 // done says whether the transaction was committed after all, going by what was reloaded.
 func (w work) done(p *poster) bool {
-	if w.drain == nil {
+	if w.drain == nil || p.at != w.to {
 		return p.at == w.to
 	}
 	k, parked := p.parked[place{w.drain.Projection, w.drain.Stream}]

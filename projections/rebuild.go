@@ -253,7 +253,7 @@ func (b *rebuild) switchAt(ctx context.Context, stopped eventstore.Position) err
 	if err := b.finish(ctx); err != nil {
 		return err
 	}
-	if !b.engine.show(b.db, b.number, b.at.Position) {
+	if !b.engine.show(b.db, b.number, b.at) {
 		return readmodels.ErrClosed
 	}
 	return nil

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
+	"daybook/eventstore"
 	"daybook/internal/testdb"
 	"daybook/readmodels"
 )
@@ -80,7 +83,10 @@ func TestInTurns(t *testing.T) {
 	defer db.Close()
 	db.MustExec("UPDATE readmodels_2.checkpoints SET epoch = epoch + 1; UPDATE readmodels.terms SET holder = 'another', until = clock_timestamp()")
 	b.appendSome(t, 1)
-	for a.isPosting(t) {
+	for holder := "another"; holder == "another"; { // a may be the next again
+		if err := db.Get(&holder, "SELECT coalesce(max(holder), 'another') FROM readmodels.terms"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	everybodySees()
 
@@ -224,33 +230,94 @@ func TestWhatADatabaseForgets(t *testing.T) {
 			r.wait(t, b.appendSome(t, 20))
 			db := sqlx.MustConnect("postgres", database)
 			defer db.Close()
-			var tables []string
-			if err := db.Select(&tables, "SELECT tablename FROM pg_tables WHERE schemaname = 'readmodels_1'"); err != nil {
-				t.Fatal(err)
-			}
-			keep, putBack := "CREATE SCHEMA kept;", ""
-			for _, name := range tables {
-				keep += fmt.Sprintf("CREATE TABLE kept.%s AS TABLE readmodels_1.%[1]s;", name)
-				putBack += fmt.Sprintf("TRUNCATE readmodels_1.%s; INSERT INTO readmodels_1.%[1]s TABLE kept.%[1]s;", name)
-			}
-			db.MustExec(keep)
+			putBack := kept(t, db)
 			r.wait(t, b.appendSome(t, 10))
 			db.MustExec(putBack + forget)
-			p := b.appendSome(t, 5)
-			for { // they may be at another position for a moment
-				r.wait(t, p)
-				if d := diff(reference(b.entries(t)), r.posted(t)); d == "" {
-					break
-				}
-			}
-			status, err := r.Status(t.Context())
-			if err != nil || status[0].State != UpToDate || status[0].Applied != int64(p) || !status[0].Posting {
-				t.Errorf("%+v, %v", status[0], err)
-			}
-			if said := r.verify(t, b.Source); said != nil {
-				t.Error(said)
-			}
+			r.comesToAll(t, b)
 		})
+	}
+}
+
+// kept keeps the rows of the first generation, and returns what puts them back.
+func kept(t *testing.T, db *sqlx.DB) (putBack string) {
+	t.Helper()
+	var tables []string
+	if err := db.Select(&tables, "SELECT tablename FROM pg_tables WHERE schemaname = 'readmodels_1'"); err != nil {
+		t.Fatal(err)
+	}
+	keep := "CREATE SCHEMA kept;"
+	for _, name := range tables {
+		keep += fmt.Sprintf("CREATE TABLE kept.%s AS TABLE readmodels_1.%[1]s;", name)
+		putBack += fmt.Sprintf("TRUNCATE readmodels_1.%s; INSERT INTO readmodels_1.%[1]s TABLE kept.%[1]s;", name)
+	}
+	db.MustExec(keep)
+	return putBack
+}
+
+// comesToAll waits until everything is posted, and nothing else.
+func (r *running) comesToAll(t *testing.T, b *bench) {
+	t.Helper()
+	p := b.appendSome(t, 5)
+	for { // they may be at another position for a moment
+		r.wait(t, p)
+		if d := diff(reference(b.entries(t)), r.posted(t)); d == "" {
+			break
+		}
+	}
+	status, err := r.Status(t.Context())
+	if err != nil || status[0].State != UpToDate || status[0].Applied != int64(p) || !status[0].Posting {
+		t.Errorf("%+v, %v", status[0], err)
+	}
+	if said := r.verify(t, b.Source); said != nil {
+		t.Error(said)
+	}
+}
+
+// TestRetryingWhatWasForgotten retries what is parked after the database was put back to an earlier state.
+func TestRetryingWhatWasForgotten(t *testing.T) {
+	for name, parkedBefore := range map[string]bool{"the parking too": false, "what came after it": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.poison.Store(true)
+			database := testdb.URL(t)
+			r := b.start(t, inSchemas(t, database, time.Hour))
+			r.wait(t, b.appendSome(t, 20))
+			db := sqlx.MustConnect("postgres", database)
+			defer db.Close()
+			poison := func() { r.wait(t, b.append(t, 77, toy{"poison", 0, 0, 1})) }
+			if parkedBefore {
+				poison()
+			}
+			putBack := kept(t, db)
+			if !parkedBefore {
+				poison()
+			}
+			r.wait(t, b.appendSome(t, 10))
+			b.poison.Store(false)
+			db.MustExec(putBack)
+			if err := r.Retry(t.Context(), "things"); !errors.Is(err, errAnew) {
+				t.Error(err)
+			}
+			r.comesToPosting(t)
+			if err := r.Retry(t.Context(), "things"); err != nil {
+				t.Error(err)
+			}
+			r.comesToAll(t, b)
+		})
+	}
+}
+
+// comesToPosting waits until it posts again.
+func (r *running) comesToPosting(t *testing.T) {
+	t.Helper()
+	for {
+		all, err := r.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[0].Posting && all[0].State == UpToDate {
+			return
+		}
 	}
 }
 
@@ -306,7 +373,7 @@ func TestWhoSleptClaimsNothing(t *testing.T) {
 
 // TestDashboardsHoldNobodyUp has one that reads for long, while read models are rebuilt and others are begun.
 func TestDashboardsHoldNobodyUp(t *testing.T) {
-	publishAgain = time.Millisecond
+	publishSoon(t)
 	b := newBench(t)
 	database := testdb.URL(t)
 	home := inSchemas(t, database, 500*time.Millisecond)
@@ -340,6 +407,106 @@ func TestDashboardsHoldNobodyUp(t *testing.T) {
 	if err := db.Get(&rows, "SELECT count(*) FROM pg_views WHERE schemaname = 'reporting' AND definition LIKE '%readmodels_4%'"); err != nil || rows == 0 {
 		t.Error("dashboards see an older generation", err)
 	}
+}
+
+// publishSoon has it tried again at once to show dashboards newer rows.
+func publishSoon(t *testing.T) {
+	before := publishAgain
+	publishAgain = time.Millisecond
+	t.Cleanup(func() { publishAgain = before })
+}
+
+// TestWhatDashboardsNeverSaw drops a generation before it was shown to them, and has them see no table of the desk's at all.
+func TestWhatDashboardsNeverSaw(t *testing.T) {
+	publishSoon(t)
+	b := newBench(t)
+	database := testdb.URL(t)
+	r := b.start(t, inSchemas(t, database, time.Hour))
+	r.wait(t, b.appendSome(t, 10))
+	r.wait(t, b.appendSome(t, 10)) // by then dashboards see them
+	db := sqlx.MustConnect("postgres", database)
+	defer db.Close()
+	reading := db.MustBegin()
+	reading.MustExec("SELECT FROM reporting.things")
+	if err := r.Rebuild(t.Context(), RebuildOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r.wait(t, b.appendSome(t, 10))
+	db.MustExec("DROP SCHEMA readmodels_2 CASCADE")
+	if err := reading.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	r.comesToAll(t, b)
+
+	db.MustExec("DROP SCHEMA reporting CASCADE; CREATE SCHEMA reporting; CREATE TABLE reporting.things ()") // no view
+	if err := r.Rebuild(t.Context(), RebuildOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r.comesToAll(t, b)
+}
+
+// TestAFollowerGoesOnWithWhatIsBuiltAnew follows read models of a log that is put back and shorter, until they are dropped and
+// built anew.
+func TestAFollowerGoesOnWithWhatIsBuiltAnew(t *testing.T) {
+	a, shorter := newBench(t), newBench(t)
+	database := testdb.URL(t)
+	home := inSchemas(t, database, time.Hour)
+	log := &exchanged{posing: posing{a.store, a.store.ID()}}
+	source := a.Source
+	source.Store = log
+	r := a.start(t, home)
+	r.wait(t, a.appendSome(t, 20))
+	r.end()
+	live := &readmodels.Live{}
+	defer live.Close()
+	follower, err := New(source, home, live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- follower.Follow(ctx) }()
+	if err := live.Wait(t.Context(), 20); err != nil {
+		t.Fatal(err)
+	}
+	shorter.appendSome(t, 8)
+	log.become(shorter.store)
+	db := sqlx.MustConnect("postgres", database)
+	defer db.Close()
+	db.MustExec("DROP SCHEMA readmodels_1 CASCADE")
+	shorter.Source.Store = posing{shorter.store, a.store.ID()}
+	shorter.start(t, home).wait(t, 8)
+	for live.Position() != 8 {
+	}
+	if err := live.Read(func(db *readmodels.DB) error { _, err := pointOf(t.Context(), db); return err }); err != nil {
+		t.Error(err)
+	}
+	stop()
+	<-ended
+}
+
+// exchanged is a log that is another one under the same identity from some moment on.
+type exchanged struct {
+	mu sync.Mutex
+	posing
+}
+
+func (e *exchanged) become(s eventstore.Store) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.Store = s
+}
+
+func (e *exchanged) now() eventstore.Store {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.Store
+}
+
+func (e *exchanged) Head(ctx context.Context) (eventstore.Position, error) { return e.now().Head(ctx) }
+
+func (e *exchanged) Read(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, limit int) iter.Seq2[eventstore.Recorded, error] {
+	return e.now().Read(ctx, stream, from, way, limit)
 }
 
 // TestWhatDoesNotFitIsWaitedFor goes on by itself when the way out was taken.

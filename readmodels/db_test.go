@@ -396,7 +396,7 @@ func TestOtherFiles(t *testing.T) {
 // TestReporting reads as a dashboard does, while generations come and go.
 func TestReporting(t *testing.T) {
 	home := schemas(t, 0)
-	dashboard := sqlx.MustConnect("postgres", home.database)
+	dashboard := sqlx.MustConnect("postgres", home.address.String())
 	defer dashboard.Close()
 	dashboard.SetMaxOpenConns(1)
 	reads := func(query string, want any) {
@@ -487,9 +487,11 @@ func TestReporting(t *testing.T) {
 	// What dashboards see is not removed, nor what somebody reads.
 	for _, number := range []int{2, 3} {
 		if number == 3 {
-			snapshot := sqlx.MustConnect("postgres", home.database).MustBegin()
-			defer snapshot.Rollback()
-			snapshot.MustExec("SELECT FROM readmodels_3.visits")
+			another := sqlx.MustConnect("postgres", home.address.String())
+			defer another.Close()
+			reading := another.MustBegin()
+			defer reading.Rollback()
+			reading.MustExec("SELECT FROM readmodels_3.visits")
 		}
 		if err := home.Remove(t.Context(), Alone{}, number); !errors.Is(err, ErrBusy) {
 			t.Errorf("removing generation %d: %v", number, err)

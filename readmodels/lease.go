@@ -138,34 +138,5 @@ func (l *lease) End(ctx context.Context) error {
 
 // Changes implements Home.
 func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
-	changes := make(chan struct{}, 1)
-	listener := pq.NewDialListener(patiently, s.database, 100*time.Millisecond, 5*time.Second, nil)
-	hint := func() {
-		select {
-		case changes <- struct{}{}:
-		default:
-		}
-	}
-	go func() { // waits for the connection, or the end
-		if listener.Listen(s.name) == nil {
-			hint() // of what was before
-		}
-	}()
-	context.AfterFunc(ctx, func() { _ = listener.Close() })
-	go func() {
-		alive := time.NewTicker(readingSilence / 3)
-		defer alive.Stop()
-		for {
-			select {
-			case _, open := <-listener.Notify: // nil, too, when the connection is back
-				if !open {
-					return
-				}
-				hint()
-			case <-alive.C:
-				go func() { _ = listener.Ping() }() // lest silence end it; waits for the answer
-			}
-		}
-	}()
-	return changes
+	return patiently.Listen(ctx, s.address.String(), s.name)
 }

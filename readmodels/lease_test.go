@@ -86,7 +86,7 @@ func TestATermAtATime(t *testing.T) {
 func TestATermRunsOut(t *testing.T) {
 	home := schemas(t, 300*time.Millisecond)
 	prove := proving(t, home)
-	db := sqlx.MustConnect("postgres", home.database)
+	db := sqlx.MustConnect("postgres", home.address.String())
 	defer db.Close()
 	asleep := held(t, home, "s")
 	update := func(statement string) {

@@ -16,16 +16,16 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
-	"daybook/internal/silence"
+	"daybook/internal/pgconn"
 )
 
 // Schemas are where the generations of one desk are kept in a PostgreSQL database, each in a schema "NAME_NUMBER". The schema
 // "NAME" says who may post. It must not be behind a pooler that shares connections between transactions.
 type Schemas struct {
-	database string // its URL
-	name     string
-	lease    time.Duration
-	control  *sqlx.DB // for what is beside the generations: short questions
+	address url.URL // of the database
+	name    string
+	lease   time.Duration
+	control *sqlx.DB // for what is beside the generations: short questions
 }
 
 var _ Home = (*Schemas)(nil)
@@ -42,14 +42,21 @@ type SchemasOptions struct {
 const readingSilence = time.Minute
 
 var (
-	patiently = silence.Dialer{Limit: func() time.Duration { return readingSilence }}
-	briskly   = silence.Dialer{Limit: func() time.Duration { return 5 * time.Second }} // where the lease hangs on it
+	patiently = pgconn.Dialer{Limit: func() time.Duration { return readingSilence }}
+	briskly   = pgconn.Dialer{Limit: func() time.Duration { return 5 * time.Second }} // where the lease hangs on it
 )
 
 // NewSchemas keeps generations in the database that a URL names (postgres://…, as lib/pq reads it). It does not connect yet.
 func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
-	s := &Schemas{database: database, name: cmp.Or(opts.Name, "readmodels"), lease: cmp.Or(opts.Lease, 10*time.Second)}
-	var err error
+	u, err := url.Parse(database)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" { // what is wrong with it may be a password's
+		return nil, errors.New("the read models' database has to be a URL, like postgres://user@host:5432/database?sslmode=require")
+	}
+	if options := u.Query(); !options.Has("connect_timeout") {
+		options.Set("connect_timeout", "5")
+		u.RawQuery = options.Encode()
+	}
+	s := &Schemas{address: *u, name: cmp.Or(opts.Name, "readmodels"), lease: cmp.Or(opts.Lease, 10*time.Second)}
 	s.control, err = s.connect(2, briskly)
 	return s, err
 }
@@ -178,15 +185,8 @@ func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa
 func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number)} }
 
 // connect makes a pool of up to so many connections with some settings. It does not connect yet.
-func (s *Schemas) connect(connections int, dialer silence.Dialer, settings ...map[string]string) (*sqlx.DB, error) {
-	u, err := url.Parse(s.database)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" { // what is wrong with it may be a password's
-		return nil, errors.New("the read models' database has to be a URL, like postgres://user@host:5432/database?sslmode=require")
-	}
-	options := u.Query()
-	if !options.Has("connect_timeout") {
-		options.Set("connect_timeout", "5")
-	}
+func (s *Schemas) connect(connections int, dialer pgconn.Dialer, settings ...map[string]string) (*sqlx.DB, error) {
+	u, options := s.address, s.address.Query()
 	for _, some := range settings {
 		for name, value := range some {
 			options.Set(name, value)
@@ -210,7 +210,7 @@ func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	writer, err := s.connect(1, silence.Dialer{Limit: func() time.Duration {
+	writer, err := s.connect(1, pgconn.Dialer{Limit: func() time.Duration {
 		if db.indexing.Load() {
 			return 0
 		}

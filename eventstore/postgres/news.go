@@ -30,20 +30,18 @@ func (n *news) tell() {
 	n.next = make(chan struct{})
 }
 
-// listen passes on what other processes notify, until the listener has ended. A listener that cannot connect, or is not
-// allowed to, costs no more than lookAgain.
-func (s *Store) listen(channel string) {
+// listen passes on what other processes notify, until the store is closed. If that cannot be heard, it costs no more than
+// lookAgain.
+func (s *Store) listen(hints <-chan struct{}) {
 	defer close(s.heard)
-	go s.listener.Listen(channel) // waits for the connection
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
 	for {
 		select {
-		case _, ok := <-s.listener.Notify: // nil, too, when the connection is back
-			if !ok {
-				return
-			}
+		case <-hints:
 		case <-tick.C:
+		case <-s.closing.Done():
+			return
 		}
 		s.news.tell()
 	}

@@ -23,7 +23,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/group"
-	"daybook/internal/silence"
+	"daybook/internal/pgconn"
 )
 
 // format is the version of schema.sql. A log with another one is refused.
@@ -62,7 +62,6 @@ type Store struct {
 	queue    *group.Queue
 	written  chan struct{} // closed when the last request has been answered
 	news     *news
-	listener *pq.Listener
 	heard    chan struct{} // closed when nobody listens any more
 
 	closing context.Context // ends with Close
@@ -96,7 +95,9 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	connector.Dialer(silence.Dialer{Limit: func() time.Duration { return answerWithin }})
+	limit := answerWithin
+	dialer := pgconn.Dialer{Limit: func() time.Duration { return limit }}
+	connector.Dialer(dialer)
 	s := &Store{
 		patience: opts.Patience,
 		db:       sqlx.NewDb(sql.OpenDB(connector), "postgres"),
@@ -120,8 +121,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
-	s.listener = pq.NewListener(within, 100*time.Millisecond, lookAgain, nil)
-	go s.listen(name)
+	go s.listen(dialer.Listen(s.closing, within, name))
 	go s.write()
 	return s, nil
 }
@@ -192,7 +192,6 @@ func (s *Store) Close() error {
 		s.queue.Close()
 		<-s.written
 		s.close()
-		s.listener.Close()
 		s.db.Close()
 		<-s.heard
 	})

@@ -138,11 +138,8 @@ func (s *Store) next(ctx context.Context, last *eventstore.Recorded) ([]eventsto
 	events := p.events
 	if last.Position > eventstore.Start {
 		found, known := len(events) > 0 && events[0].Position == last.Position, last.ID != uuid.Nil
-		switch {
-		case known && !(found && events[0].ID == last.ID):
+		if !found || known && events[0].ID != last.ID {
 			return nil, s.lost(ctx, *last)
-		case !found:
-			return nil, eventstore.ErrAhead
 		}
 		*last, events = events[0], events[1:]
 	}
@@ -159,8 +156,8 @@ func (s *Store) next(ctx context.Context, last *eventstore.Recorded) ([]eventsto
 func (s *Store) lost(ctx context.Context, e eventstore.Recorded) error {
 	_, err := answered(ctx, func() (any, error) {
 		var lost bool
-		err := s.db.GetContext(ctx, &lost, `SELECT NOT EXISTS (SELECT FROM events WHERE position = $1 AND id = $2)
-			AND NOT current_setting('transaction_read_only')::boolean`, int64(e.Position), e.ID)
+		err := s.db.GetContext(ctx, &lost, `SELECT NOT EXISTS (SELECT FROM events WHERE position = $1 AND ($2 OR id = $3))
+			AND NOT current_setting('transaction_read_only')::boolean`, int64(e.Position), e.ID == uuid.Nil, e.ID)
 		if err == nil && lost {
 			err = eventstore.ErrAhead
 		}

@@ -1,0 +1,103 @@
+// Package pgconn connects to PostgreSQL such that silence ends a connection. The driver itself would wait for ever for a server
+// that is gone without a word, whatever becomes of the context.
+package pgconn
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// A Dialer makes connections that end when an answer is owed for too long.
+type Dialer struct {
+	Limit func() time.Duration // how long the server may say nothing, asked for every answer; 0: as long as it likes
+}
+
+var (
+	_ pq.Dialer        = Dialer{}
+	_ pq.DialerContext = Dialer{}
+)
+
+// Dial implements pq.Dialer.
+func (d Dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialTimeout(network, address, 0)
+}
+
+// DialTimeout implements pq.Dialer.
+func (d Dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	c, err := net.DialTimeout(network, address, timeout)
+	return &conn{Conn: c, limit: d.Limit}, err
+}
+
+// DialContext implements pq.DialerContext.
+func (d Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	return &conn{Conn: c, limit: d.Limit}, err
+}
+
+type conn struct {
+	net.Conn
+	limit func() time.Duration
+	end   atomic.Pointer[time.Time] // until when the driver wants to wait, if it does
+}
+
+// SetDeadline implements net.Conn. The driver sets one while it connects, and a zero one after that.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.end.Store(&t)
+	return c.Conn.SetDeadline(t)
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	var until time.Time
+	if limit := c.limit(); limit > 0 {
+		until = time.Now().Add(limit)
+	}
+	if end := c.end.Load(); end != nil && !end.IsZero() && (until.IsZero() || end.Before(until)) {
+		until = *end
+	}
+	if err := c.SetReadDeadline(until); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+// Listen gives a hint when somebody notifies a channel, and whenever that may have been missed. It needs no emptying. It is
+// closed some time after the context has ended: a server that says nothing may hold that up.
+func (d Dialer) Listen(ctx context.Context, database, channel string) <-chan struct{} {
+	hints := make(chan struct{}, 1)
+	hint := func() {
+		select {
+		case hints <- struct{}{}:
+		default:
+		}
+	}
+	listener := pq.NewDialListener(d, database, 100*time.Millisecond, 5*time.Second, nil)
+	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	listening := make(chan struct{})
+	go func() { // waits for the connection, or the end
+		defer close(listening)
+		_ = listener.Listen(channel)
+		hint()
+	}()
+	go func() {
+		defer close(hints)
+		defer func() { <-listening }()
+		alive := time.NewTicker(d.Limit() / 3)
+		defer alive.Stop()
+		for {
+			select {
+			case _, open := <-listener.Notify: // nil, too, when the connection is back
+				if !open {
+					return
+				}
+				hint()
+			case <-alive.C:
+				go func() { _ = listener.Ping() }() // lest silence end it; waits for the answer
+			}
+		}
+	}()
+	return hints
+}
