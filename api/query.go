@@ -64,7 +64,11 @@ func read[B any](ctx context.Context, s *server, r Reading, p role.Permission, a
 		return err
 	})
 	if err != nil {
-		return nil, s.refused(ctx, err)
+		p := s.problemOf(ctx, err)
+		if stale != "" && p.Status == http.StatusNotFound { // it may come yet
+			p.headers = http.Header{"Daybook-Stale-By": {stale}}
+		}
+		return nil, p
 	}
 	return answer, nil
 }

@@ -146,6 +146,30 @@ func TestWhoLostATermDoesNotTakeItAgain(t *testing.T) {
 	}
 }
 
+// TestWhoSleepsInATransactionKeepsNobodyWaiting has who posts fall asleep just when nobody may take the term.
+func TestWhoSleepsInATransactionKeepsNobodyWaiting(t *testing.T) {
+	defer func(before time.Duration) { shortestSleep = before }(shortestSleep)
+	shortestSleep = time.Millisecond
+	home := schemas(t, 500*time.Millisecond)
+	db := laid(t, home)
+	asleep := held(t, home, "s")
+	var next Term
+	err := db.Write(t.Context(), func(tx Tx) error {
+		if err := asleep.Prove(tx); err != nil {
+			return err
+		}
+		var err error
+		next, err = home.Hold(t.Context(), "s", func() {})
+		return err
+	})
+	if err == nil || next == nil {
+		t.Fatal(err)
+	}
+	if err := next.End(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestATermEndsInSilence has the database stop to answer, without a word.
 func TestATermEndsInSilence(t *testing.T) {
 	database := testdb.URL(t)

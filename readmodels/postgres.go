@@ -57,7 +57,7 @@ func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
 		u.RawQuery = options.Encode()
 	}
 	s := &Schemas{address: *u, name: cmp.Or(opts.Name, "readmodels"), lease: cmp.Or(opts.Lease, 10*time.Second)}
-	s.control, err = s.connect(2, briskly)
+	s.control, err = s.connect(2, briskly, s.awake())
 	return s, err
 }
 
@@ -161,7 +161,7 @@ END $remove$;
 // Remove implements Home.
 func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
 	p := s.dialect(number)
-	db, err := s.connect(1, patiently) // to drop much takes its time
+	db, err := s.connect(1, patiently, s.awake()) // to drop much takes its time
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
 			return 0
 		}
 		return readingSilence
-	}}, s.within(number), writing)
+	}}, s.within(number), writing, s.awake())
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -241,6 +241,16 @@ func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
 // within are the settings that find the tables of a generation.
 func (s *Schemas) within(number int) map[string]string {
 	return map[string]string{"search_path": pq.QuoteIdentifier(s.schema(number))}
+}
+
+// shortestSleep is for how long, at least, a transaction may be left alone. It is a variable for the tests' sake.
+var shortestSleep = 5 * time.Second
+
+// awake are settings that end a transaction whose process fell asleep in it: by when its lease has run out, nobody waits for what
+// it holds. And who waits for something is told no before he leaves, lest the server wait on for him.
+func (s *Schemas) awake() map[string]string {
+	sleep := max(s.lease, shortestSleep)
+	return map[string]string{"idle_in_transaction_session_timeout": strconv.FormatInt(sleep.Milliseconds(), 10), "lock_timeout": "4s"}
 }
 
 // writing are the writer's settings. Rows are found by their keys, which nobody has counted while a table is filled; what has no

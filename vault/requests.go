@@ -50,13 +50,14 @@ func (v *Vault) BeginRequest(ctx context.Context, principal, key, digest string,
 	return &o, nil
 }
 
-// FinishRequest notes what a request came to.
+// FinishRequest notes what a request came to. Where the same one came twice at a time, a refusal does not replace what took effect.
 func (v *Vault) FinishRequest(ctx context.Context, principal, key string, o Outcome) error {
 	text, err := json.Marshal(o)
 	if err != nil {
 		return err
 	}
-	if _, err := v.db.ExecContext(ctx, "UPDATE requests SET outcome = ? WHERE principal = ? AND key = ?", string(text), principal, key); err != nil {
+	const note = "UPDATE requests SET outcome = ? WHERE principal = ? AND key = ? AND (outcome = '' OR ?)"
+	if _, err := v.db.ExecContext(ctx, note, string(text), principal, key, o.Refusal == nil); err != nil {
 		return fmt.Errorf("noting what a request came to: %w", err)
 	}
 	return nil

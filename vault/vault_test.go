@@ -235,6 +235,15 @@ func TestRequests(t *testing.T) {
 	if err != nil || o == nil || fmt.Sprint(*o.Refusal) != fmt.Sprint(*want.Refusal) {
 		t.Errorf("after a restart: %+v, %v", o, err)
 	}
+	done := vault.Outcome{Stream: "contact-1", Revision: 3, Position: 7}
+	for _, next := range []vault.Outcome{done, want} { // a refusal changes nothing any more
+		if err := v.FinishRequest(t.Context(), "ada", "k", next); err != nil {
+			t.Fatal(err)
+		}
+		if o, err := begin("ada", "k", "body", now); err != nil || o == nil || *o != done {
+			t.Errorf("after it took effect: %+v, %v", o, err)
+		}
+	}
 	// A key is known for a week.
 	if err := v.DropRequests(t.Context(), now.Add(vault.KeepRequests)); err != nil {
 		t.Fatal(err)

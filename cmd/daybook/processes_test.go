@@ -150,6 +150,21 @@ func TestASleepingPoster(t *testing.T) {
 	inProcess.must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
 }
 
+// TestNotThereYet asks for what is not posted yet, since nobody posts: the answer says so.
+func TestNotThereYet(t *testing.T) {
+	t.Parallel()
+	folder, u := t.TempDir(), testdb.URL(t)
+	desk, _ := reexec.startServer(t, folder, append(shared(u, u), "--only", "api")...)
+	_, posting := reexec.startServer(t, folder, append(shared(u, u), "--only", "projections")...)
+	readsAtOnce(t, desk, desk, 1)
+	posting.kill()
+	made := desk.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Not yet"})
+	a := desk.must(t, 404, "GET", made.header.Get("Location"), nil, header("Daybook-After", made.position()), header("Prefer", "wait=0"))
+	if a.header.Get("Daybook-Stale-By") != "1" {
+		t.Error(a)
+	}
+}
+
 // A balancer sends each request to one of the servers that are ready, in turn, as those do that stand before real ones. It
 // never sends one twice.
 type balancer struct {

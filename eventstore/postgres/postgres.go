@@ -134,8 +134,12 @@ func inSchema(database, schema string) (string, error) {
 	}
 	q := u.Query()
 	q.Set("search_path", pq.QuoteIdentifier(schema))
-	if !q.Has("connect_timeout") {
-		q.Set("connect_timeout", "5")
+	for name, value := range map[string]string{
+		"connect_timeout": "5", "idle_in_transaction_session_timeout": "10s", // lest who falls asleep while he opens keep others out
+	} {
+		if !q.Has(name) {
+			q.Set(name, value)
+		}
 	}
 	u.RawQuery = q.Encode()
 	return u.String(), nil

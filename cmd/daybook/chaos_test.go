@@ -1,0 +1,494 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"daybook/api"
+	"daybook/internal/testdb"
+	"daybook/readmodels"
+)
+
+// TestSeveralProcessesAndFaults has several processes serve one desk on one PostgreSQL while everything goes wrong, by chance
+// and more than one thing at once. People send each request again with its key, to any of them, until it is answered. What was
+// answered took effect once, and when nothing is amiss any more, all comes right by itself.
+func TestSeveralProcessesAndFaults(t *testing.T) {
+	t.Parallel()
+	faults, n := 10, 200
+	if soak() {
+		faults, n = 200, 4000
+	}
+	d := disturb(t)
+	l := d.begin(n)
+	struck := map[string]int{}
+	for i, kind := range d.sequence(faults) {
+		d.Log(time.Now().Format(time.TimeOnly), kind.name)
+		if kind.strike() {
+			struck[kind.name]++
+		}
+		l.goOn(d.random.IntN(2 * n / faults))
+		for len(d.amiss) > d.random.IntN(3) {
+			d.mend(d.random.IntN(len(d.amiss)))
+		}
+		if i%20 == 19 {
+			d.comesRight(l)
+		}
+	}
+	l.goOn(n)
+	d.comesRight(l)
+	l.end(d.desk())
+	var counts []string
+	for _, name := range slices.Sorted(maps.Keys(struck)) {
+		counts = append(counts, fmt.Sprint(struck[name], " ", name))
+	}
+	t.Logf("soak: %s; %d requests, sent %d times", strings.Join(counts, ", "), n, l.tries.Load())
+
+	for _, p := range d.parts {
+		p.terminate(t)
+	}
+	if out := inProcess.must(t, 0, append([]string{"rebuild", "--data", d.folder}, d.where...)...); !strings.Contains(out, "; 0 differences") {
+		t.Errorf("rebuilt: %s", out)
+	}
+	d.verified()
+}
+
+// A disturbed desk is one that things go wrong with.
+type disturbed struct {
+	*testing.T
+	random *rand.Rand
+	server *testdb.Server
+	away   bool // the server
+	folder string
+	where  []string
+	parts  []*part
+	amiss  []func() // what went wrong and lasts: how each ends
+}
+
+// A part is one of the processes, as often as it is started.
+type part struct {
+	only string
+	*process
+	now          atomic.Pointer[client] // where it is, or was when it was there last
+	dead, asleep bool
+}
+
+func (p *part) answers() bool { return strings.Contains(p.only, "api") }
+func (p *part) mayPost() bool { return strings.Contains(p.only, "projections") }
+func (p *part) works() bool   { return !p.dead && !p.asleep }
+
+// disturb serves a desk from four processes: three answer, and two of the four may post.
+func disturb(t *testing.T) *disturbed {
+	server := testdb.NewServer(t)
+	d := &disturbed{T: t, random: chance(t), server: server, folder: t.TempDir()}
+	d.where = append(shared(server.URL(), server.URL()), "--lease", "500ms")
+	for _, only := range []string{"api", "api", "projections,reactions", "api,projections,reactions"} {
+		p := &part{only: only}
+		d.parts = append(d.parts, p)
+		d.start(p)
+	}
+	return d
+}
+
+// start starts a process, which needs the server for that.
+func (d *disturbed) start(p *part) {
+	d.Helper()
+	d.comesBack()
+	c, started := reexec.startServer(d.T, d.folder, append(d.where, "--only", p.only)...)
+	p.process, p.dead, p.asleep = started, false, false
+	p.now.Store(&c)
+}
+
+// comesBack starts the server again if it is away.
+func (d *disturbed) comesBack() {
+	d.Helper()
+	if d.away {
+		d.server.Start(d.T)
+		d.away = false
+	}
+}
+
+// any returns one of the processes that are as they should be, or nil.
+func (d *disturbed) any(should func(*part) bool) *part {
+	some := slices.DeleteFunc(slices.Clone(d.parts), func(p *part) bool { return !should(p) })
+	if len(some) == 0 {
+		return nil
+	}
+	return some[d.random.IntN(len(some))]
+}
+
+// desk is one of those who answer.
+func (d *disturbed) desk() client { return *d.any((*part).answers).now.Load() }
+
+// lasts notes what ends a fault.
+func (d *disturbed) lasts(end func()) bool {
+	d.amiss = append(d.amiss, end)
+	return true
+}
+
+// mend ends one of the faults that last.
+func (d *disturbed) mend(n int) {
+	d.Helper()
+	end := d.amiss[n]
+	d.amiss = slices.Delete(d.amiss, n, n+1)
+	end()
+}
+
+// nothingAmiss ends all.
+func (d *disturbed) nothingAmiss() {
+	d.Helper()
+	for len(d.amiss) > 0 {
+		d.mend(0)
+	}
+}
+
+// A fault says whether it came to be.
+type fault struct {
+	name   string
+	strike func() bool
+}
+
+// sequence is so many faults, of each kind as many, by chance.
+func (d *disturbed) sequence(n int) (all []fault) {
+	kinds := []fault{
+		{"kills", d.kill}, {"kills", d.kill}, {"ends", d.end}, {"sleeping posters", d.posterSleeps}, {"sleepers", d.anySleeps},
+		{"ends of PostgreSQL", d.serverEnds}, {"cuts", d.cut}, {"rebuilds", d.rebuild}, {"dashboards", d.dashboard}, {"drops", d.drop},
+	}
+	for len(all) < n {
+		for _, kind := range d.random.Perm(len(kinds)) {
+			all = append(all, kinds[kind])
+		}
+	}
+	return all[:n]
+}
+
+func (d *disturbed) kill() bool {
+	p := d.any(func(p *part) bool { return !p.dead })
+	if p == nil {
+		return false
+	}
+	p.kill()
+	p.dead = true
+	return d.lasts(func() { d.start(p) })
+}
+
+func (d *disturbed) end() bool {
+	p := d.any((*part).works)
+	if p == nil {
+		return false
+	}
+	p.terminate(d.T)
+	p.dead = true
+	return d.lasts(func() { d.start(p) })
+}
+
+// posterSleeps suspends who posts until the other has posted instead, at least.
+func (d *disturbed) posterSleeps() bool {
+	if d.away || slices.ContainsFunc(d.parts, func(p *part) bool { return p.mayPost() && !p.works() }) {
+		d.nothingAmiss()
+	}
+	posting := d.whoPosts()
+	d.suspend(posting)
+	d.whoPosts()
+	return true
+}
+
+func (d *disturbed) anySleeps() bool {
+	p := d.any((*part).works)
+	if p != nil {
+		d.suspend(p)
+	}
+	return p != nil
+}
+
+func (d *disturbed) suspend(p *part) {
+	p.Process.Signal(syscall.SIGSTOP)
+	p.asleep = true
+	d.lasts(func() {
+		p.Process.Signal(syscall.SIGCONT) // unless it was killed
+		p.asleep = false
+	})
+}
+
+func (d *disturbed) serverEnds() bool {
+	if d.away {
+		return false
+	}
+	d.server.Stop(d.T, []os.Signal{syscall.SIGQUIT, syscall.SIGINT, syscall.SIGKILL}[d.random.IntN(3)])
+	d.away = true
+	return d.lasts(d.comesBack)
+}
+
+// cut ends all connections.
+func (d *disturbed) cut() bool {
+	return d.does("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()") == nil
+}
+
+// rebuild asks who posts for a rebuild, who may post no longer by then.
+func (d *disturbed) rebuild() bool {
+	if d.away || d.any(func(p *part) bool { return p.mayPost() && p.works() }) == nil {
+		d.nothingAmiss()
+	}
+	_, talk, exit := reexec.run(d.T, "rebuild", "--data", d.folder, "--url", d.whoPosts().now.Load().url)
+	if exit != 0 && exit != conflict {
+		d.Errorf("rebuild --url: exit %d, %s", exit, talk)
+	}
+	return exit == 0
+}
+
+// dashboard has somebody look at the tables for people, for long.
+func (d *disturbed) dashboard() bool {
+	d.comesBack()
+	db := sqlx.MustOpen("postgres", d.server.URL())
+	tx, err := db.Begin()
+	if err == nil {
+		_, err = tx.Exec("SELECT count(*) FROM reporting.contacts JOIN reporting.tickets USING (contact_id)")
+	}
+	if err != nil { // the rows were just dropped
+		db.Close()
+		return false
+	}
+	return d.lasts(func() { db.Close() })
+}
+
+// drop drops the read models that are live, unless somebody looks at them.
+func (d *disturbed) drop() bool {
+	d.comesBack()
+	home, err := readmodels.NewSchemas(d.server.URL(), readmodels.SchemasOptions{})
+	if err != nil {
+		d.Fatal(err)
+	}
+	defer home.Close()
+	all, err := home.Generations(d.Context())
+	if err != nil {
+		d.Fatal(err)
+	}
+	for _, g := range slices.Backward(all) {
+		if g.State == readmodels.Ready {
+			return d.does(fmt.Sprintf("SET lock_timeout = '1s'; DROP SCHEMA readmodels_%d CASCADE", g.Number)) == nil
+		}
+	}
+	return false
+}
+
+// does has the server do something.
+func (d *disturbed) does(statement string) error {
+	d.Helper()
+	d.comesBack()
+	db := sqlx.MustOpen("postgres", d.server.URL())
+	defer db.Close()
+	_, err := db.Exec(statement)
+	return err
+}
+
+// whoPosts waits until one process says that it posts.
+func (d *disturbed) whoPosts() (one *part) {
+	d.Helper()
+	eventually(d.T, "one posts", func() bool {
+		posting := 0
+		for _, p := range d.parts {
+			if all := d.projections(p); len(all) > 0 && all[0].Posting {
+				one = p
+				posting++
+			}
+		}
+		return posting == 1
+	})
+	return one
+}
+
+// projections are how the read models are, as a process says it, if it does.
+func (d *disturbed) projections(p *part) []api.ProjectionStatus {
+	if !p.works() {
+		return nil
+	}
+	var list struct{ Data []api.ProjectionStatus }
+	if a, err := p.now.Load().try(d.Context(), "GET", "/v1/projections", nil); err == nil && a.status == 200 {
+		a.into(d.T, &list)
+	}
+	return list.Data
+}
+
+// comesRight ends all that is amiss, and does nothing else: then all that was sent is answered, one process posts, and each shows
+// all rows, which are right.
+func (d *disturbed) comesRight(l *requests) {
+	d.Helper()
+	d.nothingAmiss()
+	l.allAnswered()
+	last := d.desk().must(d.T, 201, "POST", "/v1/contacts", map[string]any{"name": "Last"}) // what was dropped is noticed at the next post
+	d.whoPosts()
+	for _, p := range d.parts {
+		c := *p.now.Load()
+		eventually(d.T, "it is ready", func() bool {
+			a, err := c.try(d.Context(), "GET", "/readyz", nil)
+			return err == nil && a.status == 200
+		})
+		c.caughtUp(d.T)
+		if p.answers() {
+			c.get(d.T, last.header.Get("Location"), header("Daybook-After", last.position()), header("Prefer", "handling=strict"))
+		}
+	}
+	d.verified()
+}
+
+func (d *disturbed) verified() {
+	d.Helper()
+	inProcess.must(d.T, 0, append([]string{"verify", "--data", d.folder}, d.where...)...)
+}
+
+// requests are sent by several people at once, each until it is answered.
+type requests struct {
+	*testing.T
+	all     []request
+	answers []answer
+	given   int // so many of them may be sent
+	next    chan int
+
+	answered, tries atomic.Int64
+}
+
+// begin has people wait for requests to send: on few things, and for new ones.
+func (d *disturbed) begin(n int) *requests {
+	d.Helper()
+	all := commandMix(d.T, d.desk(), max(64, n*3/4))
+	steps := []string{"resolve", "reopen", "postpone", "resume", "spam", "unspam"}
+	var tickets []string
+	for i := range 4 {
+		tickets = append(tickets, d.desk().must(d.T, 201, "POST", "/v1/inquiries", inquiry(fmt.Sprintf("steps-%d", i), "Steps")).id(d.T))
+	}
+	for i := range n - len(all) {
+		mark := fmt.Sprintf("mark-new-%d.", i)
+		all = append(all, []request{
+			{"POST", "/v1/contacts", map[string]any{"name": mark}, mark},
+			{"POST", "/v1/tickets/" + tickets[d.random.IntN(4)] + "/" + steps[d.random.IntN(len(steps))], nil, ""}, // now allowed, now not
+		}[i%2])
+	}
+	d.random.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
+	l := &requests{T: d.T, all: all, answers: make([]answer, n), next: make(chan int, n)}
+	var desks []*part
+	for _, p := range d.parts {
+		if p.answers() {
+			desks = append(desks, p)
+		}
+	}
+	var people sync.WaitGroup
+	for range 16 {
+		random := rand.New(rand.NewPCG(d.random.Uint64(), 0))
+		ask := func(method, path string, body any, change ...with) (answer, bool) {
+			ctx, cancel := context.WithTimeout(d.Context(), time.Duration(100+random.IntN(3000))*time.Millisecond)
+			defer cancel()
+			a, err := desks[random.IntN(len(desks))].now.Load().try(ctx, method, path, body, change...)
+			if err != nil && strings.Contains(err.Error(), "OpenAPI") {
+				d.Error(err)
+			}
+			return a, err == nil && a.status < 500 && a.status != 408
+		}
+		people.Go(func() {
+			for i := range l.next {
+				l.send(i, ask)
+			}
+		})
+	}
+	d.Cleanup(people.Wait)
+	d.Cleanup(sync.OnceFunc(func() { close(l.next) }))
+	return l
+}
+
+// goOn has so many more requests sent, and waits until people have tried for as often, or all are answered.
+func (l *requests) goOn(n int) {
+	l.Helper()
+	tries := l.tries.Load()
+	for ; n > 0 && l.given < len(l.all); n-- {
+		l.next <- l.given
+		l.given++
+		tries++
+	}
+	eventually(l.T, "people go on", func() bool { return l.tries.Load() >= tries || l.answered.Load() == int64(l.given) })
+}
+
+func (l *requests) allAnswered() {
+	l.Helper()
+	eventually(l.T, "all is answered", func() bool { return l.answered.Load() == int64(l.given) })
+}
+
+// send sends a request until it is answered, and then looks at what it is about.
+func (l *requests) send(i int, ask func(method, path string, body any, change ...with) (answer, bool)) {
+	r := l.all[i]
+	var a answer
+	eventually(l.T, "a request is answered", func() bool {
+		if l.Context().Err() != nil {
+			return true
+		}
+		var answered bool
+		a, answered = ask(r.method, r.path, r.body, known(i))
+		l.tries.Add(1)
+		return answered
+	})
+	l.answers[i] = a
+	defer l.answered.Add(1)
+	if a.status >= 300 || i%4 > 0 {
+		return
+	}
+	thing := a.header.Get("Location") // of a new one
+	if thing == "" {
+		thing = strings.Join(strings.Split(r.path, "/")[:4], "/")
+	}
+	seen, answered := ask("GET", thing, nil, header("Daybook-After", a.position()), header("Prefer", "wait=1"))
+	if !answered || seen.header.Get("Daybook-Stale-By") != "" {
+		return
+	}
+	if seen.status != 200 || revision(seen) < revision(a) {
+		l.Errorf("%s %s was answered: %s\nand then there was %s", r.method, r.path, a, seen)
+	}
+}
+
+func revision(a answer) int {
+	n, err := strconv.Atoi(strings.Trim(a.header.Get("ETag"), `"`))
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// end compares what was answered with the log, and with what is answered now.
+func (l *requests) end(c client) {
+	l.Helper()
+	send(c, l.all, func(i int, again answer, err error) {
+		r, first := l.all[i], l.answers[i]
+		switch {
+		case err != nil:
+			l.Errorf("%s %s: %v", r.method, r.path, err)
+		case r.took != "" && first.status >= 300:
+			l.Errorf("%s %s was refused: %s", r.method, r.path, first)
+		case again.header.Get("Idempotent-Replayed") != "true":
+			l.Errorf("%s %s was answered before, and carried out again", r.method, r.path)
+		case !sameAnswer(first, again):
+			l.Errorf("%s %s: the first answer was %s\nand the second is %s", r.method, r.path, first, again)
+		}
+	})
+	tookOnce(l.T, c, l.all)
+	seen := map[string]bool{}
+	for _, e := range c.all(l.T, "/v1/events") {
+		what := fmt.Sprint(e["request"], " ", e["type"], " ", e["stream"])
+		claims := strings.Contains(what, "claim") // who broke off may claim a name again, which changes no thing
+		if seen[what] && !claims {
+			l.Errorf("request %s took effect twice", what)
+		}
+		seen[what] = true
+	}
+	if found := c.all(l.T, "/v1/contacts?q=fresh@customers.example"); len(found) != 1 {
+		l.Errorf("inquiries from one new address made %d contacts", len(found))
+	}
+}
