@@ -435,7 +435,7 @@ func TestWhatDashboardsNeverSaw(t *testing.T) {
 	if err := reading.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	for err := error(readmodels.ErrGone); err != nil; { // though nothing happens
+	for err := readmodels.ErrGone; err != nil; { // though nothing happens
 		err = r.live.Read(func(db *readmodels.DB) error {
 			_, err := readmodels.ReadGeneration(t.Context(), db.Readers)
 			return err
