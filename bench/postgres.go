@@ -70,7 +70,7 @@ func (d database) describe() (string, error) {
 	if is.Fsync != "on" || is.Commit == "off" {
 		return "", fmt.Errorf("the server has fsync=%s and synchronous_commit=%s, where a commit costs nothing", is.Fsync, is.Commit)
 	}
-	return fmt.Sprintf("PostgreSQL %s: fsync=%s, synchronous_commit=%s (off for read models).", is.Version, is.Fsync, is.Commit), nil
+	return fmt.Sprintf("PostgreSQL %s: fsync=%s, synchronous_commit=%s.", is.Version, is.Fsync, is.Commit), nil
 }
 
 func execute(database, script string) error {
