@@ -41,6 +41,7 @@ func TestInPostgreSQL(t *testing.T) {
 	newHome = func(t testing.TB) readmodels.Home { return inSchemas(t, testdb.URL(t), 0) }
 	defer func() { newHome = inFiles }()
 	for name, test := range map[string]func(*testing.T){
+		"posting is a fold":           TestPostingIsAFold,
 		"posts what comes":            TestEnginePostsWhatComes,
 		"the last to claim can write": TestTheLastToClaimCanWrite,
 		"poison parks its thing":      TestPoisonParksItsThing,

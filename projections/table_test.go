@@ -2,7 +2,6 @@ package projections
 
 import (
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,18 +43,18 @@ func drawEntries(t *rapid.T) []entry {
 // Whatever is kept in memory, however the log is cut into batches, whether changes wait or run at once, and whenever the
 // program is killed: what is posted is what a fold into maps comes to.
 func TestPostingIsAFold(t *testing.T) {
-	b := newBench(t)
-	folder := t.TempDir()
-	run := 0
+	b, home := newBench(t), newHome(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		log := drawEntries(rt)
-		run++
-		path := filepath.Join(folder, uuid.NewString()+".db")
-		db, err := readmodels.Open(path)
+		db, number, err := home.Create(t.Context())
 		if err != nil {
 			rt.Fatal(err)
 		}
-		defer func() { db.Close() }()
+		defer func() {
+			if err := errors.Join(db.Close(), home.Remove(t.Context(), readmodels.Alone{}, number)); err != nil {
+				rt.Error(err)
+			}
+		}()
 		begin := func(lay bool) *poster {
 			l, err := newLedger(b.bind, rapid.IntRange(1, 8).Draw(rt, "cache"))
 			if err != nil {
@@ -63,7 +62,7 @@ func TestPostingIsAFold(t *testing.T) {
 			}
 			l.defers = rapid.Bool().Draw(rt, "defers")
 			if lay {
-				if err := db.Lay(t.Context(), readmodels.Generation{}, l.relations(), l.checkpoints()); err != nil {
+				if err := db.Lay(t.Context(), readmodels.Generation{Number: number}, l.relations(), l.checkpoints()); err != nil {
 					rt.Fatal(err)
 				}
 			}
@@ -83,7 +82,7 @@ func TestPostingIsAFold(t *testing.T) {
 			if rapid.IntRange(0, 3).Draw(rt, "kill") == 0 {
 				if rapid.Bool().Draw(rt, "close") {
 					db.Close()
-					if db, err = readmodels.Open(path); err != nil {
+					if db, err = home.Open(t.Context(), number); err != nil {
 						rt.Fatal(err)
 					}
 				}
