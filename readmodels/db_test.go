@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -512,6 +513,18 @@ func TestWhatIsGoneIsNamed(t *testing.T) {
 	})
 	if !errors.Is(err, ErrGone) {
 		t.Error(err)
+	}
+}
+
+// TestWhatIsBesideTheGenerationsIsMadeAnew drops the terms behind the back of who lists the generations.
+func TestWhatIsBesideTheGenerationsIsMadeAnew(t *testing.T) {
+	home := schemas(t, 0)
+	laid(t, home)
+	home.control.MustExec("DROP TABLE readmodels.terms")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if all, err := home.Generations(ctx); err != nil || len(all) != 1 {
+		t.Error(all, err)
 	}
 }
 

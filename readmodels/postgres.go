@@ -80,7 +80,7 @@ CREATE SEQUENCE IF NOT EXISTS %[1]s.numbers;
 // ensure makes what is beside the generations if need be.
 func (s *Schemas) ensure(ctx context.Context) error {
 	var there bool
-	err := s.control.GetContext(ctx, &there, "SELECT to_regclass($1) IS NOT NULL", s.quoted()+".numbers")
+	err := s.control.GetContext(ctx, &there, "SELECT num_nulls(to_regclass($1), to_regclass($2)) = 0", s.quoted()+".numbers", s.quoted()+".terms")
 	if err == nil && !there {
 		_, err = s.control.ExecContext(ctx, fmt.Sprintf(control, s.quoted()))
 	}
@@ -95,12 +95,12 @@ func (s *Schemas) quoted() string { return pq.QuoteIdentifier(s.name) }
 
 // Generations implements Home.
 func (s *Schemas) Generations(ctx context.Context) ([]Generation, error) {
-	if err := s.ensure(ctx); err != nil {
-		return nil, err
-	}
 	for {
+		if err := s.ensure(ctx); err != nil {
+			return nil, err
+		}
 		all, err := s.generations(ctx)
-		if !isGone(err) || ctx.Err() != nil { // else one was removed between the two questions
+		if !isGone(err) { // else one was removed between the two questions
 			return all, err
 		}
 	}
