@@ -138,5 +138,5 @@ func (l *lease) End(ctx context.Context) error {
 
 // Changes implements Home.
 func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
-	return patiently.Listen(ctx, s.address.String(), s.name)
+	return patiently.Listen(ctx, s.address, s.name)
 }

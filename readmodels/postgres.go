@@ -22,7 +22,7 @@ import (
 // Schemas are where the generations of one desk are kept in a PostgreSQL database, each in a schema "NAME_NUMBER". The schema
 // "NAME" says who may post. It must not be behind a pooler that shares connections between transactions.
 type Schemas struct {
-	address url.URL // of the database
+	address *url.URL // of the database
 	name    string
 	lease   time.Duration
 	control *sqlx.DB // for what is beside the generations: short questions
@@ -48,16 +48,12 @@ var (
 
 // NewSchemas keeps generations in the database that a URL names (postgres://…, as lib/pq reads it). It does not connect yet.
 func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
-	u, err := url.Parse(database)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" { // what is wrong with it may be a password's
-		return nil, errors.New("the read models' database has to be a URL, like postgres://user@host:5432/database?sslmode=require")
+	address, err := pgconn.Parse(database, nil)
+	if err != nil {
+		return nil, err
 	}
-	if options := u.Query(); !options.Has("connect_timeout") {
-		options.Set("connect_timeout", "5")
-		u.RawQuery = options.Encode()
-	}
-	s := &Schemas{address: *u, name: cmp.Or(opts.Name, "readmodels"), lease: cmp.Or(opts.Lease, 10*time.Second)}
-	s.control, err = s.connect(2, briskly, s.awake())
+	s := &Schemas{address: address, name: cmp.Or(opts.Name, "readmodels"), lease: cmp.Or(opts.Lease, 10*time.Second)}
+	s.control, err = briskly.Open(address, 2, s.awake())
 	return s, err
 }
 
@@ -161,7 +157,7 @@ END $remove$;
 // Remove implements Home.
 func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
 	p := s.dialect(number)
-	db, err := s.connect(1, patiently, s.awake()) // to drop much takes its time
+	db, err := patiently.Open(s.address, 1, s.awake()) // to drop much takes its time
 	if err != nil {
 		return err
 	}
@@ -184,38 +180,19 @@ func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa
 
 func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number)} }
 
-// connect makes a pool of up to so many connections with some settings. It does not connect yet.
-func (s *Schemas) connect(connections int, dialer pgconn.Dialer, settings ...map[string]string) (*sqlx.DB, error) {
-	u, options := s.address, s.address.Query()
-	for _, some := range settings {
-		for name, value := range some {
-			options.Set(name, value)
-		}
-	}
-	u.RawQuery = options.Encode()
-	connector, err := pq.NewConnector(u.String())
-	if err != nil {
-		return nil, fmt.Errorf("the read models' database: %w", err)
-	}
-	connector.Dialer(dialer)
-	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	return db, nil
-}
-
 // Open implements Home.
 func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
 	db, err := s.OpenReadOnly(ctx, number)
 	if err != nil {
 		return nil, err
 	}
-	writer, err := s.connect(1, pgconn.Dialer{Limit: func() time.Duration {
+	dialer := pgconn.Dialer{Limit: func() time.Duration {
 		if db.indexing.Load() {
 			return 0
 		}
 		return readingSilence
-	}}, s.within(number), writing, s.awake())
+	}}
+	writer, err := dialer.Open(s.address, 1, s.within(number), writing, s.awake())
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -226,7 +203,7 @@ func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
 
 // OpenReadOnly implements Home.
 func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
-	readers, err := s.connect(8, patiently, s.within(number), map[string]string{"default_transaction_read_only": "on"})
+	readers, err := patiently.Open(s.address, 8, s.within(number), map[string]string{"default_transaction_read_only": "on"})
 	if err != nil {
 		return nil, err
 	}

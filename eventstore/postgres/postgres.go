@@ -11,9 +11,7 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
-	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"time"
 
@@ -87,20 +85,20 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	if name == "" {
 		name = "eventlog"
 	}
-	within, err := inSchema(database, name)
-	if err != nil {
-		return nil, err
-	}
-	connector, err := pq.NewConnector(within)
+	// Lest who falls asleep while he opens the log keep others out.
+	address, err := pgconn.Parse(database, map[string]string{"idle_in_transaction_session_timeout": "10s"})
 	if err != nil {
 		return nil, err
 	}
 	limit := answerWithin
 	dialer := pgconn.Dialer{Limit: func() time.Duration { return limit }}
-	connector.Dialer(dialer)
+	db, err := dialer.Open(address, connections, map[string]string{"search_path": pq.QuoteIdentifier(name)})
+	if err != nil {
+		return nil, err
+	}
 	s := &Store{
 		patience: opts.Patience,
-		db:       sqlx.NewDb(sql.OpenDB(connector), "postgres"),
+		db:       db,
 		queue:    group.NewQueue(opts.MaxBatch),
 		written:  make(chan struct{}),
 		news:     newNews(),
@@ -109,8 +107,6 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	if s.patience <= 0 {
 		s.patience = patience
 	}
-	s.db.SetMaxOpenConns(connections)
-	s.db.SetMaxIdleConns(connections)
 	s.db.SetConnMaxLifetime(lifetime)
 	if err := s.create(ctx, name); err != nil {
 		s.db.Close()
@@ -121,28 +117,9 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
-	go s.listen(dialer.Listen(s.closing, within, name))
+	go s.listen(dialer.Listen(s.closing, address, name))
 	go s.write()
 	return s, nil
-}
-
-// inSchema makes a URL whose connections find the tables of a schema.
-func inSchema(database, schema string) (string, error) {
-	u, err := url.Parse(database)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return "", errors.New("the database's address has to be a URL, like postgres://user@host:5432/database?sslmode=require")
-	}
-	q := u.Query()
-	q.Set("search_path", pq.QuoteIdentifier(schema))
-	for name, value := range map[string]string{
-		"connect_timeout": "5", "idle_in_transaction_session_timeout": "10s", // lest who falls asleep while he opens keep others out
-	} {
-		if !q.Has(name) {
-			q.Set(name, value)
-		}
-	}
-	u.RawQuery = q.Encode()
-	return u.String(), nil
 }
 
 // create makes the tables if there are none, and learns which log this is.

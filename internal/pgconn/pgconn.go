@@ -4,12 +4,45 @@ package pgconn
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
 	"net"
+	"net/url"
 	"sync/atomic"
 	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
+
+// Parse reads the address of a database (postgres://…, as lib/pq reads it), and adds settings that it does not have. What is wrong
+// with an address is not repeated: it may be a password.
+func Parse(database string, unless map[string]string) (*url.URL, error) {
+	u, err := url.Parse(database)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return nil, errors.New("the database's address has to be a URL, like postgres://user@host:5432/database?sslmode=require")
+	}
+	settings := map[string]string{"connect_timeout": "5"} // seconds
+	maps.Copy(settings, unless)
+	for name := range u.Query() {
+		delete(settings, name)
+	}
+	return with(u, settings), nil
+}
+
+// with is an address with other settings.
+func with(address *url.URL, settings ...map[string]string) *url.URL {
+	u, all := *address, address.Query()
+	for _, some := range settings {
+		for name, value := range some {
+			all.Set(name, value)
+		}
+	}
+	u.RawQuery = all.Encode()
+	return &u
+}
 
 // A Dialer makes connections that end when an answer is owed for too long.
 type Dialer struct {
@@ -64,9 +97,22 @@ func (c *conn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
+// Open makes a pool of up to so many connections with some settings. It does not connect yet.
+func (d Dialer) Open(address *url.URL, connections int, settings ...map[string]string) (*sqlx.DB, error) {
+	connector, err := pq.NewConnector(with(address, settings...).String())
+	if err != nil {
+		return nil, fmt.Errorf("the database's address: %w", err)
+	}
+	connector.Dialer(d)
+	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
+}
+
 // Listen gives a hint when somebody notifies a channel, and whenever that may have been missed. It needs no emptying. It is
 // closed some time after the context has ended: a server that says nothing may hold that up.
-func (d Dialer) Listen(ctx context.Context, database, channel string) <-chan struct{} {
+func (d Dialer) Listen(ctx context.Context, address *url.URL, channel string) <-chan struct{} {
 	hints := make(chan struct{}, 1)
 	hint := func() {
 		select {
@@ -74,7 +120,7 @@ func (d Dialer) Listen(ctx context.Context, database, channel string) <-chan str
 		default:
 		}
 	}
-	listener := pq.NewDialListener(d, database, 100*time.Millisecond, 5*time.Second, nil)
+	listener := pq.NewDialListener(d, address.String(), 100*time.Millisecond, 5*time.Second, nil)
 	context.AfterFunc(ctx, func() { _ = listener.Close() })
 	listening := make(chan struct{})
 	go func() { // waits for the connection, or the end
