@@ -72,8 +72,17 @@ func newDB(t testing.TB) *readmodels.DB {
 
 func (b *bench) start(t testing.TB, home readmodels.Home) *running {
 	t.Helper()
+	return begin(t, b.Source, home, func(ctx context.Context, e *Engine) error { return e.Run(ctx, RunOptions{}) })
+}
+
+// follows follows what is posted, and posts nothing.
+func follows(ctx context.Context, e *Engine) error { return e.Follow(ctx) }
+
+// begin has an engine at work.
+func begin(t testing.TB, s Source, home readmodels.Home, work func(context.Context, *Engine) error) *running {
+	t.Helper()
 	live := &readmodels.Live{}
-	e, err := New(b.Source, home, live)
+	e, err := New(s, home, live)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +91,7 @@ func (b *bench) start(t testing.TB, home readmodels.Home) *running {
 	var why error
 	go func() {
 		defer close(ended)
-		why = e.Run(ctx, RunOptions{})
+		why = work(ctx, e)
 	}()
 	r := &running{e, live, func() error { stop(); <-ended; return why }}
 	t.Cleanup(func() {
@@ -634,24 +643,15 @@ func TestAFollowerSeesThatTheLogIsAnother(t *testing.T) {
 	grown.appendSome(t, 9)
 	regrown := a.Source
 	regrown.Store = posing{grown.store, a.store.ID()}
-	live := &readmodels.Live{}
-	defer live.Close()
-	e, err := New(regrown, home, live)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- e.Follow(ctx) }()
-	for unfit := (*UnfitError)(nil); !errors.As(err, &unfit); {
-		all, asked := e.Status(t.Context())
-		if asked != nil {
-			t.Fatal(asked)
+	follower := begin(t, regrown, home, follows)
+	var seen error
+	for unfit := (*UnfitError)(nil); !errors.As(seen, &unfit); {
+		all, err := follower.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		err = all[0].Err
+		seen = all[0].Err
 	}
-	stop()
-	<-ended
 }
 
 // posing is a log under another's identity, as one that was put back is.

@@ -175,25 +175,15 @@ func TestPatience(t *testing.T) {
 	open := func(yes bool) {
 		admin.MustExec(fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS %v", strings.TrimPrefix(where.Path, "/"), yes))
 	}
-	run := func(work func(*Engine) error) (*Engine, *readmodels.Live, func() error) {
-		live := &readmodels.Live{}
-		e, err := New(b.Source, home, live)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(live.Close)
-		why := make(chan error, 1)
-		go func() { why <- work(e) }()
-		return e, live, func() error { return <-why }
-	}
 	open(false)
-	if _, _, why := run(func(e *Engine) error { return e.Run(t.Context(), RunOptions{}) }); why() == nil {
+	impatient := b.start(t, home)
+	<-impatient.ended
+	if impatient.end() == nil {
 		t.Error("it posts to nowhere")
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	poster, posted, whyPoster := run(func(e *Engine) error { return e.Run(ctx, RunOptions{Patient: true}) })
-	follower, followed, whyFollower := run(func(e *Engine) error { return e.Follow(ctx) })
-	for _, e := range []*Engine{poster, follower} {
+	poster := begin(t, b.Source, home, func(ctx context.Context, e *Engine) error { return e.Run(ctx, RunOptions{Patient: true}) })
+	follower := begin(t, b.Source, home, follows)
+	for _, e := range []*running{poster, follower} {
 		for {
 			all, err := e.Status(t.Context())
 			if err != nil {
@@ -206,12 +196,12 @@ func TestPatience(t *testing.T) {
 	}
 	open(true)
 	p := b.appendSome(t, 10)
-	if err := errors.Join(posted.Wait(t.Context(), p), followed.Wait(t.Context(), p)); err != nil {
-		t.Error(err)
-	}
-	stop()
-	if err := errors.Join(whyPoster(), whyFollower()); !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	poster.wait(t, p)
+	follower.wait(t, p)
+	for _, e := range []*running{poster, follower} {
+		if err := e.end(); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	}
 }
 
@@ -462,18 +452,8 @@ func TestAFollowerGoesOnWithWhatIsBuiltAnew(t *testing.T) {
 	r := a.start(t, home)
 	r.wait(t, a.appendSome(t, 20))
 	r.end()
-	live := &readmodels.Live{}
-	defer live.Close()
-	follower, err := New(source, home, live)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- follower.Follow(ctx) }()
-	if err := live.Wait(t.Context(), 20); err != nil {
-		t.Fatal(err)
-	}
+	follower := begin(t, source, home, follows)
+	follower.wait(t, 20)
 	shorter.appendSome(t, 8)
 	log.become(shorter.store)
 	db := sqlx.MustConnect("postgres", database)
@@ -481,13 +461,11 @@ func TestAFollowerGoesOnWithWhatIsBuiltAnew(t *testing.T) {
 	db.MustExec("DROP SCHEMA readmodels_1 CASCADE")
 	shorter.Source.Store = posing{shorter.store, a.store.ID()}
 	shorter.start(t, home).wait(t, 8)
-	for live.Position() != 8 {
+	for follower.live.Position() != 8 {
 	}
-	if err := live.Read(func(db *readmodels.DB) error { _, err := pointOf(t.Context(), db); return err }); err != nil {
+	if err := follower.live.Read(func(db *readmodels.DB) error { _, err := pointOf(t.Context(), db); return err }); err != nil {
 		t.Error(err)
 	}
-	stop()
-	<-ended
 }
 
 // exchanged is a log that is another one under the same identity from some moment on.
@@ -525,31 +503,20 @@ func TestWhatDoesNotFitIsWaitedFor(t *testing.T) {
 	p := grown.appendSome(t, 9)
 	regrown := a.Source
 	regrown.Store = posing{grown.store, a.store.ID()}
-	live := &readmodels.Live{}
-	defer live.Close()
-	e, err := New(regrown, home, live)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	told, ended := make(chan error, 1), make(chan error, 1)
-	go func() {
-		ended <- e.Run(ctx, RunOptions{Patient: true, Failing: func(err error) {
+	told := make(chan error, 1)
+	waiting := begin(t, regrown, home, func(ctx context.Context, e *Engine) error {
+		return e.Run(ctx, RunOptions{Patient: true, Failing: func(err error) {
 			select {
 			case told <- err:
 			default:
 			}
 		}})
-	}()
+	})
 	if err, unfit := <-told, (*UnfitError)(nil); !errors.As(err, &unfit) {
 		t.Error(err)
 	}
 	db := sqlx.MustConnect("postgres", database)
 	defer db.Close()
 	db.MustExec("DROP SCHEMA readmodels_1 CASCADE")
-	if err := live.Wait(t.Context(), p); err != nil {
-		t.Error(err)
-	}
-	stop()
-	<-ended
+	waiting.wait(t, p)
 }
