@@ -197,15 +197,21 @@ func (e *Engine) term(ctx context.Context, progress func(Progress)) error {
 		defer cancel()
 		_ = term.End(ending) // else its time does
 	}()
-	within, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	defer context.AfterFunc(term.Context(), func() { stop(context.Cause(term.Context())) })()
+	within, stop := until(ctx, term.Context())
+	defer stop()
 	defer e.note(func(s *situation) { s.turn = nil })
 	err = e.postIn(&turn{term, within}, progress)
 	if ctx.Err() == nil && (within.Err() != nil || errors.Is(err, readmodels.ErrTermOver)) { // whatever it came to, it came of that
 		return nil
 	}
 	return err
+}
+
+// until is a context that ends with another one too.
+func until(ctx, other context.Context) (within context.Context, stop func()) {
+	within, cancel := context.WithCancelCause(ctx)
+	forget := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
+	return within, func() { forget(); cancel(nil) }
 }
 
 // hold waits until it may post, and follows meanwhile what somebody else posts.

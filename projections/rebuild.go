@@ -62,9 +62,8 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 		return ErrRebuilding
 	}
 	defer e.building.Unlock()
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	defer context.AfterFunc(t.ctx, func() { stop(context.Cause(t.ctx)) })()
+	ctx, stop := until(ctx, t.ctx)
+	defer stop()
 	b, err := e.begin(ctx, t, opts.Progress)
 	if err != nil {
 		return err
