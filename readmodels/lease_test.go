@@ -172,15 +172,14 @@ func TestWhoSleepsInATransactionKeepsNobodyWaiting(t *testing.T) {
 
 // TestATermEndsInSilence has the database stop to answer, without a word.
 func TestATermEndsInSilence(t *testing.T) {
-	database := testdb.URL(t)
-	proxied, stall := testdb.Stalling(t, database)
+	network, proxied := testdb.Proxy(t, testdb.URL(t))
 	home, err := NewSchemas(proxied, SchemasOptions{Lease: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer home.Close()
 	term := held(t, home, "s")
-	stall()
+	testdb.Stall(t, network)
 	<-term.Context().Done()
 	if why := context.Cause(term.Context()); !errors.Is(why, ErrTermOver) {
 		t.Errorf("it ended because of %v", why)

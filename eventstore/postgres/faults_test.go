@@ -12,8 +12,6 @@ import (
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/jmoiron/sqlx"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"daybook/eventstore/postgres"
@@ -151,13 +149,8 @@ type proxy struct {
 
 func newProxy(t *testing.T, server *testdb.Server) *proxy {
 	t.Helper()
-	metrics := toxiproxy.NewMetricsContainer(prometheus.NewRegistry())
-	p := &proxy{Proxy: toxiproxy.NewProxy(toxiproxy.NewServer(metrics, zerolog.Nop()), "postgres", "127.0.0.1:0", server.Address())}
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p.url = strings.Replace(server.URL(), server.Address(), p.Listen, 1)
-	return p
+	network, proxied := testdb.Proxy(t, server.URL())
+	return &proxy{network, proxied}
 }
 
 // cut closes all connections.
