@@ -15,6 +15,7 @@ import (
 	"daybook/domain/ticket"
 	"daybook/eventstore"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // AgentQuery asks for agents.
@@ -39,7 +40,7 @@ func (s *server) agents() {
 	const list, one = "/v1/agents", "/v1/agents/{id}"
 	create(s, list, "Agents", "Create an agent", agent.Stream, readmodels.Agent{}, commands.CreateAgent{})
 	huma.Register(s.api, operation(http.MethodGet, list, "Agents", "List agents, by name"), func(ctx context.Context, in *AgentQuery) (*Answered[List[readmodels.Agent]], error) {
-		return listing(ctx, s, in.Listing, list, role.AgentsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Agent], error) {
+		return listing(ctx, s, in.Listing, list, role.AgentsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Agent], error) {
 			return readmodels.FindAgents(ctx, q, readmodels.AgentFilter{
 				Department: in.Department, Status: in.Status, Role: in.Role, Ref: in.Ref, Deleted: in.Deleted,
 			}, p)
@@ -93,9 +94,9 @@ func (s *server) handBack(ctx context.Context, agent uuid.UUID, deleted eventsto
 		return err
 	}
 	by.IfMatch = nil
-	for page := (readmodels.Page{Limit: readmodels.MaxPage}); ; {
-		var found readmodels.Found[readmodels.Ticket]
-		err := s.Live.Read(func(db *readmodels.DB) (err error) {
+	for page := (table.Page{Limit: table.MaxPage}); ; {
+		var found table.Found[readmodels.Ticket]
+		err := s.Live.Read(func(db *table.DB) (err error) {
 			found, err = readmodels.FindTickets(ctx, db.Readers, readmodels.TicketFilter{Agent: agent, Statuses: unfinished}, page)
 			return err
 		})

@@ -22,6 +22,7 @@ import (
 	"daybook/domain/event"
 	"daybook/eventstore"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 	"daybook/vault"
 )
 
@@ -29,7 +30,7 @@ import (
 type Config struct {
 	Desk   *commands.Desk
 	Vault  *vault.Vault
-	Live   *readmodels.Live
+	Live   *table.Live
 	Region string           // the country of phone numbers without a country code; empty: none
 	Now    func() time.Time // the clock
 	Log    *slog.Logger
@@ -49,9 +50,9 @@ type Config struct {
 // Rows folds a thing's own stream into its row. It returns readmodels.ErrNoRow if that makes nothing.
 type Rows interface {
 	// At returns a thing as it was at a revision.
-	At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision) (readmodels.Snapshot, error)
+	At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision) (table.Snapshot, error)
 	// AsOf returns a thing as the events that keep lets count make it.
-	AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (readmodels.Snapshot, error)
+	AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (table.Snapshot, error)
 }
 
 // MaxBody is the largest body of a request, in bytes, but for an import.
@@ -100,9 +101,9 @@ func newServer(c Config, mux *http.ServeMux) *server {
 		"key": {Type: "http", Scheme: "bearer", Description: "An API key, made with `daybook key create`."},
 	}
 	config.Security = []map[string][]string{{"key": {}}}
-	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.Instant](), reflect.TypeFor[instant]())
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[table.Instant](), reflect.TypeFor[instant]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.Position](), reflect.TypeFor[string]())
-	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.Ref](), reflect.TypeFor[ref]())
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[table.Ref](), reflect.TypeFor[ref]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.ReportRow](), reflect.TypeFor[reportRow]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[id]())
 	s := &server{Config: c, api: humago.New(mux, config), places: make(map[string]string)}

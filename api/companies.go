@@ -11,6 +11,7 @@ import (
 	"daybook/domain/company"
 	"daybook/domain/role"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // CompanyQuery asks for companies.
@@ -33,7 +34,7 @@ func (s *server) companies() {
 				return nil, s.refused(ctx, err)
 			}
 		}
-		return listing(ctx, s, in.Listing, list, role.ContactsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Company], error) {
+		return listing(ctx, s, in.Listing, list, role.ContactsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Company], error) {
 			return readmodels.FindCompanies(ctx, q, f, p)
 		})
 	})
@@ -58,9 +59,9 @@ func (s *server) companies() {
 		Listing
 		ID uuid.UUID `path:"id" format:"uuid" doc:"The company"`
 	}) (*Answered[List[readmodels.Contact]], error) {
-		return listing(ctx, s, in.Listing, list+"/"+in.ID.String()+"/contacts", role.ContactsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Contact], error) {
+		return listing(ctx, s, in.Listing, list+"/"+in.ID.String()+"/contacts", role.ContactsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Contact], error) {
 			if err := mustHave(ctx, q, readmodels.CompaniesTable, in.ID, company.Company{}.MustExist()); err != nil {
-				return readmodels.Found[readmodels.Contact]{}, err
+				return table.Found[readmodels.Contact]{}, err
 			}
 			return readmodels.FindContacts(ctx, q, readmodels.ContactFilter{Company: in.ID}, p)
 		})

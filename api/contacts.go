@@ -15,6 +15,7 @@ import (
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // ContactQuery asks for contacts.
@@ -36,7 +37,7 @@ func (s *server) contacts() {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return listing(ctx, s, in.Listing, list, role.ContactsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Contact], error) {
+		return listing(ctx, s, in.Listing, list, role.ContactsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Contact], error) {
 			return readmodels.FindContacts(ctx, q, filter, p)
 		})
 	})
@@ -66,9 +67,9 @@ func (s *server) contacts() {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return listing(ctx, s, in.Listing, list+"/"+in.ID.String()+"/timeline", role.ContactsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.TimelineEntry], error) {
+		return listing(ctx, s, in.Listing, list+"/"+in.ID.String()+"/timeline", role.ContactsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.TimelineEntry], error) {
 			if err := mustHave(ctx, q, readmodels.ContactsTable, in.ID, contact.Contact{}.MustExist()); err != nil {
-				return readmodels.Found[readmodels.TimelineEntry]{}, err
+				return table.Found[readmodels.TimelineEntry]{}, err
 			}
 			return readmodels.TimelineOf(ctx, q, in.ID, departments, p)
 		})
@@ -115,8 +116,8 @@ func (s *server) contactFilter(ctx context.Context, in *ContactQuery) (readmodel
 }
 
 // mustHave refuses with unknown if a table has no such row.
-func mustHave(ctx context.Context, q readmodels.Queryer, table readmodels.Table, id uuid.UUID, unknown error) error {
-	there, err := readmodels.Has(ctx, q, table, id)
+func mustHave(ctx context.Context, q table.Queryer, in table.Table, id uuid.UUID, unknown error) error {
+	there, err := table.Has(ctx, q, in, id)
 	if err == nil && !there {
 		err = unknown
 	}

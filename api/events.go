@@ -19,6 +19,7 @@ import (
 	"daybook/domain/ticket"
 	"daybook/eventstore"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // An Event is one entry of the audit trail: what happened, who did it, when and why.
@@ -78,7 +79,7 @@ func (s *server) events() {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, list, role.EventsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[Event], error) {
+		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, list, role.EventsRead, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
 			return s.findEvents(ctx, q, f, p)
 		})
 	})
@@ -113,7 +114,7 @@ func (s *server) timelineOf(path, tag, category string, p role.Permission) {
 	}) (*Answered[List[Event]], error) {
 		stream := category + "-" + in.ID.String()
 		l := Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor, Sort: "-position"}
-		return listing(ctx, s, l, strings.Replace(path, "{id}", in.ID.String(), 1), p, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[Event], error) {
+		return listing(ctx, s, l, strings.Replace(path, "{id}", in.ID.String(), 1), p, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
 			found, err := s.findEvents(ctx, q, readmodels.TrailFilter{Stream: stream}, p)
 			if err == nil && len(found.Rows) == 0 {
 				err = domain.NotFound(category+"-unknown", "There is no such %s.", category)
@@ -124,12 +125,12 @@ func (s *server) timelineOf(path, tag, category string, p role.Permission) {
 }
 
 // findEvents finds events by the trail and reads them from the log.
-func (s *server) findEvents(ctx context.Context, q readmodels.Queryer, f readmodels.TrailFilter, p readmodels.Page) (readmodels.Found[Event], error) {
+func (s *server) findEvents(ctx context.Context, q table.Queryer, f readmodels.TrailFilter, p table.Page) (table.Found[Event], error) {
 	found, err := readmodels.FindEvents(ctx, q, f, p)
 	if err != nil {
-		return readmodels.Found[Event]{}, err
+		return table.Found[Event]{}, err
 	}
-	events := readmodels.Found[Event]{Rows: make([]Event, len(found.Rows)), Next: found.Next}
+	events := table.Found[Event]{Rows: make([]Event, len(found.Rows)), Next: found.Next}
 	for i, entry := range found.Rows {
 		if events.Rows[i], err = s.event(ctx, entry.Stream, eventstore.Revision(entry.Revision)); err != nil {
 			return events, err
@@ -193,7 +194,7 @@ func (s *server) startOf(in *EventQuery) (eventstore.Position, error) {
 	case cursor != "":
 		p, err := eventstore.ParsePosition(cursor)
 		if err != nil {
-			err = readmodels.ErrCursor
+			err = table.ErrCursor
 		}
 		return p, err
 	case in.After != "":

@@ -16,7 +16,7 @@ import (
 	"daybook/commands"
 	"daybook/domain"
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 	"daybook/vault"
 )
 
@@ -186,9 +186,9 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 		return problem(http.StatusRequestEntityTooLarge, "too-large", upper(tooLarge.Error())+".")
 	case errors.As(err, &overLimit):
 		return problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body may have at most %d bytes. Of a journal, what came before was played: send it in parts.", overLimit.Limit))
-	case errors.Is(err, readmodels.ErrNotReady):
+	case errors.Is(err, table.ErrNotReady):
 		return retryable("building", "The read models are being built. Try again soon.")
-	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, readmodels.ErrClosed):
+	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, table.ErrClosed):
 		return retryable("stopping", "The server is stopping. Try again soon.")
 	case ctx.Err() != nil:
 		return problem(http.StatusRequestTimeout, "cancelled", "The request was cancelled. If it was a command, it may have taken effect: send it again with the same Idempotency-Key.")

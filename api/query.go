@@ -16,7 +16,7 @@ import (
 	"daybook/domain/event"
 	"daybook/domain/role"
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // Reading is what a query's request says beside what it asks.
@@ -49,7 +49,7 @@ type List[R any] struct {
 }
 
 // read waits as the request wants and asks the read models.
-func read[B any](ctx context.Context, s *server, r Reading, p role.Permission, ask func(readmodels.Queryer) (B, error)) (*Answered[B], error) {
+func read[B any](ctx context.Context, s *server, r Reading, p role.Permission, ask func(table.Queryer) (B, error)) (*Answered[B], error) {
 	if err := s.may(ctx, p); err != nil {
 		return nil, s.refused(ctx, err)
 	}
@@ -58,7 +58,7 @@ func read[B any](ctx context.Context, s *server, r Reading, p role.Permission, a
 		return nil, s.refused(ctx, err)
 	}
 	answer := &Answered[B]{StaleBy: stale}
-	err = s.Live.Read(func(db *readmodels.DB) (err error) {
+	err = s.Live.Read(func(db *table.DB) (err error) {
 		answer.Position = s.Live.Position().String()
 		answer.Body, err = ask(db.Readers)
 		return err
@@ -131,14 +131,14 @@ func preferences(prefer string) (patience time.Duration, strict bool) {
 }
 
 // listing asks for a page of rows.
-func listing[R any](ctx context.Context, s *server, l Listing, path string, p role.Permission, ask func(readmodels.Queryer, readmodels.Page) (readmodels.Found[R], error)) (*Answered[List[R]], error) {
+func listing[R any](ctx context.Context, s *server, l Listing, path string, p role.Permission, ask func(table.Queryer, table.Page) (table.Found[R], error)) (*Answered[List[R]], error) {
 	cursor, err := s.unseal(l.Cursor)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
 	next := ""
-	answer, err := read(ctx, s, l.Reading, p, func(q readmodels.Queryer) (List[R], error) {
-		found, err := ask(q, readmodels.Page{Limit: l.Limit, Cursor: cursor, Sort: l.Sort})
+	answer, err := read(ctx, s, l.Reading, p, func(q table.Queryer) (List[R], error) {
+		found, err := ask(q, table.Page{Limit: l.Limit, Cursor: cursor, Sort: l.Sort})
 		next = found.Next
 		return List[R]{Data: found.Rows}, err
 	})
@@ -163,7 +163,7 @@ func (s *server) unseal(cursor string) (string, error) {
 	}
 	text, ok := s.Vault.Unseal(cursor)
 	if !ok {
-		return "", readmodels.ErrCursor
+		return "", table.ErrCursor
 	}
 	return text, nil
 }
@@ -178,10 +178,10 @@ type OneThing struct {
 
 // get binds a route to one row, as it is by the read model, or as it was by its own stream. seen refuses rows that the
 // caller may not see; nil sees all.
-func get[R any](s *server, path, tag, summary, category string, p role.Permission, table readmodels.Table, revision func(R) int64, seen func(context.Context, R) error) {
+func get[R any](s *server, path, tag, summary, category string, p role.Permission, rows table.Table, revision func(R) int64, seen func(context.Context, R) error) {
 	s.places[category] = path
 	huma.Register(s.api, conditional(operation(http.MethodGet, path, tag, summary)), func(ctx context.Context, in *OneThing) (*Answered[R], error) {
-		answer, err := getOne(ctx, s, in, category, p, table, revision)
+		answer, err := getOne(ctx, s, in, category, p, rows, revision)
 		if err == nil && seen != nil {
 			err = seen(ctx, answer.Body)
 		}
@@ -195,11 +195,11 @@ func get[R any](s *server, path, tag, summary, category string, p role.Permissio
 	})
 }
 
-func getOne[R any](ctx context.Context, s *server, in *OneThing, category string, p role.Permission, table readmodels.Table, revision func(R) int64) (*Answered[R], error) {
+func getOne[R any](ctx context.Context, s *server, in *OneThing, category string, p role.Permission, rows table.Table, revision func(R) int64) (*Answered[R], error) {
 	nothing := domain.NotFound(category+"-unknown", "There is no such %s.", category)
 	if in.AsOf == "" {
-		answer, err := read(ctx, s, in.Reading, p, func(q readmodels.Queryer) (R, error) {
-			row, found, err := readmodels.One[R](ctx, q, table, in.ID)
+		answer, err := read(ctx, s, in.Reading, p, func(q table.Queryer) (R, error) {
+			row, found, err := table.One[R](ctx, q, rows, in.ID)
 			if err == nil && !found {
 				err = nothing
 			}
@@ -218,7 +218,7 @@ func getOne[R any](ctx context.Context, s *server, in *OneThing, category string
 		return nil, err
 	}
 	row, err := s.Rows.AsOf(ctx, category, in.ID, keep)
-	if errors.Is(err, readmodels.ErrNoRow) {
+	if errors.Is(err, table.ErrNoRow) {
 		return nil, domain.NotFound(category+"-unknown", "There was no such %s then.", category)
 	}
 	if err != nil {
@@ -254,7 +254,7 @@ func (s *server) moment(ctx context.Context, field, text string) (at time.Time, 
 }
 
 // instantOf reads a limit in time; empty is none.
-func instantOf(field, text string) (readmodels.Instant, error) {
+func instantOf(field, text string) (table.Instant, error) {
 	if text == "" {
 		return 0, nil
 	}
@@ -262,5 +262,5 @@ func instantOf(field, text string) (readmodels.Instant, error) {
 	if err != nil {
 		return 0, domain.Invalid(field, "instant-malformed", "%s must be an instant such as 2012-01-01T00:00:00+01:00.", field)
 	}
-	return readmodels.At(at), nil
+	return table.At(at), nil
 }

@@ -13,6 +13,7 @@ import (
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // NameQuery asks for departments or groups.
@@ -37,7 +38,7 @@ func (s *server) registries() {
 	const departments, department1 = "/v1/departments", "/v1/departments/{id}"
 	create(s, departments, "Departments", "Create a department", department.Stream, readmodels.Department{}, commands.CreateDepartment{})
 	huma.Register(s.api, operation(http.MethodGet, departments, "Departments", "List departments"), func(ctx context.Context, in *NameQuery) (*Answered[List[readmodels.Department]], error) {
-		return listing(ctx, s, in.Listing, departments, role.TicketsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Department], error) {
+		return listing(ctx, s, in.Listing, departments, role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Department], error) {
 			return readmodels.FindDepartments(ctx, q, readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, p)
 		})
 	})
@@ -48,7 +49,7 @@ func (s *server) registries() {
 	const tags, tag1 = "/v1/tags", "/v1/tags/{id}"
 	create(s, tags, "Tags", "Create a tag for contacts or for tickets", tag.Stream, readmodels.Tag{}, commands.CreateTag{})
 	huma.Register(s.api, operation(http.MethodGet, tags, "Tags", "List tags"), func(ctx context.Context, in *TagQuery) (*Answered[List[readmodels.Tag]], error) {
-		return listing(ctx, s, in.Listing, tags, role.TicketsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Tag], error) {
+		return listing(ctx, s, in.Listing, tags, role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Tag], error) {
 			return readmodels.FindTags(ctx, q, readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Deleted: in.Deleted}, p)
 		})
 	})
@@ -59,7 +60,7 @@ func (s *server) registries() {
 	const groups, group1 = "/v1/groups", "/v1/groups/{id}"
 	create(s, groups, "Groups", "Create a group of contacts and companies", group.Stream, readmodels.Group{}, commands.CreateGroup{})
 	huma.Register(s.api, operation(http.MethodGet, groups, "Groups", "List groups"), func(ctx context.Context, in *NameQuery) (*Answered[List[readmodels.Group]], error) {
-		return listing(ctx, s, in.Listing, groups, role.ContactsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[readmodels.Group], error) {
+		return listing(ctx, s, in.Listing, groups, role.ContactsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Group], error) {
 			return readmodels.FindGroups(ctx, q, readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, p)
 		})
 	})

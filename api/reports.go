@@ -19,6 +19,7 @@ import (
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // ReportQuery asks for the agent report.
@@ -100,7 +101,7 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUI
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	answer, err := read(ctx, s, in.Reading, role.ReportsRead, func(q readmodels.Queryer) (readmodels.Report, error) {
+	answer, err := read(ctx, s, in.Reading, role.ReportsRead, func(q table.Queryer) (readmodels.Report, error) {
 		if unknown != nil {
 			if err := mustHave(ctx, q, readmodels.AgentsTable, agent, unknown); err != nil {
 				return readmodels.Report{}, err
@@ -144,9 +145,9 @@ func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask readmodel
 
 // cutOff says how the position of a report's cut-off is found; without one, it is that of the read models. It waits until
 // they have all that can count, so that the same cut-off is the same position for ever.
-func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(readmodels.Queryer) (readmodels.Position, error), error) {
+func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer) (readmodels.Position, error), error) {
 	if in.KnownAt == "" {
-		return func(readmodels.Queryer) (readmodels.Position, error) {
+		return func(table.Queryer) (readmodels.Position, error) {
 			return readmodels.Position(s.Live.Position()), nil
 		}, nil
 	}
@@ -159,11 +160,11 @@ func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(readmodels.Qu
 	if err == nil && !there {
 		err = retryable("not-yet", "The read models do not have all that was known then yet. Try again soon.")
 	}
-	return func(q readmodels.Queryer) (readmodels.Position, error) {
+	return func(q table.Queryer) (readmodels.Position, error) {
 		if at.IsZero() {
 			return readmodels.Position(p), nil
 		}
-		return readmodels.KnownBy(ctx, q, readmodels.At(at))
+		return readmodels.KnownBy(ctx, q, table.At(at))
 	}, err
 }
 
@@ -196,8 +197,8 @@ func reportCSV(r readmodels.Report) []byte {
 	return []byte(b.String())
 }
 
-func idOrNothing(r readmodels.Ref) string {
-	if r == (readmodels.Ref{}) {
+func idOrNothing(r table.Ref) string {
+	if r == (table.Ref{}) {
 		return ""
 	}
 	return uuid.UUID(r).String()

@@ -15,6 +15,7 @@ import (
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // TicketQuery asks for tickets.
@@ -127,10 +128,10 @@ func (s *server) listTickets(ctx context.Context, path string, in *TicketQuery) 
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	return listing(ctx, s, in.Listing, path, role.TicketsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[TicketRow], error) {
+	return listing(ctx, s, in.Listing, path, role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[TicketRow], error) {
 		found, err := readmodels.FindTickets(ctx, q, filter, p)
 		if err != nil {
-			return readmodels.Found[TicketRow]{}, err
+			return table.Found[TicketRow]{}, err
 		}
 		return expand(ctx, q, found, in.Expand, func(r readmodels.Ticket) readmodels.TicketState { return r.TicketState }, func(r readmodels.Ticket, e Expanded) TicketRow { return TicketRow{r, e} })
 	})
@@ -145,13 +146,13 @@ func (s *server) history(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	return listing(ctx, s, in.Listing, "/v1/contacts/"+in.ID.String()+"/tickets", role.TicketsRead, func(q readmodels.Queryer, p readmodels.Page) (readmodels.Found[HistoryRow], error) {
+	return listing(ctx, s, in.Listing, "/v1/contacts/"+in.ID.String()+"/tickets", role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[HistoryRow], error) {
 		found, err := readmodels.HistoryOfContact(ctx, q, in.ID, filter, p)
 		if err == nil && len(found.Rows) == 0 {
 			err = mustHave(ctx, q, readmodels.ContactsTable, in.ID, contact.Contact{}.MustExist())
 		}
 		if err != nil {
-			return readmodels.Found[HistoryRow]{}, err
+			return table.Found[HistoryRow]{}, err
 		}
 		return expand(ctx, q, found, in.Expand, func(r readmodels.TicketHistory) readmodels.TicketState { return r.TicketState }, func(r readmodels.TicketHistory, e Expanded) HistoryRow { return HistoryRow{r, e} })
 	})
@@ -185,15 +186,15 @@ func (s *server) ticketFilter(ctx context.Context, in *TicketQuery) (f readmodel
 // maySee refuses a ticket of a department that the caller does not serve.
 func (s *server) maySee(ctx context.Context, r readmodels.Ticket) error {
 	departments, err := s.sees(ctx)
-	if err != nil || departments == nil || r.DepartmentID == (readmodels.Ref{}) || slices.Contains(departments, uuid.UUID(r.DepartmentID)) {
+	if err != nil || departments == nil || r.DepartmentID == (table.Ref{}) || slices.Contains(departments, uuid.UUID(r.DepartmentID)) {
 		return err
 	}
 	return ticket.Ticket{}.MustExist()
 }
 
 // expand adds the other things that were asked for, with one query a kind.
-func expand[R, X any](ctx context.Context, q readmodels.Queryer, found readmodels.Found[R], wanted []string, state func(R) readmodels.TicketState, with func(R, Expanded) X) (readmodels.Found[X], error) {
-	out := readmodels.Found[X]{Rows: make([]X, len(found.Rows)), Next: found.Next}
+func expand[R, X any](ctx context.Context, q table.Queryer, found table.Found[R], wanted []string, state func(R) readmodels.TicketState, with func(R, Expanded) X) (table.Found[X], error) {
+	out := table.Found[X]{Rows: make([]X, len(found.Rows)), Next: found.Next}
 	var contactIDs, agentIDs, departmentIDs, tagIDs []uuid.UUID
 	for _, r := range found.Rows {
 		t := state(r)
@@ -231,12 +232,12 @@ func expand[R, X any](ctx context.Context, q readmodels.Queryer, found readmodel
 	return out, nil
 }
 
-func wantedRows[R any](ctx context.Context, q readmodels.Queryer, wanted []string, name string, table readmodels.Table, ids []uuid.UUID, key func(R) uuid.UUID) (map[uuid.UUID]*R, error) {
+func wantedRows[R any](ctx context.Context, q table.Queryer, wanted []string, name string, in table.Table, ids []uuid.UUID, key func(R) uuid.UUID) (map[uuid.UUID]*R, error) {
 	if !slices.Contains(wanted, name) {
 		return nil, nil
 	}
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	rows, err := readmodels.Many(ctx, q, table, slices.Compact(ids), key)
+	rows, err := table.Many(ctx, q, in, slices.Compact(ids), key)
 	byID := make(map[uuid.UUID]*R, len(rows))
 	for id, r := range rows {
 		byID[id] = &r

@@ -20,7 +20,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
 	"daybook/projections"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 	"daybook/vault"
 )
 
@@ -29,7 +29,7 @@ type desk struct {
 	dir    string
 	store  *sqlite.Store
 	vault  *vault.Vault
-	live   *readmodels.Live
+	live   *table.Live
 	source projections.Source
 	token  string // of an API key that may do everything
 	stops  []func() error
@@ -44,7 +44,7 @@ func openDesk(dir string) (*desk, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	d := &desk{dir: dir, store: store, vault: v, live: new(readmodels.Live)}
+	d := &desk{dir: dir, store: store, vault: v, live: new(table.Live)}
 	d.source = projections.Source{Store: store, Decode: projections.DecodeWith(d.vault), Projections: projections.All}
 	if _, d.token, err = v.NewAPIKey(context.Background(), "bench", role.Owner, uuid.Nil, time.Now()); err != nil {
 		return nil, errors.Join(err, d.close())
@@ -64,7 +64,7 @@ func (d *desk) close() error {
 
 // post begins to post the read models, and returns when they are at the end of the log.
 func (d *desk) post() error {
-	engine, err := projections.New(d.source, readmodels.Folder(d.dir), d.live)
+	engine, err := projections.New(d.source, table.Folder(d.dir), d.live)
 	if err != nil {
 		return err
 	}

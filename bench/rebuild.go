@@ -7,7 +7,7 @@ import (
 
 	"daybook/bench/history"
 	"daybook/projections"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 const noEngine = "the same events decoded, the same folded rows written, no engine between"
@@ -17,10 +17,10 @@ var rebuilds = []measure{
 	{id: "P7", title: "rebuild of all read models into PostgreSQL", reference: noEngine, must: 0.75, aim: 0.9, postgres: true, start: startP7},
 }
 
-func startP6(s setting) (rounds, error) { return rebuilding(s, readmodels.Folder(s.dir)) }
+func startP6(s setting) (rounds, error) { return rebuilding(s, table.Folder(s.dir)) }
 
 func startP7(s setting) (rounds, error) {
-	home, err := readmodels.NewSchemas(s.postgres, readmodels.SchemasOptions{Name: "rebuilt"})
+	home, err := table.NewSchemas(s.postgres, table.SchemasOptions{Name: "rebuilt"})
 	if err != nil {
 		return rounds{}, err
 	}
@@ -28,7 +28,7 @@ func startP7(s setting) (rounds, error) {
 }
 
 // rebuilding makes up a log and fills one generation of read models after another from it.
-func rebuilding(s setting, home readmodels.Home) (rounds, error) {
+func rebuilding(s setting, home table.Home) (rounds, error) {
 	d, err := openDesk(s.dir)
 	if err != nil {
 		return rounds{}, err
@@ -42,7 +42,7 @@ func rebuilding(s setting, home readmodels.Home) (rounds, error) {
 		if err != nil {
 			return r, err
 		}
-		filling := func(fill func(*readmodels.DB) error) func() (float64, error) {
+		filling := func(fill func(*table.DB) error) func() (float64, error) {
 			return func() (float64, error) {
 				began := time.Now()
 				db, number, err := home.Create(ctx)
@@ -51,11 +51,11 @@ func rebuilding(s setting, home readmodels.Home) (rounds, error) {
 				}
 				err = errors.Join(fill(db), db.Close())
 				rate := float64(limit.Events) / time.Since(began).Seconds()
-				return rate, errors.Join(err, home.Remove(ctx, readmodels.Alone{}, number))
+				return rate, errors.Join(err, home.Remove(ctx, table.Alone{}, number))
 			}
 		}
-		r.ours = filling(func(db *readmodels.DB) error { return d.source.Fill(ctx, projections.Cut{}, db) })
-		r.reference = filling(func(db *readmodels.DB) error { return limit.Play(ctx, db) })
+		r.ours = filling(func(db *table.DB) error { return d.source.Fill(ctx, projections.Cut{}, db) })
+		r.reference = filling(func(db *table.DB) error { return limit.Play(ctx, db) })
 		return r, nil
 	})
 }

@@ -23,6 +23,7 @@ import (
 	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 var served = []measure{
@@ -118,7 +119,7 @@ func startP9(s setting) (rounds, error) {
 		}
 		r.reference = func() (float64, error) {
 			return p50(s, contacts, func(id uuid.UUID) error {
-				return d.live.Read(func(db *readmodels.DB) error {
+				return d.live.Read(func(db *table.DB) error {
 					const question = "SELECT * FROM ticket_history WHERE contact_id = ? ORDER BY opened_at DESC, ticket_id DESC LIMIT 50"
 					var rows []readmodels.TicketHistory
 					err := sqlx.SelectContext(context.Background(), db.Readers, &rows, question, id.String())

@@ -5,6 +5,7 @@ import (
 
 	"daybook/domain/ticket"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // AgentActivity keeps agent_activity: the facts that agent reports are made of, each credited to who acted, in the ticket's
@@ -13,7 +14,7 @@ var AgentActivity = Projection{Name: "agent_activity", Version: 1, Apply: func(e
 	switch ev := e.Event.(type) {
 	case ticket.Opened:
 		clock := readmodels.TicketClock{
-			ID: e.ID, OpenedAt: e.At, Channel: ev.Channel, DepartmentID: readmodels.Ref(ev.Department), Status: ticket.StatusNew,
+			ID: e.ID, OpenedAt: e.At, Channel: ev.Channel, DepartmentID: table.Ref(ev.Department), Status: ticket.StatusNew,
 		}
 		t.TicketClocks.Insert(clock)
 		post(t, e, &clock, readmodels.CreatedTickets, actor(e))
@@ -28,7 +29,7 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 	stand(&c.Status, &c.PostponedFrom, &c.SpamFrom, &c.DeletedFrom, ev)
 	switch ev := ev.(type) {
 	case ticket.Replied:
-		if actor(e) == (readmodels.Ref{}) { // a program's reply is no agent's answer
+		if actor(e) == (table.Ref{}) { // a program's reply is no agent's answer
 			break
 		}
 		post(t, e, c, readmodels.Answers, actor(e))
@@ -40,12 +41,12 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 			measure(t, e, c, readmodels.NextAnswerTime, actor(e), c.WaitingSince)
 		}
 	case ticket.Noted:
-		if actor(e) != (readmodels.Ref{}) {
+		if actor(e) != (table.Ref{}) {
 			post(t, e, c, readmodels.Notes, actor(e))
 		}
 	case ticket.Assigned:
-		assignee := readmodels.Ref(ev.Agent)
-		if c.AgentID != (readmodels.Ref{}) {
+		assignee := table.Ref(ev.Agent)
+		if c.AgentID != (table.Ref{}) {
 			post(t, e, c, readmodels.TransfersOut, c.AgentID)
 			post(t, e, c, readmodels.TransfersIn, assignee)
 		}
@@ -55,10 +56,10 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 		}
 		c.AgentID, c.Assigned = assignee, true
 	case ticket.Unassigned:
-		c.AgentID = readmodels.Ref{}
+		c.AgentID = table.Ref{}
 	case ticket.Transferred:
 		post(t, e, c, readmodels.TransfersOut, actor(e))
-		c.DepartmentID = readmodels.Ref(ev.Department)
+		c.DepartmentID = table.Ref(ev.Department)
 	case ticket.Tagged:
 		c.Tags = with(c.Tags, ev.Tag)
 	case ticket.Untagged:
@@ -84,9 +85,9 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 	}
 	switch is, was := excluded(c.Status), excluded(before); {
 	case is && !was:
-		post(t, e, c, readmodels.Excluded, readmodels.Ref{})
+		post(t, e, c, readmodels.Excluded, table.Ref{})
 	case was && !is:
-		post(t, e, c, readmodels.Included, readmodels.Ref{})
+		post(t, e, c, readmodels.Included, table.Ref{})
 	}
 }
 
@@ -94,7 +95,7 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 func excluded(s ticket.Status) bool { return s == ticket.StatusSpam || s == ticket.StatusDeleted }
 
 // actor is the agent who did it, or nobody.
-func actor(e *Recorded) readmodels.Ref { return readmodels.Ref(e.Meta.Actor.AgentID()) }
+func actor(e *Recorded) table.Ref { return table.Ref(e.Meta.Actor.AgentID()) }
 
 // postable lists the metrics; a metric's place in it is the number of its fact among those of one event.
 var postable = []readmodels.Metric{
@@ -104,12 +105,12 @@ var postable = []readmodels.Metric{
 }
 
 // post inserts a fact that is counted.
-func post(t *Tables, e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref) {
+func post(t *Tables, e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent table.Ref) {
 	t.Activity.Insert(factOf(e, c, m, agent))
 }
 
 // measure inserts a fact that took from since until the event.
-func measure(t *Tables, e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref, since readmodels.Instant) {
+func measure(t *Tables, e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent table.Ref, since table.Instant) {
 	f := factOf(e, c, m, agent)
 	f.Seconds = e.At.Time().Sub(since.Time()).Seconds()
 	if f.Seconds < 0 {
@@ -118,7 +119,7 @@ func measure(t *Tables, e *Recorded, c *readmodels.TicketClock, m readmodels.Met
 	t.Activity.Insert(f)
 }
 
-func factOf(e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent readmodels.Ref) readmodels.Activity {
+func factOf(e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent table.Ref) readmodels.Activity {
 	return readmodels.Activity{
 		Position: readmodels.Position(e.Position), Seq: int64(slices.Index(postable, m)), At: e.At, AgentID: agent, Metric: m,
 		TicketID: c.ID, Channel: c.Channel, DepartmentID: c.DepartmentID, Tags: c.Tags,

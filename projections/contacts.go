@@ -8,6 +8,7 @@ import (
 	"daybook/domain/personal"
 	"daybook/domain/profile"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // Contacts keeps contacts: one row a contact, with what a search looks at.
@@ -31,7 +32,7 @@ var Contacts = Projection{Name: "contacts", Version: 1, Apply: func(e *Recorded,
 	}
 }}
 
-func changeContact(r *readmodels.Contact, ev contact.Event, at readmodels.Instant) {
+func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 	switch ev := ev.(type) {
 	case contact.Edited:
 		changeProfile(&r.Profile, ev.Changes)
@@ -40,9 +41,9 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at readmodels.Instan
 	case contact.AddressRemoved:
 		removeAddress(r, ev.Address)
 	case contact.AssignedCompany:
-		r.Company = readmodels.Ref(ev.Company)
+		r.Company = table.Ref(ev.Company)
 	case contact.LeftCompany:
-		r.Company = readmodels.Ref{}
+		r.Company = table.Ref{}
 	case contact.Tagged:
 		r.Tags = with(r.Tags, ev.Tag)
 	case contact.Untagged:
@@ -151,8 +152,8 @@ func setText(field *string, value *personal.Text) {
 	}
 }
 
-func plain(texts []personal.Text) readmodels.List[string] {
-	list := make(readmodels.List[string], len(texts))
+func plain(texts []personal.Text) table.List[string] {
+	list := make(table.List[string], len(texts))
 	for i, t := range texts {
 		list[i] = t.String()
 	}

@@ -5,7 +5,7 @@ import (
 	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // DecodeWith reads events of the desk back, and opens what was sealed in them with these keys.
@@ -22,7 +22,7 @@ func DecodeWith(keys personal.Keys) func(eventstore.Recorded) (Recorded, error) 
 		category, id, err := event.ParseStream(r.Stream)
 		return Recorded{
 			Event: e, EventID: r.ID, Category: category, ID: id, Revision: r.Revision, Position: r.Position,
-			At: readmodels.At(meta.At), RecordedAt: readmodels.At(r.RecordedAt), Meta: meta,
+			At: table.At(meta.At), RecordedAt: table.At(r.RecordedAt), Meta: meta,
 		}, err
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"daybook/domain/group"
 	"daybook/domain/tag"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // Departments keeps departments: one row a department.
@@ -89,7 +90,7 @@ var Agents = Projection{Name: "agents", Version: 1, Apply: func(e *Recorded, t *
 	}
 }}
 
-func changeAgent(r *readmodels.Agent, ev agent.Event, at readmodels.Instant) {
+func changeAgent(r *readmodels.Agent, ev agent.Event, at table.Instant) {
 	switch ev := ev.(type) {
 	case agent.Edited:
 		setText(&r.Name, ev.Name)
@@ -113,7 +114,7 @@ func changeAgent(r *readmodels.Agent, ev agent.Event, at readmodels.Instant) {
 }
 
 // presence is what an event makes of an agent's sessions, pause and departments. Lists are replaced, not changed.
-func presence(devices readmodels.List[string], paused bool, departments readmodels.List[readmodels.Membership], ev agent.Event) (readmodels.List[string], bool, readmodels.List[readmodels.Membership]) {
+func presence(devices table.List[string], paused bool, departments table.List[readmodels.Membership], ev agent.Event) (table.List[string], bool, table.List[readmodels.Membership]) {
 	switch ev := ev.(type) {
 	case agent.SignedIn:
 		devices = with(devices, ev.Device)

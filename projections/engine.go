@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // An Engine keeps the read models of a desk current for this process: it posts them, or follows what another process posts.
@@ -20,8 +20,8 @@ import (
 // several tables sees one position. Nothing waits for a timer: what is at hand is posted at once.
 type Engine struct {
 	Source
-	home   readmodels.Home
-	live   *readmodels.Live
+	home   table.Home
+	live   *table.Live
 	schema string
 
 	failing   func(error)
@@ -37,9 +37,9 @@ type Engine struct {
 
 // shown is the generation behind live.
 type shown struct {
-	db     *readmodels.DB // nil: none yet
+	db     *table.DB // nil: none yet
 	number int
-	at     readmodels.Point // where it was when it was looked at
+	at     table.Point // where it was when it was looked at
 }
 
 // A retry asks the goroutine that posts to post what is parked.
@@ -62,7 +62,7 @@ type successor struct {
 
 // A turn is a term for as long as it is used.
 type turn struct {
-	readmodels.Term
+	table.Term
 	ctx context.Context
 }
 
@@ -86,7 +86,7 @@ var publishAgain = 5 * time.Second
 
 // New makes an engine for the generations of a desk, whose live one it puts behind live. It fails if the projections and
 // their tables do not fit together.
-func New(s Source, home readmodels.Home, live *readmodels.Live) (*Engine, error) {
+func New(s Source, home table.Home, live *table.Live) (*Engine, error) {
 	l, err := s.ledger()
 	if err != nil {
 		return nil, err
@@ -115,12 +115,12 @@ type RunOptions struct {
 
 // OpenLive opens the live generation for reading, beside whoever posts to it, or returns nil if there is none that was made by
 // these projections.
-func (s Source) OpenLive(ctx context.Context, home readmodels.Home) (*readmodels.DB, error) {
+func (s Source) OpenLive(ctx context.Context, home table.Home) (*table.DB, error) {
 	l, err := s.ledger()
 	if err != nil {
 		return nil, err
 	}
-	return readmodels.OpenLive(ctx, home, l.schema())
+	return table.OpenLive(ctx, home, l.schema())
 }
 
 // Run posts until the context ends, and follows what another process posts while that one does. It returns why it stopped:
@@ -201,7 +201,7 @@ func (e *Engine) term(ctx context.Context, progress func(Progress)) error {
 	defer stop()
 	defer e.note(func(s *situation) { s.turn = nil })
 	err = e.postIn(&turn{term, within}, progress)
-	if ctx.Err() == nil && (within.Err() != nil || errors.Is(err, readmodels.ErrTermOver)) { // whatever it came to, it came of that
+	if ctx.Err() == nil && (within.Err() != nil || errors.Is(err, table.ErrTermOver)) { // whatever it came to, it came of that
 		return nil
 	}
 	return err
@@ -215,7 +215,7 @@ func until(ctx, other context.Context) (within context.Context, stop func()) {
 }
 
 // hold waits until it may post, and follows meanwhile what somebody else posts.
-func (e *Engine) hold(ctx context.Context) (readmodels.Term, error) {
+func (e *Engine) hold(ctx context.Context) (table.Term, error) {
 	watching, stop := context.WithCancel(ctx)
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
@@ -231,7 +231,7 @@ func (e *Engine) postIn(t *turn, progress func(Progress)) error {
 		return err
 	}
 	if !e.show(p.db, p.number, p.at) {
-		return errors.Join(readmodels.ErrClosed, p.db.Close())
+		return errors.Join(table.ErrClosed, p.db.Close())
 	}
 	for {
 		next, err := e.follow(ctx, p)
@@ -256,14 +256,14 @@ func (e *Engine) start(t *turn, progress func(Progress)) (*poster, error) {
 		return nil, err
 	}
 	for _, g := range all {
-		if g.State == readmodels.Ready && g.Log != e.Store.ID() {
+		if g.State == table.Ready && g.Log != e.Store.ID() {
 			return nil, e.foreign(ctx, g)
 		}
 	}
-	if err := readmodels.Clean(ctx, e.home, t, e.schema); err != nil { // what the one before us left
+	if err := table.Clean(ctx, e.home, t, e.schema); err != nil { // what the one before us left
 		return nil, err
 	}
-	live, found := readmodels.Newest(all, e.schema)
+	live, found := table.Newest(all, e.schema)
 	if !found {
 		return e.first(ctx, t, progress)
 	}
@@ -275,7 +275,7 @@ func (e *Engine) start(t *turn, progress func(Progress)) (*poster, error) {
 }
 
 // foreign says that a generation was posted from another log.
-func (e *Engine) foreign(ctx context.Context, g readmodels.Generation) error {
+func (e *Engine) foreign(ctx context.Context, g table.Generation) error {
 	db, err := e.home.OpenReadOnly(ctx, g.Number)
 	if err != nil {
 		return err
@@ -285,7 +285,7 @@ func (e *Engine) foreign(ctx context.Context, g readmodels.Generation) error {
 }
 
 // resume takes over a generation, unless it was not posted from this log.
-func (e *Engine) resume(ctx context.Context, term readmodels.Term, db *readmodels.DB) (*poster, error) {
+func (e *Engine) resume(ctx context.Context, term table.Term, db *table.DB) (*poster, error) {
 	p, err := func() (*poster, error) {
 		l, err := e.ledger()
 		if err != nil {
@@ -303,14 +303,14 @@ func (e *Engine) resume(ctx context.Context, term readmodels.Term, db *readmodel
 	return p, nil
 }
 
-func ahead(db *readmodels.DB, position, head eventstore.Position) error {
+func ahead(db *table.DB, position, head eventstore.Position) error {
 	return &UnfitError{fmt.Errorf("%s is at position %s and the log ends at %s (%w): bring the whole log back, or %s and it is built anew from this log",
 		db.Path(), position, head, eventstore.ErrAhead, db.WayOut())}
 }
 
 // fits refuses a generation whose last event is not where it was in the log: whatever came after that was posted from events
 // that are no more.
-func (e *Engine) fits(ctx context.Context, db *readmodels.DB, at readmodels.Point) error {
+func (e *Engine) fits(ctx context.Context, db *table.DB, at table.Point) error {
 	head, err := e.Store.Head(ctx)
 	if err != nil {
 		return err
@@ -414,11 +414,11 @@ func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
 func (e *Engine) publish(ctx context.Context, p *poster) (again <-chan time.Time, err error) {
 	err = p.db.Publish(ctx, p.term, p.ledger.relations())
 	switch {
-	case err == nil, errors.Is(err, readmodels.ErrTermOver), ctx.Err() != nil:
+	case err == nil, errors.Is(err, table.ErrTermOver), ctx.Err() != nil:
 		return nil, err
-	case errors.Is(err, readmodels.ErrGone):
+	case errors.Is(err, table.ErrGone):
 		return nil, fmt.Errorf("%w: %w", errAnew, err)
-	case !errors.Is(err, readmodels.ErrBusy):
+	case !errors.Is(err, table.ErrBusy):
 		e.failing(err)
 	}
 	return time.After(publishAgain), nil
@@ -441,7 +441,7 @@ func (e *Engine) posted(p *poster, batch []entry) {
 }
 
 // show puts a generation behind live, which closes it when it is no longer needed.
-func (e *Engine) show(db *readmodels.DB, number int, at readmodels.Point) bool {
+func (e *Engine) show(db *table.DB, number int, at table.Point) bool {
 	if !e.live.Switch(db, at.Position) {
 		return false
 	}

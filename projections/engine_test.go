@@ -19,13 +19,13 @@ import (
 
 	"daybook/eventstore"
 	"daybook/internal/testdb"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // A running engine, stopped at the end of the test.
 type running struct {
 	*Engine
-	live *readmodels.Live
+	live *table.Live
 	end  func() error // stops it and returns why it ended
 }
 
@@ -34,11 +34,11 @@ func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
 // newHome is where a test's read models are.
 var newHome = inFiles
 
-func inFiles(t testing.TB) readmodels.Home { return readmodels.Folder(t.TempDir()) }
+func inFiles(t testing.TB) table.Home { return table.Folder(t.TempDir()) }
 
 // TestInPostgreSQL runs the engine's tests once more, with their read models there.
 func TestInPostgreSQL(t *testing.T) {
-	newHome = func(t testing.TB) readmodels.Home { return inSchemas(t, testdb.URL(t), 0) }
+	newHome = func(t testing.TB) table.Home { return inSchemas(t, testdb.URL(t), 0) }
 	defer func() { newHome = inFiles }()
 	for name, test := range map[string]func(*testing.T){
 		"posting is a fold":           TestPostingIsAFold,
@@ -60,7 +60,7 @@ func TestInPostgreSQL(t *testing.T) {
 }
 
 // newDB makes an empty database.
-func newDB(t testing.TB) *readmodels.DB {
+func newDB(t testing.TB) *table.DB {
 	t.Helper()
 	db, _, err := newHome(t).Create(t.Context())
 	if err != nil {
@@ -70,7 +70,7 @@ func newDB(t testing.TB) *readmodels.DB {
 	return db
 }
 
-func (b *bench) start(t testing.TB, home readmodels.Home) *running {
+func (b *bench) start(t testing.TB, home table.Home) *running {
 	t.Helper()
 	return begin(t, b.Source, home, func(ctx context.Context, e *Engine) error { return e.Run(ctx, RunOptions{}) })
 }
@@ -79,9 +79,9 @@ func (b *bench) start(t testing.TB, home readmodels.Home) *running {
 func follows(ctx context.Context, e *Engine) error { return e.Follow(ctx) }
 
 // begin has an engine at work.
-func begin(t testing.TB, s Source, home readmodels.Home, work func(context.Context, *Engine) error) *running {
+func begin(t testing.TB, s Source, home table.Home, work func(context.Context, *Engine) error) *running {
 	t.Helper()
-	live := &readmodels.Live{}
+	live := &table.Live{}
 	e, err := New(s, home, live)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func (r *running) wait(t testing.TB, p eventstore.Position) {
 
 func (r *running) posted(t testing.TB) (c contents) {
 	t.Helper()
-	if err := r.live.Read(func(db *readmodels.DB) error { c = posted(t, db); return nil }); err != nil {
+	if err := r.live.Read(func(db *table.DB) error { c = posted(t, db); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -119,7 +119,7 @@ func (r *running) posted(t testing.TB) (c contents) {
 // verify returns the differences from the log, in words.
 func (r *running) verify(t testing.TB, s Source) (said []string) {
 	t.Helper()
-	err := r.live.Read(func(db *readmodels.DB) error {
+	err := r.live.Read(func(db *table.DB) error {
 		_, err := s.Verify(t.Context(), db, func(d Difference) error {
 			said = append(said, d.String())
 			return nil
@@ -226,7 +226,7 @@ func TestAZombieIsFenced(t *testing.T) {
 func TestTheLastToClaimCanWrite(t *testing.T) {
 	b := newBench(t)
 	db := newDB(t)
-	first, err := b.lay(t.Context(), db, readmodels.Generation{})
+	first, err := b.lay(t.Context(), db, table.Generation{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestTheLastToClaimCanWrite(t *testing.T) {
 		claims.Go(func() {
 			l, err := b.ledger()
 			if err == nil {
-				posters[i], err = claim(t.Context(), db, readmodels.Alone{}, l)
+				posters[i], err = claim(t.Context(), db, table.Alone{}, l)
 			}
 			if err != nil {
 				t.Error(err)
@@ -287,9 +287,9 @@ func TestPoisonParksItsThing(t *testing.T) {
 			b.append(t, 3, toy{Do: "upsert", N: 100})
 			r.wait(t, b.append(t, 4, toy{Do: "insert", N: 100}))
 
-			var parked []readmodels.Parked
-			err := r.live.Read(func(db *readmodels.DB) (err error) {
-				parked, err = readmodels.ReadParked(t.Context(), db.Readers)
+			var parked []table.Parked
+			err := r.live.Read(func(db *table.DB) (err error) {
+				parked, err = table.ReadParked(t.Context(), db.Readers)
 				return err
 			})
 			if err != nil {
@@ -389,8 +389,8 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	r.wait(t, last)
 	write := func(statement string, args ...driver.Value) {
 		t.Helper()
-		err := r.live.Read(func(db *readmodels.DB) error {
-			return db.Write(t.Context(), func(tx readmodels.Tx) error {
+		err := r.live.Read(func(db *table.DB) error {
+			return db.Write(t.Context(), func(tx table.Tx) error {
 				n, err := tx.Exec(statement, args...)
 				if n != 1 {
 					t.Errorf("%s changes %d rows", statement, n)
@@ -447,8 +447,8 @@ func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
 			if known = r.live.Position(); known < before {
 				t.Errorf("the position went back from %s to %s", before, known)
 			}
-			err := r.live.Read(func(db *readmodels.DB) error {
-				all, err := readmodels.ReadCheckpoints(t.Context(), db.Readers)
+			err := r.live.Read(func(db *table.DB) error {
+				all, err := table.ReadCheckpoints(t.Context(), db.Readers)
 				for _, c := range all {
 					if c.Position < known || c.Position < seen {
 						t.Errorf("%s is at %s after %s was known and %s was seen", c.Projection, c.Position, known, seen)
@@ -494,9 +494,9 @@ func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
 	if d := diff(reference(b.entries(t)), r.posted(t)); d != "" {
 		t.Error(d)
 	}
-	if _, files := home.(readmodels.Folder); files {
+	if _, files := home.(table.Folder); files {
 		var integrity string
-		err := r.live.Read(func(db *readmodels.DB) error { return db.Readers.Get(&integrity, "PRAGMA integrity_check") })
+		err := r.live.Read(func(db *table.DB) error { return db.Readers.Get(&integrity, "PRAGMA integrity_check") })
 		if err != nil || integrity != "ok" {
 			t.Error("the indexes are", integrity, err)
 		}
@@ -513,7 +513,7 @@ func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
 	}
 }
 
-func generations(t *testing.T, home readmodels.Home) string {
+func generations(t *testing.T, home table.Home) string {
 	t.Helper()
 	all, err := home.Generations(t.Context())
 	if err != nil {
@@ -592,7 +592,7 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	r.wait(t, a.appendSome(t, 5))
 	r.end()
 	r.live.Close()
-	e, err := New(b.Source, home, &readmodels.Live{})
+	e, err := New(b.Source, home, &table.Live{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -601,7 +601,7 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	}
 	shorter := a.Source
 	shorter.Store = short{a.store}
-	if e, err = New(shorter, home, &readmodels.Live{}); err != nil {
+	if e, err = New(shorter, home, &table.Live{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Run(t.Context(), RunOptions{}); !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "and it is built anew") {
@@ -612,7 +612,7 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	grown.appendSome(t, 9)
 	regrown := a.Source
 	regrown.Store = posing{grown.store, a.store.ID()}
-	if e, err = New(regrown, home, &readmodels.Live{}); err != nil {
+	if e, err = New(regrown, home, &table.Live{}); err != nil {
 		t.Fatal(err)
 	}
 	unfit := (*UnfitError)(nil)
@@ -669,19 +669,19 @@ func (short) Head(context.Context) (eventstore.Position, error) { return 3, nil 
 // When the database fails, it is tried again, and nobody is parked.
 func TestAFullDiskIsWaitedFor(t *testing.T) {
 	b := newBench(t)
-	db, err := readmodels.OpenTemporary("")
+	db, err := table.OpenTemporary("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	p, err := b.lay(t.Context(), db, readmodels.Generation{})
+	p, err := b.lay(t.Context(), db, table.Generation{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.appendSome(t, 1000)
 	log := b.entries(t)
 	limit := func(pages string) {
-		err := db.Write(t.Context(), func(tx readmodels.Tx) error {
+		err := db.Write(t.Context(), func(tx table.Tx) error {
 			_, err := tx.Exec("PRAGMA max_page_count = " + pages)
 			return err
 		})
@@ -714,7 +714,7 @@ func TestReplayAsOfThen(t *testing.T) {
 	b := newBench(t)
 	b.appendSome(t, 200)
 	log := b.entries(t)
-	early := func(until readmodels.Instant) (some []entry) {
+	early := func(until table.Instant) (some []entry) {
 		for _, e := range log {
 			if e.At <= until {
 				some = append(some, e)
@@ -734,7 +734,7 @@ func TestReplayAsOfThen(t *testing.T) {
 		if err := b.Replay(t.Context(), c.cut, path); err != nil {
 			t.Fatal(err)
 		}
-		db, err := readmodels.OpenReadOnly(path)
+		db, err := table.OpenReadOnly(path)
 		if err != nil {
 			t.Fatal(err)
 		}

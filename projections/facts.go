@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"slices"
 
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // Facts holds rows that are inserted and never change: what happened, one row or a few for an event. Its key is the
@@ -27,7 +27,7 @@ type fact[R any] struct {
 }
 
 // newFacts declares facts that the named projection owns. The row struct of the spec is an R.
-func newFacts[R any](l *ledger, owner string, spec readmodels.Table) *Facts[R] {
+func newFacts[R any](l *ledger, owner string, spec table.Table) *Facts[R] {
 	t := &Facts[R]{}
 	t.declared = l.declare(owner, spec, t)
 	if _, ok := spec.Row.(R); !ok {
@@ -35,7 +35,7 @@ func newFacts[R any](l *ledger, owner string, spec readmodels.Table) *Facts[R] {
 	}
 	for i, column := range t.rows.Key {
 		c := t.rows.Columns[column]
-		if i > 1 || c.Name != [...]string{"position", "seq"}[i] || c.Kind != readmodels.Integer {
+		if i > 1 || c.Name != [...]string{"position", "seq"}[i] || c.Kind != table.Integer {
 			l.errs = append(l.errs, fmt.Errorf("the key of the facts %s must be position, or position and seq", spec.Name))
 			break
 		}

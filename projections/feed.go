@@ -9,7 +9,7 @@ import (
 
 	"daybook/domain/event"
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // A Source is a log and what is posted from it.
@@ -47,8 +47,8 @@ type entry struct {
 }
 
 // point is the event as a point of the log.
-func (e *entry) point() readmodels.Point {
-	return readmodels.Point{Position: e.Position, Stream: e.stream, Revision: e.Revision, EventID: e.EventID}
+func (e *entry) point() table.Point {
+	return table.Point{Position: e.Position, Stream: e.stream, Revision: e.Revision, EventID: e.EventID}
 }
 
 func (e *entry) unknown() bool { return errors.Is(e.err, event.ErrUnknown) }

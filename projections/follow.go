@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // lookAgain is how often a follower looks without being told, lest it was not.
@@ -56,7 +56,7 @@ func (e *Engine) look(ctx context.Context, told bool) (wrong error) {
 	if err != nil {
 		return err
 	}
-	newest, found := readmodels.Newest(all, e.schema)
+	newest, found := table.Newest(all, e.schema)
 	if !found || newest.Number == now.number {
 		return wrong
 	}
@@ -79,7 +79,7 @@ func (e *Engine) look(ctx context.Context, told bool) (wrong error) {
 }
 
 // saw takes note of where the generation that is shown is.
-func (e *Engine) saw(db *readmodels.DB, at readmodels.Point) {
+func (e *Engine) saw(db *table.DB, at table.Point) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.shown.at = at
@@ -87,28 +87,28 @@ func (e *Engine) saw(db *readmodels.DB, at readmodels.Point) {
 }
 
 // pointOf is how far a generation has come.
-func pointOf(ctx context.Context, db *readmodels.DB) (readmodels.Point, error) {
-	all, err := readmodels.ReadCheckpoints(ctx, db.Readers)
+func pointOf(ctx context.Context, db *table.DB) (table.Point, error) {
+	all, err := table.ReadCheckpoints(ctx, db.Readers)
 	if err != nil {
-		return readmodels.Point{}, err
+		return table.Point{}, err
 	}
 	if len(all) == 0 {
-		return readmodels.Point{}, fmt.Errorf("%s has no checkpoints: %s", db.Path(), db.WayOut())
+		return table.Point{}, fmt.Errorf("%s has no checkpoints: %s", db.Path(), db.WayOut())
 	}
 	return all[0].Point, nil
 }
 
 // observe fills in what is posted elsewhere.
 func (e *Engine) observe(ctx context.Context, s *situation) error {
-	err := e.live.Read(func(db *readmodels.DB) error {
-		checkpoints, err := readmodels.ReadCheckpoints(ctx, db.Readers)
+	err := e.live.Read(func(db *table.DB) error {
+		checkpoints, err := table.ReadCheckpoints(ctx, db.Readers)
 		if err != nil {
 			return err
 		}
 		for _, c := range checkpoints {
 			s.position, s.applied = c.Position, c.Applied
 		}
-		parked, err := readmodels.ReadParked(ctx, db.Readers)
+		parked, err := table.ReadParked(ctx, db.Readers)
 		if err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (e *Engine) observe(ctx context.Context, s *situation) error {
 		}
 		return nil
 	})
-	if errors.Is(err, readmodels.ErrNotReady) {
+	if errors.Is(err, table.ErrNotReady) {
 		s.building = true
 		return nil
 	}

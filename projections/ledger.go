@@ -8,13 +8,13 @@ import (
 	"slices"
 
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // A ledger is the tables of one generation with the projections that post to them: what is in memory of it. One
 // goroutine uses it.
 type ledger struct {
-	tables []table
+	tables []owned
 	folds  []fold
 	errs   []error // of declaring tables
 
@@ -22,7 +22,7 @@ type ledger struct {
 	defers    bool // every change waits for the end of the batch, for tests
 
 	// While a batch is folded:
-	tx    readmodels.Tx
+	tx    table.Tx
 	batch []entry
 	at    int    // the event in the batch that is being folded, or whose deferred change runs
 	turn  string // the projection whose turn it is
@@ -36,9 +36,9 @@ type fold struct {
 	apply   func(*Recorded)
 }
 
-// A table is a Table or Facts, to the ledger.
-type table interface {
-	relation() *readmodels.Relation
+// An owned is a Table or Facts, to the ledger.
+type owned interface {
+	relation() *table.Relation
 	owner() string
 	load()           // what is wanted and not in memory, then the changes that wait for it
 	write()          // what was changed
@@ -49,20 +49,20 @@ type table interface {
 // declared is what Table and Facts have in common.
 type declared struct {
 	*ledger
-	rows *readmodels.Relation
+	rows *table.Relation
 	by   string
 	vals []driver.Value // of one row, used again
 }
 
-func (d *declared) relation() *readmodels.Relation { return d.rows }
-func (d *declared) owner() string                  { return d.by }
+func (d *declared) relation() *table.Relation { return d.rows }
+func (d *declared) owner() string             { return d.by }
 
 // declare adds a table to the ledger. A mistake in the declaration is remembered for newLedger.
-func (l *ledger) declare(owner string, spec readmodels.Table, t table) declared {
-	r, err := readmodels.Relate(spec)
+func (l *ledger) declare(owner string, spec table.Table, t owned) declared {
+	r, err := table.Relate(spec)
 	if err != nil {
 		l.errs = append(l.errs, err)
-		r = &readmodels.Relation{Table: spec}
+		r = &table.Relation{Table: spec}
 	}
 	l.tables = append(l.tables, t)
 	return declared{ledger: l, rows: r, by: owner, vals: make([]driver.Value, len(r.Columns))}
@@ -99,8 +99,8 @@ func newLedger(bind func(*ledger) []fold, cacheRows int) (*ledger, error) {
 }
 
 // relations are the tables as the database sees them.
-func (l *ledger) relations() []*readmodels.Relation {
-	all := make([]*readmodels.Relation, len(l.tables))
+func (l *ledger) relations() []*table.Relation {
+	all := make([]*table.Relation, len(l.tables))
 	for i, t := range l.tables {
 		all[i] = t.relation()
 	}
@@ -108,16 +108,16 @@ func (l *ledger) relations() []*readmodels.Relation {
 }
 
 // checkpoints are the projections at their beginning.
-func (l *ledger) checkpoints() []readmodels.Checkpoint {
-	all := make([]readmodels.Checkpoint, len(l.folds))
+func (l *ledger) checkpoints() []table.Checkpoint {
+	all := make([]table.Checkpoint, len(l.folds))
 	for i, f := range l.folds {
-		all[i] = readmodels.Checkpoint{Projection: f.name, Version: f.version}
+		all[i] = table.Checkpoint{Projection: f.name, Version: f.version}
 	}
 	return all
 }
 
 // schema is the version of the tables and of what fills them.
-func (l *ledger) schema() string { return readmodels.Schema(l.relations(), l.checkpoints()) }
+func (l *ledger) schema() string { return table.Schema(l.relations(), l.checkpoints()) }
 
 // A poison is an event at which a projection fails.
 type poison struct {
@@ -133,7 +133,7 @@ type broken struct{ error }
 
 // post folds a batch and writes what came of it, within a transaction. skip says what a projection must leave out. A panic in Apply, in a change or
 // in writing a row comes back as a *poison; then, and after any error, the ledger must be dropped.
-func (l *ledger) post(tx readmodels.Tx, batch []entry, skip func(fold, at int) bool) (err error) {
+func (l *ledger) post(tx table.Tx, batch []entry, skip func(fold, at int) bool) (err error) {
 	l.tx, l.batch = tx, batch
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -196,12 +196,12 @@ func must(err error) {
 
 // keys gives the keys of rows, each in the same memory.
 func (d *declared) keys(rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
-	return d.encode(rows, (*readmodels.Relation).EncodeKey, len(d.rows.Key))
+	return d.encode(rows, (*table.Relation).EncodeKey, len(d.rows.Key))
 }
 
 // values gives the columns of about n rows, none to be kept. While many are written, another core encodes the next.
 func (d *declared) values(n int, rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
-	values := d.encode(rows, (*readmodels.Relation).Encode, len(d.rows.Columns))
+	values := d.encode(rows, (*table.Relation).Encode, len(d.rows.Columns))
 	if n < rowsAhead { // then starting costs more than it saves
 		return values
 	}
@@ -260,7 +260,7 @@ func early(width int, rows iter.Seq[[]driver.Value]) iter.Seq[[]driver.Value] {
 }
 
 // encode panics at a row that cannot be stored, which is its projection's fault.
-func (d *declared) encode(rows iter.Seq[reflect.Value], how func(*readmodels.Relation, reflect.Value, []driver.Value) error, n int) iter.Seq[[]driver.Value] {
+func (d *declared) encode(rows iter.Seq[reflect.Value], how func(*table.Relation, reflect.Value, []driver.Value) error, n int) iter.Seq[[]driver.Value] {
 	return func(yield func([]driver.Value) bool) {
 		for row := range rows {
 			if err := how(d.rows, row, d.vals[:n]); err != nil {

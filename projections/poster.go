@@ -10,22 +10,22 @@ import (
 	"time"
 
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // A poster posts to one generation. One goroutine uses it.
 type poster struct {
-	db      *readmodels.DB
-	term    readmodels.Term
+	db      *table.DB
+	term    table.Term
 	ledger  *ledger
 	strict  bool // an event that cannot be posted ends the work; else it parks what it happened to
 	patient bool // it tries again when the database fails
 
 	number  int
 	epoch   int64
-	at      readmodels.Point // the last event that it has posted
+	at      table.Point // the last event that it has posted
 	applied int64
-	parked  map[place]*readmodels.Parked
+	parked  map[place]*table.Parked
 	unknown int64 // events of unknown types that were passed over since the start
 
 	failing func(error) // is told that the database fails and that it will be tried again; patient ones have it
@@ -66,8 +66,8 @@ func (e *PoisonError) Unwrap() error { return e.Cause }
 var errAnew = errors.New("the read models are not as they were left")
 
 // claim takes over the posting to a generation, from whoever had it.
-func claim(ctx context.Context, db *readmodels.DB, term readmodels.Term, l *ledger) (*poster, error) {
-	g, err := readmodels.ReadGeneration(ctx, db.Readers)
+func claim(ctx context.Context, db *table.DB, term table.Term, l *ledger) (*poster, error) {
+	g, err := table.ReadGeneration(ctx, db.Readers)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func claim(ctx context.Context, db *readmodels.DB, term readmodels.Term, l *ledg
 			return nil, err
 		}
 		var raised int64
-		err := db.Write(ctx, func(tx readmodels.Tx) (err error) {
+		err := db.Write(ctx, func(tx table.Tx) (err error) {
 			raised, err = tx.Exec("UPDATE checkpoints SET epoch = epoch + 1 WHERE position = ? AND epoch = ?", int64(p.at.Position), p.epoch)
 			if err != nil {
 				return err
@@ -100,11 +100,11 @@ func (p *poster) reload(ctx context.Context) error {
 		return err
 	}
 	defer tx.Rollback()
-	checkpoints, err := readmodels.ReadCheckpoints(ctx, tx)
+	checkpoints, err := table.ReadCheckpoints(ctx, tx)
 	if err != nil {
 		return err
 	}
-	parked, err := readmodels.ReadParked(ctx, tx)
+	parked, err := table.ReadParked(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (p *poster) reload(ctx context.Context) error {
 		}
 		p.at, p.applied, p.epoch = c.Point, c.Applied, c.Epoch
 	}
-	p.parked = make(map[place]*readmodels.Parked, len(parked))
+	p.parked = make(map[place]*table.Parked, len(parked))
 	for _, k := range parked {
 		p.parked[place{k.Projection, k.Stream}] = &k
 	}
@@ -128,10 +128,10 @@ func (p *poster) reload(ctx context.Context) error {
 // A work is what one transaction posts.
 type work struct {
 	batch []entry
-	to    readmodels.Point   // where the checkpoints are then
-	seen  int64              // how many events they count more
-	only  int                // the one fold that posts, or -1: all
-	drain *readmodels.Parked // what was parked and is so no more, unless it fails again; nil: nothing
+	to    table.Point   // where the checkpoints are then
+	seen  int64         // how many events they count more
+	only  int           // the one fold that posts, or -1: all
+	drain *table.Parked // what was parked and is so no more, unless it fails again; nil: nothing
 }
 
 // done says whether the transaction was committed after all, going by what was reloaded.
@@ -173,7 +173,7 @@ func (p *poster) do(ctx context.Context, w work) error {
 		if ctx.Err() != nil || !p.patient {
 			return err
 		}
-		if errors.Is(err, readmodels.ErrGone) {
+		if errors.Is(err, table.ErrGone) {
 			return fmt.Errorf("%w: %w", errAnew, err)
 		}
 		// Whether it was committed, and who has the checkpoints now, is in the database. It may have been put back, or have
@@ -209,7 +209,7 @@ func (p *poster) try(ctx context.Context, w work) error {
 		return err
 	}
 	waiting := map[place]int64{}
-	err = p.db.Write(ctx, func(tx readmodels.Tx) error {
+	err = p.db.Write(ctx, func(tx table.Tx) error {
 		err := p.ledger.post(tx, w.batch, func(fold, at int) bool { return p.leaveOut(w, fold, at, waiting) })
 		if err != nil {
 			return err
@@ -251,7 +251,7 @@ func (p *poster) sift(w work) (unknown int64, err error) {
 	return unknown, nil
 }
 
-func (p *poster) unpark(k *readmodels.Parked) {
+func (p *poster) unpark(k *table.Parked) {
 	if k != nil {
 		delete(p.parked, place{k.Projection, k.Stream})
 	}
@@ -263,13 +263,13 @@ func (p *poster) park(fold int, e *entry, cause error) {
 	if earlier, ok := p.parked[at]; ok && earlier.Position <= e.Position {
 		return
 	}
-	p.parked[at] = &readmodels.Parked{
+	p.parked[at] = &table.Parked{
 		Projection: at.projection,
 		Stream:     at.stream,
 		Position:   e.Position,
 		EventID:    e.EventID,
 		Error:      cause.Error(),
-		ParkedAt:   readmodels.At(time.Now()),
+		ParkedAt:   table.At(time.Now()),
 	}
 }
 
@@ -291,7 +291,7 @@ func (p *poster) leaveOut(w work, fold, at int, waiting map[place]int64) bool {
 	return true
 }
 
-func (p *poster) writeParked(tx readmodels.Tx, drain *readmodels.Parked, waiting map[place]int64) error {
+func (p *poster) writeParked(tx table.Tx, drain *table.Parked, waiting map[place]int64) error {
 	if drain != nil {
 		if _, err := tx.Exec("DELETE FROM parked WHERE projection = ? AND stream = ?", drain.Projection, drain.Stream); err != nil {
 			return err
@@ -310,7 +310,7 @@ func (p *poster) writeParked(tx readmodels.Tx, drain *readmodels.Parked, waiting
 }
 
 // move moves the checkpoints, all or none: they are where they were left and under our epoch, or we are fenced.
-func (p *poster) move(tx readmodels.Tx, w work) error {
+func (p *poster) move(tx table.Tx, w work) error {
 	const move = "UPDATE checkpoints SET position = ?, stream = ?, revision = ?, event_id = ?, applied = applied + ? WHERE position = ? AND epoch = ?"
 	moved, err := tx.Exec(move, int64(w.to.Position), w.to.Stream, int64(w.to.Revision), w.to.EventID.String(), w.seen, int64(p.at.Position), p.epoch)
 	if err != nil {
@@ -350,4 +350,4 @@ func (p *poster) retry(ctx context.Context, s Source, projection string) error {
 	return nil
 }
 
-func byPosition(a, b *readmodels.Parked) int { return cmp.Compare(a.Position, b.Position) }
+func byPosition(a, b *table.Parked) int { return cmp.Compare(a.Position, b.Position) }

@@ -6,6 +6,7 @@ import (
 
 	"daybook/domain/agent"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // AgentPresence keeps agent_presence: when agents began and ceased to work, and to be available for each service in each
@@ -42,7 +43,7 @@ var AgentPresence = Projection{Name: "agent_presence", Version: 1, Apply: func(e
 // A slot is what an agent can be present for: work as such (no service), or a service in a department.
 type slot struct {
 	service    agent.Service
-	department readmodels.Ref
+	department table.Ref
 }
 
 func (s slot) compare(other slot) int {
@@ -61,7 +62,7 @@ func availability(p readmodels.AgentPresence) map[slot]bool {
 	for _, m := range p.Departments {
 		for _, service := range agent.AllServices {
 			if m.Services().On(service) {
-				slots[slot{service, readmodels.Ref(m.Department)}] = true
+				slots[slot{service, table.Ref(m.Department)}] = true
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"daybook/domain/event"
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // A Projection folds events into the rows of the tables that it owns; a table has one owner.
@@ -27,7 +27,7 @@ type Recorded struct {
 	ID         uuid.UUID // the thing
 	Revision   eventstore.Revision
 	Position   eventstore.Position
-	At         readmodels.Instant // when it happened
-	RecordedAt readmodels.Instant // when it was written down
+	At         table.Instant // when it happened
+	RecordedAt table.Instant // when it was written down
 	Meta       event.Metadata
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // Progress says how far a rebuild is.
@@ -79,11 +79,11 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 		return errors.Join(fmt.Errorf("rebuilding the read models: %w", err), b.abandon(ctx))
 	}
 	b.feed.stop()
-	return readmodels.Clean(ctx, e.home, t, e.schema) // the one before stays until the next time
+	return table.Clean(ctx, e.home, t, e.schema) // the one before stays until the next time
 }
 
 // first builds a generation when there is none to compare with or to take over from.
-func (e *Engine) first(ctx context.Context, term readmodels.Term, progress func(Progress)) (*poster, error) {
+func (e *Engine) first(ctx context.Context, term table.Term, progress func(Progress)) (*poster, error) {
 	e.note(func(s *situation) { s.building, s.failure = true, nil })
 	defer e.note(func(s *situation) { s.building = false })
 	b, err := e.begin(ctx, term, progress)
@@ -111,7 +111,7 @@ type rebuild struct {
 	finished bool // or perhaps so: it may be the live generation
 }
 
-func (e *Engine) begin(ctx context.Context, term readmodels.Term, progress func(Progress)) (*rebuild, error) {
+func (e *Engine) begin(ctx context.Context, term table.Term, progress func(Progress)) (*rebuild, error) {
 	db, number, err := e.home.Create(ctx)
 	if err != nil {
 		return nil, err
@@ -120,9 +120,9 @@ func (e *Engine) begin(ctx context.Context, term readmodels.Term, progress func(
 		progress = func(Progress) {}
 	}
 	b := &rebuild{engine: e, progress: progress, began: time.Now()}
-	g := readmodels.Generation{Number: number, Schema: e.schema, Log: e.Store.ID(), State: readmodels.Building}
+	g := table.Generation{Number: number, Schema: e.schema, Log: e.Store.ID(), State: table.Building}
 	if b.poster, err = e.lay(ctx, db, g); err != nil {
-		return nil, errors.Join(err, db.Close(), e.home.Remove(context.WithoutCancel(ctx), readmodels.Alone{}, number))
+		return nil, errors.Join(err, db.Close(), e.home.Remove(context.WithoutCancel(ctx), table.Alone{}, number))
 	}
 	b.poster.term = term
 	b.feed = e.feed(ctx, eventstore.Start)
@@ -130,7 +130,7 @@ func (e *Engine) begin(ctx context.Context, term readmodels.Term, progress func(
 }
 
 // lay makes the tables of an empty database and a strict poster for them.
-func (s Source) lay(ctx context.Context, db *readmodels.DB, g readmodels.Generation) (*poster, error) {
+func (s Source) lay(ctx context.Context, db *table.DB, g table.Generation) (*poster, error) {
 	l, err := s.ledger()
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (s Source) lay(ctx context.Context, db *readmodels.DB, g readmodels.Generat
 	if err := db.Lay(ctx, g, l.relations(), l.checkpoints()); err != nil {
 		return nil, err
 	}
-	p, err := claim(ctx, db, readmodels.Alone{}, l)
+	p, err := claim(ctx, db, table.Alone{}, l)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (b *rebuild) abandon(ctx context.Context) error {
 	b.feed.stop()
 	err := b.db.Close()
 	if !b.finished {
-		err = errors.Join(err, b.engine.home.Remove(context.WithoutCancel(ctx), readmodels.Alone{}, b.number))
+		err = errors.Join(err, b.engine.home.Remove(context.WithoutCancel(ctx), table.Alone{}, b.number))
 	}
 	return err
 }
@@ -216,7 +216,7 @@ func (b *rebuild) compareWithLive(ctx context.Context, report func(Difference) e
 	if err := b.engine.live.Wait(ctx, b.at.Position); err != nil {
 		return err
 	}
-	return b.engine.live.Read(func(live *readmodels.DB) error {
+	return b.engine.live.Read(func(live *table.DB) error {
 		_, err := b.poster.compare(ctx, b.feed, live, report)
 		return err
 	})
@@ -253,7 +253,7 @@ func (b *rebuild) switchAt(ctx context.Context, stopped eventstore.Position) err
 		return err
 	}
 	if !b.engine.show(b.db, b.number, b.at) {
-		return readmodels.ErrClosed
+		return table.ErrClosed
 	}
 	return nil
 }
@@ -265,8 +265,8 @@ func (b *rebuild) finish(ctx context.Context) error {
 	if err != nil { // whether it is ready is in the database
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		g, unknown := readmodels.ReadGeneration(asking, b.db.Readers)
-		b.finished = unknown != nil || g.State == readmodels.Ready
+		g, unknown := table.ReadGeneration(asking, b.db.Readers)
+		b.finished = unknown != nil || g.State == table.Ready
 	}
 	return err
 }

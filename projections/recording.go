@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // A Recording is what a rebuild of a log writes, kept in memory. Played back it is the limit of what a rebuild can be:
@@ -27,7 +27,7 @@ type Recording struct {
 
 // A write is what one transaction does to one table.
 type write struct {
-	relation *readmodels.Relation
+	relation *table.Relation
 	rows     []driver.Value // one after another
 	delete   bool           // then they are only keys
 }
@@ -63,7 +63,7 @@ func (s Source) Record(ctx context.Context) (*Recording, error) {
 }
 
 // Load implements readmodels.Tx: there is nothing that is not in memory.
-func (r *Recording) Load(t *readmodels.Relation, keys iter.Seq[[]driver.Value], _ func([]driver.Value) error) error {
+func (r *Recording) Load(t *table.Relation, keys iter.Seq[[]driver.Value], _ func([]driver.Value) error) error {
 	for range keys {
 		return fmt.Errorf("a recording of %s wants to read a row", t.Name)
 	}
@@ -71,12 +71,12 @@ func (r *Recording) Load(t *readmodels.Relation, keys iter.Seq[[]driver.Value], 
 }
 
 // Put implements readmodels.Tx.
-func (r *Recording) Put(t *readmodels.Relation, rows iter.Seq[[]driver.Value]) error {
+func (r *Recording) Put(t *table.Relation, rows iter.Seq[[]driver.Value]) error {
 	return r.record(write{relation: t}, rows)
 }
 
 // Delete implements readmodels.Tx.
-func (r *Recording) Delete(t *readmodels.Relation, keys iter.Seq[[]driver.Value]) error {
+func (r *Recording) Delete(t *table.Relation, keys iter.Seq[[]driver.Value]) error {
 	return r.record(write{relation: t, delete: true}, keys)
 }
 
@@ -99,8 +99,8 @@ func (r *Recording) record(w write, rows iter.Seq[[]driver.Value]) error {
 
 // Play reads and decodes the log and writes the recorded rows to an empty database, both at once, and builds the
 // indexes.
-func (r *Recording) Play(ctx context.Context, db *readmodels.DB) error {
-	p, err := r.source.lay(ctx, db, readmodels.Generation{Log: r.source.Store.ID(), State: readmodels.Building})
+func (r *Recording) Play(ctx context.Context, db *table.DB) error {
+	p, err := r.source.lay(ctx, db, table.Generation{Log: r.source.Store.ID(), State: table.Building})
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (r *Recording) Play(ctx context.Context, db *readmodels.DB) error {
 	both.Go(func() error { return r.decode(together) })
 	both.Go(func() error {
 		for _, writes := range r.writes {
-			if err := db.Write(together, func(tx readmodels.Tx) error { return play(tx, writes) }); err != nil {
+			if err := db.Write(together, func(tx table.Tx) error { return play(tx, writes) }); err != nil {
 				return err
 			}
 		}
@@ -134,7 +134,7 @@ func (r *Recording) decode(ctx context.Context) error {
 	return nil
 }
 
-func play(tx readmodels.Tx, writes []write) error {
+func play(tx table.Tx, writes []write) error {
 	for _, w := range writes {
 		put, width := tx.Put, len(w.relation.Columns)
 		if w.delete {

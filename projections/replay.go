@@ -8,13 +8,13 @@ import (
 	"slices"
 
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // A Cut says which events count. The zero value is all there are.
 type Cut struct {
 	Position eventstore.Position // those up to here, as the desk knew them then; 0: all
-	At       readmodels.Instant  // those that happened by then, whenever they were written down; 0: all
+	At       table.Instant       // those that happened by then, whenever they were written down; 0: all
 }
 
 // Replay writes the read models as of a cut to a file that does not exist yet. It opens like a generation. If an event
@@ -23,18 +23,18 @@ func (s Source) Replay(ctx context.Context, cut Cut, path string) (err error) {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		return errors.Join(fmt.Errorf("%s is there already", path), err)
 	}
-	db, err := readmodels.Open(path)
+	db, err := table.Open(path)
 	if err != nil {
 		return err
 	}
 	if err := s.Fill(ctx, cut, db); err != nil {
-		return errors.Join(fmt.Errorf("replaying to %s: %w", path, err), db.Close(), readmodels.Remove(path))
+		return errors.Join(fmt.Errorf("replaying to %s: %w", path, err), db.Close(), table.Remove(path))
 	}
 	return db.Close()
 }
 
 // Fill writes the read models as of a cut to an empty database, and marks it as one that may be read.
-func (s Source) Fill(ctx context.Context, cut Cut, db *readmodels.DB) error {
+func (s Source) Fill(ctx context.Context, cut Cut, db *table.DB) error {
 	end, err := s.Store.Head(ctx)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (s Source) Fill(ctx context.Context, cut Cut, db *readmodels.DB) error {
 	if err != nil {
 		return err
 	}
-	g := readmodels.Generation{Schema: l.schema(), Log: s.Store.ID(), State: readmodels.Building}
+	g := table.Generation{Schema: l.schema(), Log: s.Store.ID(), State: table.Building}
 	p, err := s.lay(ctx, db, g)
 	if err != nil {
 		return err
@@ -78,5 +78,5 @@ func (s Source) Fill(ctx context.Context, cut Cut, db *readmodels.DB) error {
 	if err := db.BuildIndexes(ctx, l.relations()); err != nil {
 		return err
 	}
-	return db.MarkReady(ctx, readmodels.Alone{})
+	return db.MarkReady(ctx, table.Alone{})
 }

@@ -11,6 +11,7 @@ import (
 	"daybook/domain/event"
 	"daybook/eventstore"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // Rows folds a thing's own stream into its row, in memory, by the function of the projection that keeps it. So a command
@@ -19,11 +20,11 @@ type Rows struct {
 	source Source
 
 	mu     sync.Mutex
-	newest map[string]readmodels.Snapshot // by stream: what need not be folded again; never trusted to be the newest
+	newest map[string]table.Snapshot // by stream: what need not be folded again; never trusted to be the newest
 }
 
 // NewRows folds the streams of a log.
-func NewRows(s Source) *Rows { return &Rows{source: s, newest: make(map[string]readmodels.Snapshot)} }
+func NewRows(s Source) *Rows { return &Rows{source: s, newest: make(map[string]table.Snapshot)} }
 
 // maxNewest bounds the number of rows that are remembered.
 const maxNewest = 20_000
@@ -55,13 +56,13 @@ var keepers = map[string]keeper{
 }
 
 // At returns a thing as it was at a revision. It reads only what came after what it remembers.
-func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision) (readmodels.Snapshot, error) {
+func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision) (table.Snapshot, error) {
 	stream := category + "-" + id.String()
 	r.mu.Lock()
 	base, known := r.newest[stream]
 	r.mu.Unlock()
 	if !known || base.Revision > revision {
-		base = readmodels.Snapshot{Revision: eventstore.NoStream}
+		base = table.Snapshot{Revision: eventstore.NoStream}
 	}
 	snapshot, err := r.source.fold(ctx, category, id, base, func(_ event.Metadata, at eventstore.Revision, _ eventstore.Position) bool { return at <= revision })
 	if err != nil || snapshot.Revision <= base.Revision {
@@ -79,12 +80,12 @@ func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision e
 }
 
 // AsOf returns a thing as the events that keep lets count make it.
-func (r *Rows) AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (readmodels.Snapshot, error) {
-	return r.source.fold(ctx, category, id, readmodels.Snapshot{Revision: eventstore.NoStream}, keep)
+func (r *Rows) AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (table.Snapshot, error) {
+	return r.source.fold(ctx, category, id, table.Snapshot{Revision: eventstore.NoStream}, keep)
 }
 
 // fold goes on from a base with the events that count. It returns ErrNoRow if nothing made the thing.
-func (s Source) fold(ctx context.Context, category string, id uuid.UUID, base readmodels.Snapshot, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (readmodels.Snapshot, error) {
+func (s Source) fold(ctx context.Context, category string, id uuid.UUID, base table.Snapshot, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (table.Snapshot, error) {
 	k, ok := keepers[category]
 	if !ok {
 		return base, fmt.Errorf("no projection keeps rows of category %s", category)
@@ -120,7 +121,7 @@ func (s Source) fold(ctx context.Context, category string, id uuid.UUID, base re
 	}
 	var found bool
 	if base.Row, found = k.get(m.tables, id); !found {
-		return base, readmodels.ErrNoRow
+		return base, table.ErrNoRow
 	}
 	return base, nil
 }

@@ -12,7 +12,7 @@ import (
 
 	"daybook/domain/event"
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // TestRowIsTheSameWhateverIsRemembered asks for things at revisions in any order, and finds what folding from the
@@ -59,7 +59,7 @@ func TestRowIsTheSameWhateverIsRemembered(t *testing.T) {
 
 func TestNoRow(t *testing.T) {
 	rows := NewRows(deskLog(t, 10))
-	if _, err := rows.At(t.Context(), "ticket", uuid.New(), 0); !errors.Is(err, readmodels.ErrNoRow) {
+	if _, err := rows.At(t.Context(), "ticket", uuid.New(), 0); !errors.Is(err, table.ErrNoRow) {
 		t.Errorf("%v", err)
 	}
 	if _, err := rows.At(t.Context(), "reservation", uuid.New(), 0); err == nil || !strings.Contains(err.Error(), "reservation") {

@@ -6,7 +6,7 @@ import (
 	"iter"
 	"reflect"
 
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // A Table holds the rows of one read model, found by a key K. Only the projection that owns it may touch it, only from
@@ -67,7 +67,7 @@ const (
 
 // newTable declares a table that the named projection owns. The row struct of the spec is an R; its key is the column
 // tagged as such, or an embedded K whose columns all are.
-func newTable[K comparable, R any](l *ledger, owner string, spec readmodels.Table) *Table[K, R] {
+func newTable[K comparable, R any](l *ledger, owner string, spec table.Table) *Table[K, R] {
 	t := &Table[K, R]{}
 	t.declared = l.declare(owner, spec, t)
 	if _, ok := spec.Row.(R); !ok {

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 var deeds = []string{"insert", "update", "update", "upsert", "delete", "get", "again", "nothing"}
@@ -32,7 +32,7 @@ func drawEntries(t *rapid.T) []entry {
 		all[i] = entry{
 			Recorded: Recorded{
 				Event: drawToy(t), EventID: uuid.New(), Category: "thing", ID: id, Position: eventstore.Position(i + 1),
-				At: readmodels.Instant(rapid.Int64Range(0, 3).Draw(t, "at")),
+				At: table.Instant(rapid.Int64Range(0, 3).Draw(t, "at")),
 			},
 			stream: "thing-" + id.String(),
 		}
@@ -51,7 +51,7 @@ func TestPostingIsAFold(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer func() {
-			if err := errors.Join(db.Close(), home.Remove(t.Context(), readmodels.Alone{}, number)); err != nil {
+			if err := errors.Join(db.Close(), home.Remove(t.Context(), table.Alone{}, number)); err != nil {
 				rt.Error(err)
 			}
 		}()
@@ -62,11 +62,11 @@ func TestPostingIsAFold(t *testing.T) {
 			}
 			l.defers = rapid.Bool().Draw(rt, "defers")
 			if lay {
-				if err := db.Lay(t.Context(), readmodels.Generation{Number: number}, l.relations(), l.checkpoints()); err != nil {
+				if err := db.Lay(t.Context(), table.Generation{Number: number}, l.relations(), l.checkpoints()); err != nil {
 					rt.Fatal(err)
 				}
 			}
-			p, err := claim(t.Context(), db, readmodels.Alone{}, l)
+			p, err := claim(t.Context(), db, table.Alone{}, l)
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -167,7 +167,7 @@ func TestTrespassing(t *testing.T) {
 				return []fold{{"mine", 1, c.apply}, {"other", 1, func(*Recorded) {}}}
 			}}
 			db := newDB(t)
-			p, err := s.lay(t.Context(), db, readmodels.Generation{})
+			p, err := s.lay(t.Context(), db, table.Generation{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,7 +186,7 @@ func TestProjectionsDoNotMindWaiting(t *testing.T) {
 	s := deskLog(t, 3000)
 	post := func(size int, cache int, defers bool) *poster {
 		db := newDB(t)
-		p, err := s.lay(t.Context(), db, readmodels.Generation{})
+		p, err := s.lay(t.Context(), db, table.Generation{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package projections
 import (
 	"daybook/domain/ticket"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // Tickets keeps tickets: the work list, one row a ticket.
@@ -40,12 +41,12 @@ var TicketHistory = Projection{Name: "ticket_history", Version: 1, Apply: func(e
 func openedTicket(e *Recorded, ev ticket.Opened) readmodels.TicketState {
 	return readmodels.TicketState{
 		ID: e.ID, ContactID: ev.Contact, Channel: ev.Channel, Subject: ev.Subject.String(), Status: ticket.StatusNew,
-		DepartmentID: readmodels.Ref(ev.Department), Priority: ev.Priority, FollowUpOf: readmodels.Ref(ev.FollowUpOf), Ref: ev.Ref,
+		DepartmentID: table.Ref(ev.Department), Priority: ev.Priority, FollowUpOf: table.Ref(ev.FollowUpOf), Ref: ev.Ref,
 		OpenedAt: e.At, ChangedAt: e.At,
 	}
 }
 
-func changeTicket(r *readmodels.TicketState, ev ticket.Event, at readmodels.Instant) {
+func changeTicket(r *readmodels.TicketState, ev ticket.Event, at table.Instant) {
 	stand(&r.Status, &r.PostponedFrom, &r.SpamFrom, &r.DeletedFrom, ev)
 	r.ChangedAt = at
 	switch ev := ev.(type) {
@@ -54,11 +55,11 @@ func changeTicket(r *readmodels.TicketState, ev ticket.Event, at readmodels.Inst
 			r.AnsweredAt = at
 		}
 	case ticket.Assigned:
-		r.AgentID = readmodels.Ref(ev.Agent)
+		r.AgentID = table.Ref(ev.Agent)
 	case ticket.Unassigned:
-		r.AgentID = readmodels.Ref{}
+		r.AgentID = table.Ref{}
 	case ticket.Transferred:
-		r.DepartmentID = readmodels.Ref(ev.Department)
+		r.DepartmentID = table.Ref(ev.Department)
 	case ticket.Prioritised:
 		r.Priority = ev.Priority
 	case ticket.Tagged:

@@ -10,6 +10,7 @@ import (
 	"daybook/domain/tag"
 	"daybook/domain/ticket"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // ContactTimeline keeps contact_timeline: what happened to each contact, and the tickets that he opened.
@@ -24,7 +25,7 @@ var ContactTimeline = Projection{Name: "contact_timeline", Version: 1, Apply: fu
 	case contact.Event:
 		entry.ContactID = e.ID
 	case ticket.Opened:
-		entry.ContactID, entry.TicketID = ev.Contact, readmodels.Ref(e.ID)
+		entry.ContactID, entry.TicketID = ev.Contact, table.Ref(e.ID)
 	default:
 		return
 	}

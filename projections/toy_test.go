@@ -15,7 +15,7 @@ import (
 	"daybook/domain/event"
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // A toy is an event that says itself what to do with the rows.
@@ -29,20 +29,20 @@ type toy struct {
 func (toy) EventType() string { return "toy" }
 
 type thing struct {
-	ID   uuid.UUID            `db:"thing_id,key"`
-	Name string               `db:"name"`
-	N    int64                `db:"n"`
-	Part float64              `db:"part"`
-	Open bool                 `db:"open"`
-	At   readmodels.Instant   `db:"at"`
-	By   readmodels.Ref       `db:"by"`
-	Tags readmodels.List[int] `db:"tags"`
-	Was  *int64               `db:"was"`
+	ID   uuid.UUID       `db:"thing_id,key"`
+	Name string          `db:"name"`
+	N    int64           `db:"n"`
+	Part float64         `db:"part"`
+	Open bool            `db:"open"`
+	At   table.Instant   `db:"at"`
+	By   table.Ref       `db:"by"`
+	Tags table.List[int] `db:"tags"`
+	Was  *int64          `db:"was"`
 }
 
 type BucketKey struct {
-	Agent readmodels.Ref     `db:"agent_id,key"`
-	Hour  readmodels.Instant `db:"hour,key"`
+	Agent table.Ref     `db:"agent_id,key"`
+	Hour  table.Instant `db:"hour,key"`
 }
 
 type bucket struct {
@@ -62,10 +62,10 @@ type mark struct {
 }
 
 var (
-	thingsTable  = readmodels.Table{Name: "things", Row: thing{}, Indexes: []string{"n, thing_id"}}
-	bucketsTable = readmodels.Table{Name: "buckets", Row: bucket{}}
-	notesTable   = readmodels.Table{Name: "notes", Row: note{}}
-	marksTable   = readmodels.Table{Name: "marks", Row: mark{}}
+	thingsTable  = table.Table{Name: "things", Row: thing{}, Indexes: []string{"n, thing_id"}}
+	bucketsTable = table.Table{Name: "buckets", Row: bucket{}}
+	notesTable   = table.Table{Name: "notes", Row: note{}}
+	marksTable   = table.Table{Name: "marks", Row: mark{}}
 )
 
 // rows is what a Table can do, so that the toys can be folded into maps as well.
@@ -85,11 +85,11 @@ type toys struct {
 }
 
 // agents are few, and one of them is nobody.
-func agentOf(n int) readmodels.Ref {
+func agentOf(n int) table.Ref {
 	if n == 0 {
-		return readmodels.Ref{}
+		return table.Ref{}
 	}
-	return readmodels.Ref(uuid.NewSHA1(uuid.Nil, []byte{byte(n)}))
+	return table.Ref(uuid.NewSHA1(uuid.Nil, []byte{byte(n)}))
 }
 
 // poisonous is what the projection "things" fails at, while it is set.
@@ -102,7 +102,7 @@ func (t toys) things_(e *Recorded, poison *atomic.Bool) {
 		r.Part += 0.5
 		r.At = e.At
 		r.Was = &ev.N
-		r.Tags = append(append(readmodels.List[int]{}, r.Tags...), ev.Agent)
+		r.Tags = append(append(table.List[int]{}, r.Tags...), ev.Agent)
 		if len(r.Tags) > 3 {
 			r.Tags = nil
 		}
@@ -145,7 +145,7 @@ func (t toys) things_(e *Recorded, poison *atomic.Bool) {
 
 func (t toys) buckets_(e *Recorded) {
 	ev := e.Event.(toy)
-	t.buckets.Upsert(BucketKey{agentOf(ev.Agent), readmodels.Instant(ev.Hour)}, func(b *bucket) { b.N += ev.N })
+	t.buckets.Upsert(BucketKey{agentOf(ev.Agent), table.Instant(ev.Hour)}, func(b *bucket) { b.N += ev.N })
 	t.marks.Insert(mark{e.Position, e.Category + "-" + e.ID.String()})
 }
 
@@ -190,7 +190,7 @@ func decodeToy(r eventstore.Recorded) (Recorded, error) {
 	}
 	e := Recorded{
 		EventID: r.ID, Category: category, ID: id, Revision: r.Revision, Position: r.Position,
-		At: readmodels.Instant(1000 + r.Position%7*100), RecordedAt: readmodels.At(r.RecordedAt),
+		At: table.Instant(1000 + r.Position%7*100), RecordedAt: table.At(r.RecordedAt),
 	}
 	if r.Type != "toy" {
 		return e, fmt.Errorf("%w %q", event.ErrUnknown, r.Type)
@@ -293,7 +293,7 @@ func index[K comparable, R any](rows []R, key func(R) K) map[K]R {
 }
 
 // posted reads everything back, through sqlx as queries do.
-func posted(t testing.TB, db *readmodels.DB) contents {
+func posted(t testing.TB, db *table.DB) contents {
 	t.Helper()
 	return contents{
 		index(all[thing](t, db, thingsTable), func(r thing) uuid.UUID { return r.ID }),
@@ -303,7 +303,7 @@ func posted(t testing.TB, db *readmodels.DB) contents {
 	}
 }
 
-func all[R any](t testing.TB, db *readmodels.DB, table readmodels.Table) (rows []R) {
+func all[R any](t testing.TB, db *table.DB, table table.Table) (rows []R) {
 	t.Helper()
 	if err := db.Readers.Select(&rows, "SELECT * FROM "+table.Name); err != nil {
 		t.Fatal(err)

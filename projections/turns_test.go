@@ -16,13 +16,13 @@ import (
 
 	"daybook/eventstore"
 	"daybook/internal/testdb"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // inSchemas is a home in a database.
-func inSchemas(t testing.TB, database string, lease time.Duration) readmodels.Home {
+func inSchemas(t testing.TB, database string, lease time.Duration) table.Home {
 	t.Helper()
-	home, err := readmodels.NewSchemas(database, readmodels.SchemasOptions{Lease: lease})
+	home, err := table.NewSchemas(database, table.SchemasOptions{Lease: lease})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,18 +342,18 @@ func TestWhoSleptClaimsNothing(t *testing.T) {
 	if err := db.Get(&before, epoch); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := claim(t.Context(), generation, term, l); !errors.Is(err, readmodels.ErrTermOver) {
+	if _, err := claim(t.Context(), generation, term, l); !errors.Is(err, table.ErrTermOver) {
 		t.Error(err)
 	}
 	for what, err := range map[string]error{
 		"publish": generation.Publish(t.Context(), term, l.relations()), "mark ready": generation.MarkReady(t.Context(), term),
 	} {
-		if !errors.Is(err, readmodels.ErrTermOver) {
+		if !errors.Is(err, table.ErrTermOver) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	db.MustExec("COMMENT ON SCHEMA reporting IS 'of another generation'")
-	if err := home.Remove(t.Context(), term, 1); !errors.Is(err, readmodels.ErrTermOver) {
+	if err := home.Remove(t.Context(), term, 1); !errors.Is(err, table.ErrTermOver) {
 		t.Error(err)
 	}
 	if err := db.Get(&after, epoch); err != nil || after != before {
@@ -425,9 +425,9 @@ func TestWhatDashboardsNeverSaw(t *testing.T) {
 	if err := reading.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	for err := readmodels.ErrGone; err != nil; { // though nothing happens
-		err = r.live.Read(func(db *readmodels.DB) error {
-			_, err := readmodels.ReadGeneration(t.Context(), db.Readers)
+	for err := table.ErrGone; err != nil; { // though nothing happens
+		err = r.live.Read(func(db *table.DB) error {
+			_, err := table.ReadGeneration(t.Context(), db.Readers)
 			return err
 		})
 	}
@@ -463,7 +463,7 @@ func TestAFollowerGoesOnWithWhatIsBuiltAnew(t *testing.T) {
 	shorter.start(t, home).wait(t, 8)
 	for follower.live.Position() != 8 {
 	}
-	if err := follower.live.Read(func(db *readmodels.DB) error { _, err := pointOf(t.Context(), db); return err }); err != nil {
+	if err := follower.live.Read(func(db *table.DB) error { _, err := pointOf(t.Context(), db); return err }); err != nil {
 		t.Error(err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // A Difference is one way in which read models are not what the log says.
@@ -58,12 +58,12 @@ type Verified struct {
 //
 // Posting may go on meanwhile: Verify reads the database as it was when it began. A thing that was parked and posted
 // late may differ where it shares a row with others; see Retry.
-func (s Source) Verify(ctx context.Context, db *readmodels.DB, report func(Difference) error) (v Verified, err error) {
+func (s Source) Verify(ctx context.Context, db *table.DB, report func(Difference) error) (v Verified, err error) {
 	l, err := s.ledger()
 	if err != nil {
 		return v, err
 	}
-	g, err := readmodels.ReadGeneration(ctx, db.Readers)
+	g, err := table.ReadGeneration(ctx, db.Readers)
 	if err != nil {
 		return v, err
 	}
@@ -73,7 +73,7 @@ func (s Source) Verify(ctx context.Context, db *readmodels.DB, report func(Diffe
 	if g.Schema != l.schema() {
 		return v, fmt.Errorf("%s was posted by another version of the program", db.Path())
 	}
-	checkpoints, err := readmodels.ReadCheckpoints(ctx, db.Readers)
+	checkpoints, err := table.ReadCheckpoints(ctx, db.Readers)
 	if err != nil {
 		return v, err
 	}
@@ -102,13 +102,13 @@ func (s Source) Verify(ctx context.Context, db *readmodels.DB, report func(Diffe
 }
 
 // compare posts a feed up to where another generation is and reports how that one differs.
-func (p *poster) compare(ctx context.Context, f *feed, live *readmodels.DB, report func(Difference) error) (v Verified, err error) {
+func (p *poster) compare(ctx context.Context, f *feed, live *table.DB, report func(Difference) error) (v Verified, err error) {
 	snapshot, err := live.Snapshot(ctx)
 	if err != nil {
 		return v, err
 	}
 	defer snapshot.Rollback()
-	checkpoints, err := readmodels.ReadCheckpoints(ctx, snapshot)
+	checkpoints, err := table.ReadCheckpoints(ctx, snapshot)
 	if err != nil {
 		return v, err
 	}
@@ -123,7 +123,7 @@ func (p *poster) compare(ctx context.Context, f *feed, live *readmodels.DB, repo
 		v.Differences++
 		return report(d)
 	}
-	for _, r := range append(p.ledger.relations(), readmodels.Posted()...) {
+	for _, r := range append(p.ledger.relations(), table.Posted()...) {
 		rows, err := compareTable(ctx, r, snapshot, p.db.Readers, counted)
 		v.Rows += rows
 		if err != nil {
@@ -134,7 +134,7 @@ func (p *poster) compare(ctx context.Context, f *feed, live *readmodels.DB, repo
 }
 
 // compareTable goes through two tables side by side, in the order of their keys, and holds a row of each.
-func compareTable(ctx context.Context, r *readmodels.Relation, live, log readmodels.Queryer, report func(Difference) error) (rows int64, err error) {
+func compareTable(ctx context.Context, r *table.Relation, live, log table.Queryer, report func(Difference) error) (rows int64, err error) {
 	a, err := openCursor(ctx, r, live)
 	if err != nil {
 		return 0, err
@@ -180,12 +180,12 @@ func compareTable(ctx context.Context, r *readmodels.Relation, live, log readmod
 // A cursor stands at a row of a table, or after the last, where row is nil.
 type cursor struct {
 	*sqlx.Rows
-	relation *readmodels.Relation
+	relation *table.Relation
 	row      []any
 }
 
-func openCursor(ctx context.Context, r *readmodels.Relation, q readmodels.Queryer) (*cursor, error) {
-	rows, err := readmodels.ReadAll(ctx, q, r)
+func openCursor(ctx context.Context, r *table.Relation, q table.Queryer) (*cursor, error) {
+	rows, err := table.ReadAll(ctx, q, r)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (c *cursor) next() (err error) {
 		return err
 	}
 	for i, column := range c.relation.Columns {
-		if n, ok := c.row[i].(int64); ok && column.Kind == readmodels.Boolean { // as SQLite has it
+		if n, ok := c.row[i].(int64); ok && column.Kind == table.Boolean { // as SQLite has it
 			c.row[i] = n != 0
 		}
 	}

@@ -1,6 +1,10 @@
 package readmodels
 
-import "github.com/google/uuid"
+import (
+	"github.com/google/uuid"
+
+	"daybook/readmodels/table"
+)
 
 // A Profile is what is known of a contact or a company alike.
 type Profile struct {
@@ -17,18 +21,18 @@ type Profile struct {
 type Contact struct {
 	ID uuid.UUID `db:"contact_id,key" json:"id" doc:"The contact"`
 	Profile
-	Emails       List[string]         `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
-	Phones       List[string]         `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
-	Channels     List[ChannelAddress] `db:"channels" json:"channels" doc:"Addresses of other kinds"`
-	Company      Ref                  `db:"company_id" json:"company" doc:"The company that the contact belongs to, or null"`
-	Tags         List[uuid.UUID]      `db:"tags" json:"tags" doc:"Tags that were put on the contact"`
-	Groups       List[uuid.UUID]      `db:"groups" json:"groups" doc:"Groups that the contact is in"`
-	Ref          string               `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for the contact"`
-	RegisteredAt Instant              `db:"registered_at" json:"registered_at" doc:"When the contact was first known"`
-	ChangedAt    Instant              `db:"changed_at" json:"changed_at" doc:"When something of the contact last changed"`
-	DeletedAt    Instant              `db:"deleted_at" json:"deleted_at" doc:"When the contact was taken out of use, or null"`
-	Revision     int64                `db:"revision" json:"-" doc:"The number of the contact's last event"`
-	Search       string               `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
+	Emails       table.List[string]         `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
+	Phones       table.List[string]         `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
+	Channels     table.List[ChannelAddress] `db:"channels" json:"channels" doc:"Addresses of other kinds"`
+	Company      table.Ref                  `db:"company_id" json:"company" doc:"The company that the contact belongs to, or null"`
+	Tags         table.List[uuid.UUID]      `db:"tags" json:"tags" doc:"Tags that were put on the contact"`
+	Groups       table.List[uuid.UUID]      `db:"groups" json:"groups" doc:"Groups that the contact is in"`
+	Ref          string                     `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for the contact"`
+	RegisteredAt table.Instant              `db:"registered_at" json:"registered_at" doc:"When the contact was first known"`
+	ChangedAt    table.Instant              `db:"changed_at" json:"changed_at" doc:"When something of the contact last changed"`
+	DeletedAt    table.Instant              `db:"deleted_at" json:"deleted_at" doc:"When the contact was taken out of use, or null"`
+	Revision     int64                      `db:"revision" json:"-" doc:"The number of the contact's last event"`
+	Search       string                     `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
 }
 
 // A ChannelAddress is an address of a kind that is neither e-mail nor phone.
@@ -41,30 +45,30 @@ type ChannelAddress struct {
 type Company struct {
 	ID uuid.UUID `db:"company_id,key" json:"id" doc:"The company"`
 	Profile
-	Emails       List[string]    `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
-	Phones       List[string]    `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
-	Groups       List[uuid.UUID] `db:"groups" json:"groups" doc:"Groups that the company is in"`
-	Ref          string          `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for it"`
-	RegisteredAt Instant         `db:"registered_at" json:"registered_at" doc:"When it was registered"`
-	ChangedAt    Instant         `db:"changed_at" json:"changed_at" doc:"When something of it last changed"`
-	DeletedAt    Instant         `db:"deleted_at" json:"deleted_at" doc:"When it was taken out of use, or null"`
-	Revision     int64           `db:"revision" json:"-" doc:"The number of its last event"`
-	Search       string          `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
+	Emails       table.List[string]    `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
+	Phones       table.List[string]    `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
+	Groups       table.List[uuid.UUID] `db:"groups" json:"groups" doc:"Groups that the company is in"`
+	Ref          string                `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for it"`
+	RegisteredAt table.Instant         `db:"registered_at" json:"registered_at" doc:"When it was registered"`
+	ChangedAt    table.Instant         `db:"changed_at" json:"changed_at" doc:"When something of it last changed"`
+	DeletedAt    table.Instant         `db:"deleted_at" json:"deleted_at" doc:"When it was taken out of use, or null"`
+	Revision     int64                 `db:"revision" json:"-" doc:"The number of its last event"`
+	Search       string                `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
 }
 
 // A TimelineEntry is one thing that happened to a contact, or on a ticket of the contact.
 type TimelineEntry struct {
-	Position   Position     `db:"position,key" json:"position" doc:"Where the event stands in the log"`
-	Seq        int64        `db:"seq,key" json:"-" doc:"0; one entry an event"`
-	ContactID  uuid.UUID    `db:"contact_id" json:"contact_id" doc:"The contact"`
-	TicketID   Ref          `db:"ticket_id" json:"ticket_id" doc:"The ticket that it happened on, or null"`
-	At         Instant      `db:"at" json:"at" doc:"When it happened"`
-	RecordedAt Instant      `db:"recorded_at" json:"recorded_at" doc:"When it was written down"`
-	Type       string       `db:"type" json:"type" doc:"The type of the event"`
-	Actor      string       `db:"actor" json:"actor" doc:"Who did it"`
-	Through    string       `db:"through" json:"through" doc:"What it came through"`
-	Reason     string       `db:"reason" json:"reason" doc:"Why, in the actor's words"`
-	Changes    List[Change] `db:"changes" json:"changes" doc:"What changed, with the new values"`
+	Position   Position           `db:"position,key" json:"position" doc:"Where the event stands in the log"`
+	Seq        int64              `db:"seq,key" json:"-" doc:"0; one entry an event"`
+	ContactID  uuid.UUID          `db:"contact_id" json:"contact_id" doc:"The contact"`
+	TicketID   table.Ref          `db:"ticket_id" json:"ticket_id" doc:"The ticket that it happened on, or null"`
+	At         table.Instant      `db:"at" json:"at" doc:"When it happened"`
+	RecordedAt table.Instant      `db:"recorded_at" json:"recorded_at" doc:"When it was written down"`
+	Type       string             `db:"type" json:"type" doc:"The type of the event"`
+	Actor      string             `db:"actor" json:"actor" doc:"Who did it"`
+	Through    string             `db:"through" json:"through" doc:"What it came through"`
+	Reason     string             `db:"reason" json:"reason" doc:"Why, in the actor's words"`
+	Changes    table.List[Change] `db:"changes" json:"changes" doc:"What changed, with the new values"`
 }
 
 // A Change is a field's new value.
@@ -75,9 +79,9 @@ type Change struct {
 
 // The tables of contacts.
 var (
-	ContactsTable = Table{Name: "contacts", Comment: "Who writes to the desk.", Row: Contact{},
+	ContactsTable = table.Table{Name: "contacts", Comment: "Who writes to the desk.", Row: Contact{},
 		Indexes: []string{"registered_at, contact_id", "company_id", "ref"}}
-	CompaniesTable = Table{Name: "companies", Comment: "What contacts belong to.", Row: Company{}}
-	TimelineTable  = Table{Name: "contact_timeline", Comment: "What happened to a contact, who did it, when and why.", Row: TimelineEntry{},
+	CompaniesTable = table.Table{Name: "companies", Comment: "What contacts belong to.", Row: Company{}}
+	TimelineTable  = table.Table{Name: "contact_timeline", Comment: "What happened to a contact, who did it, when and why.", Row: TimelineEntry{},
 		Indexes: []string{"contact_id, at, position"}}
 )

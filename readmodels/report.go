@@ -19,6 +19,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/ticket"
+	"daybook/readmodels/table"
 )
 
 // Definition is the version of what the metrics mean. It is raised when any of them comes to mean something else.
@@ -93,7 +94,7 @@ type Report struct {
 
 // A ReportRow is what one agent did in one bucket. It is written as one flat object, metrics by name.
 type ReportRow struct {
-	AgentID Ref
+	AgentID table.Ref
 	Agent   string // the name; empty for nobody
 	Bucket  string
 	Values  []Value
@@ -139,7 +140,7 @@ func (r ReportRow) MarshalJSON() ([]byte, error) {
 }
 
 // AgentReport computes the agent report from the facts.
-func AgentReport(ctx context.Context, q Queryer, ask ReportQuery) (Report, error) {
+func AgentReport(ctx context.Context, q table.Queryer, ask ReportQuery) (Report, error) {
 	report := Report{
 		From: ask.From.Format(time.DateOnly), To: ask.To.Format(time.DateOnly), Zone: ask.Zone.String(), By: ask.By,
 		Definition: Definition, ZoneData: ZoneData(), KnownAt: strconv.FormatInt(int64(ask.KnownAt), 10), Data: []ReportRow{},
@@ -188,7 +189,7 @@ func (ask ReportQuery) metrics() ([]MetricInfo, error) {
 // place is a row of the report to be.
 type place struct {
 	bucket int
-	agent  Ref
+	agent  table.Ref
 }
 
 // tally collects, for each place, the samples of each metric; what is only counted has samples of 0 seconds.
@@ -202,26 +203,26 @@ func (t tally) add(p place, m Metric, seconds float64) {
 }
 
 // count adds the facts.
-func (t tally) count(ctx context.Context, q Queryer, ask ReportQuery, buckets Buckets) error {
+func (t tally) count(ctx context.Context, q table.Queryer, ask ReportQuery, buckets Buckets) error {
 	excluded, err := excludedTickets(ctx, q, ask)
 	if err != nil {
 		return err
 	}
-	var w where
-	w.during("at", At(buckets[0].Start), At(buckets[len(buckets)-1].End))
-	w.and("position <= %s", int64(ask.KnownAt))
-	w.isID("agent_id", ask.Agent)
-	w.isID("department_id", ask.Department)
-	w.is("channel", string(ask.Channel))
-	w.lists("tags", ask.Tag)
-	rows, err := q.QueryxContext(ctx, "SELECT at, agent_id, metric, seconds, ticket_id FROM agent_activity WHERE "+w.String(), w.args...)
+	var w table.Where
+	w.During("at", table.At(buckets[0].Start), table.At(buckets[len(buckets)-1].End))
+	w.And("position <= %s", int64(ask.KnownAt))
+	w.IsID("agent_id", ask.Agent)
+	w.IsID("department_id", ask.Department)
+	w.Is("channel", string(ask.Channel))
+	w.Lists("tags", ask.Tag)
+	rows, err := q.QueryxContext(ctx, "SELECT at, agent_id, metric, seconds, ticket_id FROM agent_activity WHERE "+w.String(), w.Args...)
 	if err != nil {
 		return fmt.Errorf("reading agent_activity: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var at Instant
-		var agentID Ref
+		var at table.Instant
+		var agentID table.Ref
 		var metric Metric
 		var seconds float64
 		var ticketID string
@@ -236,7 +237,7 @@ func (t tally) count(ctx context.Context, q Queryer, ask ReportQuery, buckets Bu
 }
 
 // excludedTickets are those that were spam or deleted when the log ended.
-func excludedTickets(ctx context.Context, q Queryer, ask ReportQuery) (map[string]bool, error) {
+func excludedTickets(ctx context.Context, q table.Queryer, ask ReportQuery) (map[string]bool, error) {
 	if ask.Excluded {
 		return nil, nil
 	}
@@ -255,20 +256,20 @@ func excludedTickets(ctx context.Context, q Queryer, ask ReportQuery) (map[strin
 
 // presence adds the times that agents worked and were available, each cut at the edges of the buckets. What has not ended
 // lasts until the log's last event was recorded.
-func (t tally) presence(ctx context.Context, q Queryer, ask ReportQuery, buckets Buckets) error {
-	var until Instant
+func (t tally) presence(ctx context.Context, q table.Queryer, ask ReportQuery, buckets Buckets) error {
+	var until table.Instant
 	err := sqlx.GetContext(ctx, q, &until, "SELECT recorded_at FROM event_trail WHERE position <= $1 ORDER BY position DESC LIMIT 1", int64(ask.KnownAt))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("reading event_trail: %w", err)
 	}
-	var w where
-	w.and("position <= %s", int64(ask.KnownAt))
-	w.isID("agent_id", ask.Agent)
+	var w table.Where
+	w.And("position <= %s", int64(ask.KnownAt))
+	w.IsID("agent_id", ask.Agent)
 	if ask.Department != uuid.Nil {
-		w.and("(department_id = %s OR service = '')", ask.Department.String())
+		w.And("(department_id = %s OR service = '')", ask.Department.String())
 	}
 	var changes []PresenceChange
-	if err := sqlx.SelectContext(ctx, q, &changes, "SELECT * FROM agent_presence WHERE "+w.String()+" ORDER BY position, seq", w.args...); err != nil {
+	if err := sqlx.SelectContext(ctx, q, &changes, "SELECT * FROM agent_presence WHERE "+w.String()+" ORDER BY position, seq", w.Args...); err != nil {
 		return fmt.Errorf("reading agent_presence: %w", err)
 	}
 	type availability struct {
@@ -279,7 +280,7 @@ func (t tally) presence(ctx context.Context, q Queryer, ask ReportQuery, buckets
 	since := make(map[availability]time.Time)
 	end := func(a availability, at time.Time) {
 		buckets.Clip(since[a], at, func(bucket int, length time.Duration) {
-			t.add(place{bucket, Ref(a.agent)}, presenceMetrics[a.service], length.Seconds())
+			t.add(place{bucket, table.Ref(a.agent)}, presenceMetrics[a.service], length.Seconds())
 		})
 		delete(since, a)
 	}
@@ -302,28 +303,28 @@ func (t tally) presence(ctx context.Context, q Queryer, ask ReportQuery, buckets
 var presenceMetrics = map[agent.Service]Metric{"": Worktime, agent.Tickets: OnlineTickets, agent.Chats: OnlineChats, agent.Calls: OnlineCalls}
 
 // agentNames are those that the agents had when the log ended.
-func agentNames(ctx context.Context, q Queryer, known Position) (map[Ref]string, error) {
+func agentNames(ctx context.Context, q table.Queryer, known Position) (map[table.Ref]string, error) {
 	var all []AgentName
 	err := sqlx.SelectContext(ctx, q, &all, "SELECT * FROM agent_names WHERE position <= $1 ORDER BY position", int64(known))
 	if err != nil {
 		return nil, fmt.Errorf("reading agent_names: %w", err)
 	}
-	names := make(map[Ref]string, len(all))
+	names := make(map[table.Ref]string, len(all))
 	for _, n := range all {
-		names[Ref(n.AgentID)] = n.Name
+		names[table.Ref(n.AgentID)] = n.Name
 	}
 	return names, nil
 }
 
 // rows makes the rows: by bucket, then by the agent's name, nobody last. Those in which all is zero are left out.
-func (t tally) rows(buckets Buckets, metrics []MetricInfo, names map[Ref]string) []ReportRow {
+func (t tally) rows(buckets Buckets, metrics []MetricInfo, names map[table.Ref]string) []ReportRow {
 	places := make([]place, 0, len(t))
 	for p := range t {
 		places = append(places, p)
 	}
 	slices.SortFunc(places, func(a, b place) int {
 		nobody := func(p place) int {
-			if p.agent == (Ref{}) {
+			if p.agent == (table.Ref{}) {
 				return 1
 			}
 			return 0
@@ -407,7 +408,7 @@ func sum(values []float64) float64 {
 }
 
 // KnownBy returns the position that the log had at an instant: that of the last event recorded by then.
-func KnownBy(ctx context.Context, q Queryer, at Instant) (Position, error) {
+func KnownBy(ctx context.Context, q table.Queryer, at table.Instant) (Position, error) {
 	var p Position
 	err := sqlx.GetContext(ctx, q, &p, "SELECT coalesce(max(position), 0) FROM event_trail WHERE recorded_at <= $1", int64(at))
 	return p, err

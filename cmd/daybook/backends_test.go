@@ -10,7 +10,7 @@ import (
 	"daybook/eventstore/esdb/esdbtest"
 	"daybook/internal/testdb"
 	"daybook/projections"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // TestBackends tells desks on each combination of databases the same things. Their read models are then the same, cell for
@@ -100,7 +100,7 @@ func dump(t *testing.T, f folder) rows {
 	return all
 }
 
-func dumpTable(t *testing.T, db *readmodels.DB, name, owner string) []string {
+func dumpTable(t *testing.T, db *table.DB, name, owner string) []string {
 	t.Helper()
 	found, err := db.Readers.Queryx(fmt.Sprintf("SELECT * FROM %q", name))
 	if err != nil {

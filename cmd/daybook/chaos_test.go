@@ -19,7 +19,7 @@ import (
 
 	"daybook/api"
 	"daybook/internal/testdb"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // TestSeveralProcessesAndFaults has several processes serve one desk on one PostgreSQL while everything goes wrong, by chance
@@ -266,7 +266,7 @@ func (d *disturbed) dashboard() bool {
 // drop drops the read models that are live, unless somebody looks at them.
 func (d *disturbed) drop() bool {
 	d.comesBack()
-	home, err := readmodels.NewSchemas(d.server.URL(), readmodels.SchemasOptions{})
+	home, err := table.NewSchemas(d.server.URL(), table.SchemasOptions{})
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func (d *disturbed) drop() bool {
 		d.Fatal(err)
 	}
 	for _, g := range slices.Backward(all) {
-		if g.State == readmodels.Ready {
+		if g.State == table.Ready {
 			return d.does(fmt.Sprintf("SET lock_timeout = '1s'; DROP SCHEMA readmodels_%d CASCADE", g.Number)) == nil
 		}
 	}

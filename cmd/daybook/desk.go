@@ -18,7 +18,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
 	"daybook/projections"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 	"daybook/vault"
 )
 
@@ -30,8 +30,8 @@ type desk struct {
 	vault    *vault.Vault
 	commands *commands.Desk
 	source   projections.Source
-	home     readmodels.Home
-	live     *readmodels.Live
+	home     table.Home
+	live     *table.Live
 	engine   *projections.Engine // nil if open for reading only
 }
 
@@ -99,7 +99,7 @@ func closeUnless(err *error, c io.Closer) {
 }
 
 // assemble takes the store and the lock over.
-func assemble(ctx context.Context, f folder, home readmodels.Home, store eventstore.Store, lock io.Closer) (*desk, error) {
+func assemble(ctx context.Context, f folder, home table.Home, store eventstore.Store, lock io.Closer) (*desk, error) {
 	head, err := store.Head(ctx)
 	if err == nil && head > eventstore.Start { // a new vault could not open what is in the log
 		err = f.mustHaveVault()
@@ -111,7 +111,7 @@ func assemble(ctx context.Context, f folder, home readmodels.Home, store eventst
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), lock.Close())
 	}
-	d := &desk{folder: f, lock: lock, store: store, vault: v, home: home, live: new(readmodels.Live)}
+	d := &desk{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
 	d.commands = &commands.Desk{Store: store, Keys: v, Names: v}
 	d.source = projections.Source{Store: store, Decode: projections.DecodeWith(v), Projections: projections.All}
 	return d, nil

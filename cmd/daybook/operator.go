@@ -11,7 +11,7 @@ import (
 	"daybook/api"
 	"daybook/domain"
 	"daybook/projections"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // operator keeps the read models while the desk serves.
@@ -95,14 +95,14 @@ func (o *operator) Status(ctx context.Context) ([]api.ProjectionStatus, error) {
 // parked lists the streams that each projection no longer follows.
 func (o *operator) parked(ctx context.Context) (map[string][]string, error) {
 	streams := make(map[string][]string)
-	err := o.desk.live.Read(func(db *readmodels.DB) error {
-		all, err := readmodels.ReadParked(ctx, db.Readers)
+	err := o.desk.live.Read(func(db *table.DB) error {
+		all, err := table.ReadParked(ctx, db.Readers)
 		for _, p := range all {
 			streams[p.Projection] = append(streams[p.Projection], p.Stream)
 		}
 		return err
 	})
-	if errors.Is(err, readmodels.ErrNotReady) {
+	if errors.Is(err, table.ErrNotReady) {
 		err = nil
 	}
 	return streams, err
@@ -146,7 +146,7 @@ const maxDifferences = 1000
 // Verify compares the live read models with the log.
 func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
 	shown := api.Verification{Differences: []string{}}
-	err := o.desk.live.Read(func(db *readmodels.DB) error {
+	err := o.desk.live.Read(func(db *table.DB) error {
 		v, err := o.desk.source.Verify(ctx, db, func(d projections.Difference) error {
 			if len(shown.Differences) < maxDifferences {
 				shown.Differences = append(shown.Differences, d.String())

@@ -8,7 +8,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/projections"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // replayCommand writes the read models of a past moment.
@@ -47,5 +47,5 @@ func cutAt(asOf string) (projections.Cut, error) {
 	if at.After(time.Now()) {
 		return projections.Cut{}, status{wrongUsage, errors.New("--as-of must not lie in the future: what will be so then is not known")}
 	}
-	return projections.Cut{At: readmodels.At(at)}, nil
+	return projections.Cut{At: table.At(at)}, nil
 }

@@ -13,7 +13,7 @@ import (
 	"daybook/eventstore/esdb"
 	"daybook/eventstore/postgres"
 	"daybook/eventstore/sqlite"
-	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // inFolder says whether the log is a file of the folder.
@@ -73,14 +73,14 @@ func (f folder) openRemote(ctx context.Context) (eventstore.Store, error) {
 const shortestLease = 100 * time.Millisecond
 
 // home is where the read models are.
-func (f folder) home() (readmodels.Home, error) {
+func (f folder) home() (table.Home, error) {
 	if f.Lease != 0 && f.Lease < shortestLease {
 		return nil, status{wrongUsage, fmt.Errorf("--lease must be at least %s", shortestLease)}
 	}
 	if f.ReadModels == "" {
-		return readmodels.Folder(f.Data), nil
+		return table.Folder(f.Data), nil
 	}
-	home, err := readmodels.NewSchemas(f.ReadModels, readmodels.SchemasOptions{Lease: f.Lease})
+	home, err := table.NewSchemas(f.ReadModels, table.SchemasOptions{Lease: f.Lease})
 	if err != nil {
 		return nil, status{wrongUsage, fmt.Errorf("--read-models: %w; left out, the read models are in the folder", err)}
 	}

@@ -1,4 +1,4 @@
-package readmodels
+package table
 
 import (
 	"context"
@@ -56,13 +56,13 @@ func Has(ctx context.Context, q Queryer, t Table, id uuid.UUID) (there bool, err
 func Many[R any](ctx context.Context, q Queryer, t Table, ids []uuid.UUID, key func(R) uuid.UUID) (map[uuid.UUID]R, error) {
 	found := make(map[uuid.UUID]R, len(ids))
 	for chunk := range slices.Chunk(ids, 500) {
-		var w where
+		var w Where
 		places := make([]string, len(chunk))
 		for i, id := range chunk {
-			places[i] = w.place(id.String())
+			places[i] = w.Place(id.String())
 		}
 		var rows []R
-		err := sqlx.SelectContext(ctx, q, &rows, fmt.Sprintf(`SELECT * FROM %q WHERE %q IN (%s)`, t.Name, keyColumn(t), strings.Join(places, ", ")), w.args...)
+		err := sqlx.SelectContext(ctx, q, &rows, fmt.Sprintf(`SELECT * FROM %q WHERE %q IN (%s)`, t.Name, keyColumn(t), strings.Join(places, ", ")), w.Args...)
 		if err != nil {
 			return nil, err
 		}
@@ -84,79 +84,82 @@ func keyColumn(t Table) string {
 }
 
 // where collects what rows must fulfil. The placeholders $1, $2 … mean the same to SQLite and PostgreSQL.
-type where struct {
+type Where struct {
 	clauses []string
-	args    []any
+	Args    []any
 }
 
 // place adds an argument and returns its placeholder.
-func (w *where) place(arg any) string {
-	w.args = append(w.args, arg)
-	return fmt.Sprintf("$%d", len(w.args))
+func (w *Where) Place(arg any) string {
+	w.Args = append(w.Args, arg)
+	return fmt.Sprintf("$%d", len(w.Args))
 }
 
 // and adds a clause in which each %s stands for an argument.
-func (w *where) and(clause string, args ...any) {
+func (w *Where) And(clause string, args ...any) {
 	places := make([]any, len(args))
 	for i, a := range args {
-		places[i] = w.place(a)
+		places[i] = w.Place(a)
 	}
 	w.clauses = append(w.clauses, fmt.Sprintf(clause, places...))
 }
 
+// say adds a clause as it stands.
+func (w *Where) Say(clause string) { w.clauses = append(w.clauses, clause) }
+
 // is wants a column to have a value, unless the value is empty.
-func (w *where) is(column, value string) {
+func (w *Where) Is(column, value string) {
 	if value != "" {
-		w.and(column+" = %s", value)
+		w.And(column+" = %s", value)
 	}
 }
 
 // isID wants a column to have an id, unless it is nil.
-func (w *where) isID(column string, id uuid.UUID) {
+func (w *Where) IsID(column string, id uuid.UUID) {
 	if id != uuid.Nil {
-		w.and(column+" = %s", id.String())
+		w.And(column+" = %s", id.String())
 	}
 }
 
 // lists wants a list column to hold an id, unless it is nil.
-func (w *where) lists(column string, id uuid.UUID) {
+func (w *Where) Lists(column string, id uuid.UUID) {
 	if id != uuid.Nil {
-		w.and(column+` LIKE %s`, `%"`+id.String()+`"%`)
+		w.And(column+` LIKE %s`, `%"`+id.String()+`"%`)
 	}
 }
 
 // oneOf wants a column to have one of some values, unless there are none.
-func oneOf[T ~string](w *where, column string, values []T) {
+func OneOf[T ~string](w *Where, column string, values []T) {
 	if len(values) == 0 {
 		return
 	}
 	places := make([]string, len(values))
 	for i, v := range values {
-		places[i] = w.place(string(v))
+		places[i] = w.Place(string(v))
 	}
 	w.clauses = append(w.clauses, column+" IN ("+strings.Join(places, ", ")+")")
 }
 
 // contains wants a column in lower case to contain each word of a text.
-func (w *where) contains(column, text string) {
+func (w *Where) Contains(column, text string) {
 	for word := range strings.FieldsSeq(strings.ToLower(text)) {
-		w.and(column+` LIKE %s ESCAPE '\'`, "%"+likeEscaper.Replace(word)+"%")
+		w.And(column+` LIKE %s ESCAPE '\'`, "%"+likeEscaper.Replace(word)+"%")
 	}
 }
 
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // during wants a column to lie in [from, to); a limit that is zero is none.
-func (w *where) during(column string, from, to Instant) {
+func (w *Where) During(column string, from, to Instant) {
 	if from != 0 {
-		w.and(column+" >= %s", int64(from))
+		w.And(column+" >= %s", int64(from))
 	}
 	if to != 0 {
-		w.and(column+" < %s", int64(to))
+		w.And(column+" < %s", int64(to))
 	}
 }
 
-func (w *where) String() string {
+func (w *Where) String() string {
 	if len(w.clauses) == 0 {
 		return "TRUE"
 	}
@@ -175,7 +178,7 @@ type cursor struct {
 
 // page asks for one page of a table's rows. sorts are the columns that it can be sorted by, the first being the list's own
 // order; place returns where a row stands in it.
-func page[R any](ctx context.Context, q Queryer, t Table, w where, p Page, sorts []string, place func(r R, sort string) (value, key any)) (Found[R], error) {
+func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts []string, place func(r R, sort string) (value, key any)) (Found[R], error) {
 	var found Found[R]
 	if p.Limit == 0 {
 		p.Limit = DefaultPage
@@ -194,17 +197,17 @@ func page[R any](ctx context.Context, q Queryer, t Table, w where, p Page, sorts
 		return found, domain.Invalid("sort", "sort-unknown", "sort must be one of %s, with - before it for descending.", strings.Join(sorts, ", "))
 	}
 	key := keyColumn(t)
-	question := fingerprint(t.Name, p.Sort, w.String(), fmt.Sprint(w.args...))
+	question := fingerprint(t.Name, p.Sort, w.String(), fmt.Sprint(w.Args...))
 	if p.Cursor != "" {
 		value, last, err := readCursor(p.Cursor, question)
 		if err != nil {
 			return found, err
 		}
-		w.and(fmt.Sprintf("(%q, %q) %s (%%s, %%s)", sort, key, beyond), value, last)
+		w.And(fmt.Sprintf("(%q, %q) %s (%%s, %%s)", sort, key, beyond), value, last)
 	}
 	query := fmt.Sprintf(`SELECT * FROM %q WHERE %s ORDER BY %q %s, %q %s LIMIT %d`, t.Name, w.String(), sort, direction, key, direction, p.Limit+1)
 	found.Rows = []R{}
-	if err := sqlx.SelectContext(ctx, q, &found.Rows, query, w.args...); err != nil {
+	if err := sqlx.SelectContext(ctx, q, &found.Rows, query, w.Args...); err != nil {
 		return found, fmt.Errorf("listing %s: %w", t.Name, err)
 	}
 	if len(found.Rows) > p.Limit {

@@ -1,4 +1,4 @@
-package readmodels
+package table
 
 import (
 	"database/sql/driver"

@@ -3,7 +3,7 @@
 // Rows are posted by projections and by nobody else; they can be thrown away and posted again. A row struct is the one
 // description of its table: its db tags name the columns and mark the key ("ticket_id,key"), its doc tags say what a
 // column means.
-package readmodels
+package table
 
 // A Table describes one table to the database.
 type Table struct {

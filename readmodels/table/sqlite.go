@@ -1,4 +1,4 @@
-package readmodels
+package table
 
 import (
 	"context"
@@ -181,7 +181,7 @@ func (tx *sqliteTx) Load(r *Relation, keys iter.Seq[[]driver.Value], take func([
 	row := make([]driver.Value, len(r.Columns))
 	wanted := make([]driver.Value, 0, loadedAtOnce*len(r.Key))
 	load := func() error {
-		rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), tx.args(wanted[:cap(wanted)]))
+		rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), tx.Args(wanted[:cap(wanted)]))
 		if err != nil {
 			return err
 		}
@@ -234,7 +234,7 @@ func (tx *sqliteTx) each(doing string, r *Relation, rows iter.Seq[[]driver.Value
 		return err
 	}
 	for row := range rows {
-		if _, err := s.(driver.StmtExecContext).ExecContext(context.Background(), tx.args(row)); err != nil {
+		if _, err := s.(driver.StmtExecContext).ExecContext(context.Background(), tx.Args(row)); err != nil {
 			return fmt.Errorf("%s %s: %w", doing, r.Name, err)
 		}
 	}
@@ -250,7 +250,7 @@ func (tx *sqliteTx) Exec(statement string, args ...driver.Value) (int64, error) 
 	if err != nil {
 		return 0, err
 	}
-	result, err := s.(driver.StmtExecContext).ExecContext(context.Background(), tx.args(args))
+	result, err := s.(driver.StmtExecContext).ExecContext(context.Background(), tx.Args(args))
 	if err != nil {
 		return 0, err
 	}
@@ -283,7 +283,7 @@ func (tx *sqliteTx) prepare(name string, statement func() string) (driver.Stmt, 
 }
 
 // args numbers arguments, in the same memory each time.
-func (d *sqlite) args(values []driver.Value) []driver.NamedValue {
+func (d *sqlite) Args(values []driver.Value) []driver.NamedValue {
 	d.named = d.named[:0]
 	for i, v := range values {
 		d.named = append(d.named, driver.NamedValue{Ordinal: i + 1, Value: v})
