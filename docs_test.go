@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"daybook/domain/catalogue"
-	"daybook/readmodels"
+	"daybook/readmodels/report"
 )
 
 func text(t *testing.T, patterns ...string) string {
@@ -44,7 +44,7 @@ func TestEveryEventIsInTheCatalogue(t *testing.T) {
 
 func TestEveryMetricIsDefined(t *testing.T) {
 	page := text(t, "docs/metrics.md")
-	for _, m := range readmodels.Catalogue {
+	for _, m := range report.Catalogue {
 		name := strings.TrimPrefix(string(m.Name), "online_time")
 		if !strings.Contains(page, name+"`") {
 			t.Errorf("docs/metrics.md does not define %s", m.Name)

@@ -21,7 +21,7 @@ import (
 	"daybook/commands"
 	"daybook/domain/event"
 	"daybook/eventstore"
-	"daybook/readmodels"
+	"daybook/readmodels/report"
 	"daybook/readmodels/table"
 	"daybook/vault"
 )
@@ -102,9 +102,9 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	}
 	config.Security = []map[string][]string{{"key": {}}}
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[table.Instant](), reflect.TypeFor[instant]())
-	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.Position](), reflect.TypeFor[string]())
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[table.Position](), reflect.TypeFor[string]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[table.Ref](), reflect.TypeFor[ref]())
-	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[readmodels.ReportRow](), reflect.TypeFor[reportRow]())
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[report.Row](), reflect.TypeFor[reportRow]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[id]())
 	s := &server{Config: c, api: humago.New(mux, config), places: make(map[string]string)}
 	s.api.UseMiddleware(s.authenticate)

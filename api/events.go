@@ -74,7 +74,7 @@ func (s *server) events() {
 		if err == nil && in.After != "" {
 			var after eventstore.Position
 			after, err = position("after", in.After)
-			f.After = readmodels.Position(after)
+			f.After = table.Position(after)
 		}
 		if err != nil {
 			return nil, s.refused(ctx, err)

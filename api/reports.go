@@ -19,6 +19,7 @@ import (
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 	"daybook/readmodels"
+	"daybook/readmodels/report"
 	"daybook/readmodels/table"
 )
 
@@ -31,18 +32,18 @@ type ReportQuery struct {
 // ReportTerms are those of the report of all agents and of one.
 type ReportTerms struct {
 	Reading
-	Accept     string                 `header:"Accept" doc:"text/csv for a table"`
-	From       string                 `query:"from" format:"date" required:"true" doc:"The first day"`
-	To         string                 `query:"to" format:"date" required:"true" doc:"The day after the last"`
-	Zone       string                 `query:"tz" default:"UTC" doc:"The IANA zone of days and hours"`
-	By         readmodels.Granularity `query:"by" enum:"hour,day,week,month" default:"day" doc:"How long a bucket is"`
-	Department uuid.UUID              `query:"department" format:"uuid" doc:"The tickets' department then, and where services were on"`
-	Channel    ticket.Channel         `query:"channel" enum:"email,chat,call,form,forum,facebook,x,whatsapp,api" doc:"The tickets' channel"`
-	Tag        string                 `query:"tag" doc:"A tag, by id or name, that the tickets had then"`
-	Metrics    []readmodels.Metric    `query:"metrics" doc:"Those wanted, with commas between; left out, all"`
-	KnownAt    string                 `query:"known_at" doc:"What was known at a position of the log, or at an instant of recording"`
-	Definition int                    `query:"definition" default:"1" minimum:"1" maximum:"1" doc:"The version of what the metrics mean"`
-	Excluded   bool                   `query:"excluded" doc:"Also tickets that are spam or deleted"`
+	Accept     string             `header:"Accept" doc:"text/csv for a table"`
+	From       string             `query:"from" format:"date" required:"true" doc:"The first day"`
+	To         string             `query:"to" format:"date" required:"true" doc:"The day after the last"`
+	Zone       string             `query:"tz" default:"UTC" doc:"The IANA zone of days and hours"`
+	By         report.Granularity `query:"by" enum:"hour,day,week,month" default:"day" doc:"How long a bucket is"`
+	Department uuid.UUID          `query:"department" format:"uuid" doc:"The tickets' department then, and where services were on"`
+	Channel    ticket.Channel     `query:"channel" enum:"email,chat,call,form,forum,facebook,x,whatsapp,api" doc:"The tickets' channel"`
+	Tag        string             `query:"tag" doc:"A tag, by id or name, that the tickets had then"`
+	Metrics    []report.Metric    `query:"metrics" doc:"Those wanted, with commas between; left out, all"`
+	KnownAt    string             `query:"known_at" doc:"What was known at a position of the log, or at an instant of recording"`
+	Definition int                `query:"definition" default:"1" minimum:"1" maximum:"1" doc:"The version of what the metrics mean"`
+	Excluded   bool               `query:"excluded" doc:"Also tickets that are spam or deleted"`
 }
 
 // Reported is a report, as JSON or as CSV.
@@ -79,15 +80,15 @@ func (s *server) reports() {
 		in.Accept = "text/csv"
 		return s.agentReport(ctx, in.ReportTerms, in.Agent, nil)
 	})
-	huma.Register(s.api, operation(http.MethodGet, "/v1/reports/metrics", "Reports", "What each metric means"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[readmodels.MetricInfo] }, error) {
+	huma.Register(s.api, operation(http.MethodGet, "/v1/reports/metrics", "Reports", "What each metric means"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[report.MetricInfo] }, error) {
 		if err := s.may(ctx, role.ReportsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return &struct{ Body List[readmodels.MetricInfo] }{List[readmodels.MetricInfo]{Data: readmodels.Catalogue}}, nil
+		return &struct{ Body List[report.MetricInfo] }{List[report.MetricInfo]{Data: report.Catalogue}}, nil
 	})
 }
 
-var reportType = reflect.TypeFor[readmodels.Report]()
+var reportType = reflect.TypeFor[report.Report]()
 
 // agentReport reports on one agent, or on all if that is nil. If there is no such agent, it refuses with unknown, unless
 // that is nil too.
@@ -101,16 +102,16 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUI
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	answer, err := read(ctx, s, in.Reading, role.ReportsRead, func(q table.Queryer) (readmodels.Report, error) {
+	answer, err := read(ctx, s, in.Reading, role.ReportsRead, func(q table.Queryer) (report.Report, error) {
 		if unknown != nil {
 			if err := mustHave(ctx, q, readmodels.AgentsTable, agent, unknown); err != nil {
-				return readmodels.Report{}, err
+				return report.Report{}, err
 			}
 		}
 		if ask.KnownAt, err = known(q); err != nil {
-			return readmodels.Report{}, err
+			return report.Report{}, err
 		}
-		return readmodels.AgentReport(ctx, q, ask)
+		return report.Agents(ctx, q, ask)
 	})
 	if err != nil {
 		return nil, err
@@ -122,8 +123,8 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUI
 	return reported, nil
 }
 
-func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask readmodels.ReportQuery, err error) {
-	ask = readmodels.ReportQuery{By: in.By, Department: in.Department, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded}
+func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Query, err error) {
+	ask = report.Query{By: in.By, Department: in.Department, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded}
 	var fromErr, toErr, zoneErr error
 	if ask.From, fromErr = time.Parse(time.DateOnly, in.From); fromErr != nil {
 		fromErr = domain.Invalid("from", "date-malformed", "from must be a date such as 2014-02-01.")
@@ -145,10 +146,10 @@ func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask readmodel
 
 // cutOff says how the position of a report's cut-off is found; without one, it is that of the read models. It waits until
 // they have all that can count, so that the same cut-off is the same position for ever.
-func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer) (readmodels.Position, error), error) {
+func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer) (table.Position, error), error) {
 	if in.KnownAt == "" {
-		return func(table.Queryer) (readmodels.Position, error) {
-			return readmodels.Position(s.Live.Position()), nil
+		return func(table.Queryer) (table.Position, error) {
+			return table.Position(s.Live.Position()), nil
 		}, nil
 	}
 	at, p, err := s.moment(ctx, "known_at", in.KnownAt)
@@ -160,16 +161,16 @@ func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer
 	if err == nil && !there {
 		err = retryable("not-yet", "The read models do not have all that was known then yet. Try again soon.")
 	}
-	return func(q table.Queryer) (readmodels.Position, error) {
+	return func(q table.Queryer) (table.Position, error) {
 		if at.IsZero() {
-			return readmodels.Position(p), nil
+			return table.Position(p), nil
 		}
-		return readmodels.KnownBy(ctx, q, table.At(at))
+		return report.KnownBy(ctx, q, table.At(at))
 	}, err
 }
 
 // reportCSV is a report as a table: one column a figure. Text that a spreadsheet could take for a formula is quoted.
-func reportCSV(r readmodels.Report) []byte {
+func reportCSV(r report.Report) []byte {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
 	head := []string{"bucket", "agent_id", "agent"}
@@ -185,7 +186,7 @@ func reportCSV(r readmodels.Report) []byte {
 	for _, row := range r.Data {
 		line := []string{row.Bucket, idOrNothing(row.AgentID), unformula(row.Agent)}
 		for _, v := range row.Values {
-			if sample, ok := v.Value.(readmodels.Sample); ok {
+			if sample, ok := v.Value.(report.Sample); ok {
 				line = append(line, strconv.Itoa(sample.N), number(sample.Sum), number(sample.Avg), number(sample.P50), number(sample.P90))
 			} else {
 				line = append(line, figure(v.Value))

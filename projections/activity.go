@@ -5,6 +5,7 @@ import (
 
 	"daybook/domain/ticket"
 	"daybook/readmodels"
+	"daybook/readmodels/report"
 	"daybook/readmodels/table"
 )
 
@@ -17,7 +18,7 @@ var AgentActivity = Projection{Name: "agent_activity", Version: 1, Apply: func(e
 			ID: e.ID, OpenedAt: e.At, Channel: ev.Channel, DepartmentID: table.Ref(ev.Department), Status: ticket.StatusNew,
 		}
 		t.TicketClocks.Insert(clock)
-		post(t, e, &clock, readmodels.CreatedTickets, actor(e))
+		post(t, e, &clock, report.CreatedTickets, actor(e))
 	case ticket.Event:
 		t.TicketClocks.Update(e.ID, func(c *readmodels.TicketClock) { tick(t, e, c, ev) })
 	}
@@ -32,46 +33,46 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 		if actor(e) == (table.Ref{}) { // a program's reply is no agent's answer
 			break
 		}
-		post(t, e, c, readmodels.Answers, actor(e))
+		post(t, e, c, report.Answers, actor(e))
 		if !c.NewAnswerOver {
-			measure(t, e, c, readmodels.NewAnswerTime, actor(e), c.OpenedAt)
+			measure(t, e, c, report.NewAnswerTime, actor(e), c.OpenedAt)
 			c.NewAnswerOver = true
 		}
 		if before == ticket.StatusOpen && c.WaitingSince != 0 {
-			measure(t, e, c, readmodels.NextAnswerTime, actor(e), c.WaitingSince)
+			measure(t, e, c, report.NextAnswerTime, actor(e), c.WaitingSince)
 		}
 	case ticket.Noted:
 		if actor(e) != (table.Ref{}) {
-			post(t, e, c, readmodels.Notes, actor(e))
+			post(t, e, c, report.Notes, actor(e))
 		}
 	case ticket.Assigned:
 		assignee := table.Ref(ev.Agent)
 		if c.AgentID != (table.Ref{}) {
-			post(t, e, c, readmodels.TransfersOut, c.AgentID)
-			post(t, e, c, readmodels.TransfersIn, assignee)
+			post(t, e, c, report.TransfersOut, c.AgentID)
+			post(t, e, c, report.TransfersIn, assignee)
 		}
-		post(t, e, c, readmodels.AssignedTickets, assignee)
+		post(t, e, c, report.AssignedTickets, assignee)
 		if !c.Assigned {
-			measure(t, e, c, readmodels.FirstAssignTime, assignee, c.OpenedAt)
+			measure(t, e, c, report.FirstAssignTime, assignee, c.OpenedAt)
 		}
 		c.AgentID, c.Assigned = assignee, true
 	case ticket.Unassigned:
 		c.AgentID = table.Ref{}
 	case ticket.Transferred:
-		post(t, e, c, readmodels.TransfersOut, actor(e))
+		post(t, e, c, report.TransfersOut, actor(e))
 		c.DepartmentID = table.Ref(ev.Department)
 	case ticket.Tagged:
 		c.Tags = with(c.Tags, ev.Tag)
 	case ticket.Untagged:
 		c.Tags = without(c.Tags, ev.Tag)
 	case ticket.Resolved:
-		post(t, e, c, readmodels.ResolvedTickets, actor(e))
+		post(t, e, c, report.ResolvedTickets, actor(e))
 		if !c.Resolved {
-			measure(t, e, c, readmodels.FirstResolveTime, actor(e), c.OpenedAt)
+			measure(t, e, c, report.FirstResolveTime, actor(e), c.OpenedAt)
 		}
 		c.ResolverID, c.Resolved = actor(e), true
 	case ticket.Reopened:
-		post(t, e, c, readmodels.Reopened, c.ResolverID)
+		post(t, e, c, report.Reopened, c.ResolverID)
 	}
 	switch c.Status {
 	case ticket.StatusResolved, ticket.StatusClosed, ticket.StatusSpam:
@@ -85,9 +86,9 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 	}
 	switch is, was := excluded(c.Status), excluded(before); {
 	case is && !was:
-		post(t, e, c, readmodels.Excluded, table.Ref{})
+		post(t, e, c, report.Excluded, table.Ref{})
 	case was && !is:
-		post(t, e, c, readmodels.Included, table.Ref{})
+		post(t, e, c, report.Included, table.Ref{})
 	}
 }
 
@@ -98,19 +99,19 @@ func excluded(s ticket.Status) bool { return s == ticket.StatusSpam || s == tick
 func actor(e *Recorded) table.Ref { return table.Ref(e.Meta.Actor.AgentID()) }
 
 // postable lists the metrics; a metric's place in it is the number of its fact among those of one event.
-var postable = []readmodels.Metric{
-	readmodels.CreatedTickets, readmodels.Answers, readmodels.Notes, readmodels.AssignedTickets, readmodels.ResolvedTickets,
-	readmodels.Reopened, readmodels.TransfersOut, readmodels.TransfersIn, readmodels.NewAnswerTime, readmodels.NextAnswerTime,
-	readmodels.FirstAssignTime, readmodels.FirstResolveTime, readmodels.Excluded, readmodels.Included,
+var postable = []report.Metric{
+	report.CreatedTickets, report.Answers, report.Notes, report.AssignedTickets, report.ResolvedTickets,
+	report.Reopened, report.TransfersOut, report.TransfersIn, report.NewAnswerTime, report.NextAnswerTime,
+	report.FirstAssignTime, report.FirstResolveTime, report.Excluded, report.Included,
 }
 
 // post inserts a fact that is counted.
-func post(t *Tables, e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent table.Ref) {
+func post(t *Tables, e *Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref) {
 	t.Activity.Insert(factOf(e, c, m, agent))
 }
 
 // measure inserts a fact that took from since until the event.
-func measure(t *Tables, e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent table.Ref, since table.Instant) {
+func measure(t *Tables, e *Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref, since table.Instant) {
 	f := factOf(e, c, m, agent)
 	f.Seconds = e.At.Time().Sub(since.Time()).Seconds()
 	if f.Seconds < 0 {
@@ -119,9 +120,9 @@ func measure(t *Tables, e *Recorded, c *readmodels.TicketClock, m readmodels.Met
 	t.Activity.Insert(f)
 }
 
-func factOf(e *Recorded, c *readmodels.TicketClock, m readmodels.Metric, agent table.Ref) readmodels.Activity {
-	return readmodels.Activity{
-		Position: readmodels.Position(e.Position), Seq: int64(slices.Index(postable, m)), At: e.At, AgentID: agent, Metric: m,
+func factOf(e *Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref) report.Activity {
+	return report.Activity{
+		Position: table.Position(e.Position), Seq: int64(slices.Index(postable, m)), At: e.At, AgentID: agent, Metric: m,
 		TicketID: c.ID, Channel: c.Channel, DepartmentID: c.DepartmentID, Tags: c.Tags,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"daybook/domain/group"
 	"daybook/domain/tag"
 	"daybook/readmodels"
+	"daybook/readmodels/report"
 	"daybook/readmodels/table"
 )
 
@@ -74,14 +75,14 @@ var Groups = Projection{Name: "groups", Version: 1, Apply: func(e *Recorded, t *
 var Agents = Projection{Name: "agents", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	switch ev := e.Event.(type) {
 	case agent.Created:
-		t.AgentNames.Insert(readmodels.AgentName{Position: readmodels.Position(e.Position), AgentID: e.ID, Name: ev.Name.String()})
+		t.AgentNames.Insert(report.AgentName{Position: table.Position(e.Position), AgentID: e.ID, Name: ev.Name.String()})
 		t.Agents.Insert(readmodels.Agent{
 			ID: e.ID, Name: ev.Name.String(), Alias: ev.Alias.String(), Email: ev.Email.String(), Role: ev.Role,
 			Status: readmodels.Offline, Ref: ev.Ref, CreatedAt: e.At, Revision: int64(e.Revision),
 		})
 	case agent.Event:
 		if edited, ok := ev.(agent.Edited); ok && edited.Name != nil {
-			t.AgentNames.Insert(readmodels.AgentName{Position: readmodels.Position(e.Position), AgentID: e.ID, Name: edited.Name.String()})
+			t.AgentNames.Insert(report.AgentName{Position: table.Position(e.Position), AgentID: e.ID, Name: edited.Name.String()})
 		}
 		t.Agents.Update(e.ID, func(r *readmodels.Agent) {
 			r.Revision = int64(e.Revision)

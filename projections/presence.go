@@ -6,6 +6,7 @@ import (
 
 	"daybook/domain/agent"
 	"daybook/readmodels"
+	"daybook/readmodels/report"
 	"daybook/readmodels/table"
 )
 
@@ -32,8 +33,8 @@ var AgentPresence = Projection{Name: "agent_presence", Version: 1, Apply: func(e
 			}
 		}
 		for seq, s := range slices.SortedFunc(maps.Keys(changes), slot.compare) {
-			t.Presence.Insert(readmodels.PresenceChange{
-				Position: readmodels.Position(e.Position), Seq: int64(seq), At: e.At, AgentID: e.ID,
+			t.Presence.Insert(report.PresenceChange{
+				Position: table.Position(e.Position), Seq: int64(seq), At: e.At, AgentID: e.ID,
 				Service: s.service, DepartmentID: s.department, On: changes[s],
 			})
 		}

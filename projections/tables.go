@@ -4,6 +4,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/readmodels"
+	"daybook/readmodels/report"
 )
 
 // Tables are all tables, each with the projection that owns it.
@@ -12,15 +13,15 @@ type Tables struct {
 	Tags          *Table[uuid.UUID, readmodels.Tag]
 	Groups        *Table[uuid.UUID, readmodels.Group]
 	Agents        *Table[uuid.UUID, readmodels.Agent]
-	AgentNames    *Facts[readmodels.AgentName]
+	AgentNames    *Facts[report.AgentName]
 	Contacts      *Table[uuid.UUID, readmodels.Contact]
 	Companies     *Table[uuid.UUID, readmodels.Company]
 	Timeline      *Facts[readmodels.TimelineEntry]
 	Tickets       *Table[uuid.UUID, readmodels.Ticket]
 	TicketHistory *Table[uuid.UUID, readmodels.TicketHistory]
-	Activity      *Facts[readmodels.Activity]
+	Activity      *Facts[report.Activity]
 	TicketClocks  *Table[uuid.UUID, readmodels.TicketClock]
-	Presence      *Facts[readmodels.PresenceChange]
+	Presence      *Facts[report.PresenceChange]
 	Presences     *Table[uuid.UUID, readmodels.AgentPresence]
 	Trail         *Facts[readmodels.TrailEntry]
 }

@@ -16,7 +16,7 @@ import (
 // ContactTimeline keeps contact_timeline: what happened to each contact, and the tickets that he opened.
 var ContactTimeline = Projection{Name: "contact_timeline", Version: 1, Apply: func(e *Recorded, t *Tables) {
 	entry := readmodels.TimelineEntry{
-		Position: readmodels.Position(e.Position), At: e.At, RecordedAt: e.RecordedAt, Type: e.Event.EventType(),
+		Position: table.Position(e.Position), At: e.At, RecordedAt: e.RecordedAt, Type: e.Event.EventType(),
 		Actor: e.Meta.Actor.String(), Through: e.Meta.Through, Reason: e.Meta.Reason.String(),
 	}
 	switch ev := e.Event.(type) {
@@ -46,7 +46,7 @@ var Trail = Projection{Name: "event_trail", Version: 1, Apply: func(e *Recorded,
 		return
 	}
 	t.Trail.Insert(readmodels.TrailEntry{
-		Position: readmodels.Position(e.Position), Stream: e.Category + "-" + e.ID.String(), Revision: int64(e.Revision), Type: e.Event.EventType(), Actor: e.Meta.Actor.String(),
+		Position: table.Position(e.Position), Stream: e.Category + "-" + e.ID.String(), Revision: int64(e.Revision), Type: e.Event.EventType(), Actor: e.Meta.Actor.String(),
 		Correlation: e.Meta.Correlation, At: e.At, RecordedAt: e.RecordedAt,
 	})
 }}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
@@ -24,23 +23,6 @@ type lease struct {
 	ctx     context.Context
 	stop    context.CancelCauseFunc
 	stopped chan struct{} // closed when it is not renewed any more
-}
-
-// Hold implements Home.
-func (s *Schemas) Hold(ctx context.Context, schema string, waiting func()) (Term, error) {
-	if err := s.ensure(ctx); err != nil {
-		return nil, err
-	}
-	l := &lease{
-		db: s.control, table: s.quoted() + ".terms", channel: s.name, schema: schema, holder: uuid.NewString(),
-		length: s.lease, stopped: make(chan struct{}),
-	}
-	watching, stop := context.WithCancel(ctx)
-	defer stop()
-	if err := l.wait(ctx, func() <-chan struct{} { waiting(); return s.Changes(watching) }); err != nil {
-		return nil, err
-	}
-	return l, nil
 }
 
 // wait takes the lease as soon as it can be had.
@@ -134,9 +116,4 @@ func (l *lease) End(ctx context.Context) error {
 		_, err = l.db.ExecContext(ctx, "NOTIFY "+pq.QuoteIdentifier(l.channel))
 	}
 	return err
-}
-
-// Changes implements Home.
-func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
-	return patiently.Listen(ctx, s.address, s.name)
 }

@@ -1,21 +1,12 @@
 package readmodels
 
 import (
+	"context"
+
 	"github.com/google/uuid"
 
 	"daybook/readmodels/table"
 )
-
-// A Profile is what is known of a contact or a company alike.
-type Profile struct {
-	Name     string `db:"name" json:"name" doc:"The name"`
-	Avatar   string `db:"avatar" json:"avatar" doc:"The URL of a picture, or empty"`
-	URL      string `db:"url" json:"url" doc:"A web page, or empty"`
-	Address  string `db:"address" json:"address" doc:"A postal address, or empty"`
-	Note     string `db:"note" json:"note" doc:"Free text"`
-	TimeZone string `db:"time_zone" json:"time_zone" doc:"An IANA zone, or empty"`
-	Language string `db:"language" json:"language" doc:"A BCP 47 tag, or empty"`
-}
 
 // A Contact writes to the desk.
 type Contact struct {
@@ -41,24 +32,66 @@ type ChannelAddress struct {
 	Value   string `json:"value" doc:"The address"`
 }
 
-// A Company is what contacts belong to.
-type Company struct {
-	ID uuid.UUID `db:"company_id,key" json:"id" doc:"The company"`
-	Profile
-	Emails       table.List[string]    `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
-	Phones       table.List[string]    `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
-	Groups       table.List[uuid.UUID] `db:"groups" json:"groups" doc:"Groups that the company is in"`
-	Ref          string                `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for it"`
-	RegisteredAt table.Instant         `db:"registered_at" json:"registered_at" doc:"When it was registered"`
-	ChangedAt    table.Instant         `db:"changed_at" json:"changed_at" doc:"When something of it last changed"`
-	DeletedAt    table.Instant         `db:"deleted_at" json:"deleted_at" doc:"When it was taken out of use, or null"`
-	Revision     int64                 `db:"revision" json:"-" doc:"The number of its last event"`
-	Search       string                `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
+// A Profile is what is known of a contact or a company alike.
+type Profile struct {
+	Name     string `db:"name" json:"name" doc:"The name"`
+	Avatar   string `db:"avatar" json:"avatar" doc:"The URL of a picture, or empty"`
+	URL      string `db:"url" json:"url" doc:"A web page, or empty"`
+	Address  string `db:"address" json:"address" doc:"A postal address, or empty"`
+	Note     string `db:"note" json:"note" doc:"Free text"`
+	TimeZone string `db:"time_zone" json:"time_zone" doc:"An IANA zone, or empty"`
+	Language string `db:"language" json:"language" doc:"A BCP 47 tag, or empty"`
+}
+
+var ContactsTable = table.Table{Name: "contacts", Comment: "Who writes to the desk.", Row: Contact{},
+	Indexes: []string{"registered_at, contact_id", "company_id", "ref"}}
+
+// A ContactFilter says which contacts are wanted; what is empty is not asked for.
+type ContactFilter struct {
+	Q       string // words that name or addresses contain
+	Tags    []uuid.UUID
+	Without []uuid.UUID // tags that they do not have
+	Group   uuid.UUID
+	Company uuid.UUID
+	Ref     string
+	Deleted bool // those taken out of use too
+}
+
+// FindContacts lists contacts, the newest first.
+func FindContacts(ctx context.Context, q table.Queryer, f ContactFilter, p table.Page) (table.Found[Contact], error) {
+	var w table.Where
+	w.Contains("search", f.Q)
+	for _, t := range f.Tags {
+		w.Lists("tags", t)
+	}
+	for _, t := range f.Without {
+		w.And(`tags NOT LIKE %s`, `%"`+t.String()+`"%`)
+	}
+	w.Lists(`"groups"`, f.Group)
+	w.IsID("company_id", f.Company)
+	w.Is("ref", f.Ref)
+	unlessDeleted(&w, f.Deleted)
+	return table.Find(ctx, q, ContactsTable, w, p, []string{"-registered_at", "changed_at", "name"}, func(c Contact, sort string) (any, any) {
+		switch sort {
+		case "changed_at":
+			return int64(c.ChangedAt), c.ID
+		case "name":
+			return c.Name, c.ID
+		}
+		return int64(c.RegisteredAt), c.ID
+	})
+}
+
+// unlessDeleted leaves out what was taken out of use, unless deleted is set.
+func unlessDeleted(w *table.Where, deleted bool) {
+	if !deleted {
+		w.Say("deleted_at IS NULL")
+	}
 }
 
 // A TimelineEntry is one thing that happened to a contact, or on a ticket of the contact.
 type TimelineEntry struct {
-	Position   Position           `db:"position,key" json:"position" doc:"Where the event stands in the log"`
+	Position   table.Position     `db:"position,key" json:"position" doc:"Where the event stands in the log"`
 	Seq        int64              `db:"seq,key" json:"-" doc:"0; one entry an event"`
 	ContactID  uuid.UUID          `db:"contact_id" json:"contact_id" doc:"The contact"`
 	TicketID   table.Ref          `db:"ticket_id" json:"ticket_id" doc:"The ticket that it happened on, or null"`
@@ -77,11 +110,16 @@ type Change struct {
 	Value any    `json:"value" doc:"Its new value"`
 }
 
-// The tables of contacts.
-var (
-	ContactsTable = table.Table{Name: "contacts", Comment: "Who writes to the desk.", Row: Contact{},
-		Indexes: []string{"registered_at, contact_id", "company_id", "ref"}}
-	CompaniesTable = table.Table{Name: "companies", Comment: "What contacts belong to.", Row: Company{}}
-	TimelineTable  = table.Table{Name: "contact_timeline", Comment: "What happened to a contact, who did it, when and why.", Row: TimelineEntry{},
-		Indexes: []string{"contact_id, at, position"}}
-)
+var TimelineTable = table.Table{Name: "contact_timeline", Comment: "What happened to a contact, who did it, when and why.", Row: TimelineEntry{},
+	Indexes: []string{"contact_id, at, position"}}
+
+// TimelineOf lists what happened to a contact, the newest first. If departments is not nil, tickets that belong to another
+// are left out.
+func TimelineOf(ctx context.Context, q table.Queryer, contact uuid.UUID, departments []uuid.UUID, p table.Page) (table.Found[TimelineEntry], error) {
+	var w table.Where
+	w.IsID("contact_id", contact)
+	if departments != nil {
+		w.Say("(ticket_id IS NULL OR ticket_id IN (SELECT ticket_id FROM tickets WHERE " + seenFrom(&w, departments) + "))")
+	}
+	return table.Find(ctx, q, TimelineTable, w, p, []string{"-at"}, func(e TimelineEntry, _ string) (any, any) { return int64(e.At), int64(e.Position) })
+}

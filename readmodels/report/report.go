@@ -1,11 +1,9 @@
-package readmodels
+package report
 
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -17,7 +15,6 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"daybook/domain"
-	"daybook/domain/agent"
 	"daybook/domain/ticket"
 	"daybook/readmodels/table"
 )
@@ -65,7 +62,7 @@ var Catalogue = []MetricInfo{
 }
 
 // A ReportQuery asks for the agent report.
-type ReportQuery struct {
+type Query struct {
 	From, To   time.Time // the local dates from From on, before To; as UTC midnights
 	Zone       *time.Location
 	By         Granularity
@@ -73,9 +70,9 @@ type ReportQuery struct {
 	Department uuid.UUID
 	Channel    ticket.Channel
 	Tag        uuid.UUID
-	Metrics    []Metric // empty: all
-	KnownAt    Position // what was known when the log ended there
-	Excluded   bool     // also tickets that are spam or deleted
+	Metrics    []Metric       // empty: all
+	KnownAt    table.Position // what was known when the log ended there
+	Excluded   bool           // also tickets that are spam or deleted
 }
 
 // A Report is the answer: its own terms, and flat rows.
@@ -87,13 +84,13 @@ type Report struct {
 	Definition int         `json:"definition" doc:"The version of what the metrics mean"`
 	ZoneData   string      `json:"tz_data" doc:"The version of the data on time zones"`
 	KnownAt    string      `json:"known_at" doc:"The position that the log had; the same query with it gives the same answer for ever"`
-	Data       []ReportRow `json:"data" doc:"One row for each agent and bucket in which any of the metrics is not zero"`
+	Data       []Row       `json:"data" doc:"One row for each agent and bucket in which any of the metrics is not zero"`
 
 	Metrics []MetricInfo `json:"-"` // those that each row has
 }
 
 // A ReportRow is what one agent did in one bucket. It is written as one flat object, metrics by name.
-type ReportRow struct {
+type Row struct {
 	AgentID table.Ref
 	Agent   string // the name; empty for nobody
 	Bucket  string
@@ -117,7 +114,7 @@ type Sample struct {
 }
 
 // MarshalJSON writes the row as one flat object.
-func (r ReportRow) MarshalJSON() ([]byte, error) {
+func (r Row) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	field := func(name string, value any) error {
 		data, err := json.Marshal(value)
@@ -140,10 +137,10 @@ func (r ReportRow) MarshalJSON() ([]byte, error) {
 }
 
 // AgentReport computes the agent report from the facts.
-func AgentReport(ctx context.Context, q table.Queryer, ask ReportQuery) (Report, error) {
+func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 	report := Report{
 		From: ask.From.Format(time.DateOnly), To: ask.To.Format(time.DateOnly), Zone: ask.Zone.String(), By: ask.By,
-		Definition: Definition, ZoneData: ZoneData(), KnownAt: strconv.FormatInt(int64(ask.KnownAt), 10), Data: []ReportRow{},
+		Definition: Definition, ZoneData: ZoneData(), KnownAt: strconv.FormatInt(int64(ask.KnownAt), 10), Data: []Row{},
 	}
 	buckets, err := MakeBuckets(ask.From, ask.To, ask.Zone, ask.By)
 	if err != nil {
@@ -171,7 +168,7 @@ func AgentReport(ctx context.Context, q table.Queryer, ask ReportQuery) (Report,
 }
 
 // metrics are those asked for, in the order of the catalogue.
-func (ask ReportQuery) metrics() ([]MetricInfo, error) {
+func (ask Query) metrics() ([]MetricInfo, error) {
 	for _, m := range ask.Metrics {
 		if !slices.ContainsFunc(Catalogue, func(i MetricInfo) bool { return i.Name == m }) {
 			return nil, domain.Invalid("metrics", "metric-unknown", "metrics must be of those that /v1/reports/metrics lists.")
@@ -202,122 +199,8 @@ func (t tally) add(p place, m Metric, seconds float64) {
 	t[p][m] = append(t[p][m], seconds)
 }
 
-// count adds the facts.
-func (t tally) count(ctx context.Context, q table.Queryer, ask ReportQuery, buckets Buckets) error {
-	excluded, err := excludedTickets(ctx, q, ask)
-	if err != nil {
-		return err
-	}
-	var w table.Where
-	w.During("at", table.At(buckets[0].Start), table.At(buckets[len(buckets)-1].End))
-	w.And("position <= %s", int64(ask.KnownAt))
-	w.IsID("agent_id", ask.Agent)
-	w.IsID("department_id", ask.Department)
-	w.Is("channel", string(ask.Channel))
-	w.Lists("tags", ask.Tag)
-	rows, err := q.QueryxContext(ctx, "SELECT at, agent_id, metric, seconds, ticket_id FROM agent_activity WHERE "+w.String(), w.Args...)
-	if err != nil {
-		return fmt.Errorf("reading agent_activity: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var at table.Instant
-		var agentID table.Ref
-		var metric Metric
-		var seconds float64
-		var ticketID string
-		if err := rows.Scan(&at, &agentID, &metric, &seconds, &ticketID); err != nil {
-			return fmt.Errorf("reading agent_activity: %w", err)
-		}
-		if metric != Excluded && metric != Included && !excluded[ticketID] {
-			t.add(place{buckets.Of(at.Time()), agentID}, metric, seconds)
-		}
-	}
-	return rows.Err()
-}
-
-// excludedTickets are those that were spam or deleted when the log ended.
-func excludedTickets(ctx context.Context, q table.Queryer, ask ReportQuery) (map[string]bool, error) {
-	if ask.Excluded {
-		return nil, nil
-	}
-	var changes []struct {
-		TicketID string `db:"ticket_id"`
-		Metric   Metric `db:"metric"`
-	}
-	err := sqlx.SelectContext(ctx, q, &changes,
-		"SELECT ticket_id, metric FROM agent_activity WHERE metric IN ($1, $2) AND position <= $3 ORDER BY position", string(Excluded), string(Included), int64(ask.KnownAt))
-	excluded := make(map[string]bool, len(changes))
-	for _, c := range changes {
-		excluded[c.TicketID] = c.Metric == Excluded
-	}
-	return excluded, err
-}
-
-// presence adds the times that agents worked and were available, each cut at the edges of the buckets. What has not ended
-// lasts until the log's last event was recorded.
-func (t tally) presence(ctx context.Context, q table.Queryer, ask ReportQuery, buckets Buckets) error {
-	var until table.Instant
-	err := sqlx.GetContext(ctx, q, &until, "SELECT recorded_at FROM event_trail WHERE position <= $1 ORDER BY position DESC LIMIT 1", int64(ask.KnownAt))
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("reading event_trail: %w", err)
-	}
-	var w table.Where
-	w.And("position <= %s", int64(ask.KnownAt))
-	w.IsID("agent_id", ask.Agent)
-	if ask.Department != uuid.Nil {
-		w.And("(department_id = %s OR service = '')", ask.Department.String())
-	}
-	var changes []PresenceChange
-	if err := sqlx.SelectContext(ctx, q, &changes, "SELECT * FROM agent_presence WHERE "+w.String()+" ORDER BY position, seq", w.Args...); err != nil {
-		return fmt.Errorf("reading agent_presence: %w", err)
-	}
-	type availability struct {
-		agent   uuid.UUID
-		service agent.Service
-	}
-	departments := make(map[availability]int)
-	since := make(map[availability]time.Time)
-	end := func(a availability, at time.Time) {
-		buckets.Clip(since[a], at, func(bucket int, length time.Duration) {
-			t.add(place{bucket, table.Ref(a.agent)}, presenceMetrics[a.service], length.Seconds())
-		})
-		delete(since, a)
-	}
-	for _, c := range changes {
-		a := availability{c.AgentID, c.Service}
-		if c.On {
-			if departments[a]++; departments[a] == 1 {
-				since[a] = c.At.Time()
-			}
-		} else if departments[a]--; departments[a] == 0 {
-			end(a, c.At.Time())
-		}
-	}
-	for a := range since {
-		end(a, until.Time())
-	}
-	return nil
-}
-
-var presenceMetrics = map[agent.Service]Metric{"": Worktime, agent.Tickets: OnlineTickets, agent.Chats: OnlineChats, agent.Calls: OnlineCalls}
-
-// agentNames are those that the agents had when the log ended.
-func agentNames(ctx context.Context, q table.Queryer, known Position) (map[table.Ref]string, error) {
-	var all []AgentName
-	err := sqlx.SelectContext(ctx, q, &all, "SELECT * FROM agent_names WHERE position <= $1 ORDER BY position", int64(known))
-	if err != nil {
-		return nil, fmt.Errorf("reading agent_names: %w", err)
-	}
-	names := make(map[table.Ref]string, len(all))
-	for _, n := range all {
-		names[table.Ref(n.AgentID)] = n.Name
-	}
-	return names, nil
-}
-
 // rows makes the rows: by bucket, then by the agent's name, nobody last. Those in which all is zero are left out.
-func (t tally) rows(buckets Buckets, metrics []MetricInfo, names map[table.Ref]string) []ReportRow {
+func (t tally) rows(buckets Buckets, metrics []MetricInfo, names map[table.Ref]string) []Row {
 	places := make([]place, 0, len(t))
 	for p := range t {
 		places = append(places, p)
@@ -340,9 +223,9 @@ func (t tally) rows(buckets Buckets, metrics []MetricInfo, names map[table.Ref]s
 		}
 		return bytes.Compare(a.agent[:], b.agent[:])
 	})
-	rows := make([]ReportRow, 0, len(places))
+	rows := make([]Row, 0, len(places))
 	for _, p := range places {
-		row := ReportRow{AgentID: p.agent, Agent: names[p.agent], Bucket: buckets[p.bucket].Key}
+		row := Row{AgentID: p.agent, Agent: names[p.agent], Bucket: buckets[p.bucket].Key}
 		for _, m := range metrics {
 			row.Values = append(row.Values, Value{m.Name, figure(m, t[p])})
 		}
@@ -408,8 +291,8 @@ func sum(values []float64) float64 {
 }
 
 // KnownBy returns the position that the log had at an instant: that of the last event recorded by then.
-func KnownBy(ctx context.Context, q table.Queryer, at table.Instant) (Position, error) {
-	var p Position
+func KnownBy(ctx context.Context, q table.Queryer, at table.Instant) (table.Position, error) {
+	var p table.Position
 	err := sqlx.GetContext(ctx, q, &p, "SELECT coalesce(max(position), 0) FROM event_trail WHERE recorded_at <= $1", int64(at))
 	return p, err
 }

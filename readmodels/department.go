@@ -1,0 +1,29 @@
+package readmodels
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"daybook/readmodels/table"
+)
+
+// A Department is a part of the desk.
+type Department struct {
+	ID        uuid.UUID     `db:"department_id,key" json:"id" doc:"The department"`
+	Name      string        `db:"name" json:"name" doc:"Its name"`
+	Ref       string        `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for it"`
+	CreatedAt table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
+	DeletedAt table.Instant `db:"deleted_at" json:"deleted_at" doc:"When it was taken out of use, or null"`
+	Revision  int64         `db:"revision" json:"-" doc:"The number of its last event"`
+}
+
+var DepartmentsTable = table.Table{Name: "departments", Comment: "Parts of the desk.", Row: Department{}}
+
+// FindDepartments lists departments by name.
+func FindDepartments(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Department], error) {
+	var w table.Where
+	w.Is("ref", f.Ref)
+	unlessDeleted(&w, f.Deleted)
+	return table.Find(ctx, q, DepartmentsTable, w, p, []string{"name"}, func(d Department, _ string) (any, any) { return d.Name, d.ID })
+}

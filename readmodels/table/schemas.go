@@ -1,0 +1,254 @@
+package table
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"daybook/internal/pgconn"
+)
+
+// Schemas are where the generations of one desk are kept in a PostgreSQL database, each in a schema "NAME_NUMBER". The schema
+// "NAME" says who may post. It must not be behind a pooler that shares connections between transactions.
+type Schemas struct {
+	address *url.URL // of the database
+	name    string
+	lease   time.Duration
+	control *sqlx.DB // for what is beside the generations: short questions
+}
+
+// SchemasOptions are how a desk's generations are kept. The zero value is right for a server.
+type SchemasOptions struct {
+	// Name is what the schemas are called, "readmodels" unless told.
+	Name string
+	// Lease is for how long who posts may be silent before somebody else may, 10 seconds unless told.
+	Lease time.Duration
+}
+
+// readingSilence is how long a server may say nothing before a connection to it is given up.
+const readingSilence = time.Minute
+
+var (
+	patiently = pgconn.Dialer{Limit: func() time.Duration { return readingSilence }}
+	briskly   = pgconn.Dialer{Limit: func() time.Duration { return 5 * time.Second }} // where the lease hangs on it
+)
+
+// NewSchemas keeps generations in the database that a URL names (postgres://…, as lib/pq reads it). It does not connect yet.
+func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
+	address, err := pgconn.Parse(database, nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &Schemas{address: address, name: cmp.Or(opts.Name, "readmodels"), lease: cmp.Or(opts.Lease, 10*time.Second)}
+	s.control, err = briskly.Open(address, 2, s.awake())
+	return s, err
+}
+
+// control are the tables beside the generations. Numbers are never used again, so that whoever slept while building a
+// generation does not wake up in another's.
+const control = `
+SELECT pg_advisory_xact_lock(hashtext('%[1]s'));
+CREATE SCHEMA IF NOT EXISTS %[1]s;
+CREATE TABLE IF NOT EXISTS %[1]s.terms (
+	schema TEXT        NOT NULL PRIMARY KEY,
+	holder TEXT        NOT NULL,
+	until  TIMESTAMPTZ NOT NULL
+);
+CREATE SEQUENCE IF NOT EXISTS %[1]s.numbers;
+`
+
+// shortestSleep is for how long, at least, a transaction may be left alone. It is a variable for the tests' sake.
+var shortestSleep = 5 * time.Second
+
+// writing are the writer's settings. Rows are found by their keys, which nobody has counted while a table is filled; what has no
+// key seems costly then, but is not worth compiling.
+var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+
+// remove drops a schema, unless dashboards still look at it: with it would go what was granted on their views.
+const remove = `
+SET LOCAL lock_timeout = '1s';
+DO $remove$ BEGIN
+	IF obj_description(to_regnamespace('reporting'), 'pg_namespace') = %s THEN
+		RAISE lock_not_available USING MESSAGE = 'dashboards still see this generation';
+	END IF;
+	DROP SCHEMA IF EXISTS %s CASCADE;
+END $remove$;
+`
+
+// Changes implements Home.
+func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
+	return patiently.Listen(ctx, s.address, s.name)
+}
+
+// Close implements Home.
+func (s *Schemas) Close() error { return s.control.Close() }
+
+// Create implements Home. The schema is made when the tables are laid.
+func (s *Schemas) Create(ctx context.Context) (*DB, int, error) {
+	number, err := s.number(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	db, err := s.Open(ctx, number)
+	return db, number, err
+}
+
+// Generations implements Home.
+func (s *Schemas) Generations(ctx context.Context) ([]Generation, error) {
+	for {
+		if err := s.ensure(ctx); err != nil {
+			return nil, err
+		}
+		all, err := s.generations(ctx)
+		if !isGone(err) { // else one was removed between the two questions
+			return all, err
+		}
+	}
+}
+
+// Hold implements Home.
+func (s *Schemas) Hold(ctx context.Context, schema string, waiting func()) (Term, error) {
+	if err := s.ensure(ctx); err != nil {
+		return nil, err
+	}
+	l := &lease{
+		db: s.control, table: s.quoted() + ".terms", channel: s.name, schema: schema, holder: uuid.NewString(),
+		length: s.lease, stopped: make(chan struct{}),
+	}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := l.wait(ctx, func() <-chan struct{} { waiting(); return s.Changes(watching) }); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Open implements Home.
+func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
+	db, err := s.OpenReadOnly(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	dialer := pgconn.Dialer{Limit: func() time.Duration {
+		if db.indexing.Load() {
+			return 0
+		}
+		return readingSilence
+	}}
+	writer, err := dialer.Open(s.address, 1, s.within(number), writing, s.awake())
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	db.writer, db.conn = writer.DB, make(chan *sql.Conn, 1)
+	db.conn <- nil
+	return db, nil
+}
+
+// OpenReadOnly implements Home.
+func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
+	readers, err := patiently.Open(s.address, 8, s.within(number), map[string]string{"default_transaction_read_only": "on"})
+	if err != nil {
+		return nil, err
+	}
+	if err := readers.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the read models in PostgreSQL: %w", err), readers.Close())
+	}
+	none := make(chan *sql.Conn)
+	close(none)
+	return &DB{Readers: readers, dialect: s.dialect(number), conn: none, path: "schema " + s.schema(number)}, nil
+}
+
+// Remove implements Home.
+func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
+	p := s.dialect(number)
+	db, err := patiently.Open(s.address, 1, s.awake()) // to drop much takes its time
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(remove, p.comment(), pq.QuoteIdentifier(p.schema))); err != nil {
+		return named(err)
+	}
+	if err := term.Prove(postgresTx{ctx, tx}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// awake are settings that end a transaction whose process fell asleep in it: by when its lease has run out, nobody waits for what
+// it holds. And who waits for something is told no before he leaves, lest the server wait on for him.
+func (s *Schemas) awake() map[string]string {
+	sleep := max(s.lease, shortestSleep)
+	return map[string]string{"idle_in_transaction_session_timeout": strconv.FormatInt(sleep.Milliseconds(), 10), "lock_timeout": "4s"}
+}
+
+func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number)} }
+
+// ensure makes what is beside the generations if need be.
+func (s *Schemas) ensure(ctx context.Context) error {
+	var there bool
+	err := s.control.GetContext(ctx, &there, "SELECT num_nulls(to_regclass($1), to_regclass($2)) = 0", s.quoted()+".numbers", s.quoted()+".terms")
+	if err == nil && !there {
+		_, err = s.control.ExecContext(ctx, fmt.Sprintf(control, s.quoted()))
+	}
+	if err != nil {
+		return fmt.Errorf("open the read models in PostgreSQL: %w", err)
+	}
+	return nil
+}
+
+func (s *Schemas) generations(ctx context.Context) ([]Generation, error) {
+	var schemas []string
+	err := s.control.SelectContext(ctx, &schemas, `SELECT nspname FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
+		WHERE starts_with(nspname, $1) AND relname = 'generation'`, s.name+"_")
+	if err != nil {
+		return nil, err
+	}
+	var each []string
+	for _, schema := range schemas {
+		if n, err := strconv.Atoi(strings.TrimPrefix(schema, s.name+"_")); err == nil && schema == s.schema(n) {
+			each = append(each, fmt.Sprintf("SELECT number, schema, log_id, state FROM %s.generation", pq.QuoteIdentifier(schema)))
+		}
+	}
+	if each == nil {
+		return nil, nil
+	}
+	var all []Generation
+	err = s.control.SelectContext(ctx, &all, fmt.Sprintf("SELECT g.*, coalesce(until > clock_timestamp(), false) AS held FROM (%s) AS g LEFT JOIN %s.terms USING (schema) ORDER BY number",
+		strings.Join(each, " UNION ALL "), s.quoted()))
+	return all, err
+}
+
+// number is the next, after all there are, also if they are older than the sequence.
+func (s *Schemas) number(ctx context.Context) (number int, err error) {
+	all, err := s.Generations(ctx)
+	for last := len(all); err == nil && (number == 0 || last > 0 && number <= all[last-1].Number); {
+		err = s.control.GetContext(ctx, &number, "SELECT nextval($1)", s.quoted()+".numbers")
+	}
+	return number, err
+}
+
+// quoted is the name as it stands in a statement.
+func (s *Schemas) quoted() string { return pq.QuoteIdentifier(s.name) }
+
+func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa(number) }
+
+// within are the settings that find the tables of a generation.
+func (s *Schemas) within(number int) map[string]string {
+	return map[string]string{"search_path": pq.QuoteIdentifier(s.schema(number))}
+}

@@ -1,0 +1,39 @@
+package readmodels
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/tag"
+	"daybook/readmodels/table"
+)
+
+// A Tag can be put on contacts, or on tickets.
+type Tag struct {
+	ID        uuid.UUID     `db:"tag_id,key" json:"id" doc:"The tag"`
+	Scope     tag.Scope     `db:"scope" json:"scope" doc:"What it can be put on: contacts or tickets"`
+	Name      string        `db:"name" json:"name" doc:"Its name"`
+	Ref       string        `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for it"`
+	CreatedAt table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
+	DeletedAt table.Instant `db:"deleted_at" json:"deleted_at" doc:"When it was taken out of use, or null"`
+	Revision  int64         `db:"revision" json:"-" doc:"The number of its last event"`
+}
+
+var TagsTable = table.Table{Name: "tags", Comment: "Two registries of tags: for contacts and for tickets.", Row: Tag{}}
+
+// A NameFilter says which departments, tags or groups are wanted.
+type NameFilter struct {
+	Scope   tag.Scope // of tags
+	Ref     string
+	Deleted bool
+}
+
+// FindTags lists tags by name.
+func FindTags(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Tag], error) {
+	var w table.Where
+	w.Is("scope", string(f.Scope))
+	w.Is("ref", f.Ref)
+	unlessDeleted(&w, f.Deleted)
+	return table.Find(ctx, q, TagsTable, w, p, []string{"name"}, func(t Tag, _ string) (any, any) { return t.Name, t.ID })
+}
