@@ -33,7 +33,7 @@ type Operator interface {
 // A ProjectionStatus says how a projection is.
 type ProjectionStatus struct {
 	Name         string   `json:"name" doc:"The projection"`
-	Version      int      `json:"version" doc:"The version of what it makes of events"`
+	Version      string   `json:"version" doc:"The version of the tables and of what fills them"`
 	Position     string   `json:"position" doc:"How far it is"`
 	Applied      int64    `json:"applied" doc:"How many events it has taken"`
 	LagEvents    int64    `json:"lag_events" doc:"How many events it lacks"`

@@ -20,6 +20,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
 	"daybook/projections"
+	"daybook/projections/engine"
 	"daybook/readmodels/table"
 	"daybook/vault"
 )
@@ -30,7 +31,7 @@ type desk struct {
 	store  *sqlite.Store
 	vault  *vault.Vault
 	live   *table.Live
-	source projections.Source
+	source engine.Source
 	token  string // of an API key that may do everything
 	stops  []func() error
 }
@@ -45,7 +46,7 @@ func openDesk(dir string) (*desk, error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	d := &desk{dir: dir, store: store, vault: v, live: new(table.Live)}
-	d.source = projections.Source{Store: store, Decode: projections.DecodeWith(d.vault), Projections: projections.All}
+	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(d.vault), Projections: projections.All}
 	if _, d.token, err = v.NewAPIKey(context.Background(), "bench", role.Owner, uuid.Nil, time.Now()); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -64,7 +65,7 @@ func (d *desk) close() error {
 
 // post begins to post the read models, and returns when they are at the end of the log.
 func (d *desk) post() error {
-	engine, err := projections.New(d.source, table.Folder(d.dir), d.live)
+	posting, err := engine.New(d.source, table.Folder(d.dir), d.live)
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (d *desk) post() error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		stop(engine.Run(ctx, projections.RunOptions{}))
+		stop(posting.Run(ctx, engine.RunOptions{}))
 	}()
 	d.stops = append(d.stops, func() error {
 		stop(nil)
@@ -93,7 +94,7 @@ func (d *desk) post() error {
 func (d *desk) handler(store eventstore.Store) http.Handler {
 	return api.New(api.Config{
 		Desk: &commands.Desk{Store: store, Keys: d.vault, Names: d.vault}, Vault: d.vault, Live: d.live, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Rows: projections.NewRows(d.source), Drain: context.Background(),
+		Rows: engine.NewRows(d.source), Drain: context.Background(),
 	})
 }
 

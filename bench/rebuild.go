@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"daybook/bench/history"
-	"daybook/projections"
+	"daybook/projections/engine"
 	"daybook/readmodels/table"
 )
 
@@ -54,7 +54,7 @@ func rebuilding(s setting, home table.Home) (rounds, error) {
 				return rate, errors.Join(err, home.Remove(ctx, table.Alone{}, number))
 			}
 		}
-		r.ours = filling(func(db *table.DB) error { return d.source.Fill(ctx, projections.Cut{}, db) })
+		r.ours = filling(func(db *table.DB) error { return d.source.Fill(ctx, engine.Cut{}, db) })
 		r.reference = filling(func(db *table.DB) error { return limit.Play(ctx, db) })
 		return r, nil
 	})

@@ -1,4 +1,4 @@
-package projections
+package projections_test
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"daybook/bench/history"
 	"daybook/domain/personal"
 	"daybook/eventstore/sqlite"
+	"daybook/projections"
+	"daybook/projections/engine"
 )
 
 // oneKey is the key of everybody.
@@ -33,7 +35,7 @@ func newKey(t testing.TB) personal.Keys {
 }
 
 // deskLog is a log of contacts and their tickets, of about n events.
-func deskLog(t testing.TB, n int) Source {
+func deskLog(t testing.TB, n int) engine.Source {
 	keys := newKey(t)
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "log.db"), sqlite.Options{})
 	if err != nil {
@@ -43,5 +45,5 @@ func deskLog(t testing.TB, n int) Source {
 	if err := history.Write(t.Context(), store, keys, n); err != nil {
 		t.Fatal(err)
 	}
-	return Source{Store: store, Projections: All, Decode: DecodeWith(keys)}
+	return engine.Source{Store: store, Projections: projections.All, Decode: engine.DecodeWith(keys)}
 }

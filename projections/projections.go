@@ -1,33 +1,25 @@
-// Package projections posts events to rows. One read model, one file; the engine does the rest.
+// Package projections says what events make of the rows that people look at: one file a noun, its tables and what each
+// event changes in them. Package engine below it does the rest.
 //
 // A projection is a function from an event to changes of typed rows. It holds no SQL, reads no clock and knows no
-// database: the same function serves live posting, a rebuild, the desk as of a past instant, the verifier and the tests.
+// database: the same function serves live projecting, a rebuild, the desk as of a past instant, the verifier and the tests.
 package projections
 
 import (
-	"github.com/google/uuid"
+	"slices"
 
-	"daybook/domain/event"
-	"daybook/eventstore"
-	"daybook/readmodels/table"
+	"daybook/projections/engine"
 )
 
-// A Projection folds events into the rows of the tables that it owns; a table has one owner.
-type Projection struct {
-	Name    string
-	Version int // raised when Apply changes, so that a new program builds its own rows
-	Apply   func(*Recorded, *Tables)
+// All lists the projections.
+var All = []engine.Projection{
+	Departments, Tags, Groups, Agents, Contacts, Companies, ContactTimeline, Tickets, TicketHistory, AgentActivity, AgentPresence, Trail,
 }
 
-// Recorded is an event as projections see it: decoded, opened, and immutable.
-type Recorded struct {
-	Event      event.Event
-	EventID    uuid.UUID
-	Category   string    // the kind of thing it happened to
-	ID         uuid.UUID // the thing
-	Revision   eventstore.Revision
-	Position   eventstore.Position
-	At         table.Instant // when it happened
-	RecordedAt table.Instant // when it was written down
-	Meta       event.Metadata
+// with returns a list with one more item; the list given stays as it is, for other rows may share it.
+func with[L ~[]T, T any](list L, item T) L { return append(slices.Clone(list), item) }
+
+// without returns a list without an item.
+func without[L ~[]T, T comparable](list L, item T) L {
+	return slices.DeleteFunc(slices.Clone(list), func(t T) bool { return t == item })
 }

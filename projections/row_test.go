@@ -1,4 +1,4 @@
-package projections
+package projections_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"daybook/domain/event"
 	"daybook/eventstore"
+	"daybook/projections/engine"
 	"daybook/readmodels/table"
 )
 
@@ -35,7 +36,7 @@ func TestRowIsTheSameWhateverIsRemembered(t *testing.T) {
 			break
 		}
 	}
-	rows := NewRows(source)
+	rows := engine.NewRows(source)
 	rapid.Check(t, func(t *rapid.T) {
 		stream := rapid.SampledFrom(streams).Draw(t, "stream")
 		category, id, err := event.ParseStream(stream)
@@ -58,7 +59,7 @@ func TestRowIsTheSameWhateverIsRemembered(t *testing.T) {
 }
 
 func TestNoRow(t *testing.T) {
-	rows := NewRows(deskLog(t, 10))
+	rows := engine.NewRows(deskLog(t, 10))
 	if _, err := rows.At(t.Context(), "ticket", uuid.New(), 0); !errors.Is(err, table.ErrNoRow) {
 		t.Errorf("%v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"daybook/eventstore/esdb/esdbtest"
 	"daybook/internal/testdb"
 	"daybook/projections"
+	"daybook/projections/engine"
 	"daybook/readmodels/table"
 )
 
@@ -74,7 +75,7 @@ func dump(t *testing.T, f folder) rows {
 		t.Fatal(err)
 	}
 	defer home.Close()
-	db, err := projections.Source{Projections: projections.All}.OpenLive(t.Context(), home)
+	db, err := engine.Source{Projections: projections.All}.OpenLive(t.Context(), home)
 	if err != nil || db == nil {
 		t.Fatal(db, err)
 	}

@@ -18,6 +18,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
 	"daybook/projections"
+	"daybook/projections/engine"
 	"daybook/readmodels/table"
 	"daybook/vault"
 )
@@ -29,10 +30,10 @@ type desk struct {
 	store    eventstore.Store
 	vault    *vault.Vault
 	commands *commands.Desk
-	source   projections.Source
+	source   engine.Source
 	home     table.Home
 	live     *table.Live
-	engine   *projections.Engine // nil if open for reading only
+	engine   *engine.Engine // nil if open for reading only
 }
 
 // openDesk opens the desk in a folder for a process that may change it, and makes it if there is none. Only a shared desk may
@@ -63,7 +64,7 @@ func openDesk(ctx context.Context, f folder) (d *desk, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d.engine, err = projections.New(d.source, home, d.live)
+	d.engine, err = engine.New(d.source, home, d.live)
 	if err == nil && f.shared() {
 		d.lock = io.NopCloser(nil)
 		err = lock.Close()
@@ -113,7 +114,7 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	}
 	d := &desk{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
 	d.commands = &commands.Desk{Store: store, Keys: v, Names: v}
-	d.source = projections.Source{Store: store, Decode: projections.DecodeWith(v), Projections: projections.All}
+	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All}
 	return d, nil
 }
 
@@ -169,7 +170,7 @@ func (d *desk) whilePosting(ctx context.Context, do func(context.Context) error)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		stop(d.engine.Run(running, projections.RunOptions{}))
+		stop(d.engine.Run(running, engine.RunOptions{}))
 	}()
 	defer func() { stop(nil); <-ended }()
 	head, err := d.store.Head(running)

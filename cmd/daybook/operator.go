@@ -11,6 +11,7 @@ import (
 	"daybook/api"
 	"daybook/domain"
 	"daybook/projections"
+	"daybook/projections/engine"
 	"daybook/readmodels/table"
 )
 
@@ -26,7 +27,7 @@ type operator struct {
 // post runs the engine. What stops it is logged and shows in /readyz: the commands go on.
 func (o *operator) post(ctx context.Context) {
 	failing := func(err error) { o.log.Warn("posting the read models is tried again", "error", err) }
-	if err := o.desk.engine.Run(ctx, projections.RunOptions{Patient: true, Failing: failing}); err != nil && ctx.Err() == nil {
+	if err := o.desk.engine.Run(ctx, engine.RunOptions{Patient: true, Failing: failing}); err != nil && ctx.Err() == nil {
 		o.log.Error("the read models are no longer posted", "error", err)
 	}
 }
@@ -57,7 +58,7 @@ func (o *operator) tidy(ctx context.Context) {
 // statusWithin is how long it may take to say how the projections are: a log that is away would be waited for.
 const statusWithin = 5 * time.Second
 
-func (o *operator) status(ctx context.Context) ([]projections.Status, error) {
+func (o *operator) status(ctx context.Context) ([]engine.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusWithin)
 	defer cancel()
 	return o.desk.engine.Status(ctx)
@@ -112,15 +113,15 @@ func (o *operator) parked(ctx context.Context) (map[string][]string, error) {
 func (o *operator) Rebuild(context.Context) error {
 	began := make(chan error, 1)
 	o.atWork.Go(func() {
-		err := o.desk.engine.Rebuild(o.posting, projections.RebuildOptions{})
+		err := o.desk.engine.Rebuild(o.posting, engine.RebuildOptions{})
 		began <- err
-		if err != nil && !errors.Is(err, projections.ErrRebuilding) && !errors.Is(err, projections.ErrElsewhere) {
+		if err != nil && !errors.Is(err, engine.ErrRebuilding) && !errors.Is(err, engine.ErrElsewhere) {
 			o.log.Error("rebuilding the read models failed", "error", err)
 		}
 	})
 	select {
 	case err := <-began:
-		if errors.Is(err, projections.ErrRebuilding) {
+		if errors.Is(err, engine.ErrRebuilding) {
 			return domain.Conflict("rebuilding", "The read models are being rebuilt already.")
 		}
 		return elsewhere(err)
@@ -132,9 +133,9 @@ func (o *operator) Rebuild(context.Context) error {
 // elsewhere says where to ask, or that now is not the time.
 func elsewhere(err error) error {
 	switch {
-	case errors.Is(err, projections.ErrElsewhere):
+	case errors.Is(err, engine.ErrElsewhere):
 		return domain.Conflict("posted-elsewhere", "Another process posts the read models. Ask that one: the one whose /v1/projections says \"posting\": true.")
-	case errors.Is(err, projections.ErrNotNow):
+	case errors.Is(err, engine.ErrNotNow):
 		return domain.Conflict("not-posted", "The read models cannot be posted now, which is tried again and again: /v1/projections says why.")
 	}
 	return err
@@ -147,7 +148,7 @@ const maxDifferences = 1000
 func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
 	shown := api.Verification{Differences: []string{}}
 	err := o.desk.live.Read(func(db *table.DB) error {
-		v, err := o.desk.source.Verify(ctx, db, func(d projections.Difference) error {
+		v, err := o.desk.source.Verify(ctx, db, func(d engine.Difference) error {
 			if len(shown.Differences) < maxDifferences {
 				shown.Differences = append(shown.Differences, d.String())
 			}
@@ -181,7 +182,7 @@ func (o *operator) Ready(ctx context.Context) error {
 	parked := 0
 	for _, s := range all {
 		switch s.State {
-		case projections.Stopped, projections.Fenced, projections.Building, projections.Retrying:
+		case engine.Stopped, engine.Fenced, engine.Building, engine.Retrying:
 			if s.Err != nil {
 				return fmt.Errorf("the read models are not posted (%s): %w", s.State, s.Err)
 			}

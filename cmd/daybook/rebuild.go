@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"daybook/projections"
+	"daybook/projections/engine"
 )
 
 // rebuildCommand builds the read models anew.
@@ -40,21 +40,21 @@ func rebuild(ctx context.Context, d *desk, t terminal) error {
 	var events int64
 	differences := 0
 	bar := progress(t.talk, 1, "events")
-	err := d.engine.Rebuild(ctx, projections.RebuildOptions{
-		Progress: func(p projections.Progress) {
+	err := d.engine.Rebuild(ctx, engine.RebuildOptions{
+		Progress: func(p engine.Progress) {
 			events = p.Done
 			bar.ChangeMax64(p.Total)
 			bar.Describe(string(p.Step))
 			bar.Set64(p.Done)
 		},
-		Compare: func(d projections.Difference) error {
+		Compare: func(d engine.Difference) error {
 			differences++
 			_, err := fmt.Fprintln(t.out, d)
 			return err
 		},
 	})
 	bar.Finish()
-	if errors.Is(err, projections.ErrElsewhere) {
+	if errors.Is(err, engine.ErrElsewhere) {
 		return status{conflict, errors.New("another process posts these read models. Stop it first, or ask it with --url")}
 	}
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"daybook/eventstore"
-	"daybook/projections"
+	"daybook/projections/engine"
 	"daybook/readmodels/table"
 )
 
@@ -36,16 +36,16 @@ func (c *replayCommand) Run(ctx context.Context, t terminal) (err error) {
 	return err
 }
 
-func cutAt(asOf string) (projections.Cut, error) {
+func cutAt(asOf string) (engine.Cut, error) {
 	if position, err := eventstore.ParsePosition(asOf); err == nil && position > 0 {
-		return projections.Cut{Position: position}, nil
+		return engine.Cut{Position: position}, nil
 	}
 	at, err := time.Parse(time.RFC3339, asOf)
 	if err != nil {
-		return projections.Cut{}, status{wrongUsage, fmt.Errorf("--as-of must be an instant such as 2012-01-01T00:00:00+01:00, or a position of the log from 1 on, not %q", asOf)}
+		return engine.Cut{}, status{wrongUsage, fmt.Errorf("--as-of must be an instant such as 2012-01-01T00:00:00+01:00, or a position of the log from 1 on, not %q", asOf)}
 	}
 	if at.After(time.Now()) {
-		return projections.Cut{}, status{wrongUsage, errors.New("--as-of must not lie in the future: what will be so then is not known")}
+		return engine.Cut{}, status{wrongUsage, errors.New("--as-of must not lie in the future: what will be so then is not known")}
 	}
-	return projections.Cut{At: table.At(at)}, nil
+	return engine.Cut{At: table.At(at)}, nil
 }

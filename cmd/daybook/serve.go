@@ -14,7 +14,7 @@ import (
 
 	"daybook/api"
 	"daybook/journal"
-	"daybook/projections"
+	"daybook/projections/engine"
 )
 
 // serveCommand serves a desk: all of it in one process, or a part, beside others.
@@ -81,7 +81,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	m := newMetrics(o)
 	handler := api.New(api.Config{
 		Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Log: log,
-		Rows: projections.NewRows(d.source), Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
+		Rows: engine.NewRows(d.source), Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
 	})
 	if scraped != nil {
 		m.serve(ctx, scraped)

@@ -95,7 +95,6 @@ type Point struct {
 // A Checkpoint says how far one projection has come.
 type Checkpoint struct {
 	Projection string `db:"projection"`
-	Version    int    `db:"version"`
 	Point             // the last event that it saw
 	Applied    int64  `db:"applied"` // the events it has seen, those of parked things included; the log must have as many
 	Epoch      int64  `db:"epoch"`   // raised by whoever takes over the posting; who has an older one can no longer write
@@ -123,7 +122,6 @@ CREATE TABLE generation (
 );
 CREATE TABLE checkpoints (
 	projection TEXT    NOT NULL PRIMARY KEY,
-	version    INTEGER NOT NULL,
 	position   BIGINT  NOT NULL,
 	stream     TEXT    NOT NULL,
 	revision   BIGINT  NOT NULL,
@@ -168,17 +166,18 @@ func Posted() []*Relation {
 	return all
 }
 
-// Schema is a digest of tables and of the projections that fill them, given as checkpoints. Where it differs, rows must
-// be posted anew.
-func Schema(tables []*Relation, projections []Checkpoint) string {
+// Schema is a digest of tables and of what fills them: the projections, given as checkpoints, and a version of what they
+// make of events. Where it differs, rows must be built anew.
+func Schema(tables []*Relation, projections []Checkpoint, version string) string {
 	digest := sha256.New()
 	fmt.Fprint(digest, system)
 	for _, t := range tables {
 		fmt.Fprintln(digest, new(sqlite).createTable(t), t.Indexes)
 	}
 	for _, p := range projections {
-		fmt.Fprintln(digest, p.Projection, p.Version)
+		fmt.Fprintln(digest, p.Projection)
 	}
+	fmt.Fprintln(digest, version)
 	return hex.EncodeToString(digest.Sum(nil))[:16]
 }
 
@@ -212,8 +211,8 @@ func (db *DB) Lay(ctx context.Context, g Generation, tables []*Relation, project
 			return err
 		}
 		for _, p := range projections {
-			const checkpoint = "INSERT INTO checkpoints (projection, version, position, stream, revision, event_id, applied, epoch) VALUES (?, ?, 0, '', 0, ?, 0, 0)"
-			if _, err := tx.Exec(checkpoint, p.Projection, int64(p.Version), uuid.Nil.String()); err != nil {
+			const checkpoint = "INSERT INTO checkpoints (projection, position, stream, revision, event_id, applied, epoch) VALUES (?, 0, '', 0, ?, 0, 0)"
+			if _, err := tx.Exec(checkpoint, p.Projection, uuid.Nil.String()); err != nil {
 				return err
 			}
 		}
@@ -347,7 +346,7 @@ func ReadGeneration(ctx context.Context, q Queryer) (g Generation, err error) {
 
 // ReadCheckpoints returns all checkpoints, by projection.
 func ReadCheckpoints(ctx context.Context, q Queryer) (all []Checkpoint, err error) {
-	err = sqlx.SelectContext(ctx, q, &all, "SELECT projection, version, position, stream, revision, event_id, applied, epoch FROM checkpoints ORDER BY projection")
+	err = sqlx.SelectContext(ctx, q, &all, "SELECT projection, position, stream, revision, event_id, applied, epoch FROM checkpoints ORDER BY projection")
 	return all, err
 }
 

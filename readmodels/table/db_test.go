@@ -69,7 +69,7 @@ func laid(t *testing.T, home Home, relations ...*Relation) *DB {
 	}
 	t.Cleanup(func() { db.Close() })
 	g := Generation{Number: number, Schema: "s", Log: uuid.New(), State: Building}
-	if err := db.Lay(t.Context(), g, relations, []Checkpoint{{Projection: "p", Version: 2}}); err != nil {
+	if err := db.Lay(t.Context(), g, relations, []Checkpoint{{Projection: "p"}}); err != nil {
 		t.Fatal(err)
 	}
 	return db

@@ -1,4 +1,4 @@
-package projections
+package engine
 
 import (
 	"encoding/json"
@@ -164,20 +164,20 @@ func newBench(t testing.TB) *bench {
 	}
 	t.Cleanup(func() { store.Close() })
 	b := &bench{store: store, last: map[uuid.UUID]eventstore.Revision{}}
-	b.Source = Source{Store: store, Decode: decodeToy, bind: b.bind}
+	b.Source = Source{Store: store, Decode: decodeToy, Projections: b.projections()}
 	return b
 }
 
-func (b *bench) bind(l *ledger) []fold {
-	t := toys{
-		things:  newTable[uuid.UUID, thing](l, "things", thingsTable),
-		buckets: newTable[BucketKey, bucket](l, "buckets", bucketsTable),
-		notes:   newFacts[note](l, "things", notesTable),
-		marks:   newFacts[mark](l, "buckets", marksTable),
-	}
-	return []fold{
-		{"things", 1, func(e *Recorded) { t.things_(e, &b.poison) }},
-		{"buckets", 1, t.buckets_},
+func (b *bench) projections() []Projection {
+	return []Projection{
+		{"things", func(l *Ledger) func(*Recorded) {
+			t := toys{things: Keep[thing](l, "thing", thingsTable), notes: NewFacts[note](l, notesTable)}
+			return func(e *Recorded) { t.things_(e, &b.poison) }
+		}},
+		{"buckets", func(l *Ledger) func(*Recorded) {
+			t := toys{buckets: NewTable[BucketKey, bucket](l, bucketsTable), marks: NewFacts[mark](l, marksTable)}
+			return t.buckets_
+		}},
 	}
 }
 

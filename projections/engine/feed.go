@@ -1,6 +1,7 @@
-package projections
+package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,24 +20,24 @@ type Source struct {
 	// not know gives an error that is event.ErrUnknown.
 	Decode      func(eventstore.Recorded) (Recorded, error)
 	Projections []Projection
+	// Version is that of what the projections make of events. Where it differs, a program builds rows of its own.
+	Version string
 
-	bind func(*ledger) []fold // instead of Projections, for tests with tables of their own
+	// CacheRows is how many rows a table keeps in memory, at least; at most twice that and what a batch touches. 0 is the
+	// default, 10 000.
+	CacheRows int
+	// Defer has every change of a row wait for the end of its batch, as if no row were in memory. It makes no difference to
+	// what is written; tests see to that.
+	Defer bool
 }
 
 // ledger makes empty tables with the projections bound to them.
-func (s Source) ledger() (*ledger, error) {
-	bind := s.bind
-	if bind == nil {
-		bind = func(l *ledger) []fold {
-			tables := newTables(l)
-			folds := make([]fold, len(s.Projections))
-			for i, p := range s.Projections {
-				folds[i] = fold{p.Name, p.Version, func(e *Recorded) { p.Apply(e, tables) }}
-			}
-			return folds
-		}
+func (s Source) ledger() (*Ledger, error) {
+	l, err := newLedger(s.Projections, cmp.Or(s.CacheRows, cacheRows))
+	if err == nil {
+		l.version, l.defers = s.Version, s.Defer
 	}
-	return newLedger(bind, cacheRows)
+	return l, err
 }
 
 // An entry is an event on its way to the ledger.

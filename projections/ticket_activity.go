@@ -3,7 +3,10 @@ package projections
 import (
 	"slices"
 
+	"github.com/google/uuid"
+
 	"daybook/domain/ticket"
+	"daybook/projections/engine"
 	"daybook/readmodels"
 	"daybook/readmodels/report"
 	"daybook/readmodels/table"
@@ -11,21 +14,25 @@ import (
 
 // AgentActivity keeps agent_activity: the facts that agent reports are made of, each credited to who acted, in the ticket's
 // department and under its tags as they were then. What each metric means is said in docs/metrics.md.
-var AgentActivity = Projection{Name: "agent_activity", Version: 1, Apply: func(e *Recorded, t *Tables) {
-	switch ev := e.Event.(type) {
-	case ticket.Opened:
-		clock := readmodels.TicketClock{
-			ID: e.ID, OpenedAt: e.At, Channel: ev.Channel, DepartmentID: table.Ref(ev.Department), Status: ticket.StatusNew,
+var AgentActivity = engine.Projection{Name: "agent_activity", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	clocks := engine.NewTable[uuid.UUID, readmodels.TicketClock](l, readmodels.TicketClocksTable)
+	facts := engine.NewFacts[report.Activity](l, report.ActivityTable)
+	return func(e *engine.Recorded) {
+		switch ev := e.Event.(type) {
+		case ticket.Opened:
+			clock := readmodels.TicketClock{
+				ID: e.ID, OpenedAt: e.At, Channel: ev.Channel, DepartmentID: table.Ref(ev.Department), Status: ticket.StatusNew,
+			}
+			clocks.Insert(clock)
+			post(facts, e, &clock, report.CreatedTickets, actor(e))
+		case ticket.Event:
+			clocks.Update(e.ID, func(c *readmodels.TicketClock) { tick(facts, e, c, ev) })
 		}
-		t.TicketClocks.Insert(clock)
-		post(t, e, &clock, report.CreatedTickets, actor(e))
-	case ticket.Event:
-		t.TicketClocks.Update(e.ID, func(c *readmodels.TicketClock) { tick(t, e, c, ev) })
 	}
 }}
 
 // tick moves a ticket's clock and posts what the event counts for.
-func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
+func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 	before := c.Status
 	stand(&c.Status, &c.PostponedFrom, &c.SpamFrom, &c.DeletedFrom, ev)
 	switch ev := ev.(type) {
@@ -33,46 +40,46 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 		if actor(e) == (table.Ref{}) { // a program's reply is no agent's answer
 			break
 		}
-		post(t, e, c, report.Answers, actor(e))
+		post(facts, e, c, report.Answers, actor(e))
 		if !c.NewAnswerOver {
-			measure(t, e, c, report.NewAnswerTime, actor(e), c.OpenedAt)
+			measure(facts, e, c, report.NewAnswerTime, actor(e), c.OpenedAt)
 			c.NewAnswerOver = true
 		}
 		if before == ticket.StatusOpen && c.WaitingSince != 0 {
-			measure(t, e, c, report.NextAnswerTime, actor(e), c.WaitingSince)
+			measure(facts, e, c, report.NextAnswerTime, actor(e), c.WaitingSince)
 		}
 	case ticket.Noted:
 		if actor(e) != (table.Ref{}) {
-			post(t, e, c, report.Notes, actor(e))
+			post(facts, e, c, report.Notes, actor(e))
 		}
 	case ticket.Assigned:
 		assignee := table.Ref(ev.Agent)
 		if c.AgentID != (table.Ref{}) {
-			post(t, e, c, report.TransfersOut, c.AgentID)
-			post(t, e, c, report.TransfersIn, assignee)
+			post(facts, e, c, report.TransfersOut, c.AgentID)
+			post(facts, e, c, report.TransfersIn, assignee)
 		}
-		post(t, e, c, report.AssignedTickets, assignee)
+		post(facts, e, c, report.AssignedTickets, assignee)
 		if !c.Assigned {
-			measure(t, e, c, report.FirstAssignTime, assignee, c.OpenedAt)
+			measure(facts, e, c, report.FirstAssignTime, assignee, c.OpenedAt)
 		}
 		c.AgentID, c.Assigned = assignee, true
 	case ticket.Unassigned:
 		c.AgentID = table.Ref{}
 	case ticket.Transferred:
-		post(t, e, c, report.TransfersOut, actor(e))
+		post(facts, e, c, report.TransfersOut, actor(e))
 		c.DepartmentID = table.Ref(ev.Department)
 	case ticket.Tagged:
 		c.Tags = with(c.Tags, ev.Tag)
 	case ticket.Untagged:
 		c.Tags = without(c.Tags, ev.Tag)
 	case ticket.Resolved:
-		post(t, e, c, report.ResolvedTickets, actor(e))
+		post(facts, e, c, report.ResolvedTickets, actor(e))
 		if !c.Resolved {
-			measure(t, e, c, report.FirstResolveTime, actor(e), c.OpenedAt)
+			measure(facts, e, c, report.FirstResolveTime, actor(e), c.OpenedAt)
 		}
 		c.ResolverID, c.Resolved = actor(e), true
 	case ticket.Reopened:
-		post(t, e, c, report.Reopened, c.ResolverID)
+		post(facts, e, c, report.Reopened, c.ResolverID)
 	}
 	switch c.Status {
 	case ticket.StatusResolved, ticket.StatusClosed, ticket.StatusSpam:
@@ -86,9 +93,9 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 	}
 	switch is, was := excluded(c.Status), excluded(before); {
 	case is && !was:
-		post(t, e, c, report.Excluded, table.Ref{})
+		post(facts, e, c, report.Excluded, table.Ref{})
 	case was && !is:
-		post(t, e, c, report.Included, table.Ref{})
+		post(facts, e, c, report.Included, table.Ref{})
 	}
 }
 
@@ -96,7 +103,7 @@ func tick(t *Tables, e *Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 func excluded(s ticket.Status) bool { return s == ticket.StatusSpam || s == ticket.StatusDeleted }
 
 // actor is the agent who did it, or nobody.
-func actor(e *Recorded) table.Ref { return table.Ref(e.Meta.Actor.AgentID()) }
+func actor(e *engine.Recorded) table.Ref { return table.Ref(e.Meta.Actor.AgentID()) }
 
 // postable lists the metrics; a metric's place in it is the number of its fact among those of one event.
 var postable = []report.Metric{
@@ -106,21 +113,21 @@ var postable = []report.Metric{
 }
 
 // post inserts a fact that is counted.
-func post(t *Tables, e *Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref) {
-	t.Activity.Insert(factOf(e, c, m, agent))
+func post(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref) {
+	facts.Insert(factOf(e, c, m, agent))
 }
 
 // measure inserts a fact that took from since until the event.
-func measure(t *Tables, e *Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref, since table.Instant) {
+func measure(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref, since table.Instant) {
 	f := factOf(e, c, m, agent)
 	f.Seconds = e.At.Time().Sub(since.Time()).Seconds()
 	if f.Seconds < 0 {
 		f.Seconds, f.Anomaly = 0, true
 	}
-	t.Activity.Insert(f)
+	facts.Insert(f)
 }
 
-func factOf(e *Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref) report.Activity {
+func factOf(e *engine.Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref) report.Activity {
 	return report.Activity{
 		Position: table.Position(e.Position), Seq: int64(slices.Index(postable, m)), At: e.At, AgentID: agent, Metric: m,
 		TicketID: c.ID, Channel: c.Channel, DepartmentID: c.DepartmentID, Tags: c.Tags,

@@ -1,4 +1,4 @@
-package projections
+package engine
 
 import (
 	"database/sql/driver"
@@ -65,11 +65,11 @@ const (
 	remove
 )
 
-// newTable declares a table that the named projection owns. The row struct of the spec is an R; its key is the column
-// tagged as such, or an embedded K whose columns all are.
-func newTable[K comparable, R any](l *ledger, owner string, spec table.Table) *Table[K, R] {
+// NewTable declares a table of the projection that is being bound. The row struct of the spec is an R; its key is the
+// column tagged as such, or an embedded K whose columns all are.
+func NewTable[K comparable, R any](l *Ledger, spec table.Table) *Table[K, R] {
 	t := &Table[K, R]{}
-	t.declared = l.declare(owner, spec, t)
+	t.declared = l.declare(spec, t)
 	if _, ok := spec.Row.(R); !ok {
 		l.errs = append(l.errs, fmt.Errorf("the rows of table %s are %T, not %s", spec.Name, spec.Row, reflect.TypeFor[R]()))
 	} else if len(t.rows.Key) > 0 {

@@ -1,4 +1,4 @@
-package projections
+package engine
 
 import (
 	"context"
@@ -128,11 +128,7 @@ func TestVersionsSideBySide(t *testing.T) {
 	database := testdb.URL(t)
 	home := inSchemas(t, database, time.Hour)
 	newer := &bench{Source: b.Source}
-	newer.Source.bind = func(l *ledger) []fold {
-		folds := b.bind(l)
-		folds[0].version++
-		return folds
-	}
+	newer.Version = "newer"
 	b.appendSome(t, 30)
 	v1, v2 := b.start(t, home), newer.start(t, home)
 	bothPost := func() {

@@ -1,4 +1,4 @@
-package projections
+package engine
 
 import (
 	"context"
@@ -96,31 +96,4 @@ func pointOf(ctx context.Context, db *table.DB) (table.Point, error) {
 		return table.Point{}, fmt.Errorf("%s has no checkpoints: %s", db.Path(), db.WayOut())
 	}
 	return all[0].Point, nil
-}
-
-// observe fills in what is posted elsewhere.
-func (e *Engine) observe(ctx context.Context, s *situation) error {
-	err := e.live.Read(func(db *table.DB) error {
-		checkpoints, err := table.ReadCheckpoints(ctx, db.Readers)
-		if err != nil {
-			return err
-		}
-		for _, c := range checkpoints {
-			s.position, s.applied = c.Position, c.Applied
-		}
-		parked, err := table.ReadParked(ctx, db.Readers)
-		if err != nil {
-			return err
-		}
-		s.parked = map[string]int{}
-		for _, p := range parked {
-			s.parked[p.Projection]++
-		}
-		return nil
-	})
-	if errors.Is(err, table.ErrNotReady) {
-		s.building = true
-		return nil
-	}
-	return err
 }

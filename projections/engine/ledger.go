@@ -1,4 +1,4 @@
-package projections
+package engine
 
 import (
 	"database/sql/driver"
@@ -11,15 +11,18 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A ledger is the tables of one generation with the projections that post to them: what is in memory of it. One
+// A Ledger is the tables of one generation with the projections that post to them: what is in memory of it. One
 // goroutine uses it.
-type ledger struct {
+type Ledger struct {
 	tables []owned
 	folds  []fold
 	errs   []error // of declaring tables
 
-	cacheRows int  // rows that a table keeps in memory, at least; at most twice that and what a batch touches
-	defers    bool // every change waits for the end of the batch, for tests
+	keepers   map[string]keeper // by category
+	binding   string            // the projection that declares its tables now
+	version   string            // of what the projections make of events
+	cacheRows int               // rows that a table keeps in memory, at least; at most twice that and what a batch touches
+	defers    bool              // every change waits for the end of the batch, for tests
 
 	// While a batch is folded:
 	tx    table.Tx
@@ -31,9 +34,8 @@ type ledger struct {
 
 // A fold is a projection that is bound to the tables of a ledger.
 type fold struct {
-	name    string
-	version int
-	apply   func(*Recorded)
+	name  string
+	apply func(*Recorded)
 }
 
 // An owned is a Table or Facts, to the ledger.
@@ -48,7 +50,7 @@ type owned interface {
 
 // declared is what Table and Facts have in common.
 type declared struct {
-	*ledger
+	*Ledger
 	rows *table.Relation
 	by   string
 	vals []driver.Value // of one row, used again
@@ -58,39 +60,36 @@ func (d *declared) relation() *table.Relation { return d.rows }
 func (d *declared) owner() string             { return d.by }
 
 // declare adds a table to the ledger. A mistake in the declaration is remembered for newLedger.
-func (l *ledger) declare(owner string, spec table.Table, t owned) declared {
+func (l *Ledger) declare(spec table.Table, t owned) declared {
 	r, err := table.Relate(spec)
 	if err != nil {
 		l.errs = append(l.errs, err)
 		r = &table.Relation{Table: spec}
 	}
 	l.tables = append(l.tables, t)
-	return declared{ledger: l, rows: r, by: owner, vals: make([]driver.Value, len(r.Columns))}
+	return declared{Ledger: l, rows: r, by: l.binding, vals: make([]driver.Value, len(r.Columns))}
 }
 
 // cacheRows is what a table keeps in memory unless a test says otherwise.
 const cacheRows = 10_000
 
-// newLedger makes the tables and binds the projections to them.
-func newLedger(bind func(*ledger) []fold, cacheRows int) (*ledger, error) {
-	l := &ledger{cacheRows: cacheRows}
-	l.folds = bind(l)
-	owners, names := map[string]string{}, map[string]bool{}
-	for _, f := range l.folds {
-		if names[f.name] {
-			l.errs = append(l.errs, fmt.Errorf("two projections are named %s", f.name))
+// newLedger binds the projections, which declare their tables.
+func newLedger(projections []Projection, cacheRows int) (*Ledger, error) {
+	l := &Ledger{cacheRows: cacheRows, keepers: map[string]keeper{}}
+	for _, p := range projections {
+		if l.find(p.Name) >= 0 {
+			l.errs = append(l.errs, fmt.Errorf("two projections are named %s", p.Name))
 		}
-		names[f.name] = true
+		l.binding = p.Name
+		l.folds = append(l.folds, fold{p.Name, p.Bind(l)})
 	}
+	owners := map[string]string{}
 	for _, t := range l.tables {
 		name := t.relation().Name
 		if other, twice := owners[name]; twice {
 			l.errs = append(l.errs, fmt.Errorf("table %s has two owners, %s and %s: each would write over the other's columns", name, other, t.owner()))
 		}
 		owners[name] = t.owner()
-		if !names[t.owner()] {
-			l.errs = append(l.errs, fmt.Errorf("table %s belongs to %s, which is no projection of this set", name, t.owner()))
-		}
 	}
 	if len(l.errs) > 0 {
 		return nil, l.errs[0]
@@ -99,7 +98,7 @@ func newLedger(bind func(*ledger) []fold, cacheRows int) (*ledger, error) {
 }
 
 // relations are the tables as the database sees them.
-func (l *ledger) relations() []*table.Relation {
+func (l *Ledger) relations() []*table.Relation {
 	all := make([]*table.Relation, len(l.tables))
 	for i, t := range l.tables {
 		all[i] = t.relation()
@@ -108,16 +107,16 @@ func (l *ledger) relations() []*table.Relation {
 }
 
 // checkpoints are the projections at their beginning.
-func (l *ledger) checkpoints() []table.Checkpoint {
+func (l *Ledger) checkpoints() []table.Checkpoint {
 	all := make([]table.Checkpoint, len(l.folds))
 	for i, f := range l.folds {
-		all[i] = table.Checkpoint{Projection: f.name, Version: f.version}
+		all[i] = table.Checkpoint{Projection: f.name}
 	}
 	return all
 }
 
 // schema is the version of the tables and of what fills them.
-func (l *ledger) schema() string { return table.Schema(l.relations(), l.checkpoints()) }
+func (l *Ledger) schema() string { return table.Schema(l.relations(), l.checkpoints(), l.version) }
 
 // A poison is an event at which a projection fails.
 type poison struct {
@@ -133,7 +132,7 @@ type broken struct{ error }
 
 // post folds a batch and writes what came of it, within a transaction. skip says what a projection must leave out. A panic in Apply, in a change or
 // in writing a row comes back as a *poison; then, and after any error, the ledger must be dropped.
-func (l *ledger) post(tx table.Tx, batch []entry, skip func(fold, at int) bool) (err error) {
+func (l *Ledger) post(tx table.Tx, batch []entry, skip func(fold, at int) bool) (err error) {
 	l.tx, l.batch = tx, batch
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -160,7 +159,7 @@ func (l *ledger) post(tx table.Tx, batch []entry, skip func(fold, at int) bool) 
 	return nil
 }
 
-func (l *ledger) blame(cause any) error {
+func (l *Ledger) blame(cause any) error {
 	if b, ok := cause.(broken); ok {
 		return b.error
 	}
@@ -168,24 +167,24 @@ func (l *ledger) blame(cause any) error {
 }
 
 // find returns the number of a projection, or -1.
-func (l *ledger) find(projection string) int {
+func (l *Ledger) find(projection string) int {
 	return slices.IndexFunc(l.folds, func(f fold) bool { return f.name == projection })
 }
 
-func (l *ledger) settle() {
+func (l *Ledger) settle() {
 	for _, t := range l.tables {
 		t.settle()
 	}
 }
 
-func (l *ledger) drop(empty bool) {
+func (l *Ledger) drop(empty bool) {
 	for _, t := range l.tables {
 		t.drop(empty)
 	}
 }
 
 // position is that of the event that is being folded.
-func (l *ledger) position() eventstore.Position { return l.batch[l.at].Position }
+func (l *Ledger) position() eventstore.Position { return l.batch[l.at].Position }
 
 // must raises what goes wrong with the database while nobody who could be told is on the stack.
 func must(err error) {

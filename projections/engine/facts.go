@@ -1,4 +1,4 @@
-package projections
+package engine
 
 import (
 	"cmp"
@@ -26,10 +26,10 @@ type fact[R any] struct {
 	row           R
 }
 
-// newFacts declares facts that the named projection owns. The row struct of the spec is an R.
-func newFacts[R any](l *ledger, owner string, spec table.Table) *Facts[R] {
+// NewFacts declares facts of the projection that is being bound. The row struct of the spec is an R.
+func NewFacts[R any](l *Ledger, spec table.Table) *Facts[R] {
 	t := &Facts[R]{}
-	t.declared = l.declare(owner, spec, t)
+	t.declared = l.declare(spec, t)
 	if _, ok := spec.Row.(R); !ok {
 		l.errs = append(l.errs, fmt.Errorf("the rows of table %s are %T, not %s", spec.Name, spec.Row, reflect.TypeFor[R]()))
 	}

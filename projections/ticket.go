@@ -1,44 +1,53 @@
 package projections
 
 import (
+	"github.com/google/uuid"
+
 	"daybook/domain/ticket"
+	"daybook/projections/engine"
 	"daybook/readmodels"
 	"daybook/readmodels/table"
 )
 
 // Tickets keeps tickets: the work list, one row a ticket.
-var Tickets = Projection{Name: "tickets", Version: 1, Apply: func(e *Recorded, t *Tables) {
-	switch ev := e.Event.(type) {
-	case ticket.Opened:
-		t.Tickets.Insert(readmodels.Ticket{TicketState: openedTicket(e, ev), Messages: 1, LastMessageAt: e.At, Revision: int64(e.Revision)})
-	case ticket.Event:
-		t.Tickets.Update(e.ID, func(r *readmodels.Ticket) {
-			r.Revision = int64(e.Revision)
-			changeTicket(&r.TicketState, ev, e.At)
-			switch ev.(type) {
-			case ticket.Received:
-				r.Messages++
-				r.LastMessageAt = e.At
-			case ticket.Replied:
-				r.Answers++
-			case ticket.Noted:
-				r.Notes++
-			}
-		})
+var Tickets = engine.Projection{Name: "tickets", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	rows := engine.Keep[readmodels.Ticket](l, ticket.Stream.Category, readmodels.TicketsTable)
+	return func(e *engine.Recorded) {
+		switch ev := e.Event.(type) {
+		case ticket.Opened:
+			rows.Insert(readmodels.Ticket{TicketState: openedTicket(e, ev), Messages: 1, LastMessageAt: e.At, Revision: int64(e.Revision)})
+		case ticket.Event:
+			rows.Update(e.ID, func(r *readmodels.Ticket) {
+				r.Revision = int64(e.Revision)
+				changeTicket(&r.TicketState, ev, e.At)
+				switch ev.(type) {
+				case ticket.Received:
+					r.Messages++
+					r.LastMessageAt = e.At
+				case ticket.Replied:
+					r.Answers++
+				case ticket.Noted:
+					r.Notes++
+				}
+			})
+		}
 	}
 }}
 
 // TicketHistory keeps ticket_history: the tickets of each contact.
-var TicketHistory = Projection{Name: "ticket_history", Version: 1, Apply: func(e *Recorded, t *Tables) {
-	switch ev := e.Event.(type) {
-	case ticket.Opened:
-		t.TicketHistory.Insert(readmodels.TicketHistory{TicketState: openedTicket(e, ev)})
-	case ticket.Event:
-		t.TicketHistory.Update(e.ID, func(r *readmodels.TicketHistory) { changeTicket(&r.TicketState, ev, e.At) })
+var TicketHistory = engine.Projection{Name: "ticket_history", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	rows := engine.NewTable[uuid.UUID, readmodels.TicketHistory](l, readmodels.TicketHistoryTable)
+	return func(e *engine.Recorded) {
+		switch ev := e.Event.(type) {
+		case ticket.Opened:
+			rows.Insert(readmodels.TicketHistory{TicketState: openedTicket(e, ev)})
+		case ticket.Event:
+			rows.Update(e.ID, func(r *readmodels.TicketHistory) { changeTicket(&r.TicketState, ev, e.At) })
+		}
 	}
 }}
 
-func openedTicket(e *Recorded, ev ticket.Opened) readmodels.TicketState {
+func openedTicket(e *engine.Recorded, ev ticket.Opened) readmodels.TicketState {
 	return readmodels.TicketState{
 		ID: e.ID, ContactID: ev.Contact, Channel: ev.Channel, Subject: ev.Subject.String(), Status: ticket.StatusNew,
 		DepartmentID: table.Ref(ev.Department), Priority: ev.Priority, FollowUpOf: table.Ref(ev.FollowUpOf), Ref: ev.Ref,

@@ -1,4 +1,4 @@
-package projections
+package engine
 
 import (
 	"errors"
@@ -56,7 +56,7 @@ func TestPostingIsAFold(t *testing.T) {
 			}
 		}()
 		begin := func(lay bool) *poster {
-			l, err := newLedger(b.bind, rapid.IntRange(1, 8).Draw(rt, "cache"))
+			l, err := newLedger(b.Projections, rapid.IntRange(1, 8).Draw(rt, "cache"))
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -99,36 +99,25 @@ func TestPostingIsAFold(t *testing.T) {
 }
 
 func TestTablesAreDeclaredOnce(t *testing.T) {
-	things := func(l *ledger, owner string) { newTable[uuid.UUID, thing](l, owner, thingsTable) }
+	declares := func(name string, declare func(*Ledger)) Projection {
+		return Projection{name, func(l *Ledger) func(*Recorded) { declare(l); return func(*Recorded) {} }}
+	}
+	things := func(l *Ledger) { NewTable[uuid.UUID, thing](l, thingsTable) }
+	kept := func(l *Ledger) { Keep[thing](l, "thing", thingsTable) }
+	nothing := func(*Ledger) {}
 	for _, c := range []struct {
 		name, want string
-		bind       func(*ledger) []fold
+		of         []Projection
 	}{
-		{"two owners", "has two owners", func(l *ledger) []fold {
-			things(l, "a")
-			things(l, "b")
-			return []fold{{name: "a"}, {name: "b"}}
-		}},
-		{"no owner", "no projection", func(l *ledger) []fold {
-			things(l, "a")
-			return []fold{{name: "b"}}
-		}},
-		{"two projections", "two projections", func(l *ledger) []fold { return []fold{{name: "a"}, {name: "a"}} }},
-		{"another row", "are projections.thing", func(l *ledger) []fold {
-			newTable[uuid.UUID, bucket](l, "a", thingsTable)
-			return []fold{{name: "a"}}
-		}},
-		{"another key", "not one exported field", func(l *ledger) []fold {
-			newTable[int, thing](l, "a", thingsTable)
-			return []fold{{name: "a"}}
-		}},
-		{"facts of no event", "position", func(l *ledger) []fold {
-			newFacts[thing](l, "a", thingsTable)
-			return []fold{{name: "a"}}
-		}},
+		{"two owners", "has two owners", []Projection{declares("a", things), declares("b", things)}},
+		{"two keepers", "keep rows of category thing", []Projection{declares("a", kept), declares("b", kept)}},
+		{"two projections", "two projections", []Projection{declares("a", nothing), declares("a", nothing)}},
+		{"another row", "are engine.thing", []Projection{declares("a", func(l *Ledger) { NewTable[uuid.UUID, bucket](l, thingsTable) })}},
+		{"another key", "not one exported field", []Projection{declares("a", func(l *Ledger) { NewTable[int, thing](l, thingsTable) })}},
+		{"facts of no event", "position", []Projection{declares("a", func(l *Ledger) { NewFacts[thing](l, thingsTable) })}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := newLedger(c.bind, 1); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := newLedger(c.of, 1); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("the ledger says %v", err)
 			}
 		})
@@ -157,15 +146,20 @@ func TestTrespassing(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := Source{bind: func(l *ledger) []fold {
-				owner := "mine"
-				if c.want == "belongs to" {
-					owner = "other"
+			mine := Projection{"mine", func(l *Ledger) func(*Recorded) {
+				notes = NewFacts[note](l, notesTable)
+				if c.want != "belongs to" {
+					things = NewTable[uuid.UUID, thing](l, thingsTable)
 				}
-				things = newTable[uuid.UUID, thing](l, owner, thingsTable)
-				notes = newFacts[note](l, "mine", notesTable)
-				return []fold{{"mine", 1, c.apply}, {"other", 1, func(*Recorded) {}}}
+				return c.apply
 			}}
+			other := Projection{"other", func(l *Ledger) func(*Recorded) {
+				if c.want == "belongs to" {
+					things = NewTable[uuid.UUID, thing](l, thingsTable)
+				}
+				return func(*Recorded) {}
+			}}
+			s := Source{Projections: []Projection{mine, other}}
 			db := newDB(t)
 			p, err := s.lay(t.Context(), db, table.Generation{})
 			if err != nil {
@@ -180,42 +174,3 @@ func TestTrespassing(t *testing.T) {
 }
 
 func newTrespass(t *Table[uuid.UUID, thing], e *Recorded) { t.Delete(e.ID) }
-
-// The projections themselves: whether their changes run at once or wait makes no difference.
-func TestProjectionsDoNotMindWaiting(t *testing.T) {
-	s := deskLog(t, 3000)
-	post := func(size int, cache int, defers bool) *poster {
-		db := newDB(t)
-		p, err := s.lay(t.Context(), db, table.Generation{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.ledger.cacheRows, p.ledger.defers = cache, defers
-		head, err := s.Store.Head(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := s.feed(t.Context(), eventstore.Start)
-		defer f.stop()
-		for p.at.Position < head {
-			batch, err := f.next(t.Context(), size, head)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := p.post(t.Context(), batch); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return p
-	}
-	atOnce, waiting := post(1000, cacheRows, false), post(37, 5, true)
-	for _, r := range atOnce.ledger.relations() {
-		rows, err := compareTable(t.Context(), r, waiting.db.Readers, atOnce.db.Readers, func(d Difference) error {
-			return errors.New(d.String())
-		})
-		if err != nil {
-			t.Error(err)
-		}
-		t.Log(r.Name, rows, "rows")
-	}
-}

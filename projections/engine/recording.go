@@ -1,4 +1,4 @@
-package projections
+package engine
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // between. The engine is measured against it.
 type Recording struct {
 	source Source
-	ledger *ledger
+	ledger *Ledger
 	end    eventstore.Position
 	writes [][]write // by transaction
 	Events int64

@@ -3,32 +3,64 @@ package projections
 import (
 	"strings"
 
-	"daybook/domain/company"
 	"daybook/domain/contact"
+	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/domain/profile"
+	"daybook/domain/ticket"
+	"daybook/projections/engine"
 	"daybook/readmodels"
 	"daybook/readmodels/table"
 )
 
 // Contacts keeps contacts: one row a contact, with what a search looks at.
-var Contacts = Projection{Name: "contacts", Version: 1, Apply: func(e *Recorded, t *Tables) {
-	switch ev := e.Event.(type) {
-	case contact.Registered:
-		row := readmodels.Contact{
-			ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref, RegisteredAt: e.At, ChangedAt: e.At, Revision: int64(e.Revision),
+var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	rows := engine.Keep[readmodels.Contact](l, contact.Stream.Category, readmodels.ContactsTable)
+	return func(e *engine.Recorded) {
+		switch ev := e.Event.(type) {
+		case contact.Registered:
+			row := readmodels.Contact{
+				ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref, RegisteredAt: e.At, ChangedAt: e.At, Revision: int64(e.Revision),
+			}
+			for _, a := range ev.Addresses {
+				addAddress(&row, a)
+			}
+			row.Search = contactSearch(row)
+			rows.Insert(row)
+		case contact.Event:
+			rows.Update(e.ID, func(r *readmodels.Contact) {
+				r.Revision, r.ChangedAt = int64(e.Revision), e.At
+				changeContact(r, ev, e.At)
+				r.Search = contactSearch(*r)
+			})
 		}
-		for _, a := range ev.Addresses {
-			addAddress(&row, a)
+	}
+}}
+
+// ContactTimeline keeps contact_timeline: what happened to each contact, and the tickets that he opened.
+var ContactTimeline = engine.Projection{Name: "contact_timeline", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	entries := engine.NewFacts[readmodels.TimelineEntry](l, readmodels.TimelineTable)
+	return func(e *engine.Recorded) {
+		entry := readmodels.TimelineEntry{
+			Position: table.Position(e.Position), At: e.At, RecordedAt: e.RecordedAt, Type: e.Event.EventType(),
+			Actor: e.Meta.Actor.String(), Through: e.Meta.Through, Reason: e.Meta.Reason.String(),
 		}
-		row.Search = contactSearch(row)
-		t.Contacts.Insert(row)
-	case contact.Event:
-		t.Contacts.Update(e.ID, func(r *readmodels.Contact) {
-			r.Revision, r.ChangedAt = int64(e.Revision), e.At
-			changeContact(r, ev, e.At)
-			r.Search = contactSearch(*r)
-		})
+		switch ev := e.Event.(type) {
+		case contact.ClaimLapsed:
+			return
+		case contact.Event:
+			entry.ContactID = e.ID
+		case ticket.Opened:
+			entry.ContactID, entry.TicketID = ev.Contact, table.Ref(e.ID)
+		default:
+			return
+		}
+		for field, value := range event.Fields(e.Event) {
+			if field != "body" {
+				entry.Changes = append(entry.Changes, readmodels.Change{Field: field, Value: value})
+			}
+		}
+		entries.Insert(entry)
 	}
 }}
 
@@ -86,41 +118,6 @@ func contactSearch(r readmodels.Contact) string {
 		words = append(words, a.Value)
 	}
 	return searchable(words)
-}
-
-// Companies keeps companies: one row a company.
-var Companies = Projection{Name: "companies", Version: 1, Apply: func(e *Recorded, t *Tables) {
-	switch ev := e.Event.(type) {
-	case company.Registered:
-		row := readmodels.Company{
-			ID: e.ID, Profile: profileOf(ev.Profile), Emails: plain(ev.Emails), Phones: plain(ev.Phones), Ref: ev.Ref,
-			RegisteredAt: e.At, ChangedAt: e.At, Revision: int64(e.Revision),
-		}
-		row.Search = companySearch(row)
-		t.Companies.Insert(row)
-	case company.Event:
-		t.Companies.Update(e.ID, func(r *readmodels.Company) {
-			r.Revision, r.ChangedAt = int64(e.Revision), e.At
-			switch ev := ev.(type) {
-			case company.Edited:
-				changeProfile(&r.Profile, ev.Changes)
-			case company.AddressesChanged:
-				r.Emails, r.Phones = plain(ev.Emails), plain(ev.Phones)
-			case company.JoinedGroup:
-				r.Groups = with(r.Groups, ev.Group)
-			case company.LeftGroup:
-				r.Groups = without(r.Groups, ev.Group)
-			case company.Deleted:
-				r.DeletedAt = e.At
-			}
-			r.Search = companySearch(*r)
-		})
-	}
-}}
-
-func companySearch(r readmodels.Company) string {
-	words := append([]string{r.Name}, r.Emails...)
-	return searchable(append(words, r.Phones...))
 }
 
 func searchable(words []string) string { return strings.ToLower(strings.Join(words, "\n")) }

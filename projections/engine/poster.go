@@ -1,12 +1,9 @@
-package projections
+package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"daybook/eventstore"
@@ -17,7 +14,7 @@ import (
 type poster struct {
 	db      *table.DB
 	term    table.Term
-	ledger  *ledger
+	ledger  *Ledger
 	strict  bool // an event that cannot be posted ends the work; else it parks what it happened to
 	patient bool // it tries again when the database fails
 
@@ -66,7 +63,7 @@ func (e *PoisonError) Unwrap() error { return e.Cause }
 var errAnew = errors.New("the read models are not as they were left")
 
 // claim takes over the posting to a generation, from whoever had it.
-func claim(ctx context.Context, db *table.DB, term table.Term, l *ledger) (*poster, error) {
+func claim(ctx context.Context, db *table.DB, term table.Term, l *Ledger) (*poster, error) {
 	g, err := table.ReadGeneration(ctx, db.Readers)
 	if err != nil {
 		return nil, err
@@ -321,33 +318,3 @@ func (p *poster) move(tx table.Tx, w work) error {
 	}
 	return nil
 }
-
-// retry posts what waits behind the parked things of a projection, one thing at a time in the order in which they were
-// parked. What fails again stays parked, at the event at which it failed this time.
-func (p *poster) retry(ctx context.Context, s Source, projection string) error {
-	fold := p.ledger.find(projection)
-	if fold < 0 {
-		return fmt.Errorf("there is no projection %q", projection)
-	}
-	for _, k := range slices.SortedFunc(maps.Values(p.parked), byPosition) {
-		if k.Projection != projection {
-			continue
-		}
-		var batch []entry
-		for stored, err := range s.Store.Read(ctx, k.Stream, 0, eventstore.Forwards, 0) {
-			if err != nil {
-				return fmt.Errorf("reading %s again: %w", k.Stream, err)
-			}
-			if stored.Position >= k.Position && stored.Position <= p.at.Position {
-				batch = append(batch, s.decode(stored))
-			}
-		}
-		w := work{batch: batch, to: p.at, only: fold, drain: k}
-		if err := p.do(ctx, w); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func byPosition(a, b *table.Parked) int { return cmp.Compare(a.Position, b.Position) }

@@ -1,0 +1,88 @@
+package projections
+
+import (
+	"slices"
+
+	"daybook/domain/agent"
+	"daybook/projections/engine"
+	"daybook/readmodels"
+	"daybook/readmodels/report"
+	"daybook/readmodels/table"
+)
+
+// Agents keeps agents and their status, one row an agent, and the names that they had.
+var Agents = engine.Projection{Name: "agents", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	rows := engine.Keep[readmodels.Agent](l, agent.Stream.Category, readmodels.AgentsTable)
+	names := engine.NewFacts[report.AgentName](l, report.AgentNamesTable)
+	return func(e *engine.Recorded) {
+		switch ev := e.Event.(type) {
+		case agent.Created:
+			names.Insert(report.AgentName{Position: table.Position(e.Position), AgentID: e.ID, Name: ev.Name.String()})
+			rows.Insert(readmodels.Agent{
+				ID: e.ID, Name: ev.Name.String(), Alias: ev.Alias.String(), Email: ev.Email.String(), Role: ev.Role,
+				Status: readmodels.Offline, Ref: ev.Ref, CreatedAt: e.At, Revision: int64(e.Revision),
+			})
+		case agent.Event:
+			if edited, ok := ev.(agent.Edited); ok && edited.Name != nil {
+				names.Insert(report.AgentName{Position: table.Position(e.Position), AgentID: e.ID, Name: edited.Name.String()})
+			}
+			rows.Update(e.ID, func(r *readmodels.Agent) {
+				r.Revision = int64(e.Revision)
+				changeAgent(r, ev, e.At)
+			})
+		}
+	}
+}}
+
+func changeAgent(r *readmodels.Agent, ev agent.Event, at table.Instant) {
+	switch ev := ev.(type) {
+	case agent.Edited:
+		setText(&r.Name, ev.Name)
+		setText(&r.Alias, ev.Alias)
+		setText(&r.Email, ev.Email)
+		if ev.Role != nil {
+			r.Role = *ev.Role
+		}
+	case agent.Deleted:
+		r.DeletedAt = at
+	}
+	r.Devices, r.Paused, r.Departments = presence(r.Devices, r.Paused, r.Departments, ev)
+	switch {
+	case len(r.Devices) == 0:
+		r.Status = readmodels.Offline
+	case r.Paused:
+		r.Status = readmodels.Paused
+	default:
+		r.Status = readmodels.Online
+	}
+}
+
+// presence is what an event makes of an agent's sessions, pause and departments. Lists are replaced, not changed.
+func presence(devices table.List[string], paused bool, departments table.List[readmodels.Membership], ev agent.Event) (table.List[string], bool, table.List[readmodels.Membership]) {
+	switch ev := ev.(type) {
+	case agent.SignedIn:
+		devices = with(devices, ev.Device)
+		slices.Sort(devices)
+	case agent.SignedOut:
+		devices = without(devices, ev.Device)
+	case agent.Deleted:
+		devices = nil
+	case agent.Paused:
+		paused = true
+	case agent.Unpaused:
+		paused = false
+	case agent.JoinedDepartment:
+		departments = with(departments, readmodels.Membership{Department: ev.Department, Tickets: true, Chats: true, Calls: true})
+	case agent.LeftDepartment:
+		departments = slices.DeleteFunc(slices.Clone(departments), func(m readmodels.Membership) bool { return m.Department == ev.Department })
+	case agent.Switched:
+		departments = slices.Clone(departments)
+		for i, m := range departments {
+			if m.Department == ev.Department {
+				s := m.Services().With(ev.Service, ev.On)
+				departments[i] = readmodels.Membership{Department: m.Department, Tickets: s.Tickets, Chats: s.Chats, Calls: s.Calls}
+			}
+		}
+	}
+	return devices, paused, departments
+}

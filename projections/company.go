@@ -1,0 +1,45 @@
+package projections
+
+import (
+	"daybook/domain/company"
+	"daybook/projections/engine"
+	"daybook/readmodels"
+)
+
+// Companies keeps companies: one row a company.
+var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	rows := engine.Keep[readmodels.Company](l, company.Stream.Category, readmodels.CompaniesTable)
+	return func(e *engine.Recorded) {
+		switch ev := e.Event.(type) {
+		case company.Registered:
+			row := readmodels.Company{
+				ID: e.ID, Profile: profileOf(ev.Profile), Emails: plain(ev.Emails), Phones: plain(ev.Phones), Ref: ev.Ref,
+				RegisteredAt: e.At, ChangedAt: e.At, Revision: int64(e.Revision),
+			}
+			row.Search = companySearch(row)
+			rows.Insert(row)
+		case company.Event:
+			rows.Update(e.ID, func(r *readmodels.Company) {
+				r.Revision, r.ChangedAt = int64(e.Revision), e.At
+				switch ev := ev.(type) {
+				case company.Edited:
+					changeProfile(&r.Profile, ev.Changes)
+				case company.AddressesChanged:
+					r.Emails, r.Phones = plain(ev.Emails), plain(ev.Phones)
+				case company.JoinedGroup:
+					r.Groups = with(r.Groups, ev.Group)
+				case company.LeftGroup:
+					r.Groups = without(r.Groups, ev.Group)
+				case company.Deleted:
+					r.DeletedAt = e.At
+				}
+				r.Search = companySearch(*r)
+			})
+		}
+	}
+}}
+
+func companySearch(r readmodels.Company) string {
+	words := append([]string{r.Name}, r.Emails...)
+	return searchable(append(words, r.Phones...))
+}

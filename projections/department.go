@@ -1,0 +1,29 @@
+package projections
+
+import (
+	"daybook/domain/department"
+	"daybook/projections/engine"
+	"daybook/readmodels"
+)
+
+// Departments keeps departments: one row a department.
+var Departments = engine.Projection{Name: "departments", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	rows := engine.Keep[readmodels.Department](l, department.Stream.Category, readmodels.DepartmentsTable)
+	return func(e *engine.Recorded) {
+		ev, ok := e.Event.(department.Event)
+		if !ok {
+			return
+		}
+		rows.Upsert(e.ID, func(r *readmodels.Department) {
+			r.Revision = int64(e.Revision)
+			switch ev := ev.(type) {
+			case department.Created:
+				r.Name, r.Ref, r.CreatedAt = ev.Name, ev.Ref, e.At
+			case department.Renamed:
+				r.Name = ev.Name
+			case department.Deleted:
+				r.DeletedAt = e.At
+			}
+		})
+	}
+}}

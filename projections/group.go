@@ -1,0 +1,32 @@
+package projections
+
+import (
+	"daybook/domain/group"
+	"daybook/projections/engine"
+	"daybook/readmodels"
+)
+
+// Groups keeps groups: one row a group.
+var Groups = engine.Projection{Name: "groups", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	rows := engine.Keep[readmodels.Group](l, group.Stream.Category, readmodels.GroupsTable)
+	return func(e *engine.Recorded) {
+		switch ev := e.Event.(type) {
+		case group.Created:
+			rows.Insert(readmodels.Group{
+				ID: e.ID, Name: ev.Name, Color: ev.Color, Background: ev.Background, Ref: ev.Ref, CreatedAt: e.At, Revision: int64(e.Revision),
+			})
+		case group.Event:
+			rows.Update(e.ID, func(r *readmodels.Group) {
+				r.Revision = int64(e.Revision)
+				switch ev := ev.(type) {
+				case group.Renamed:
+					r.Name = ev.Name
+				case group.Restyled:
+					r.Color, r.Background = ev.Color, ev.Background
+				case group.Deleted:
+					r.DeletedAt = e.At
+				}
+			})
+		}
+	}
+}}

@@ -1,0 +1,28 @@
+package projections
+
+import (
+	"daybook/domain/tag"
+	"daybook/projections/engine"
+	"daybook/readmodels"
+)
+
+// Tags keeps tags: one row a tag, of either registry.
+var Tags = engine.Projection{Name: "tags", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	rows := engine.Keep[readmodels.Tag](l, tag.Stream.Category, readmodels.TagsTable)
+	return func(e *engine.Recorded) {
+		switch ev := e.Event.(type) {
+		case tag.Created:
+			rows.Insert(readmodels.Tag{ID: e.ID, Scope: ev.Scope, Name: ev.Name, Ref: ev.Ref, CreatedAt: e.At, Revision: int64(e.Revision)})
+		case tag.Event:
+			rows.Update(e.ID, func(r *readmodels.Tag) {
+				r.Revision = int64(e.Revision)
+				switch ev := ev.(type) {
+				case tag.Renamed:
+					r.Name = ev.Name
+				case tag.Deleted:
+					r.DeletedAt = e.At
+				}
+			})
+		}
+	}
+}}

@@ -1,0 +1,30 @@
+package projections
+
+import (
+	"daybook/domain/agent"
+	"daybook/domain/contact"
+	"daybook/domain/desk"
+	"daybook/domain/group"
+	"daybook/domain/reservation"
+	"daybook/domain/tag"
+	"daybook/projections/engine"
+	"daybook/readmodels"
+	"daybook/readmodels/table"
+)
+
+// Trail keeps event_trail: where each event stands, and who did it, so that the audit trail can be asked for. What Daybook
+// notes for itself (names claimed and given up, the roll of owners, what lines of a journal came to) is left out: it is no
+// part of what happened on the desk, and depends on how it was written.
+var Trail = engine.Projection{Name: "event_trail", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	entries := engine.NewFacts[readmodels.TrailEntry](l, readmodels.TrailTable)
+	return func(e *engine.Recorded) {
+		switch e.Event.(type) {
+		case reservation.Event, desk.OwnersEvent, desk.ImportEvent, agent.ClaimLapsed, contact.ClaimLapsed, group.ClaimLapsed, tag.ClaimLapsed:
+			return
+		}
+		entries.Insert(readmodels.TrailEntry{
+			Position: table.Position(e.Position), Stream: e.Category + "-" + e.ID.String(), Revision: int64(e.Revision), Type: e.Event.EventType(), Actor: e.Meta.Actor.String(),
+			Correlation: e.Meta.Correlation, At: e.At, RecordedAt: e.RecordedAt,
+		})
+	}
+}}
