@@ -18,22 +18,17 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/google/uuid"
 
-	"daybook/commands"
+	"daybook/access"
 	"daybook/domain/event"
 	"daybook/eventstore"
 	"daybook/readmodels/report"
 	"daybook/readmodels/table"
-	"daybook/vault"
 )
 
 // Config is what the API is made of.
 type Config struct {
-	Desk   *commands.Desk
-	Vault  *vault.Vault
-	Live   *table.Live
-	Region string           // the country of phone numbers without a country code; empty: none
-	Now    func() time.Time // the clock
-	Log    *slog.Logger
+	*access.Door
+	Log *slog.Logger
 
 	// Rows folds things' own streams into their rows.
 	Rows Rows
@@ -49,8 +44,8 @@ type Config struct {
 
 // Rows folds a thing's own stream into its row. It returns readmodels.ErrNoRow if that makes nothing.
 type Rows interface {
-	// At returns a thing as it was at a revision.
-	At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision) (table.Snapshot, error)
+	// At returns a thing as it was at a revision; written is what was written last, up to there, if that is at hand.
+	At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision, written []event.Written) (table.Snapshot, error)
 	// AsOf returns a thing as the events that keep lets count make it.
 	AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (table.Snapshot, error)
 }
@@ -65,7 +60,8 @@ const bodyTimeout = 30 * time.Second
 type server struct {
 	Config
 	api    huma.API
-	places map[string]string // where a thing is, by its category
+	places map[string]string       // where a thing is, by its category
+	routes map[reflect.Type]string // of each command, the last route that asks for it
 }
 
 // New makes the API's handler. It serves /v1, /openapi.json, /docs, /healthz and /readyz.
@@ -106,7 +102,7 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[table.Ref](), reflect.TypeFor[ref]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[report.Row](), reflect.TypeFor[reportRow]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[id]())
-	s := &server{Config: c, api: humago.New(mux, config), places: make(map[string]string)}
+	s := &server{Config: c, api: humago.New(mux, config), places: make(map[string]string), routes: make(map[reflect.Type]string)}
 	s.api.UseMiddleware(s.authenticate)
 	if !c.OperationsOnly {
 		s.people()
@@ -121,12 +117,15 @@ func newServer(c Config, mux *http.ServeMux) *server {
 func (s *server) people() {
 	s.contacts()
 	s.companies()
-	s.registries()
+	s.departments()
+	s.tags()
+	s.groups()
 	s.agents()
 	s.tickets()
 	s.reports()
 	s.events()
 	s.imports()
+	s.plans()
 }
 
 // What the rows are made of, as the OpenAPI document shows it.
@@ -163,8 +162,13 @@ func (reportRow) Schema(huma.Registry) *huma.Schema {
 	}
 }
 
-// operation describes a route. Tag is what it is listed under.
-func operation(method, path, tag, summary string) huma.Operation {
+// noteCommand notes which route asks for a command.
+func noteCommand[C any](s *server, op huma.Operation) {
+	s.routes[reflect.TypeFor[C]()] = op.Method + " " + op.Path
+}
+
+// describe makes the description of a route. Tag is what it is listed under.
+func describe(method, path, tag, summary string) huma.Operation {
 	name := strings.NewReplacer("/v1/", "", "/", "-", "{", "", "}", "", "_", "-").Replace(path)
 	errors := []int{
 		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict,

@@ -8,22 +8,20 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
-	"daybook/commands"
-	"daybook/domain/agent"
-	"daybook/domain/event"
+	"daybook/access"
+	"daybook/commands/work"
 	"daybook/domain/role"
 	"daybook/vault"
 )
 
-// A principal is who sends a request.
+// A principal is who sends a request, and what the request says of itself.
 type principal struct {
-	vault.APIKey
+	access.Principal
 	traced string     // the conversation that the request belongs to
 	asked  url.Values // the parameters of the request
 	query  bool       // it asks, and changes nothing
@@ -43,13 +41,10 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		ctx.SetHeader("WWW-Authenticate", `Bearer realm="daybook"`)
-		s.fail(ctx, problem(http.StatusUnauthorized, "key-missing", "Send an API key: Authorization: Bearer KEY. The first owner's lies in the file owner.key of the data folder."))
+		s.fail(ctx, problem(http.StatusUnauthorized, "key-missing", "Send an API key: Authorization: Bearer KEY. The first owner's is in the file owner.key of the data folder."))
 		return
 	}
-	key, err := s.Vault.Authenticate(ctx.Context(), strings.TrimSpace(token))
-	if err == nil {
-		key, err = s.asAgent(ctx.Context(), key)
-	}
+	p, err := s.Authenticate(ctx.Context(), strings.TrimSpace(token))
 	if errors.Is(err, vault.ErrBadKey) {
 		ctx.SetHeader("WWW-Authenticate", `Bearer realm="daybook", error="invalid_token"`)
 		s.fail(ctx, problem(http.StatusUnauthorized, vault.ErrBadKey.Code, vault.ErrBadKey.Message))
@@ -60,25 +55,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	asked := ctx.URL()
-	next(huma.WithValue(ctx, principalKey{}, principal{key, traced(ctx), asked.Query(), ctx.Method() == http.MethodGet}))
-}
-
-// asAgent holds a key that acts as an agent to what he is now: it ends with him, and may no more than he.
-func (s *server) asAgent(ctx context.Context, key vault.APIKey) (vault.APIKey, error) {
-	if key.Agent == uuid.Nil {
-		return key, nil
-	}
-	a, err := commands.State(ctx, s.Desk, agent.Stream, key.Agent)
-	if err != nil {
-		return key, err
-	}
-	if !agent.Stream.Exists(a.State) {
-		return key, vault.ErrBadKey
-	}
-	if slices.Index(role.All, a.State.Role) > slices.Index(role.All, key.Role) {
-		key.Role = a.State.Role
-	}
-	return key, nil
+	next(huma.WithValue(ctx, principalKey{}, principal{p, traced(ctx), asked.Query(), ctx.Method() == http.MethodGet}))
 }
 
 func (s *server) fail(ctx huma.Context, p *Problem) {
@@ -136,32 +113,8 @@ func asks(ctx context.Context) bool {
 	return p.query
 }
 
-// id is the principal as an id: what requests of its own are told apart by.
-func (p principal) uuid() uuid.UUID {
-	if p.Agent != uuid.Nil {
-		return p.Agent
-	}
-	return p.UUID()
-}
-
-// may refuses a principal whose role lacks a permission.
-func (s *server) may(ctx context.Context, p role.Permission) error {
-	return commands.By{Role: who(ctx).Role}.MustMay(p)
-}
-
-// sees lists the departments whose tickets the principal sees; nil is all. Only an agent's own key is bound so.
-func (s *server) sees(ctx context.Context) ([]uuid.UUID, error) {
-	p := who(ctx)
-	if p.Role != role.Agent || p.Agent == uuid.Nil {
-		return nil, nil
-	}
-	a, err := commands.State(ctx, s.Desk, agent.Stream, p.Agent)
-	departments := []uuid.UUID{}
-	for d := range a.State.Departments {
-		departments = append(departments, d)
-	}
-	return departments, err
-}
+// may refuses a principal who lacks a permission.
+func (s *server) may(ctx context.Context, p role.Permission) error { return who(ctx).MustMay(p) }
 
 // Asking is what a command's request says beside its body.
 type Asking struct {
@@ -171,26 +124,14 @@ type Asking struct {
 }
 
 // by says who asks. digest is that of the request.
-func (s *server) by(ctx context.Context, a Asking, digest string) (commands.By, error) {
+func (s *server) by(ctx context.Context, a Asking, digest string) (work.By, error) {
 	p := who(ctx)
-	by := commands.By{
-		Actor: event.Actor{Kind: event.Key, ID: p.UUID()}, Role: p.Role, At: s.Now(), Reason: a.Reason,
-		Request: uuid.Must(uuid.NewV7()), Digest: digest, Correlation: p.traced, Through: "api", Region: s.Region,
+	by := s.By(p.Principal, a.Key, digest)
+	by.Reason, by.Through = a.Reason, "api"
+	if p.traced != "" {
+		by.Correlation = p.traced
 	}
-	if p.Agent != uuid.Nil {
-		by.Actor = event.Actor{Kind: event.Agent, ID: p.Agent}
-	}
-	if a.Key != "" {
-		by.Request = uuid.NewSHA1(p.uuid(), []byte(a.Key))
-	}
-	if by.Correlation == "" {
-		by.Correlation = by.Request.String()
-	}
-	by.Causation = by.Request.String()
 	var err error
-	if by.Within, err = s.sees(ctx); err != nil {
-		return by, err
-	}
 	by.IfMatch, err = revisions(a.IfMatch)
 	return by, err
 }

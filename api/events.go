@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
-	"daybook/domain"
 	"daybook/domain/catalogue"
 	"daybook/domain/event"
 	"daybook/domain/role"
@@ -56,7 +54,7 @@ type EventQuery struct {
 
 func (s *server) events() {
 	const list = "/v1/events"
-	trail := operation(http.MethodGet, list, "Events", "The audit trail, in the order of the log")
+	trail := describe(http.MethodGet, list, "Events", "The audit trail, in the order of the log")
 	trail.Description = "Without a filter, every event of the log. Filtered, the events of the desk: what Daybook notes for itself (names claimed and given up, the roll of owners, what lines of a journal came to) has no actor worth asking for and is left out."
 	huma.Register(s.api, trail, func(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
 		if in.unfiltered() {
@@ -83,13 +81,13 @@ func (s *server) events() {
 			return s.findEvents(ctx, q, f, p)
 		})
 	})
-	stream := operation(http.MethodGet, list+"/stream", "Events", "The audit trail as it grows, as server-sent events; resumes by Last-Event-ID")
+	stream := describe(http.MethodGet, list+"/stream", "Events", "The audit trail as it grows, as server-sent events; resumes by Last-Event-ID")
 	stream.Responses = map[string]*huma.Response{"200": {
 		Description: "id is the position, event the type, data an event as /v1/events has it.",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
 	huma.Register(s.api, stream, s.stream)
-	huma.Register(s.api, operation(http.MethodGet, "/v1/events/{stream}/{revision}", "Events", "One event"), func(ctx context.Context, in *struct {
+	huma.Register(s.api, describe(http.MethodGet, "/v1/events/{stream}/{revision}", "Events", "One event"), func(ctx context.Context, in *struct {
 		Stream   string `path:"stream" doc:"What it happened to"`
 		Revision int64  `path:"revision" minimum:"0" doc:"Its number in the stream"`
 	}) (*Answered[Event], error) {
@@ -101,26 +99,6 @@ func (s *server) events() {
 			return nil, s.refused(ctx, err)
 		}
 		return &Answered[Event]{Position: e.Position, Body: e}, nil
-	})
-}
-
-// timelineOf binds a route to what happened to one thing, the newest first.
-func (s *server) timelineOf(path, tag, category string, p role.Permission) {
-	huma.Register(s.api, operation(http.MethodGet, path, tag, "What happened, who did it, when and why, the newest first"), func(ctx context.Context, in *struct {
-		Reading
-		ID     uuid.UUID `path:"id" format:"uuid" doc:"The thing"`
-		Limit  int       `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many, at most"`
-		Cursor string    `query:"cursor" doc:"The next of the answer before"`
-	}) (*Answered[List[Event]], error) {
-		stream := category + "-" + in.ID.String()
-		l := Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor, Sort: "-position"}
-		return listing(ctx, s, l, strings.Replace(path, "{id}", in.ID.String(), 1), p, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
-			found, err := s.findEvents(ctx, q, readmodels.TrailFilter{Stream: stream}, p)
-			if err == nil && len(found.Rows) == 0 {
-				err = domain.NotFound(category+"-unknown", "There is no such %s.", category)
-			}
-			return found, err
-		})
 	})
 }
 
@@ -384,14 +362,10 @@ func (s *server) thread(ctx context.Context, in *struct {
 		answer.Body.Data = append(answer.Body.Data, ThreadEntry{shown.Revision, shown.At, shown.Type, shown.Actor, shown.Reason, shown.Data})
 		answer.Position, answer.ETag = shown.Position, etag(r.Revision)
 	}
-	departments, err := s.sees(ctx)
-	if err == nil && (!t.Opened || departments != nil && !t.SeenFrom(departments)) {
-		err = ticket.Ticket{}.MustExist()
+	if !t.Opened || !ticket.Stream.Seen(t, who(ctx).Sight) {
+		return nil, s.refused(ctx, ticket.Stream.Unknown)
 	}
-	if err == nil {
-		err = unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position)
-	}
-	if err != nil {
+	if err := unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position); err != nil {
 		return nil, s.refused(ctx, err)
 	}
 	return answer, nil

@@ -87,7 +87,7 @@ const MaxImport = 16 << 20
 
 func (s *server) operations() {
 	const projections = "/v1/projections"
-	huma.Register(s.api, operation(http.MethodGet, projections, "Operations", "How each projection is"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[ProjectionStatus] }, error) {
+	huma.Register(s.api, describe(http.MethodGet, projections, "Operations", "How each projection is"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[ProjectionStatus] }, error) {
 		if err := s.may(ctx, role.EventsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}
@@ -97,7 +97,7 @@ func (s *server) operations() {
 		}
 		return &struct{ Body List[ProjectionStatus] }{List[ProjectionStatus]{Data: all}}, nil
 	})
-	rebuild := operation(http.MethodPost, projections+"/rebuild", "Operations", "Build the read models anew beside the live ones, then switch; answers at once")
+	rebuild := describe(http.MethodPost, projections+"/rebuild", "Operations", "Build the read models anew beside the live ones, then switch; answers at once")
 	rebuild.DefaultStatus = http.StatusAccepted
 	huma.Register(s.api, rebuild, func(ctx context.Context, _ *struct{}) (*struct{}, error) {
 		if err := s.may(ctx, role.Operate); err != nil {
@@ -105,7 +105,7 @@ func (s *server) operations() {
 		}
 		return nil, s.refused(ctx, s.Operator.Rebuild(ctx))
 	})
-	huma.Register(s.api, operation(http.MethodPost, projections+"/verify", "Operations", "Compare the live read models with the log"), func(ctx context.Context, _ *struct{}) (*struct{ Body Verification }, error) {
+	huma.Register(s.api, describe(http.MethodPost, projections+"/verify", "Operations", "Compare the live read models with the log"), func(ctx context.Context, _ *struct{}) (*struct{ Body Verification }, error) {
 		if err := s.may(ctx, role.EventsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}
@@ -115,7 +115,7 @@ func (s *server) operations() {
 		}
 		return &struct{ Body Verification }{v}, nil
 	})
-	retry := operation(http.MethodPost, projections+"/{name}/retry", "Operations", "Post again what a projection has parked")
+	retry := describe(http.MethodPost, projections+"/{name}/retry", "Operations", "Post again what a projection has parked")
 	retry.DefaultStatus = http.StatusNoContent
 	huma.Register(s.api, retry, func(ctx context.Context, in *struct {
 		Name string `path:"name" doc:"The projection"`
@@ -126,12 +126,12 @@ func (s *server) operations() {
 		return nil, s.refused(ctx, s.Operator.Retry(ctx, in.Name))
 	})
 
-	alive := operation(http.MethodGet, "/healthz", "Operations", "Whether the process is alive")
+	alive := describe(http.MethodGet, "/healthz", "Operations", "Whether the process is alive")
 	alive.Security = []map[string][]string{}
 	huma.Register(s.api, alive, func(context.Context, *struct{}) (*struct{ Body Health }, error) {
 		return &struct{ Body Health }{Health{Status: "alive"}}, nil
 	})
-	ready := operation(http.MethodGet, "/readyz", "Operations", "Whether the desk can serve, and if not, why")
+	ready := describe(http.MethodGet, "/readyz", "Operations", "Whether the desk can serve, and if not, why")
 	ready.Security = []map[string][]string{}
 	ready.Errors = []int{http.StatusServiceUnavailable}
 	huma.Register(s.api, ready, func(ctx context.Context, _ *struct{}) (*struct{ Body Health }, error) {
@@ -149,7 +149,7 @@ type Health struct {
 
 // imports takes the lines of a journal as they are, plain or gzip.
 func (s *server) imports() {
-	op := operation(http.MethodPost, "/v1/import", "Operations", "Play the lines of a journal")
+	op := describe(http.MethodPost, "/v1/import", "Operations", "Play the lines of a journal")
 	op.DefaultStatus = http.StatusOK
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},

@@ -13,7 +13,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
 
-	"daybook/commands"
+	"daybook/access"
+	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/eventstore"
 	"daybook/readmodels/table"
@@ -173,14 +174,19 @@ func (s *server) refused(ctx context.Context, err error) error {
 func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	var own *Problem
 	var no *domain.Error
+	var before *access.Repeated
 	var tooLarge *eventstore.TooLargeError
 	var overLimit *http.MaxBytesError
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, &before):
+		p := ofRefusal(before.No, false)
+		p.headers = http.Header{"Idempotent-Replayed": {"true"}}
+		return p
 	case errors.As(err, &no):
 		return ofRefusal(no, asks(ctx))
-	case errors.Is(err, commands.ErrReused), errors.Is(err, vault.ErrKeyReused):
+	case errors.Is(err, work.ErrReused), errors.Is(err, vault.ErrKeyReused):
 		return parameter("Idempotency-Key", "idempotency-key-reused", "This Idempotency-Key was used before with another request. Use a new key for each new request.")
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, "too-large", upper(tooLarge.Error())+".")

@@ -33,6 +33,8 @@ type Listing struct {
 	Sort   string `query:"sort" doc:"A column, with - before it for descending"`
 }
 
+func (l Listing) listing() Listing { return l }
+
 // Answered is the answer to a query.
 type Answered[B any] struct {
 	ETag     string `header:"ETag" doc:"The thing's revision, for one thing"`
@@ -83,11 +85,11 @@ func (s *server) await(ctx context.Context, r Reading) (stale string, err error)
 	if err != nil {
 		return "", domain.Invalid("Daybook-After", "position-malformed", "Daybook-After must be the Daybook-Position of an answer.")
 	}
-	if err := s.within(ctx, "Daybook-After", after); err != nil {
+	if err := s.MustHave(ctx, "Daybook-After", after); err != nil {
 		return "", err
 	}
 	patience, strict := preferences(r.Prefer)
-	there, err := s.reach(ctx, after, patience)
+	there, err := s.Reach(ctx, after, patience)
 	if err != nil || there {
 		return "", err
 	}
@@ -95,26 +97,6 @@ func (s *server) await(ctx context.Context, r Reading) (stale string, err error)
 		return "", problem(http.StatusConflict, "not-yet", "The read models are not at this position yet. Try again, or do without handling=strict.")
 	}
 	return strconv.FormatUint(uint64(after-s.Live.Position()), 10), nil
-}
-
-// within refuses a position that the log does not have yet.
-func (s *server) within(ctx context.Context, field string, p eventstore.Position) error {
-	head, err := s.Desk.Store.Head(ctx)
-	if err == nil && p > head {
-		err = parameter(field, "position-unknown", "The log has no position %s yet; it ends at %s. Is this the right desk?", p, head)
-	}
-	return err
-}
-
-// reach waits until the read models have a position, and reports whether they came to have it in time.
-func (s *server) reach(ctx context.Context, p eventstore.Position, patience time.Duration) (there bool, err error) {
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	err = s.Live.Wait(waiting, p)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 func preferences(prefer string) (patience time.Duration, strict bool) {
@@ -176,50 +158,60 @@ type OneThing struct {
 	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the caller has; if the thing has one of them, 304"`
 }
 
-// get binds a route to one row, as it is by the read model, or as it was by its own stream. seen refuses rows that the
-// caller may not see; nil sees all.
-func get[R any](s *server, path, tag, summary, category string, p role.Permission, rows table.Table, revision func(R) int64, seen func(context.Context, R) error) {
-	s.places[category] = path
-	huma.Register(s.api, conditional(operation(http.MethodGet, path, tag, summary)), func(ctx context.Context, in *OneThing) (*Answered[R], error) {
-		answer, err := getOne(ctx, s, in, category, p, rows, revision)
-		if err == nil && seen != nil {
-			err = seen(ctx, answer.Body)
+// get binds a GET on one thing to its row, as it is by the read model, or as it was by its own stream.
+func get[S any, E event.Event, R any](t *resource[S, E, R], summary string) {
+	huma.Register(t.api, conditional(describe(http.MethodGet, t.one(), t.title, summary)), func(ctx context.Context, in *OneThing) (*Answered[R], error) {
+		ask := t.now
+		if in.AsOf != "" {
+			ask = t.then
+		}
+		answer, err := ask(ctx, in)
+		if err == nil && !seen(answer.Body, who(ctx).Sight) {
+			err = t.kind.Unknown
 		}
 		if err == nil {
 			err = unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position)
 		}
 		if err != nil {
-			return nil, s.refused(ctx, err)
+			return nil, t.refused(ctx, err)
 		}
 		return answer, nil
 	})
 }
 
-func getOne[R any](ctx context.Context, s *server, in *OneThing, category string, p role.Permission, rows table.Table, revision func(R) int64) (*Answered[R], error) {
-	nothing := domain.NotFound(category+"-unknown", "There is no such %s.", category)
-	if in.AsOf == "" {
-		answer, err := read(ctx, s, in.Reading, p, func(q table.Queryer) (R, error) {
-			row, found, err := table.One[R](ctx, q, rows, in.ID)
-			if err == nil && !found {
-				err = nothing
-			}
-			return row, err
-		})
-		if err == nil {
-			answer.ETag = etag(eventstore.Revision(revision(answer.Body)))
+// seen reports whether a row is shown to somebody.
+func seen(row any, s role.Sight) bool {
+	hidden, may := row.(interface{ SeenBy(role.Sight) bool })
+	return !may || hidden.SeenBy(s)
+}
+
+// now is a thing as the read model has it.
+func (t *resource[S, E, R]) now(ctx context.Context, in *OneThing) (*Answered[R], error) {
+	answer, err := read(ctx, t.server, in.Reading, t.reading, func(q table.Queryer) (R, error) {
+		row, found, err := table.One[R](ctx, q, t.table, in.ID)
+		if err == nil && !found {
+			err = t.kind.Unknown
 		}
-		return answer, err
+		return row, err
+	})
+	if err == nil {
+		answer.ETag = etag(eventstore.Revision(t.revision(answer.Body)))
 	}
-	if err := s.may(ctx, p); err != nil {
+	return answer, err
+}
+
+// then is a thing as its stream had it.
+func (t *resource[S, E, R]) then(ctx context.Context, in *OneThing) (*Answered[R], error) {
+	if err := t.may(ctx, t.reading); err != nil {
 		return nil, err
 	}
-	keep, err := s.cutAt(ctx, in.AsOf)
+	keep, err := t.cutAt(ctx, in.AsOf)
 	if err != nil {
 		return nil, err
 	}
-	row, err := s.Rows.AsOf(ctx, category, in.ID, keep)
+	row, err := t.Rows.AsOf(ctx, t.kind.Category, in.ID, keep)
 	if errors.Is(err, table.ErrNoRow) {
-		return nil, domain.NotFound(category+"-unknown", "There was no such %s then.", category)
+		return nil, domain.NotFound(t.kind.Unknown.Code, "There was no such %s then.", t.kind.Category)
 	}
 	if err != nil {
 		return nil, err
@@ -241,7 +233,7 @@ func (s *server) cutAt(ctx context.Context, asOf string) (func(event.Metadata, e
 // moment reads a moment of the past: a position, or an instant with where the log ends now.
 func (s *server) moment(ctx context.Context, field, text string) (at time.Time, p eventstore.Position, err error) {
 	if p, err := eventstore.ParsePosition(text); err == nil {
-		return at, p, s.within(ctx, field, p)
+		return at, p, s.MustHave(ctx, field, p)
 	}
 	if at, err = time.Parse(time.RFC3339, text); err != nil {
 		return at, 0, parameter(field, "instant-malformed", "%s must be an instant such as 2012-01-01T00:00:00+01:00, or a position of the log.", field)

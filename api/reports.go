@@ -55,7 +55,7 @@ type Reported struct {
 }
 
 func (s *server) reports() {
-	op := operation(http.MethodGet, "/v1/reports/agents", "Reports", "The agent performance report")
+	op := describe(http.MethodGet, "/v1/reports/agents", "Reports", "The agent performance report")
 	op.Responses = map[string]*huma.Response{"200": {
 		Description: "The report",
 		Content: map[string]*huma.MediaType{
@@ -72,7 +72,7 @@ func (s *server) reports() {
 		ID uuid.UUID `path:"id" format:"uuid" doc:"The agent"`
 		ReportTerms
 	}) (*Reported, error) {
-		return s.agentReport(ctx, in.ReportTerms, in.ID, agent.Agent{}.MustExist())
+		return s.agentReport(ctx, in.ReportTerms, in.ID, agent.Stream.Unknown)
 	})
 	table := op
 	table.Path, table.OperationID, table.Summary = op.Path+".csv", op.OperationID+"-csv", "The agent performance report as a table"
@@ -80,7 +80,7 @@ func (s *server) reports() {
 		in.Accept = "text/csv"
 		return s.agentReport(ctx, in.ReportTerms, in.Agent, nil)
 	})
-	huma.Register(s.api, operation(http.MethodGet, "/v1/reports/metrics", "Reports", "What each metric means"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[report.MetricInfo] }, error) {
+	huma.Register(s.api, describe(http.MethodGet, "/v1/reports/metrics", "Reports", "What each metric means"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[report.MetricInfo] }, error) {
 		if err := s.may(ctx, role.ReportsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}
@@ -92,7 +92,7 @@ var reportType = reflect.TypeFor[report.Report]()
 
 // agentReport reports on one agent, or on all if that is nil. If there is no such agent, it refuses with unknown, unless
 // that is nil too.
-func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUID, unknown error) (*Reported, error) {
+func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUID, unknown *domain.Error) (*Reported, error) {
 	ask, err := s.reportQuery(ctx, in)
 	if err != nil {
 		return nil, s.refused(ctx, err)
@@ -139,7 +139,7 @@ func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Qu
 		return ask, err
 	}
 	if in.Tag != "" {
-		ask.Tag, err = s.ticketTag()(ctx, in.Tag)
+		ask.Tag, err = s.find(ctx, "tag/tickets", in.Tag)
 	}
 	return ask, err
 }
@@ -157,7 +157,7 @@ func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer
 		return nil, err
 	}
 	patience, _ := preferences(in.Prefer)
-	there, err := s.reach(ctx, p, patience)
+	there, err := s.Reach(ctx, p, patience)
 	if err == nil && !there {
 		err = retryable("not-yet", "The read models do not have all that was known then yet. Try again soon.")
 	}

@@ -14,8 +14,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/access"
 	"daybook/api"
-	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
@@ -92,10 +93,8 @@ func (d *desk) post() error {
 
 // handler is the API, appending to a store that is the desk's or stands before it.
 func (d *desk) handler(store eventstore.Store) http.Handler {
-	return api.New(api.Config{
-		Desk: &commands.Desk{Store: store, Keys: d.vault, Names: d.vault}, Vault: d.vault, Live: d.live, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Rows: engine.NewRows(d.source), Drain: context.Background(),
-	})
+	door := access.New(&access.Door{Desk: &work.Desk{Store: store, Keys: d.vault, Names: d.vault}, Vault: d.vault, Live: d.live, Now: time.Now})
+	return api.New(api.Config{Door: door, Log: slog.New(slog.DiscardHandler), Rows: engine.NewRows(d.source), Drain: context.Background()})
 }
 
 // serve serves a handler on loopback until the desk closes.

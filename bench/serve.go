@@ -17,6 +17,7 @@ import (
 
 	"daybook/bench/history"
 	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain/contact"
 	"daybook/domain/event"
 	"daybook/domain/profile"
@@ -159,15 +160,15 @@ func deskOfContacts(s setting) (*desk, []uuid.UUID, error) {
 	for i := range contacts {
 		contacts[i] = uuid.Must(uuid.NewV7())
 	}
-	desk := &commands.Desk{Store: d.store, Keys: d.vault, Names: d.vault}
+	desk := &work.Desk{Store: d.store, Keys: d.vault, Names: d.vault}
 	err = d.vault.Make(context.Background(), contacts...)
 	if err == nil {
 		err = inParallel(manyCallers, func(caller int) error {
 			for i := caller; i < contactCount; i += manyCallers {
 				name, request := fmt.Sprint("Contact ", i), uuid.New()
-				_, err := commands.Do(context.Background(), desk, contact.Stream, contacts[i],
+				_, err := work.Do(context.Background(), desk, contact.Stream, contacts[i],
 					commands.RegisterContact{Input: profile.Input{Name: &name}},
-					commands.By{Actor: event.TheSystem, Role: role.Owner, At: time.Now(), Request: request, Correlation: request.String(), Through: "bench"})
+					commands.By{Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Now(), Request: request, Correlation: request.String(), Through: "bench"})
 				if err != nil {
 					return err
 				}

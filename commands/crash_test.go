@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/contact"
@@ -43,15 +44,15 @@ func newStore(t *testing.T) *sqlite.Store {
 }
 
 // newDesk is a desk as a process that has just started sees it: it remembers nothing.
-func newDesk(store eventstore.Store) *commands.Desk {
-	return &commands.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
+func newDesk(store eventstore.Store) *work.Desk {
+	return &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
 }
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // asks is the owner asking, with a request of this name.
 func asks(request string) commands.By {
-	return commands.By{Actor: event.TheSystem, Role: role.Owner, At: noon, Request: id(request), Digest: "the body of " + request, Through: "test"}
+	return commands.By{Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: noon, Request: id(request), Digest: "the body of " + request, Through: "test"}
 }
 
 func id(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceOID, []byte(name)) }
@@ -92,7 +93,7 @@ func (d *dying) Append(ctx context.Context, stream string, expected eventstore.R
 
 // crashing runs do against stores that die at each append in turn, and then check, with what do came to in the end when it was
 // run again by a new process. setup is done before, undisturbed.
-func crashing(t *testing.T, setup, do func(*testing.T, *commands.Desk) error, check func(t *testing.T, d *commands.Desk, died bool)) {
+func crashing(t *testing.T, setup, do func(*testing.T, *work.Desk) error, check func(t *testing.T, d *work.Desk, died bool)) {
 	t.Helper()
 	for _, after := range []bool{false, true} {
 		for n := 0; ; n++ {
@@ -119,10 +120,10 @@ func crashing(t *testing.T, setup, do func(*testing.T, *commands.Desk) error, ch
 	}
 }
 
-func nothing(*testing.T, *commands.Desk) error { return nil }
+func nothing(*testing.T, *work.Desk) error { return nil }
 
-func must[S any](t *testing.T) func(a commands.Answer[S], err error) commands.Answer[S] {
-	return func(a commands.Answer[S], err error) commands.Answer[S] {
+func must[S any](t *testing.T) func(a work.Answer[S], err error) work.Answer[S] {
+	return func(a work.Answer[S], err error) work.Answer[S] {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -132,18 +133,18 @@ func must[S any](t *testing.T) func(a commands.Answer[S], err error) commands.An
 }
 
 // streams folds every thing that the log names, by its stream.
-func contacts(t *testing.T, d *commands.Desk) map[uuid.UUID]contact.Contact {
+func contacts(t *testing.T, d *work.Desk) map[uuid.UUID]contact.Contact {
 	t.Helper()
 	return things(t, d, contact.Stream)
 }
 
-func tickets(t *testing.T, d *commands.Desk) map[uuid.UUID]ticket.Ticket {
+func tickets(t *testing.T, d *work.Desk) map[uuid.UUID]ticket.Ticket {
 	t.Helper()
 	return things(t, d, ticket.Stream)
 }
 
 // things are all things of a kind.
-func things[S any, E event.Event](t *testing.T, d *commands.Desk, kind event.Kind[S, E]) map[uuid.UUID]S {
+func things[S any, E event.Event](t *testing.T, d *work.Desk, kind event.Kind[S, E]) map[uuid.UUID]S {
 	t.Helper()
 	all := make(map[uuid.UUID]S)
 	for batch, err := range d.Store.Follow(t.Context(), eventstore.Start) {
@@ -154,7 +155,7 @@ func things[S any, E event.Event](t *testing.T, d *commands.Desk, kind event.Kin
 			if category, of, err := event.ParseStream(r.Stream); err != nil {
 				t.Fatal(err)
 			} else if category == kind.Category {
-				a, err := commands.State(t.Context(), d, kind, of)
+				a, err := work.State(t.Context(), d, kind, of)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -170,18 +171,18 @@ func things[S any, E event.Event](t *testing.T, d *commands.Desk, kind event.Kin
 	return all
 }
 
-func registers(address string, request string) func(t *testing.T, d *commands.Desk) error {
-	return func(t *testing.T, d *commands.Desk) error {
-		_, err := commands.Do(t.Context(), d, contact.Stream, id("contact of "+request), commands.RegisterContact{Input: nameIs("Nora"), Emails: []string{address, "second-" + address}}, asks(request))
+func registers(address string, request string) func(t *testing.T, d *work.Desk) error {
+	return func(t *testing.T, d *work.Desk) error {
+		_, err := work.Do(t.Context(), d, contact.Stream, id("contact of "+request), commands.RegisterContact{Input: nameIs("Nora"), Emails: []string{address, "second-" + address}}, asks(request))
 		return err
 	}
 }
 
-func inquires(request string) func(t *testing.T, d *commands.Desk) error {
-	return func(t *testing.T, d *commands.Desk) error {
-		_, err := commands.TakeInquiry(t.Context(), d, id("ticket of "+request), commands.Inquiry{
+func inquires(request string) func(t *testing.T, d *work.Desk) error {
+	return func(t *testing.T, d *work.Desk) error {
+		_, err := work.Carry(t.Context(), d, commands.Inquiry{
 			Channel: "email", From: commands.Sender{Name: "Nora", Email: "nora@customers.example", X: "@nora"}, Subject: "Help", Body: "Help",
-		}, asks(request))
+		}, id("ticket of "+request), asks(request))
 		return err
 	}
 }
@@ -189,28 +190,28 @@ func inquires(request string) func(t *testing.T, d *commands.Desk) error {
 // TestCrashAndSameRequest has the command that a crash cut short sent again: it ends in the one right state.
 func TestCrashAndSameRequest(t *testing.T) {
 	t.Parallel()
-	edits := func(t *testing.T, d *commands.Desk) error {
+	edits := func(t *testing.T, d *work.Desk) error {
 		emails := []string{"new@customers.example"}
-		_, err := commands.Do(t.Context(), d, contact.Stream, id("contact of before"), commands.EditContact{Input: nameIs("Nora B."), Emails: &emails}, asks("edit"))
+		_, err := work.Do(t.Context(), d, contact.Stream, id("contact of before"), commands.EditContact{Input: nameIs("Nora B."), Emails: &emails}, asks("edit"))
 		return err
 	}
-	moved := func(t *testing.T, d *commands.Desk) { // the addresses that were given up are free, the new one is not
+	moved := func(t *testing.T, d *work.Desk) { // the addresses that were given up are free, the new one is not
 		if err := registers("nora@customers.example", "next")(t, d); err != nil {
 			t.Errorf("an address that was given up: %v", err)
 		}
 		refused(t, registers("new@customers.example", "third")(t, d), "taken")
 	}
 	for name, test := range map[string]struct {
-		setup, do func(*testing.T, *commands.Desk) error
-		right     func(*testing.T, *commands.Desk)
+		setup, do func(*testing.T, *work.Desk) error
+		right     func(*testing.T, *work.Desk)
 	}{
-		"register": {nothing, registers("nora@customers.example", "register"), func(t *testing.T, d *commands.Desk) {
+		"register": {nothing, registers("nora@customers.example", "register"), func(t *testing.T, d *work.Desk) {
 			if all := contacts(t, d); len(all) != 1 {
 				t.Errorf("%d contacts, want 1", len(all))
 			}
 			refused(t, registers("nora@customers.example", "other")(t, d), "taken")
 		}},
-		"inquiry": {nothing, inquires("inquiry"), func(t *testing.T, d *commands.Desk) {
+		"inquiry": {nothing, inquires("inquiry"), func(t *testing.T, d *work.Desk) {
 			all := tickets(t, d)
 			if people := contacts(t, d); len(people) != 1 || len(all) != 1 {
 				t.Errorf("%d contacts and %d tickets, want one each", len(people), len(all))
@@ -219,22 +220,22 @@ func TestCrashAndSameRequest(t *testing.T) {
 			}
 		}},
 		"edit": {registers("nora@customers.example", "before"), edits, moved},
-		"delete": {registers("nora@customers.example", "before"), func(t *testing.T, d *commands.Desk) error {
-			_, err := commands.Do(t.Context(), d, contact.Stream, id("contact of before"), commands.DeleteContact{}, asks("delete"))
+		"delete": {registers("nora@customers.example", "before"), func(t *testing.T, d *work.Desk) error {
+			_, err := work.Do(t.Context(), d, contact.Stream, id("contact of before"), commands.DeleteContact{}, asks("delete"))
 			return err
-		}, func(t *testing.T, d *commands.Desk) {
+		}, func(t *testing.T, d *work.Desk) {
 			if err := registers("nora@customers.example", "next")(t, d); err != nil {
 				t.Errorf("the address of a contact out of use: %v", err)
 			}
 		}},
-		"follow-up": {func(t *testing.T, d *commands.Desk) error {
+		"follow-up": {func(t *testing.T, d *work.Desk) error {
 			err := inquires("inquiry")(t, d)
-			must[ticket.Ticket](t)(commands.Do(t.Context(), d, ticket.Stream, id("ticket of inquiry"), commands.CloseTicket{}, asks("close")))
+			must[ticket.Ticket](t)(work.Do(t.Context(), d, ticket.Stream, id("ticket of inquiry"), commands.CloseTicket{}, asks("close")))
 			return err
-		}, func(t *testing.T, d *commands.Desk) error {
-			_, err := commands.Receive(t.Context(), d, id("ticket of inquiry"), "Again", asks("receive"))
+		}, func(t *testing.T, d *work.Desk) error {
+			_, err := work.Carry(t.Context(), d, commands.TakeMessage{Body: "Again"}, id("ticket of inquiry"), asks("receive"))
 			return err
-		}, func(t *testing.T, d *commands.Desk) {
+		}, func(t *testing.T, d *work.Desk) {
 			if all := tickets(t, d); len(all) != 2 {
 				t.Errorf("%d tickets, want the first and its follow-up", len(all))
 			}
@@ -242,7 +243,7 @@ func TestCrashAndSameRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			crashing(t, test.setup, test.do, func(t *testing.T, d *commands.Desk, _ bool) {
+			crashing(t, test.setup, test.do, func(t *testing.T, d *work.Desk, _ bool) {
 				for range 2 { // again, and once more
 					if err := test.do(t, d); err != nil {
 						t.Errorf("sent again: %v", err)
@@ -259,7 +260,7 @@ func TestCrashAndOtherRequest(t *testing.T) {
 	t.Parallel()
 	t.Run("register", func(t *testing.T) {
 		t.Parallel()
-		crashing(t, nothing, registers("nora@customers.example", "register"), func(t *testing.T, d *commands.Desk, died bool) {
+		crashing(t, nothing, registers("nora@customers.example", "register"), func(t *testing.T, d *work.Desk, died bool) {
 			err := registers("nora@customers.example", "other")(t, d)
 			if all := contacts(t, d); len(all) != 1 {
 				t.Errorf("%d contacts have the address, want 1", len(all))
@@ -279,7 +280,7 @@ func TestCrashAndOtherRequest(t *testing.T) {
 	})
 	t.Run("inquiry", func(t *testing.T) {
 		t.Parallel()
-		crashing(t, nothing, inquires("inquiry"), func(t *testing.T, d *commands.Desk, died bool) {
+		crashing(t, nothing, inquires("inquiry"), func(t *testing.T, d *work.Desk, died bool) {
 			if err := inquires("other")(t, d); err != nil {
 				t.Error(err)
 			}
@@ -299,13 +300,13 @@ func TestCrashAndOtherRequest(t *testing.T) {
 	})
 	t.Run("tag", func(t *testing.T) {
 		t.Parallel()
-		creates := func(request string) func(*testing.T, *commands.Desk) error {
-			return func(t *testing.T, d *commands.Desk) error {
-				_, err := commands.Do(t.Context(), d, tag.Stream, id("tag of "+request), commands.CreateTag{Scope: tag.Contacts, Name: "VIP"}, asks(request))
+		creates := func(request string) func(*testing.T, *work.Desk) error {
+			return func(t *testing.T, d *work.Desk) error {
+				_, err := work.Do(t.Context(), d, tag.Stream, id("tag of "+request), commands.CreateTag{Scope: tag.Contacts, Name: "VIP"}, asks(request))
 				return err
 			}
 		}
-		crashing(t, nothing, creates("first"), func(t *testing.T, d *commands.Desk, died bool) {
+		crashing(t, nothing, creates("first"), func(t *testing.T, d *work.Desk, died bool) {
 			err := creates("other")(t, d)
 			if all := things(t, d, tag.Stream); len(all) != 1 || (all[id("tag of first")].Name != "") != (err != nil) {
 				t.Errorf("%d tags; the other got %v", len(all), err)
@@ -372,12 +373,12 @@ func TestConcurrentFollowUps(t *testing.T) {
 	if err := inquires("inquiry")(t, d); err != nil {
 		t.Fatal(err)
 	}
-	must[ticket.Ticket](t)(commands.Do(t.Context(), d, ticket.Stream, id("ticket of inquiry"), commands.CloseTicket{}, asks("close")))
+	must[ticket.Ticket](t)(work.Do(t.Context(), d, ticket.Stream, id("ticket of inquiry"), commands.CloseTicket{}, asks("close")))
 	went := make([]uuid.UUID, 32)
 	var all sync.WaitGroup
 	for i := range went {
 		all.Go(func() {
-			a, err := commands.Receive(t.Context(), d, id("ticket of inquiry"), fmt.Sprint("message ", i), asks(fmt.Sprint("receive ", i)))
+			a, err := work.Carry(t.Context(), d, commands.TakeMessage{Body: fmt.Sprint("message ", i)}, id("ticket of inquiry"), asks(fmt.Sprint("receive ", i)))
 			if err != nil {
 				t.Error(err)
 			}
@@ -398,8 +399,8 @@ func TestConcurrentFollowUps(t *testing.T) {
 // TestConcurrentOwners has two owners step down at once, again and again: one stays.
 func TestConcurrentOwners(t *testing.T) {
 	t.Parallel()
-	owns := func(d *commands.Desk, name string) error {
-		_, err := commands.Do(context.Background(), d, agent.Stream, id(name), commands.CreateAgent{Name: name, Email: name + "@desk.example", Role: role.Owner}, asks("create "+name))
+	owns := func(d *work.Desk, name string) error {
+		_, err := work.Do(context.Background(), d, agent.Stream, id(name), commands.CreateAgent{Name: name, Email: name + "@desk.example", Role: role.Owner}, asks("create "+name))
 		return err
 	}
 	for range 20 {
@@ -411,11 +412,11 @@ func TestConcurrentOwners(t *testing.T) {
 		var leave [2]error
 		var both sync.WaitGroup
 		both.Go(func() {
-			_, leave[0] = commands.Do(t.Context(), d, agent.Stream, id("ann"), commands.DeleteAgent{}, asks("delete ann"))
+			_, leave[0] = work.Do(t.Context(), d, agent.Stream, id("ann"), commands.DeleteAgent{}, asks("delete ann"))
 		})
 		both.Go(func() {
 			admin := role.Admin
-			_, leave[1] = commands.Do(t.Context(), d, agent.Stream, id("bob"), commands.EditAgent{Role: &admin}, asks("demote bob"))
+			_, leave[1] = work.Do(t.Context(), d, agent.Stream, id("bob"), commands.EditAgent{Role: &admin}, asks("demote bob"))
 		})
 		both.Wait()
 		if (leave[0] == nil) == (leave[1] == nil) {
@@ -437,19 +438,19 @@ func TestConcurrentOwners(t *testing.T) {
 // TestCrashOfOwner cuts the leaving of an owner short; the desk keeps an owner whatever comes then.
 func TestCrashOfOwner(t *testing.T) {
 	t.Parallel()
-	setup := func(t *testing.T, d *commands.Desk) error {
+	setup := func(t *testing.T, d *work.Desk) error {
 		for _, name := range []string{"ann", "bob"} {
-			must[agent.Agent](t)(commands.Do(t.Context(), d, agent.Stream, id(name), commands.CreateAgent{Name: name, Email: name + "@desk.example", Role: role.Owner}, asks("create "+name)))
+			must[agent.Agent](t)(work.Do(t.Context(), d, agent.Stream, id(name), commands.CreateAgent{Name: name, Email: name + "@desk.example", Role: role.Owner}, asks("create "+name)))
 		}
 		return nil
 	}
-	leaves := func(name string) func(*testing.T, *commands.Desk) error {
-		return func(t *testing.T, d *commands.Desk) error {
-			_, err := commands.Do(t.Context(), d, agent.Stream, id(name), commands.DeleteAgent{}, asks("delete "+name))
+	leaves := func(name string) func(*testing.T, *work.Desk) error {
+		return func(t *testing.T, d *work.Desk) error {
+			_, err := work.Do(t.Context(), d, agent.Stream, id(name), commands.DeleteAgent{}, asks("delete "+name))
 			return err
 		}
 	}
-	crashing(t, setup, leaves("ann"), func(t *testing.T, d *commands.Desk, died bool) {
+	crashing(t, setup, leaves("ann"), func(t *testing.T, d *work.Desk, died bool) {
 		first := leaves("bob")(t, d)
 		second := leaves("ann")(t, d)
 		if first == nil && second == nil {
@@ -476,20 +477,20 @@ func TestReplays(t *testing.T) {
 	if err := registers("nora@customers.example", "register")(t, d); err != nil {
 		t.Fatal(err)
 	}
-	first := must[contact.Contact](t)(commands.Do(t.Context(), d, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, asks("one")))
-	must[contact.Contact](t)(commands.Do(t.Context(), d, contact.Stream, of, commands.EditContact{Input: nameIs("Two")}, asks("two")))
-	for _, desk := range []*commands.Desk{d, newDesk(store)} { // with what it remembers, and after a restart
-		again := must[contact.Contact](t)(commands.Do(t.Context(), desk, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, asks("one")))
+	first := must[contact.Contact](t)(work.Do(t.Context(), d, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, asks("one")))
+	must[contact.Contact](t)(work.Do(t.Context(), d, contact.Stream, of, commands.EditContact{Input: nameIs("Two")}, asks("two")))
+	for _, desk := range []*work.Desk{d, newDesk(store)} { // with what it remembers, and after a restart
+		again := must[contact.Contact](t)(work.Do(t.Context(), desk, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, asks("one")))
 		if !again.Replayed || again.Revision != first.Revision || again.Position != first.Position || !reflect.DeepEqual(again.State, first.State) {
 			t.Errorf("again: %+v, want %+v", again, first)
 		}
 		other := asks("one")
 		other.Digest = "another body"
-		if _, err := commands.Do(t.Context(), desk, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, other); !errors.Is(err, commands.ErrReused) {
+		if _, err := work.Do(t.Context(), desk, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, other); !errors.Is(err, work.ErrReused) {
 			t.Errorf("another body: %v", err)
 		}
 	}
-	if a, err := commands.State(t.Context(), d, contact.Stream, of); err != nil || a.State.Profile.Name.String() != "Two" {
+	if a, err := work.State(t.Context(), d, contact.Stream, of); err != nil || a.State.Profile.Name.String() != "Two" {
 		t.Errorf("%v: %+v", err, a.State)
 	}
 }

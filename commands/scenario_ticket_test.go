@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain/agent"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
@@ -44,7 +45,7 @@ const (
 func TestLifecycle(t *testing.T) {
 	table := []struct {
 		name    string
-		command commands.Command[ticket.Ticket, ticket.Event]
+		command work.Command[ticket.Ticket, ticket.Event]
 		// new, open, answered, postponed, resolved, closed, spam, deleted
 		comesTo string
 	}{
@@ -80,7 +81,7 @@ func TestLifecycle(t *testing.T) {
 					given.When(row.command).ThenNothing()
 				default:
 					before := ticket.Stream.Fold(ticket.Ticket{}, reach[from]...)
-					events, err := row.command.Decide(before, commands.By{Role: role.Owner})
+					events, err := row.command.Decide(before, commands.By{Allowed: role.Owner.Permissions()})
 					if err != nil || len(events) == 0 {
 						t.Fatalf("%d events, %v", len(events), err)
 					}
@@ -134,7 +135,7 @@ func TestOpenTicket(t *testing.T) {
 
 func TestWordsMustBeThere(t *testing.T) {
 	on := scenario.On(t, ticket.Stream).Given(opened)
-	for name, command := range map[string]commands.Command[ticket.Ticket, ticket.Event]{
+	for name, command := range map[string]work.Command[ticket.Ticket, ticket.Event]{
 		"reply": commands.Reply{Body: " \n"}, "message": commands.ReceiveMessage{}, "note": commands.AddNote{},
 	} {
 		t.Run(name, func(t *testing.T) { on.When(command).ThenRefused("body-required") })
@@ -146,10 +147,14 @@ func TestWordsMustBeThere(t *testing.T) {
 func TestAssignTicket(t *testing.T) {
 	inSales := opened
 	inSales.Department = sales
-	serves := commands.With(commands.By{Role: role.Agent}, agent.Stream, ann, agent.Agent{Departments: map[uuid.UUID]agent.Services{sales: {}}})
+	serves := work.With(commands.By{Allowed: role.Agent.Permissions()}, agent.Stream, ann, agent.Agent{Departments: map[uuid.UUID]agent.Services{sales: {}}})
 	on := scenario.On(t, ticket.Stream)
 	on.By(serves).Given(inSales).When(commands.AssignTicket{Agent: ann}).Then(ticket.Assigned{Agent: ann})
-	on.Given(inSales).When(commands.AssignTicket{Agent: ann}).ThenRefused("agent-not-in-department")
+	elsewhere := work.With(commands.By{Allowed: role.Agent.Permissions()}, agent.Stream, ann, agent.Agent{})
+	on.By(elsewhere).Given(inSales).When(commands.AssignTicket{Agent: ann}).ThenRefused("agent-not-in-department")
+	if _, err := (commands.AssignTicket{Agent: ann}).Decide(ticket.Stream.Fold(ticket.Ticket{}, inSales), commands.By{}); err == nil || !strings.Contains(err.Error(), "Refs") {
+		t.Errorf("an agent whom the Refs did not name: %v", err)
+	}
 	on.By(commands.By{History: true}).Given(inSales).When(commands.AssignTicket{Agent: ann}).Then(ticket.Assigned{Agent: ann})
 	on.Given(opened, ticket.Assigned{Agent: ann}).When(commands.AssignTicket{Agent: ann}).ThenNothing()
 	on.Given(opened, ticket.Assigned{Agent: ann}).When(commands.AssignTicket{Agent: bob}).Then(ticket.Assigned{Agent: bob})
@@ -174,7 +179,7 @@ func TestPrioritiseTicket(t *testing.T) {
 
 // TestNothingWithoutATicket asks everything of a ticket that was never opened.
 func TestNothingWithoutATicket(t *testing.T) {
-	for _, command := range []commands.Command[ticket.Ticket, ticket.Event]{
+	for _, command := range []work.Command[ticket.Ticket, ticket.Event]{
 		commands.Reply{Body: "x"}, commands.ReceiveMessage{Body: "x"}, commands.AddNote{Body: "x"}, commands.AssignTicket{Agent: ann},
 		commands.UnassignTicket{}, commands.TransferTicket{Department: sales}, commands.PrioritiseTicket{Priority: ticket.High},
 		commands.TagTicket{Tag: urgent}, commands.UntagTicket{Tag: urgent}, commands.PostponeTicket{}, commands.ResumeTicket{},

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/desk"
 	"daybook/domain/event"
@@ -89,7 +90,7 @@ type Outcome struct {
 
 // A Player plays the journals of one source. It is used by one goroutine at a time.
 type Player struct {
-	Desk          *commands.Desk
+	Desk          *work.Desk
 	Source        string // keeps the names of two desks apart
 	Actor         event.Actor
 	Region        string           // of phone numbers without a country code; empty: none
@@ -165,7 +166,7 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
 		for len(batch) > 0 {
 			outcomes, playErr := p.play(ctx, batch)
 			if playErr == nil && len(outcomes) == 0 { // it would be so for ever
-				playErr = fmt.Errorf("line %d: no line could be played: %w", batch[0].number, commands.ErrWriteFirst)
+				playErr = fmt.Errorf("line %d: no line could be played: %w", batch[0].number, work.ErrWriteFirst)
 			}
 			for _, o := range outcomes {
 				counts.add(o.Result)
@@ -204,7 +205,7 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 	var stopped bool
 	playing.Lock()
 	defer playing.Unlock()
-	err := p.Desk.Play(ctx, func(w *commands.Work) (func(), error) {
+	err := p.Desk.Play(ctx, func(w *work.Work) (func(), error) {
 		outcomes, stopped = nil, false
 		if err := p.refresh(ctx); err != nil {
 			return nil, err
@@ -213,7 +214,7 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 		inBatch := make(map[string]Result)
 		for _, l := range lines {
 			o, err := p.one(w, l, inBatch)
-			if errors.Is(err, commands.ErrWriteFirst) {
+			if errors.Is(err, work.ErrWriteFirst) {
 				break
 			}
 			if err != nil {
@@ -233,7 +234,7 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 }
 
 // one plays one line. A line that is refused leaves nothing behind.
-func (p *Player) one(w *commands.Work, l line, inBatch map[string]Result) (Outcome, error) {
+func (p *Player) one(w *work.Work, l line, inBatch map[string]Result) (Outcome, error) {
 	o := Outcome{Line: l.number, ID: l.ID, Text: l.text}
 	before, again := inBatch[l.ID]
 	if !again {
@@ -288,7 +289,7 @@ func (p *Player) requests(lines []line) []uuid.UUID {
 }
 
 // record notes what the lines of a batch came to.
-func (p *Player) record(w *commands.Work, outcomes []Outcome) error {
+func (p *Player) record(w *work.Work, outcomes []Outcome) error {
 	played := desk.LinesPlayed{Source: p.Source}
 	first := ""
 	for _, o := range outcomes {
@@ -311,7 +312,7 @@ func (p *Player) record(w *commands.Work, outcomes []Outcome) error {
 			first = o.ID
 		}
 	}
-	_, err := commands.Run(w, desk.ImportStream, p.stream(), commands.RecordLines{LinesPlayed: played}, commands.By{
+	_, err := work.Run(w, desk.ImportStream, p.stream(), commands.RecordLines{LinesPlayed: played}, commands.By{
 		Actor: p.Actor, At: p.Now(), Request: uuid.NewSHA1(p.request(first), fmt.Appendf(nil, "record/%d", p.read)), Through: p.through(), History: true,
 	})
 	return err

@@ -1,12 +1,10 @@
 package journal
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 )
 
@@ -21,65 +19,13 @@ type line struct {
 
 // header is what all lines have.
 type header struct {
-	ID string    `json:"id"`
+	ID string
 	At timestamp `json:"at"`
 	By string    `json:"by"`
-	Do string    `json:"do"`
+	Do string
 }
 
-// A verb is what a line does, with the fields that are its own.
-type verb interface {
-	play(*play) (changed bool, err error)
-}
-
-// A checker is a verb whose fields depend on each other.
-type checker interface {
-	check() error
-}
-
-// verbs makes an empty verb for each name. docs/journal.md lists their fields.
-var verbs = map[string]func() verb{
-	"department.create":      func() verb { return new(departmentCreate) },
-	"agent.create":           func() verb { return new(agentCreate) },
-	"agent.join_department":  func() verb { return new(agentJoinDepartment) },
-	"agent.leave_department": func() verb { return new(agentLeaveDepartment) },
-	"agent.sign_in":          func() verb { return new(agentSignIn) },
-	"agent.sign_out":         func() verb { return new(agentSignOut) },
-	"agent.pause":            func() verb { return new(agentPause) },
-	"agent.unpause":          func() verb { return new(agentUnpause) },
-	"agent.switch":           func() verb { return new(agentSwitch) },
-	"company.register":       func() verb { return new(companyRegister) },
-	"company.edit":           func() verb { return new(companyEdit) },
-	"company.join_group":     func() verb { return new(companyJoinGroup) },
-	"company.leave_group":    func() verb { return new(companyLeaveGroup) },
-	"contact.register":       func() verb { return new(contactRegister) },
-	"contact.edit":           func() verb { return new(contactEdit) },
-	"contact.assign_company": func() verb { return new(contactAssignCompany) },
-	"contact.leave_company":  func() verb { return new(contactLeaveCompany) },
-	"contact.tag":            func() verb { return new(contactTag) },
-	"contact.untag":          func() verb { return new(contactUntag) },
-	"contact.join_group":     func() verb { return new(contactJoinGroup) },
-	"contact.leave_group":    func() verb { return new(contactLeaveGroup) },
-	"ticket.open":            func() verb { return new(ticketOpen) },
-	"ticket.assign":          func() verb { return new(ticketAssign) },
-	"ticket.unassign":        func() verb { return new(ticketUnassign) },
-	"ticket.transfer":        func() verb { return new(ticketTransfer) },
-	"ticket.prioritise":      func() verb { return new(ticketPrioritise) },
-	"ticket.receive":         func() verb { return new(ticketReceive) },
-	"ticket.reply":           func() verb { return new(ticketReply) },
-	"ticket.note":            func() verb { return new(ticketNote) },
-	"ticket.tag":             func() verb { return new(ticketTag) },
-	"ticket.untag":           func() verb { return new(ticketUntag) },
-	"ticket.postpone":        func() verb { return new(ticketPostpone) },
-	"ticket.resume":          func() verb { return new(ticketResume) },
-	"ticket.resolve":         func() verb { return new(ticketResolve) },
-	"ticket.reopen":          func() verb { return new(ticketReopen) },
-	"ticket.close":           func() verb { return new(ticketClose) },
-	"ticket.spam":            func() verb { return new(ticketSpam) },
-	"ticket.unspam":          func() verb { return new(ticketUnspam) },
-	"ticket.delete":          func() verb { return new(ticketDelete) },
-	"ticket.restore":         func() verb { return new(ticketRestore) },
-}
+var headForm = formOf[header]("", nil)
 
 // maxID is the longest id of a line, in bytes.
 const maxID = 200
@@ -116,52 +62,15 @@ func (l *line) parse(data []byte) error {
 	if !known {
 		return fmt.Errorf("%q is nothing that a line can do", l.Do)
 	}
-	if err := strictly(fields, &l.header, false); err != nil {
+	head := map[string]json.RawMessage{"at": fields["at"], "by": fields["by"]}
+	if err := headForm.read(head, nil, reflect.ValueOf(&l.header).Elem(), nil); err != nil {
 		return err
 	}
 	l.verb = make()
 	for _, name := range []string{"id", "at", "by", "do"} {
 		delete(fields, name)
 	}
-	if err := strictly(fields, l.verb, true); err != nil {
-		return err
-	}
-	if c, ok := l.verb.(checker); ok {
-		return c.check()
-	}
-	return nil
-}
-
-// strictly sets the fields of the struct that v points to: a field without omitempty must be there, and if only is set no
-// other may be.
-func strictly(fields map[string]json.RawMessage, v any, only bool) error {
-	known := make(map[string]bool)
-	value := reflect.ValueOf(v).Elem()
-	for _, f := range reflect.VisibleFields(value.Type()) {
-		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous || name == "" {
-			continue
-		}
-		known[name] = true
-		data, given := fields[name]
-		switch {
-		case !given && option != "omitempty":
-			return fmt.Errorf("%s is missing", name)
-		case !given:
-			continue
-		case bytes.Equal(data, []byte("null")):
-			return fmt.Errorf("%s must not be null", name)
-		}
-		if err := set(value.FieldByIndex(f.Index), data); err != nil {
-			return fmt.Errorf("%s %s", name, wrong(err))
-		}
-	}
-	for name := range fields {
-		if only && !known[name] {
-			return fmt.Errorf("there is no field %q here", name)
-		}
-	}
-	return nil
+	return l.verb.read(fields)
 }
 
 // set sets a field to what the line says. An object in a line is read as strictly as the line.
@@ -178,7 +87,7 @@ func set(field reflect.Value, data json.RawMessage) error {
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
 	}
-	if err := strictly(fields, v, true); err != nil {
+	if err := formOfType(field.Type(), "", nil).read(fields, nil, field, nil); err != nil {
 		return fmt.Errorf("is wrong: %w", err)
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/personal/personaltest"
@@ -41,7 +41,7 @@ func TestMemory(t *testing.T) {
 	t.Parallel()
 	store := &watched{Store: memory(t)}
 	defer store.Close()
-	d := &commands.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
+	d := &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
 	remembered := new(journal.Memory)
 	line := func(n int) string {
 		return fmt.Sprintf(`{"id":"%d","at":"2026-01-05T10:00:00Z","by":"system","do":"department.create","department":"d%d","name":"D%d"}`+"\n", n, n, n)

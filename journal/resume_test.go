@@ -16,7 +16,7 @@ import (
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
-	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain/agent"
 	"daybook/domain/company"
 	"daybook/domain/contact"
@@ -70,7 +70,7 @@ func (d *dying) Append(ctx context.Context, stream string, expected eventstore.R
 // play plays a journal as a process of its own does.
 func play(store eventstore.Store, lines string) (journal.Counts, error) {
 	p := &journal.Player{
-		Desk:   &commands.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}},
+		Desk:   &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}},
 		Source: "test", Actor: event.TheSystem, Now: time.Now,
 	}
 	return p.Play(context.Background(), strings.NewReader(lines))
@@ -246,7 +246,7 @@ func log(t *rapid.T, store eventstore.Store) func(func(eventstore.Recorded) bool
 
 // states are the things that there are, by stream.
 func states(t *rapid.T, store eventstore.Store) map[string]any {
-	d := &commands.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
+	d := &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
 	all := make(map[string]any)
 	for r := range log(t, store) {
 		category, id, err := event.ParseStream(r.Stream)
@@ -272,12 +272,12 @@ func states(t *rapid.T, store eventstore.Store) map[string]any {
 	return all
 }
 
-func stateOf[S any, E event.Event](d *commands.Desk, kind event.Kind[S, E], category string, id uuid.UUID) func() (any, bool, error) {
+func stateOf[S any, E event.Event](d *work.Desk, kind event.Kind[S, E], category string, id uuid.UUID) func() (any, bool, error) {
 	return func() (any, bool, error) {
 		if kind.Category != category {
 			return nil, false, nil
 		}
-		a, err := commands.State(context.Background(), d, kind, id)
+		a, err := work.State(context.Background(), d, kind, id)
 		return a.State, kind.Exists(a.State), err
 	}
 }

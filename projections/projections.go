@@ -13,7 +13,7 @@ import (
 
 // All lists the projections.
 var All = []engine.Projection{
-	Departments, Tags, Groups, Agents, Contacts, Companies, ContactTimeline, Tickets, TicketHistory, AgentActivity, AgentPresence, Trail,
+	Departments, Tags, Groups, Agents, Contacts, Companies, ContactTimeline, Tickets, TicketHistory, AgentActivity, AgentPresence, Operations, Trail,
 }
 
 // with returns a list with one more item; the list given stays as it is, for other rows may share it.

@@ -44,7 +44,7 @@ func TestRowIsTheSameWhateverIsRemembered(t *testing.T) {
 			t.Fatal(err)
 		}
 		revision := eventstore.Revision(rapid.Int64Range(0, int64(lengths[stream])).Draw(t, "revision"))
-		got, err := rows.At(context.Background(), category, id, revision)
+		got, err := rows.At(context.Background(), category, id, revision, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,10 +60,10 @@ func TestRowIsTheSameWhateverIsRemembered(t *testing.T) {
 
 func TestNoRow(t *testing.T) {
 	rows := engine.NewRows(deskLog(t, 10))
-	if _, err := rows.At(t.Context(), "ticket", uuid.New(), 0); !errors.Is(err, table.ErrNoRow) {
+	if _, err := rows.At(t.Context(), "ticket", uuid.New(), 0, nil); !errors.Is(err, table.ErrNoRow) {
 		t.Errorf("%v", err)
 	}
-	if _, err := rows.At(t.Context(), "reservation", uuid.New(), 0); err == nil || !strings.Contains(err.Error(), "reservation") {
+	if _, err := rows.At(t.Context(), "reservation", uuid.New(), 0, nil); err == nil || !strings.Contains(err.Error(), "reservation") {
 		t.Errorf("%v", err)
 	}
 }

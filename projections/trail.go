@@ -5,6 +5,7 @@ import (
 	"daybook/domain/contact"
 	"daybook/domain/desk"
 	"daybook/domain/group"
+	"daybook/domain/operation"
 	"daybook/domain/reservation"
 	"daybook/domain/tag"
 	"daybook/projections/engine"
@@ -19,7 +20,7 @@ var Trail = engine.Projection{Name: "event_trail", Bind: func(l *engine.Ledger) 
 	entries := engine.NewFacts[readmodels.TrailEntry](l, readmodels.TrailTable)
 	return func(e *engine.Recorded) {
 		switch e.Event.(type) {
-		case reservation.Event, desk.OwnersEvent, desk.ImportEvent, agent.ClaimLapsed, contact.ClaimLapsed, group.ClaimLapsed, tag.ClaimLapsed:
+		case reservation.Event, operation.Event, desk.OwnersEvent, desk.ImportEvent, agent.ClaimLapsed, contact.ClaimLapsed, group.ClaimLapsed, tag.ClaimLapsed:
 			return
 		}
 		entries.Insert(readmodels.TrailEntry{

@@ -63,6 +63,7 @@ type AgentPresence struct {
 	Departments table.List[Membership] `db:"departments" doc:"Where the agent serves"`
 }
 
+// PresencesTable is the table of what is under way for agents.
 var PresencesTable = table.Table{Name: "agent_presence_now", Comment: "Working memory of agent_presence: what is under way for each agent.", Row: AgentPresence{}}
 
 // An AgentFilter says which agents are wanted.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/domain/role"
 	"daybook/readmodels/table"
 )
 
@@ -43,6 +44,7 @@ type Profile struct {
 	Language string `db:"language" json:"language" doc:"A BCP 47 tag, or empty"`
 }
 
+// ContactsTable is the table of contacts.
 var ContactsTable = table.Table{Name: "contacts", Comment: "Who writes to the desk.", Row: Contact{},
 	Indexes: []string{"registered_at, contact_id", "company_id", "ref"}}
 
@@ -110,16 +112,16 @@ type Change struct {
 	Value any    `json:"value" doc:"Its new value"`
 }
 
+// TimelineTable is the table of what happened to contacts.
 var TimelineTable = table.Table{Name: "contact_timeline", Comment: "What happened to a contact, who did it, when and why.", Row: TimelineEntry{},
 	Indexes: []string{"contact_id, at, position"}}
 
-// TimelineOf lists what happened to a contact, the newest first. If departments is not nil, tickets that belong to another
-// are left out.
-func TimelineOf(ctx context.Context, q table.Queryer, contact uuid.UUID, departments []uuid.UUID, p table.Page) (table.Found[TimelineEntry], error) {
+// TimelineOf lists what happened to a contact, the newest first, without the tickets that are not seen.
+func TimelineOf(ctx context.Context, q table.Queryer, contact uuid.UUID, sight role.Sight, p table.Page) (table.Found[TimelineEntry], error) {
 	var w table.Where
 	w.IsID("contact_id", contact)
-	if departments != nil {
-		w.Say("(ticket_id IS NULL OR ticket_id IN (SELECT ticket_id FROM tickets WHERE " + seenFrom(&w, departments) + "))")
+	if _, all := sight.Departments(); !all {
+		w.Say("(ticket_id IS NULL OR ticket_id IN (SELECT ticket_id FROM tickets WHERE " + seen(&w, sight) + "))")
 	}
 	return table.Find(ctx, q, TimelineTable, w, p, []string{"-at"}, func(e TimelineEntry, _ string) (any, any) { return int64(e.At), int64(e.Position) })
 }

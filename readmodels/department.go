@@ -18,6 +18,7 @@ type Department struct {
 	Revision  int64         `db:"revision" json:"-" doc:"The number of its last event"`
 }
 
+// DepartmentsTable is the table of departments.
 var DepartmentsTable = table.Table{Name: "departments", Comment: "Parts of the desk.", Row: Department{}}
 
 // FindDepartments lists departments by name.

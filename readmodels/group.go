@@ -20,6 +20,7 @@ type Group struct {
 	Revision   int64         `db:"revision" json:"-" doc:"The number of its last event"`
 }
 
+// GroupsTable is the table of groups.
 var GroupsTable = table.Table{Name: "groups", Comment: "What contacts and companies are sorted into.", Row: Group{}}
 
 // FindGroups lists groups by name.

@@ -20,6 +20,7 @@ type Tag struct {
 	Revision  int64         `db:"revision" json:"-" doc:"The number of its last event"`
 }
 
+// TagsTable is the table of tags.
 var TagsTable = table.Table{Name: "tags", Comment: "Two registries of tags: for contacts and for tickets.", Row: Tag{}}
 
 // A NameFilter says which departments, tags or groups are wanted.

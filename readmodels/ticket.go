@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/domain/role"
 	"daybook/domain/ticket"
 	"daybook/readmodels/table"
 )
@@ -75,23 +76,24 @@ var (
 		Indexes: []string{"contact_id, opened_at, ticket_id"}}
 )
 
+// TicketClocksTable is the table of what is under way on tickets.
 var TicketClocksTable = table.Table{Name: "ticket_clocks", Comment: "Working memory of agent_activity: what is under way on each ticket.", Row: TicketClock{}}
 
 // A TicketFilter says which tickets are wanted; what is empty is not asked for.
 type TicketFilter struct {
-	Contact     uuid.UUID
-	Company     uuid.UUID // whose contacts asked
-	Agent       uuid.UUID
-	Unassigned  bool // those that are nobody's
-	Department  uuid.UUID
-	Departments []uuid.UUID // if not nil, only tickets in one of them, or in none, can be seen
-	Statuses    []ticket.Status
-	Channel     ticket.Channel
-	Priority    ticket.Priority
-	Tag         uuid.UUID
-	Ref         string
-	FollowUpOf  uuid.UUID
-	From, To    table.Instant // opened in [From, To)
+	Contact    uuid.UUID
+	Company    uuid.UUID // whose contacts asked
+	Agent      uuid.UUID
+	Unassigned bool // those that are nobody's
+	Department uuid.UUID
+	Sight      role.Sight // of who asks
+	Statuses   []ticket.Status
+	Channel    ticket.Channel
+	Priority   ticket.Priority
+	Tag        uuid.UUID
+	Ref        string
+	FollowUpOf uuid.UUID
+	From, To   table.Instant // opened in [From, To)
 }
 
 func (f TicketFilter) where() table.Where {
@@ -105,9 +107,7 @@ func (f TicketFilter) where() table.Where {
 		w.Say("agent_id IS NULL")
 	}
 	w.IsID("department_id", f.Department)
-	if f.Departments != nil {
-		w.Say("(" + seenFrom(&w, f.Departments) + ")")
-	}
+	w.Say(seen(&w, f.Sight))
 	table.OneOf(&w, "status", f.Statuses)
 	w.Is("channel", string(f.Channel))
 	w.Is("priority", string(f.Priority))
@@ -118,14 +118,21 @@ func (f TicketFilter) where() table.Where {
 	return w
 }
 
-// seenFrom is what holds for tickets of some departments, and of none.
-func seenFrom(w *table.Where, departments []uuid.UUID) string {
-	clause := "department_id IS NULL"
+// seen is what holds for tickets that are seen.
+func seen(w *table.Where, s role.Sight) string {
+	departments, all := s.Departments()
+	if all {
+		return "TRUE"
+	}
+	clause := "(department_id IS NULL"
 	for _, d := range departments {
 		clause += " OR department_id = " + w.Place(d.String())
 	}
-	return clause
+	return clause + ")"
 }
+
+// SeenBy reports whether somebody sees the ticket.
+func (t TicketState) SeenBy(s role.Sight) bool { return s.Sees(uuid.UUID(t.DepartmentID)) }
 
 // FindTickets lists tickets, the newest first.
 func FindTickets(ctx context.Context, q table.Queryer, f TicketFilter, p table.Page) (table.Found[Ticket], error) {

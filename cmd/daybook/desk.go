@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/event"
@@ -29,7 +30,7 @@ type desk struct {
 	lock     io.Closer
 	store    eventstore.Store
 	vault    *vault.Vault
-	commands *commands.Desk
+	commands *work.Desk
 	source   engine.Source
 	home     table.Home
 	live     *table.Live
@@ -113,7 +114,7 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 		return nil, errors.Join(err, store.Close(), lock.Close())
 	}
 	d := &desk{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
-	d.commands = &commands.Desk{Store: store, Keys: v, Names: v}
+	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v}
 	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All}
 	return d, nil
 }
@@ -127,8 +128,8 @@ func (d *desk) close() error {
 // is no longer there.
 func (d *desk) begin(ctx context.Context) (ownerKey string, err error) {
 	owner := uuid.NewSHA1(d.store.ID(), []byte("first owner"))
-	_, err = commands.Do(ctx, d.commands, agent.Stream, owner, commands.CreateAgent{Name: "Owner", Email: "owner@localhost", Role: role.Owner}, commands.By{
-		Actor: event.TheSystem, Role: role.Owner, At: time.Now(), Request: owner, Correlation: owner.String(), Through: "first-start",
+	_, err = work.Do(ctx, d.commands, agent.Stream, owner, commands.CreateAgent{Name: "Owner", Email: "owner@localhost", Role: role.Owner}, commands.By{
+		Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Now(), Request: owner, Correlation: owner.String(), Through: "first-start",
 	})
 	var no *domain.Error
 	if err != nil && !errors.As(err, &no) {

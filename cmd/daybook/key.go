@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain/agent"
 	"daybook/domain/role"
 	"daybook/vault"
@@ -60,7 +60,7 @@ func (c *keyCreate) agent(ctx context.Context) (id uuid.UUID, err error) {
 		return id, err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	a, err := commands.State(ctx, d.commands, agent.Stream, id)
+	a, err := work.State(ctx, d.commands, agent.Stream, id)
 	if err == nil {
 		err = a.State.MustExist()
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"daybook/access"
 	"daybook/api"
 	"daybook/domain"
 	"daybook/projections"
@@ -18,6 +19,7 @@ import (
 // operator keeps the read models while the desk serves.
 type operator struct {
 	desk     *desk
+	door     *access.Door
 	log      *slog.Logger
 	posting  context.Context
 	stopping context.Context // ends when the server is asked to stop
@@ -49,6 +51,22 @@ func (o *operator) tidy(ctx context.Context) {
 		}
 		select {
 		case <-daily.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// resume goes on with operations whose process died, now and each minute.
+func (o *operator) resume(ctx context.Context) {
+	again := time.NewTicker(time.Minute)
+	defer again.Stop()
+	for {
+		if err := o.door.Resume(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, table.ErrNotReady) {
+			o.log.Error("going on with operations that were cut short", "error", err)
+		}
+		select {
+		case <-again.C:
 		case <-ctx.Done():
 			return
 		}

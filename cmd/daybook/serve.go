@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"daybook/access"
 	"daybook/api"
 	"daybook/journal"
 	"daybook/projections/engine"
@@ -32,7 +33,7 @@ type serveCommand struct {
 const (
 	theAPI         = "api"
 	theProjections = "projections" // posting the read models
-	theReactions   = "reactions"   // what the desk does by itself; now it forgets idempotency keys when their time is over
+	theReactions   = "reactions"   // what the desk does by itself: it goes on with operations that were cut short, and forgets old idempotency keys
 )
 
 func (c *serveCommand) does(part string) bool { return slices.Contains(c.Only, part) }
@@ -74,14 +75,14 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 
 	log := slog.New(slog.NewJSONHandler(t.talk, nil))
 	posting, stopPosting := context.WithCancel(context.WithoutCancel(ctx))
-	o := &operator{desk: d, log: log, posting: posting, stopping: ctx}
+	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Background: posting})
+	o := &operator{desk: d, door: door, log: log, posting: posting, stopping: ctx}
 	c.work(o)
-	defer func() { stopPosting(); o.atWork.Wait() }()
+	defer func() { stopPosting(); o.atWork.Wait(); door.Wait() }()
 
 	m := newMetrics(o)
 	handler := api.New(api.Config{
-		Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Log: log,
-		Rows: engine.NewRows(d.source), Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
+		Door: o.door, Log: log, Rows: engine.NewRows(d.source), Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
 	})
 	if scraped != nil {
 		m.serve(ctx, scraped)
@@ -97,8 +98,14 @@ func (c *serveCommand) work(o *operator) {
 		keep = o.post
 	}
 	o.atWork.Go(func() { keep(o.posting) })
+	if c.does(theAPI) {
+		o.atWork.Go(func() {
+			o.door.Follow(o.posting, func(err error) { o.log.Warn("following the log is tried again", "error", err) })
+		})
+	}
 	if c.does(theReactions) {
 		o.atWork.Go(func() { o.tidy(o.posting) })
+		o.atWork.Go(func() { o.resume(o.posting) })
 	}
 }
 

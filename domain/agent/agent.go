@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain"
+	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/domain/role"
@@ -77,21 +78,25 @@ var Stream = event.Kind[Agent, Event]{
 	Events:   Events,
 	Apply:    func(a *Agent, e Event) { e.apply(a) },
 	Exists:   func(a Agent) bool { return a.Created && !a.Deleted },
+	Unknown:  domain.NotFound("agent-unknown", "There is no such agent."),
 	Holds: func(a Agent) []event.Hold {
-		if a.Deleted {
-			return nil
-		}
 		return []event.Hold{{Space: "login/1", Name: a.Email.String(), Taken: "Another agent signs in with this e-mail address. Choose another one."}}
 	},
 	Lapse: func(r uuid.UUID) Event { return ClaimLapsed{r} },
+	Roll: &event.Roll[Agent]{
+		Category: desk.OwnersStream.Category,
+		ID:       desk.OwnersID,
+		Stands:   func(a Agent) bool { return a.Role == role.Owner },
+		Listed:   func(roll any) []uuid.UUID { return roll.(desk.Owners).Agents },
+		Enter:    func(agent uuid.UUID) event.Event { return desk.OwnerEntered{Agent: agent} },
+		Strike:   func(agent uuid.UUID) event.Event { return desk.OwnerStruck{Agent: agent} },
+		Empty:    domain.Conflict("last-owner", "This is the desk's last owner. Make another agent an owner first."),
+	},
 }
 
 // MustExist refuses an agent who is not there.
 func (a Agent) MustExist() error {
-	if !Stream.Exists(a) {
-		return domain.NotFound("agent-unknown", "There is no such agent.")
-	}
-	return nil
+	return Stream.Must(a)
 }
 
 // Working reports whether the agent is signed in somewhere and does not pause.
@@ -102,6 +107,9 @@ func (a Agent) In(department uuid.UUID) bool {
 	_, in := a.Departments[department]
 	return in
 }
+
+// Sight is what the agent sees: the departments in which they serve.
+func (a Agent) Sight() role.Sight { return role.SightOf(slices.Collect(maps.Keys(a.Departments))...) }
 
 // with returns a copy of the departments in which one has the services given.
 func (a *Agent) with(department uuid.UUID, s Services) map[uuid.UUID]Services {

@@ -1,4 +1,4 @@
-// Package catalogue lists every type of event that was ever written, and reads any of them back.
+// Package catalogue lists every kind of thing on the desk, and so every type of event that was ever written.
 package catalogue
 
 import (
@@ -15,50 +15,65 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/group"
+	"daybook/domain/operation"
 	"daybook/domain/personal"
 	"daybook/domain/reservation"
 	"daybook/domain/tag"
 	"daybook/domain/ticket"
 )
 
-type decoder func(name string, data []byte, id uuid.UUID, keys personal.Keys) (event.Event, error)
-
-var decoders = all()
-
-func all() map[string]decoder {
-	m := make(map[string]decoder)
-	add(m, agent.Events)
-	add(m, company.Events)
-	add(m, contact.Events)
-	add(m, department.Events)
-	add(m, desk.ImportEvents)
-	add(m, desk.OwnersEvents)
-	add(m, group.Events)
-	add(m, reservation.Events)
-	add(m, tag.Events)
-	add(m, ticket.Events)
-	return m
+// Kinds are the kinds of things, for machines that work on any.
+var Kinds = []*event.Noun{
+	agent.Stream.Noun(),
+	company.Stream.Noun(),
+	contact.Stream.Noun(),
+	department.Stream.Noun(),
+	desk.ImportStream.Noun(),
+	desk.OwnersStream.Noun(),
+	group.Stream.Noun(),
+	operation.Stream.Noun(),
+	reservation.Stream.Noun(),
+	tag.Stream.Noun(),
+	ticket.Stream.Noun(),
 }
 
-func add[E event.Event](m map[string]decoder, table event.Table[E]) {
-	for name := range table {
-		if m[name] != nil {
-			panic("two event types are named " + name)
+var (
+	byCategory = make(map[string]*event.Noun)
+	byType     = make(map[string]*event.Noun)
+)
+
+func init() {
+	for _, kind := range Kinds {
+		if byCategory[kind.Category] != nil {
+			panic("two kinds have the category " + kind.Category)
 		}
-		m[name] = func(name string, data []byte, id uuid.UUID, keys personal.Keys) (event.Event, error) {
-			return table.Decode(name, data, id, keys)
+		byCategory[kind.Category] = kind
+		for _, name := range kind.Types {
+			if byType[name] != nil {
+				panic("two event types are named " + name)
+			}
+			byType[name] = kind
 		}
 	}
 }
 
-// Types lists the stored names, sorted.
-func Types() []string { return slices.Sorted(maps.Keys(decoders)) }
+// Kind returns the kind of a category. Which categories there are is fixed in the program: another is a mistake in it.
+func Kind(category string) *event.Noun {
+	kind := byCategory[category]
+	if kind == nil {
+		panic("there is no kind of category " + category)
+	}
+	return kind
+}
+
+// Types lists the stored names of events, sorted.
+func Types() []string { return slices.Sorted(maps.Keys(byType)) }
 
 // Decode reads any event back.
 func Decode(name string, data []byte, id uuid.UUID, keys personal.Keys) (event.Event, error) {
-	decode, ok := decoders[name]
+	kind, ok := byType[name]
 	if !ok {
 		return nil, fmt.Errorf("%w %q", event.ErrUnknown, name)
 	}
-	return decode(name, data, id, keys)
+	return kind.Decode(name, data, id, keys)
 }

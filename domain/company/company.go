@@ -30,12 +30,10 @@ var Stream = event.Kind[Company, Event]{
 	Events:   Events,
 	Apply:    func(c *Company, e Event) { e.apply(c) },
 	Exists:   func(c Company) bool { return c.Registered && !c.Deleted },
+	Unknown:  domain.NotFound("company-unknown", "There is no such company. Companies are never made of themselves: register it first."),
 }
 
 // MustExist refuses a company that is not there.
 func (c Company) MustExist() error {
-	if !Stream.Exists(c) {
-		return domain.NotFound("company-unknown", "There is no such company. Companies are never made of themselves: register it first.")
-	}
-	return nil
+	return Stream.Must(c)
 }

@@ -32,6 +32,7 @@ var Stream = event.Kind[Contact, Event]{
 	Events:   Events,
 	Apply:    func(c *Contact, e Event) { e.apply(c) },
 	Exists:   func(c Contact) bool { return c.Registered && !c.Deleted },
+	Unknown:  domain.NotFound("contact-unknown", "There is no such contact."),
 	Holds:    holds,
 	Lapse:    func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
@@ -87,9 +88,6 @@ func (a Address) Hold() event.Hold {
 }
 
 func holds(c Contact) []event.Hold {
-	if c.Deleted {
-		return nil
-	}
 	all := make([]event.Hold, len(c.Addresses))
 	for i, a := range c.Addresses {
 		all[i] = a.Hold()
@@ -99,10 +97,7 @@ func holds(c Contact) []event.Hold {
 
 // MustExist refuses a contact that is not there.
 func (c Contact) MustExist() error {
-	if !Stream.Exists(c) {
-		return domain.NotFound("contact-unknown", "There is no such contact.")
-	}
-	return nil
+	return Stream.Must(c)
 }
 
 // Of lists the contact's addresses of one kind.

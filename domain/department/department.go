@@ -19,14 +19,12 @@ var Stream = event.Kind[Department, Event]{
 	Events:   Events,
 	Apply:    func(d *Department, e Event) { e.apply(d) },
 	Exists:   func(d Department) bool { return d.Created && !d.Deleted },
+	Unknown:  domain.NotFound("department-unknown", "There is no such department. Create it first."),
 }
 
 // MustExist refuses a department that is not there.
 func (d Department) MustExist() error {
-	if !Stream.Exists(d) {
-		return domain.NotFound("department-unknown", "There is no such department. Create it first.")
-	}
-	return nil
+	return Stream.Must(d)
 }
 
 // Event is what happens to a department.

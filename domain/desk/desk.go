@@ -24,6 +24,7 @@ var OwnersStream = event.Kind[Owners, OwnersEvent]{
 	Events:   OwnersEvents,
 	Apply:    func(o *Owners, e OwnersEvent) { e.apply(o) },
 	Exists:   func(o Owners) bool { return len(o.Agents) > 0 },
+	Order:    event.First,
 }
 
 // OwnersEvent is what happens to the roll.
@@ -74,6 +75,7 @@ var ImportStream = event.Kind[Import, ImportEvent]{
 	Events:   ImportEvents,
 	Apply:    func(i *Import, e ImportEvent) { e.apply(i) },
 	Exists:   func(Import) bool { return true },
+	Order:    event.Last,
 }
 
 // ImportEvent is what happens to an import.

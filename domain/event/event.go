@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -91,6 +92,15 @@ func (a Actor) AgentID() uuid.UUID {
 	return a.ID
 }
 
+// Written is an event as it stands in the log, whose writer need not read it back.
+type Written struct {
+	Event    Event
+	ID       uuid.UUID
+	Metadata Metadata
+	Revision int64  // in its stream
+	Position uint64 // in the log; that of the last event of those that were written at once
+}
+
 // A Type reads one type of event back. E is the interface that all events of its room fulfil.
 type Type[E Event] struct {
 	Name   string
@@ -127,6 +137,9 @@ func NewTable[E Event](types ...Type[E]) Table[E] {
 	}
 	return table
 }
+
+// Names lists the stored names, sorted.
+func (t Table[E]) Names() []string { return slices.Sorted(maps.Keys(t)) }
 
 // ErrUnknown is what decoding a type that the table does not have comes to: an event of a newer program.
 var ErrUnknown = errors.New("unknown event type")

@@ -31,13 +31,9 @@ var Stream = event.Kind[Group, Event]{
 	Events:   Events,
 	Apply:    func(g *Group, e Event) { e.apply(g) },
 	Exists:   func(g Group) bool { return g.Created && !g.Deleted },
-	Holds: func(g Group) []event.Hold {
-		if g.Deleted {
-			return nil
-		}
-		return []event.Hold{Named(g.Name)}
-	},
-	Lapse: func(r uuid.UUID) Event { return ClaimLapsed{r} },
+	Unknown:  domain.NotFound("group-unknown", "There is no such group. Create it first."),
+	Holds:    func(g Group) []event.Hold { return []event.Hold{Named(g.Name)} },
+	Lapse:    func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
 
 // Named is a group's name as a name that only one may have; case does not tell two names apart.
@@ -47,10 +43,7 @@ func Named(name string) event.Hold {
 
 // MustExist refuses a group that is not there.
 func (g Group) MustExist() error {
-	if !Stream.Exists(g) {
-		return domain.NotFound("group-unknown", "There is no such group. Create it first.")
-	}
-	return nil
+	return Stream.Must(g)
 }
 
 // Event is what happens to a group.

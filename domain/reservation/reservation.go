@@ -24,6 +24,7 @@ var Stream = event.Kind[Reservation, Event]{
 	Events:   Events,
 	Apply:    func(r *Reservation, e Event) { e.apply(r) },
 	Exists:   func(r Reservation) bool { return r.Holder != uuid.Nil },
+	Order:    event.First,
 }
 
 // Event is what happens to a reservation.

@@ -33,13 +33,9 @@ var Stream = event.Kind[Tag, Event]{
 	Events:   Events,
 	Apply:    func(t *Tag, e Event) { e.apply(t) },
 	Exists:   func(t Tag) bool { return t.Created && !t.Deleted },
-	Holds: func(t Tag) []event.Hold {
-		if t.Deleted {
-			return nil
-		}
-		return []event.Hold{Named(t.Scope, t.Name)}
-	},
-	Lapse: func(r uuid.UUID) Event { return ClaimLapsed{r} },
+	Unknown:  domain.NotFound("tag-unknown", "There is no such tag. Create it first."),
+	Holds:    func(t Tag) []event.Hold { return []event.Hold{Named(t.Scope, t.Name)} },
+	Lapse:    func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
 
 // Named is a tag's name as a name that only one of its registry may have; case does not tell two names apart.
@@ -47,10 +43,13 @@ func Named(scope Scope, name string) event.Hold {
 	return event.Hold{Space: "tag/" + string(scope) + "/1", Name: strings.ToLower(name), Taken: "There is a tag of this name already. Use it, or choose another name."}
 }
 
+// MustExist refuses a tag that is not there.
+func (t Tag) MustExist() error { return Stream.Must(t) }
+
 // MustBeFor refuses a tag that is not there or belongs to the other registry.
 func (t Tag) MustBeFor(scope Scope) error {
-	if !Stream.Exists(t) {
-		return domain.NotFound("tag-unknown", "There is no such tag. Create it first.")
+	if err := Stream.Must(t); err != nil {
+		return err
 	}
 	if t.Scope != scope {
 		return domain.Conflict("tag-of-other-registry", "This tag is for %s. Use one that is for %s.", t.Scope, scope)

@@ -12,6 +12,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/event"
 	"daybook/domain/personal"
+	"daybook/domain/role"
 )
 
 // A Ticket is the state that rules need.
@@ -60,6 +61,9 @@ const (
 // Statuses lists the statuses.
 var Statuses = []Status{StatusNew, StatusOpen, StatusAnswered, StatusPostponed, StatusResolved, StatusClosed, StatusSpam, StatusDeleted}
 
+// Unfinished are the statuses of tickets that somebody still has to work on.
+var Unfinished = []Status{StatusNew, StatusOpen, StatusAnswered, StatusPostponed}
+
 // Channel is what a ticket came in through.
 type Channel string
 
@@ -92,6 +96,9 @@ var Stream = event.Kind[Ticket, Event]{
 	Events:   Events,
 	Apply:    func(t *Ticket, e Event) { e.apply(t) },
 	Exists:   func(t Ticket) bool { return t.Opened },
+	Unknown:  domain.NotFound("ticket-unknown", "There is no such ticket."),
+	Order:    event.Late,
+	Seen:     func(t Ticket, s role.Sight) bool { return s.Sees(t.Department) },
 	Subject:  func(t Ticket) uuid.UUID { return t.Contact },
 }
 
@@ -101,10 +108,7 @@ func FollowUp(id uuid.UUID) uuid.UUID { return uuid.NewSHA1(id, []byte("follow-u
 
 // MustExist refuses a ticket that is not there.
 func (t Ticket) MustExist() error {
-	if !t.Opened {
-		return domain.NotFound("ticket-unknown", "There is no such ticket.")
-	}
-	return nil
+	return Stream.Must(t)
 }
 
 // MustNotBe refuses a ticket in one of some statuses.
@@ -128,11 +132,6 @@ var wayOut = map[Status]string{
 
 // MustBeWorkable refuses a ticket on which no work is done any more: one that is closed, spam or deleted.
 func (t Ticket) MustBeWorkable() error { return t.MustNotBe(StatusClosed, StatusSpam, StatusDeleted) }
-
-// SeenFrom reports whether somebody who serves in some departments sees the ticket.
-func (t Ticket) SeenFrom(departments []uuid.UUID) bool {
-	return !t.Opened || t.Department == uuid.Nil || slices.Contains(departments, t.Department)
-}
 
 // TakesMessages reports whether a contact's message goes to this ticket rather than to a follow-up.
 func (t Ticket) TakesMessages() bool { return t.Status != StatusClosed && t.Status != StatusDeleted }

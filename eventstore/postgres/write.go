@@ -14,7 +14,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/group"
-	"daybook/eventstore/recent"
+	"daybook/internal/recent"
 )
 
 const (

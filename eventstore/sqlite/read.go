@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"daybook/eventstore"
-	"daybook/eventstore/recent"
+	"daybook/internal/recent"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/group"
-	"daybook/eventstore/recent"
+	"daybook/internal/recent"
 )
 
 // knownStreams is of how many streams, at least, it is remembered where they stand.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/event"
 	"daybook/domain/personal"
@@ -28,7 +29,7 @@ type Scenario[S any, E event.Event] struct {
 
 // On begins a scenario on one kind of thing. An owner asks, unless By says otherwise.
 func On[S any, E event.Event](t testing.TB, kind event.Kind[S, E]) Scenario[S, E] {
-	return Scenario[S, E]{t: t, kind: kind, by: commands.By{Actor: event.TheSystem, Role: role.Owner, At: time.Unix(1e9, 0)}}
+	return Scenario[S, E]{t: t, kind: kind, by: commands.By{Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Unix(1e9, 0)}}
 }
 
 // By says who asks.
@@ -53,7 +54,7 @@ type Outcome[S any, E event.Event] struct {
 }
 
 // When asks for something.
-func (s Scenario[S, E]) When(command commands.Command[S, E]) Outcome[S, E] {
+func (s Scenario[S, E]) When(command work.Command[S, E]) Outcome[S, E] {
 	s.t.Helper()
 	var state S
 	for _, e := range s.given {

@@ -73,6 +73,22 @@ func Many[R any](ctx context.Context, q Queryer, t Table, ids []uuid.UUID, key f
 	return found, nil
 }
 
+// IDs returns a page of the keys of rows, in their order; after is the last of the page before, or empty.
+func IDs(ctx context.Context, q Queryer, t Table, w Where, after string, limit int) (ids []uuid.UUID, err error) {
+	key := keyColumn(t)
+	if after != "" {
+		w.And(fmt.Sprintf("%q > %%s", key), after)
+	}
+	err = sqlx.SelectContext(ctx, q, &ids, fmt.Sprintf(`SELECT %q FROM %q WHERE %s ORDER BY %q LIMIT %d`, key, t.Name, w.String(), key, limit), w.Args...)
+	return ids, err
+}
+
+// Count counts rows.
+func Count(ctx context.Context, q Queryer, t Table, w Where) (n int, err error) {
+	err = sqlx.GetContext(ctx, q, &n, fmt.Sprintf(`SELECT count(*) FROM %q WHERE %s`, t.Name, w.String()), w.Args...)
+	return n, err
+}
+
 // keyColumn is the first column of a table's key.
 func keyColumn(t Table) string {
 	for _, f := range reflect.VisibleFields(reflect.TypeOf(t.Row)) {

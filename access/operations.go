@@ -1,0 +1,109 @@
+package access
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/commands"
+	"daybook/commands/work"
+	"daybook/domain/operation"
+	"daybook/eventstore"
+	"daybook/readmodels"
+	"daybook/readmodels/table"
+)
+
+// patience is how long a request waits for a plan over many things.
+const patience = 5 * time.Second
+
+// CarryLong carries out a plan over many things. It answers when the first part has taken effect and nothing is left, or
+// after 5 s; then the rest goes on, and open is the operation that says what is left.
+func CarryLong[S any](ctx context.Context, d *Door, plan work.LongPlan[S], id uuid.UUID, by work.By) (answer work.Answer[S], open uuid.UUID, err error) {
+	answer, err = work.Carry(ctx, d.Desk, work.Plan[S](plan), id, by)
+	if err != nil || !answer.Changed {
+		return answer, uuid.Nil, err
+	}
+	begun := operation.Of(by.Request)
+	ended := make(chan error, 1)
+	background := d.background(ctx)
+	d.atWork.Go(func() { ended <- d.goOn(background, begun) })
+	select {
+	case err = <-ended:
+		return answer, uuid.Nil, err
+	case <-time.After(patience):
+		return answer, begun, nil
+	case <-ctx.Done():
+		return answer, begun, ctx.Err()
+	}
+}
+
+func (d *Door) background(ctx context.Context) context.Context {
+	if d.Background != nil {
+		return d.Background
+	}
+	return context.WithoutCancel(ctx)
+}
+
+func (d *Door) goOn(ctx context.Context, id uuid.UUID) error {
+	return d.Desk.GoOn(ctx, id, commands.Long, finder{d.Live})
+}
+
+// Left counts the things that an operation has left to do, as the read models show them.
+func Left(ctx context.Context, q table.Queryer, o readmodels.Operation) (int, error) {
+	i := slices.IndexFunc(commands.Long, func(l work.Long) bool { return l.Name == o.Plan })
+	if o.EndedAt != 0 || i < 0 {
+		return 0, nil
+	}
+	left := commands.Long[i].Left(o.About)
+	rows, where, err := readmodels.ThatShow(left.Category, left.Showing, left.ID)
+	if err != nil {
+		return 0, err
+	}
+	return table.Count(ctx, q, rows, where)
+}
+
+// Resume goes on with operations that nobody has gone on with for a while: their process died.
+func (d *Door) Resume(ctx context.Context) error {
+	var open []readmodels.Operation
+	err := d.Live.Read(func(db *table.DB) error {
+		found, err := readmodels.FindOperations(ctx, db.Readers, readmodels.OperationFilter{Open: true}, table.Page{Limit: table.MaxPage})
+		open = found.Rows
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, o := range open {
+		if d.Now().Sub(o.ChangedAt.Time()) < abandoned {
+			continue
+		}
+		if err := d.goOn(ctx, o.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// abandoned is for how long nothing must have come of an operation before another process goes on with it. Two at once
+// would only do the same twice.
+const abandoned = time.Minute
+
+// finder finds by the live read models what is left to do.
+type finder struct{ live *table.Live }
+
+// Find implements work.Finder.
+func (f finder) Find(ctx context.Context, left work.Left, at eventstore.Position, after string, limit int) (things []uuid.UUID, err error) {
+	if err := f.live.Wait(ctx, at); err != nil {
+		return nil, err
+	}
+	err = f.live.Read(func(db *table.DB) error {
+		rows, where, err := readmodels.ThatShow(left.Category, left.Showing, left.ID)
+		if err == nil {
+			things, err = table.IDs(ctx, db.Readers, rows, where, after, limit)
+		}
+		return err
+	})
+	return things, err
+}

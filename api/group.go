@@ -1,0 +1,19 @@
+package api
+
+import (
+	"daybook/commands"
+	"daybook/domain/group"
+	"daybook/domain/role"
+	"daybook/readmodels"
+)
+
+// groups are the routes of groups.
+func (s *server) groups() {
+	t := resourceOf(s, group.Stream, "/v1/groups", "Groups", role.ContactsRead, readmodels.GroupsTable,
+		func(r readmodels.Group) int64 { return r.Revision })
+	create[commands.CreateGroup](t, "Create a group of contacts and companies")
+	lists(t, "List groups", nameFilter, readmodels.FindGroups)
+	get(t, "Get a group, as it is or as it was")
+	patch[commands.EditGroup](t, "", "Edit a group")
+	del[commands.DeleteGroup](t, "", "Delete a group; its history stays")
+}

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"daybook/access"
+	"daybook/domain/event"
+	"daybook/domain/operation"
+	"daybook/domain/role"
+	"daybook/eventstore"
+	"daybook/readmodels"
+	"daybook/readmodels/table"
+)
+
+const operationsPath = "/v1/operations"
+
+// An Operation is a plan over many things, and what is left of it.
+type Operation struct {
+	readmodels.Operation
+	Left int `json:"left" doc:"How many things are left"`
+}
+
+// OperationQuery asks for operations.
+type OperationQuery struct {
+	Listing
+	Open bool `query:"open" doc:"Only those that have not ended"`
+}
+
+// plans are the routes of operations.
+func (s *server) plans() {
+	huma.Register(s.api, describe(http.MethodGet, operationsPath, "Operations", "List plans over many things, the newest first"), func(ctx context.Context, in *OperationQuery) (*Answered[List[readmodels.Operation]], error) {
+		return listing(ctx, s, in.Listing, operationsPath, role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Operation], error) {
+			return readmodels.FindOperations(ctx, q, readmodels.OperationFilter{Open: in.Open}, p)
+		})
+	})
+	huma.Register(s.api, describe(http.MethodGet, operationsPath+"/{id}", "Operations", "Get a plan over many things, and what is left of it"), func(ctx context.Context, in *struct {
+		Reading
+		ID uuid.UUID `path:"id" format:"uuid" doc:"The operation"`
+	}) (*Answered[Operation], error) {
+		return read(ctx, s, in.Reading, role.TicketsRead, func(q table.Queryer) (Operation, error) {
+			row, found, err := table.One[readmodels.Operation](ctx, q, readmodels.OperationsTable, in.ID)
+			if err == nil && !found {
+				err = operation.Stream.Unknown
+			}
+			if err != nil {
+				return Operation{}, err
+			}
+			left, err := access.Left(ctx, q, row)
+			return Operation{row, left}, err
+		})
+	})
+}
+
+// operationNow is an operation that may be too new for the read models: then it is folded from its stream.
+func (s *server) operationNow(ctx context.Context, id uuid.UUID) (o Operation, err error) {
+	folded, err := s.Rows.AsOf(ctx, operation.Stream.Category, id, func(event.Metadata, eventstore.Revision, eventstore.Position) bool { return true })
+	if errors.Is(err, table.ErrNoRow) {
+		err = operation.Stream.Unknown
+	}
+	if err != nil {
+		return o, err
+	}
+	o.Operation = folded.Row.(readmodels.Operation)
+	err = s.Live.Read(func(db *table.DB) error {
+		o.Left, err = access.Left(ctx, db.Readers, o.Operation)
+		return err
+	})
+	return o, err
+}

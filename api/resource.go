@@ -1,0 +1,281 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"daybook/access"
+	"daybook/commands/work"
+	"daybook/domain"
+	"daybook/domain/event"
+	"daybook/domain/group"
+	"daybook/domain/operation"
+	"daybook/domain/role"
+	"daybook/domain/tag"
+	"daybook/readmodels"
+	"daybook/readmodels/table"
+)
+
+// A resource is one kind of thing with its routes. S is its state, E its events, R the row that it is shown as.
+type resource[S any, E event.Event, R any] struct {
+	*server
+	kind     event.Kind[S, E]
+	path     string // of the list
+	title    string // what its routes are listed under
+	table    table.Table
+	reading  role.Permission // what it takes to see one
+	revision func(R) int64
+}
+
+// one is the path of one thing.
+func (t *resource[S, E, R]) one() string { return t.path + "/{id}" }
+
+// resourceOf begins a resource, and notes where its things are.
+func resourceOf[S any, E event.Event, R any](s *server, kind event.Kind[S, E], path, title string, reading role.Permission, rows table.Table, revision func(R) int64) *resource[S, E, R] {
+	t := &resource[S, E, R]{s, kind, path, title, rows, reading, revision}
+	s.places[kind.Category] = t.one()
+	return t
+}
+
+// create binds a POST on the list to a command that makes a thing.
+func create[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string) {
+	creates(t, t.path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+}
+
+// post, put, patch and del bind a route to a command on one thing: its fields are the body, but for the one that the path
+// names, if it has one. A command without fields takes no body.
+func post[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
+	changes(t, http.MethodPost, path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+}
+
+func put[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
+	changes(t, http.MethodPut, path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+}
+
+func patch[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
+	changes(t, http.MethodPatch, path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+}
+
+func del[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
+	changes(t, http.MethodDelete, path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+}
+
+// carries binds a POST on one thing to a plan.
+func carries[P work.Plan[S], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
+	changes(t, http.MethodPost, path, summary, func(p P) work.Plan[S] { return p })
+}
+
+// creates binds a POST to a plan that makes a thing.
+func creates[C any, S any, E event.Event, R any](t *resource[S, E, R], path, summary string, plan func(C) work.Plan[S]) {
+	op := command(http.MethodPost, path, t.title, summary)
+	op.DefaultStatus = http.StatusCreated
+	op.Responses = map[string]*huma.Response{"200": { // what a plan added to, or a repeated request
+		Description: "The thing that it was added to",
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: t.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[R](), true, "")}},
+	}}
+	noteCommand[C](t.server, op)
+	huma.Register(t.api, op, func(ctx context.Context, in *NewThing[C]) (*Changed[R], error) {
+		return carry[R](ctx, t.server, in.Asking, digest(op, "", in.RawBody), func(by work.By) (access.Outcome, error) {
+			id := uuid.NewSHA1(by.Request, []byte(t.kind.Category)) // the same on every retry
+			a, err := work.Carry(ctx, t.Desk, plan(in.Body), id, by)
+			done := outcome(t.kind, a)
+			done.Created = a.ID == id
+			return done, err
+		})
+	})
+}
+
+// changes binds a route on one thing to a plan with the fields of C.
+func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, path, summary string, plan func(C) work.Plan[S]) {
+	op := command(method, t.one()+path, t.title, summary)
+	noteCommand[C](t.server, op)
+	fields := fieldsOf[C]()
+	do := func(ctx context.Context, in About, about string, body []byte, c C) (*Changed[R], error) {
+		return carry[R](ctx, t.server, in.Asking, digest(op, about, body), func(by work.By) (access.Outcome, error) {
+			if err := t.resolve(ctx, fields, in.ID, about, &c); err != nil {
+				return access.Outcome{}, err
+			}
+			a, err := work.Carry(ctx, t.Desk, plan(c), in.ID, by)
+			return outcome(t.kind, a), err
+		})
+	}
+	switch {
+	case fields.other == nil && fields.body:
+		huma.Register(t.api, op, func(ctx context.Context, in *With[C]) (*Changed[R], error) {
+			return do(ctx, in.About, in.ID.String(), in.RawBody, in.Body)
+		})
+	case fields.other == nil:
+		huma.Register(t.api, op, func(ctx context.Context, in *About) (*Changed[R], error) {
+			var none C
+			return do(ctx, *in, in.ID.String(), nil, none)
+		})
+	case fields.body:
+		huma.Register(t.api, op, func(ctx context.Context, in *struct {
+			With[C]
+			Other
+		}) (*Changed[R], error) {
+			return do(ctx, in.About, in.ID.String()+"/"+in.Other.Other, in.RawBody, in.Body)
+		})
+	default:
+		huma.Register(t.api, op, func(ctx context.Context, in *struct {
+			About
+			Other
+		}) (*Changed[R], error) {
+			var none C
+			return do(ctx, in.About, in.ID.String()+"/"+in.Other.Other, nil, none)
+		})
+	}
+}
+
+// deletes binds a DELETE to a command that has something follow for many other things. What is not done in 5 s goes on;
+// then the answer is the operation that says what is left.
+func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string) {
+	op := command(http.MethodDelete, t.one(), t.title, summary)
+	noteCommand[C](t.server, op)
+	schemas := t.api.OpenAPI().Components.Schemas
+	op.Responses = map[string]*huma.Response{
+		"200": {Description: "It is done", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[R](), true, "")}}},
+		"202": {Description: "It is under way: the operation says what is left", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[Operation](), true, "")}}},
+	}
+	huma.Register(t.api, op, func(ctx context.Context, in *About) (*Changed[any], error) {
+		var asked C
+		var open uuid.UUID
+		answer, err := carry[R](ctx, t.server, in.Asking, digest(op, in.ID.String(), nil), func(by work.By) (access.Outcome, error) {
+			a, underWay, err := access.CarryLong(ctx, t.Door, work.LongOf(t.kind, work.LongCommand[S, E](asked)), in.ID, by)
+			open = underWay
+			return outcome(t.kind, a), err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if answer.Replayed != "" {
+			if open, err = t.stillOpen(ctx, in.Key); err != nil {
+				return nil, t.refused(ctx, err)
+			}
+		}
+		all := &Changed[any]{answer.Status, answer.ETag, answer.Location, answer.Position, answer.Replayed, answer.Body}
+		if open == uuid.Nil {
+			return all, nil
+		}
+		all.Status, all.ETag = http.StatusAccepted, ""
+		all.Location = strings.Replace(operationsPath+"/{id}", "{id}", open.String(), 1)
+		all.Body, err = t.operationNow(ctx, open)
+		return all, t.refused(ctx, err)
+	})
+}
+
+// stillOpen returns the operation that a repeated request began, if it has not ended.
+func (s *server) stillOpen(ctx context.Context, key string) (uuid.UUID, error) {
+	id := operation.Of(s.By(who(ctx).Principal, key, "").Request)
+	o, err := work.State(ctx, s.Desk, operation.Stream, id)
+	if err != nil || !o.State.Begun || o.State.Ended {
+		return uuid.Nil, err
+	}
+	return id, nil
+}
+
+// Other is the rest of a path that names another thing.
+type Other struct {
+	Other string `path:"other" maxLength:"200" doc:"The other thing's id; a tag or a group may be named instead"`
+}
+
+// fields say where the fields of a command come from.
+type fields struct {
+	body  bool  // some are the body's
+	other []int // the one that the path names; nil: none
+	ref   string
+}
+
+func fieldsOf[C any]() (f fields) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[C]()) {
+		if field.Tag.Get("path") != "" {
+			f.other = field.Index
+			f.ref, _, _ = strings.Cut(field.Tag.Get("ref"), ",")
+		} else if name := field.Tag.Get("json"); name != "" && name != "-" {
+			f.body = true
+		}
+	}
+	return f
+}
+
+// resolve sets the field that the path names. about is the id of the thing, a slash, and that name.
+func (s *server) resolve(ctx context.Context, f fields, id uuid.UUID, about string, command any) error {
+	if f.other == nil {
+		return nil
+	}
+	other, err := s.find(ctx, f.ref, strings.TrimPrefix(about, id.String()+"/"))
+	if err == nil {
+		reflect.ValueOf(command).Elem().FieldByIndex(f.other).Set(reflect.ValueOf(other))
+	}
+	return err
+}
+
+// named are the kinds of things that may be called by their names, by what the tag ref of a field says.
+var named = map[string]struct {
+	hold    func(name string) event.Hold
+	unknown *domain.Error
+}{
+	"tag/contacts": {func(name string) event.Hold { return tag.Named(tag.Contacts, name) }, tag.Stream.Unknown},
+	"tag/tickets":  {func(name string) event.Hold { return tag.Named(tag.Tickets, name) }, tag.Stream.Unknown},
+	"group":        {group.Named, group.Stream.Unknown},
+}
+
+// find finds a thing by its id, or by its name if things of its kind have one.
+func (s *server) find(ctx context.Context, ref, text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text)
+	if err == nil {
+		return id, nil
+	}
+	by, may := named[ref]
+	if !may {
+		return id, parameter("other", "id-malformed", "The path must end in an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f.")
+	}
+	id, found, err := work.Find(ctx, s.Desk, by.hold(strings.TrimSpace(text)))
+	if err == nil && !found {
+		err = by.unknown
+	}
+	return id, err
+}
+
+// lists binds a GET on the list to a question. filter takes what the query names apart.
+func lists[Q interface{ listing() Listing }, F any, S any, E event.Event, R any](t *resource[S, E, R], summary string, filter func(context.Context, *Q) (F, error), ask func(context.Context, table.Queryer, F, table.Page) (table.Found[R], error)) {
+	huma.Register(t.api, describe(http.MethodGet, t.path, t.title, summary), func(ctx context.Context, in *Q) (*Answered[List[R]], error) {
+		f, err := filter(ctx, in)
+		if err != nil {
+			return nil, t.refused(ctx, err)
+		}
+		return listing(ctx, t.server, (*in).listing(), t.path, t.reading, func(q table.Queryer, p table.Page) (table.Found[R], error) {
+			return ask(ctx, q, f, p)
+		})
+	})
+}
+
+// timeline binds a route to what happened to one thing, the newest first.
+func (t *resource[S, E, R]) timeline() {
+	path := t.one() + "/timeline"
+	huma.Register(t.api, describe(http.MethodGet, path, t.title, "What happened, who did it, when and why, the newest first"), func(ctx context.Context, in *struct {
+		Reading
+		ID     uuid.UUID `path:"id" format:"uuid" doc:"The thing"`
+		Limit  int       `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many, at most"`
+		Cursor string    `query:"cursor" doc:"The next of the answer before"`
+	}) (*Answered[List[Event]], error) {
+		l := Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor, Sort: "-position"}
+		return listing(ctx, t.server, l, strings.Replace(path, "{id}", in.ID.String(), 1), t.reading, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
+			found, err := t.findEvents(ctx, q, readmodels.TrailFilter{Stream: t.kind.Stream(in.ID)}, p)
+			if err == nil && len(found.Rows) == 0 {
+				err = t.kind.Unknown
+			}
+			return found, err
+		})
+	})
+}
+
+// outcome says what an answer came to.
+func outcome[S any, E event.Event](kind event.Kind[S, E], a work.Answer[S]) access.Outcome {
+	return access.Outcome{Category: kind.Category, ID: a.ID, Revision: a.Revision, Position: a.Position, Replayed: a.Replayed, Written: a.Written}
+}

@@ -1,0 +1,201 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"daybook/commands"
+	"daybook/commands/work"
+	"daybook/domain"
+	"daybook/domain/contact"
+	"daybook/domain/role"
+	"daybook/domain/ticket"
+	"daybook/readmodels"
+	"daybook/readmodels/table"
+)
+
+// TicketQuery asks for tickets.
+type TicketQuery struct {
+	Listing
+	Contact    uuid.UUID       `query:"contact" format:"uuid" doc:"Who asked"`
+	Company    uuid.UUID       `query:"company" format:"uuid" doc:"Whose contact asked"`
+	Agent      string          `query:"agent" doc:"Whose they are: an agent's id, or none"`
+	Department uuid.UUID       `query:"department" format:"uuid" doc:"Where they belong"`
+	Status     []ticket.Status `query:"status" enum:"new,open,answered,postponed,resolved,closed,spam,deleted" doc:"Where they stand; several with commas between"`
+	Channel    ticket.Channel  `query:"channel" enum:"email,chat,call,form,forum,facebook,x,whatsapp,api" doc:"What they came in through"`
+	Priority   ticket.Priority `query:"priority" enum:"low,normal,high,urgent" doc:"How urgent they are"`
+	Tag        string          `query:"tag" doc:"A tag, by id or name"`
+	Ref        string          `query:"ref" doc:"The name that an imported desk had for the ticket"`
+	FollowUpOf uuid.UUID       `query:"follow_up_of" format:"uuid" doc:"The ticket that they go on with"`
+	From       string          `query:"from" doc:"Opened at this instant or later"`
+	To         string          `query:"to" doc:"Opened before this instant"`
+	Expand     []string        `query:"expand" enum:"contact,agent,department,tags" doc:"Other things to show whole; several with commas between"`
+}
+
+// A TicketRow is a ticket with the other things that were asked for.
+type TicketRow struct {
+	readmodels.Ticket
+	Expanded
+}
+
+// A HistoryRow is a ticket of a contact's history with the other things that were asked for.
+type HistoryRow struct {
+	readmodels.TicketHistory
+	Expanded
+}
+
+// Expanded are the other things that a row names.
+type Expanded struct {
+	Contact    *readmodels.Contact    `json:"contact,omitempty" doc:"Who asked, if expanded"`
+	Agent      *readmodels.Agent      `json:"agent,omitempty" doc:"Whose it is, if expanded"`
+	Department *readmodels.Department `json:"department,omitempty" doc:"Where it belongs, if expanded"`
+	TagRows    []readmodels.Tag       `json:"tag_rows,omitempty" doc:"Its tags, if expanded"`
+}
+
+// tickets are the routes of tickets.
+func (s *server) tickets() {
+	t := resourceOf(s, ticket.Stream, "/v1/tickets", "Tickets", role.TicketsRead, readmodels.TicketsTable,
+		func(r readmodels.Ticket) int64 { return r.Revision })
+	creates(t, "/v1/inquiries", "Take what came in through a channel: finds or registers the contact, and opens a ticket or adds to one",
+		func(in commands.Inquiry) work.Plan[ticket.Ticket] { return in })
+	create[commands.OpenTicket](t, "Open a ticket for a contact")
+	huma.Register(s.api, describe(http.MethodGet, t.path, t.title, "List tickets, the newest first"), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
+		return s.listTickets(ctx, t.path, in)
+	})
+	get(t, "Get a ticket, as it is or as it was")
+	huma.Register(s.api, conditional(describe(http.MethodGet, t.one()+"/thread", t.title, "What was said and done on a ticket, the oldest first")), s.thread)
+	post[commands.Reply](t, "/replies", "Reply to the contact")
+	carries[commands.TakeMessage](t, "/messages", "Take a message of the contact; on a closed or deleted ticket it opens a follow-up")
+	post[commands.AddNote](t, "/notes", "Add a note that the contact does not see")
+	post[commands.AssignTicket](t, "/assign", "Assign a ticket to an agent")
+	post[commands.UnassignTicket](t, "/unassign", "Unassign a ticket")
+	post[commands.TransferTicket](t, "/transfer", "Transfer a ticket to another department")
+	post[commands.PrioritiseTicket](t, "/priority", "Set the priority of a ticket")
+	put[commands.TagTicket](t, "/tags/{other}", "Tag a ticket")
+	post[commands.TagTicket](t, "/tags/{other}", "Tag a ticket, as PUT does")
+	del[commands.UntagTicket](t, "/tags/{other}", "Untag a ticket")
+	post[commands.PostponeTicket](t, "/postpone", "Postpone a ticket")
+	post[commands.ResumeTicket](t, "/resume", "Resume a postponed ticket")
+	post[commands.ResolveTicket](t, "/resolve", "Resolve a ticket")
+	post[commands.ReopenTicket](t, "/reopen", "Reopen a ticket")
+	post[commands.CloseTicket](t, "/close", "Close a ticket; the contact's next message opens a follow-up")
+	post[commands.MarkSpam](t, "/spam", "Mark a ticket as spam")
+	post[commands.UnmarkSpam](t, "/unspam", "Unmark a ticket as spam")
+	del[commands.DeleteTicket](t, "", "Delete a ticket; it can be restored")
+	post[commands.RestoreTicket](t, "/restore", "Restore a deleted ticket")
+}
+
+// listTickets lists tickets with the other things that were asked for.
+func (s *server) listTickets(ctx context.Context, path string, in *TicketQuery) (*Answered[List[TicketRow]], error) {
+	filter, err := s.ticketFilter(ctx, in)
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	return listing(ctx, s, in.Listing, path, role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[TicketRow], error) {
+		found, err := readmodels.FindTickets(ctx, q, filter, p)
+		if err != nil {
+			return table.Found[TicketRow]{}, err
+		}
+		return expand(ctx, q, found, in.Expand, func(r readmodels.Ticket) readmodels.TicketState { return r.TicketState }, func(r readmodels.Ticket, e Expanded) TicketRow { return TicketRow{r, e} })
+	})
+}
+
+// history is the ticket-by-contact history.
+func (s *server) history(ctx context.Context, in *struct {
+	ID uuid.UUID `path:"id" format:"uuid" doc:"The contact"`
+	TicketQuery
+}) (*Answered[List[HistoryRow]], error) {
+	filter, err := s.ticketFilter(ctx, &in.TicketQuery)
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	return listing(ctx, s, in.Listing, "/v1/contacts/"+in.ID.String()+"/tickets", role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[HistoryRow], error) {
+		found, err := readmodels.HistoryOfContact(ctx, q, in.ID, filter, p)
+		if err == nil && len(found.Rows) == 0 {
+			err = mustHave(ctx, q, readmodels.ContactsTable, in.ID, contact.Stream.Unknown)
+		}
+		if err != nil {
+			return table.Found[HistoryRow]{}, err
+		}
+		return expand(ctx, q, found, in.Expand, func(r readmodels.TicketHistory) readmodels.TicketState { return r.TicketState }, func(r readmodels.TicketHistory, e Expanded) HistoryRow { return HistoryRow{r, e} })
+	})
+}
+
+func (s *server) ticketFilter(ctx context.Context, in *TicketQuery) (f readmodels.TicketFilter, err error) {
+	f = readmodels.TicketFilter{
+		Contact: in.Contact, Company: in.Company, Department: in.Department, Statuses: in.Status, Channel: in.Channel, Priority: in.Priority, Ref: in.Ref,
+		FollowUpOf: in.FollowUpOf, Unassigned: in.Agent == "none", Sight: who(ctx).Sight,
+	}
+	if in.Agent != "" && !f.Unassigned {
+		if f.Agent, err = uuid.Parse(in.Agent); err != nil {
+			return f, domain.Invalid("agent", "id-malformed", "agent must be an agent's id, or none.")
+		}
+	}
+	if in.Tag != "" {
+		if f.Tag, err = s.find(ctx, "tag/tickets", in.Tag); err != nil {
+			return f, err
+		}
+	}
+	if f.From, err = instantOf("from", in.From); err != nil {
+		return f, err
+	}
+	f.To, err = instantOf("to", in.To)
+	return f, err
+}
+
+// expand adds the other things that were asked for, with one query a kind.
+func expand[R, X any](ctx context.Context, q table.Queryer, found table.Found[R], wanted []string, state func(R) readmodels.TicketState, with func(R, Expanded) X) (table.Found[X], error) {
+	out := table.Found[X]{Rows: make([]X, len(found.Rows)), Next: found.Next}
+	var contactIDs, agentIDs, departmentIDs, tagIDs []uuid.UUID
+	for _, r := range found.Rows {
+		t := state(r)
+		contactIDs = append(contactIDs, t.ContactID)
+		agentIDs = append(agentIDs, uuid.UUID(t.AgentID))
+		departmentIDs = append(departmentIDs, uuid.UUID(t.DepartmentID))
+		tagIDs = append(tagIDs, t.Tags...)
+	}
+	contacts, err := wantedRows(ctx, q, wanted, "contact", readmodels.ContactsTable, contactIDs, func(r readmodels.Contact) uuid.UUID { return r.ID })
+	if err != nil {
+		return out, err
+	}
+	agents, err := wantedRows(ctx, q, wanted, "agent", readmodels.AgentsTable, agentIDs, func(r readmodels.Agent) uuid.UUID { return r.ID })
+	if err != nil {
+		return out, err
+	}
+	departments, err := wantedRows(ctx, q, wanted, "department", readmodels.DepartmentsTable, departmentIDs, func(r readmodels.Department) uuid.UUID { return r.ID })
+	if err != nil {
+		return out, err
+	}
+	tags, err := wantedRows(ctx, q, wanted, "tags", readmodels.TagsTable, tagIDs, func(r readmodels.Tag) uuid.UUID { return r.ID })
+	if err != nil {
+		return out, err
+	}
+	for i, r := range found.Rows {
+		t := state(r)
+		e := Expanded{Contact: contacts[t.ContactID], Agent: agents[uuid.UUID(t.AgentID)], Department: departments[uuid.UUID(t.DepartmentID)]}
+		for _, id := range t.Tags {
+			if row := tags[id]; row != nil {
+				e.TagRows = append(e.TagRows, *row)
+			}
+		}
+		out.Rows[i] = with(r, e)
+	}
+	return out, nil
+}
+
+func wantedRows[R any](ctx context.Context, q table.Queryer, wanted []string, name string, in table.Table, ids []uuid.UUID, key func(R) uuid.UUID) (map[uuid.UUID]*R, error) {
+	if !slices.Contains(wanted, name) {
+		return nil, nil
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	rows, err := table.Many(ctx, q, in, slices.Compact(ids), key)
+	byID := make(map[uuid.UUID]*R, len(rows))
+	for id, r := range rows {
+		byID[id] = &r
+	}
+	return byID, err
+}

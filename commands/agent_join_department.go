@@ -1,0 +1,31 @@
+package commands
+
+import (
+	"github.com/google/uuid"
+
+	"daybook/commands/work"
+	"daybook/domain/agent"
+	"daybook/domain/department"
+	"daybook/domain/role"
+)
+
+// JoinDepartment has an agent serve a department, with all services switched on.
+type JoinDepartment struct {
+	Department uuid.UUID `json:"-" path:"department" ref:"department"`
+}
+
+// Permission is what the caller's role needs.
+func (JoinDepartment) Permission() role.Permission { return role.AgentsWrite }
+
+// Refs names the department.
+func (c JoinDepartment) Refs() []Reference {
+	return []Reference{work.Needs("department", department.Stream, c.Department, department.Department.MustExist)}
+}
+
+// Decide changes nothing for an agent who serves there already.
+func (c JoinDepartment) Decide(a agent.Agent, _ By) ([]agent.Event, error) {
+	if err := a.MustExist(); err != nil || a.In(c.Department) {
+		return nil, err
+	}
+	return happened[agent.Event](agent.JoinedDepartment{Department: c.Department})
+}

@@ -1,0 +1,47 @@
+package commands
+
+import (
+	"slices"
+
+	"daybook/domain"
+	"daybook/domain/company"
+	"daybook/domain/profile"
+	"daybook/domain/role"
+)
+
+// EditCompany gives some of a company's fields new values; those left out stay. A list that is given is the whole list.
+type EditCompany struct {
+	profile.Input
+	Emails *[]string `json:"emails,omitempty" doc:"All e-mail addresses, at most 50"`
+	Phones *[]string `json:"phones,omitempty" doc:"All phone numbers, at most 50"`
+}
+
+// Permission is what the caller's role needs.
+func (EditCompany) Permission() role.Permission { return role.CompaniesWrite }
+
+// Decide drops what is so already.
+func (c EditCompany) Decide(co company.Company, by By) ([]company.Event, error) {
+	if err := co.MustExist(); err != nil {
+		return nil, err
+	}
+	changes, inputErr := c.Input.Clean()
+	addresses := company.AddressesChanged{Emails: co.Emails, Phones: co.Phones}
+	var emailsErr, phonesErr error
+	if c.Emails != nil {
+		addresses.Emails, emailsErr = texts("emails", *c.Emails, profile.Email)
+	}
+	if c.Phones != nil {
+		addresses.Phones, phonesErr = texts("phones", *c.Phones, phoneOf(by.Region))
+	}
+	if err := domain.Join(inputErr, emailsErr, phonesErr); err != nil {
+		return nil, err
+	}
+	var events []company.Event
+	if changes, any := changes.Since(co.Profile); any {
+		events = append(events, company.Edited{Changes: changes})
+	}
+	if !slices.Equal(addresses.Emails, co.Emails) || !slices.Equal(addresses.Phones, co.Phones) {
+		events = append(events, addresses)
+	}
+	return events, nil
+}

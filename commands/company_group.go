@@ -1,0 +1,33 @@
+package commands
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"daybook/commands/work"
+	"daybook/domain/company"
+	"daybook/domain/group"
+	"daybook/domain/role"
+)
+
+// GroupCompany has a company join a group.
+type GroupCompany struct {
+	Group uuid.UUID `json:"-" path:"group" ref:"group,create"`
+}
+
+// Permission is what the caller's role needs.
+func (GroupCompany) Permission() role.Permission { return role.CompaniesWrite }
+
+// Refs names the group.
+func (c GroupCompany) Refs() []Reference {
+	return []Reference{work.Needs("group", group.Stream, c.Group, group.Group.MustExist)}
+}
+
+// Decide changes nothing for a company that is one of the group already.
+func (c GroupCompany) Decide(co company.Company, _ By) ([]company.Event, error) {
+	if err := co.MustExist(); err != nil || slices.Contains(co.Groups, c.Group) {
+		return nil, err
+	}
+	return happened[company.Event](company.JoinedGroup{Group: c.Group})
+}

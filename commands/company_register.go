@@ -1,0 +1,64 @@
+package commands
+
+import (
+	"daybook/domain"
+	"daybook/domain/company"
+	"daybook/domain/personal"
+	"daybook/domain/profile"
+	"daybook/domain/role"
+)
+
+// RegisterCompany enters a company. Companies are never made of themselves.
+type RegisterCompany struct {
+	profile.Input
+	Emails []string `json:"emails,omitempty" doc:"E-mail addresses, at most 50"`
+	Phones []string `json:"phones,omitempty" doc:"Phone numbers, at most 50"`
+	Ref    string   `json:"-"`
+}
+
+// Permission is what the caller's role needs.
+func (RegisterCompany) Permission() role.Permission { return role.CompaniesWrite }
+
+// Decide refuses a company without a name.
+func (c RegisterCompany) Decide(co company.Company, by By) ([]company.Event, error) {
+	if co.Registered {
+		return nil, domain.Conflict("company-exists", "There is such a company already.")
+	}
+	input, inputErr := registration(c.Input)
+	emails, emailsErr := texts("emails", c.Emails, profile.Email)
+	phones, phonesErr := texts("phones", c.Phones, phoneOf(by.Region))
+	if err := domain.Join(inputErr, emailsErr, phonesErr); err != nil {
+		return nil, err
+	}
+	registered := company.Registered{Emails: emails, Phones: phones, Ref: c.Ref}
+	registered.Profile.Apply(input)
+	return happened[company.Event](registered)
+}
+
+// registration checks a profile that must have a name.
+func registration(in profile.Input) (profile.Changes, error) {
+	if in.Name == nil {
+		none := ""
+		in.Name = &none
+	}
+	return in.Clean()
+}
+
+// texts checks a list of values, drops those that are there twice, and refuses too many.
+func texts(field string, values []string, clean func(field, value string) (string, error)) ([]personal.Text, error) {
+	if len(values) > company.MaxAddresses {
+		return nil, tooMany(field, len(values), company.MaxAddresses)
+	}
+	list := make([]personal.Text, 0, len(values))
+	var refused []error
+	seen := make(map[string]bool)
+	for i, v := range values {
+		value, err := clean(item(field, i), v)
+		refused = append(refused, err)
+		if !seen[value] {
+			seen[value] = true
+			list = append(list, personal.New(value))
+		}
+	}
+	return list, domain.Join(refused...)
+}

@@ -1,0 +1,26 @@
+package commands
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/company"
+	"daybook/domain/role"
+)
+
+// UngroupCompany has a company leave a group.
+type UngroupCompany struct {
+	Group uuid.UUID `json:"-" path:"group" ref:"group"`
+}
+
+// Permission is what the caller's role needs.
+func (UngroupCompany) Permission() role.Permission { return role.CompaniesWrite }
+
+// Decide changes nothing for a company that is not one of the group.
+func (c UngroupCompany) Decide(co company.Company, _ By) ([]company.Event, error) {
+	if err := co.MustExist(); err != nil || !slices.Contains(co.Groups, c.Group) {
+		return nil, err
+	}
+	return happened[company.Event](company.LeftGroup{Group: c.Group})
+}

@@ -1,0 +1,26 @@
+package commands
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/contact"
+	"daybook/domain/role"
+)
+
+// UngroupContact has a contact leave a group.
+type UngroupContact struct {
+	Group uuid.UUID `json:"-" path:"group" ref:"group"`
+}
+
+// Permission is what the caller's role needs.
+func (UngroupContact) Permission() role.Permission { return role.ContactsWrite }
+
+// Decide changes nothing for a contact that is not one of the group.
+func (c UngroupContact) Decide(co contact.Contact, _ By) ([]contact.Event, error) {
+	if err := co.MustExist(); err != nil || !slices.Contains(co.Groups, c.Group) {
+		return nil, err
+	}
+	return happened[contact.Event](contact.LeftGroup{Group: c.Group})
+}

@@ -1,0 +1,33 @@
+package commands
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"daybook/commands/work"
+	"daybook/domain/role"
+	"daybook/domain/tag"
+	"daybook/domain/ticket"
+)
+
+// TagTicket puts a tag on a ticket.
+type TagTicket struct {
+	Tag uuid.UUID `json:"-" path:"tag" ref:"tag/tickets,create"`
+}
+
+// Permission is what the caller's role needs.
+func (TagTicket) Permission() role.Permission { return role.TicketsWork }
+
+// Refs names the tag.
+func (c TagTicket) Refs() []Reference {
+	return []Reference{work.Needs("tag", tag.Stream, c.Tag, func(t tag.Tag) error { return t.MustBeFor(tag.Tickets) })}
+}
+
+// Decide changes nothing where the tag is there already.
+func (c TagTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
+	if err := t.MustNotBe(ticket.StatusDeleted); err != nil || slices.Contains(t.Tags, c.Tag) {
+		return nil, err
+	}
+	return happened[ticket.Event](ticket.Tagged{Tag: c.Tag})
+}

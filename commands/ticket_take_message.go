@@ -1,0 +1,49 @@
+package commands
+
+import (
+	"github.com/google/uuid"
+
+	"daybook/commands/work"
+	"daybook/domain/role"
+	"daybook/domain/ticket"
+)
+
+// TakeMessage takes a contact's message on a ticket. If the ticket is closed or deleted, the message opens one follow-up,
+// and later messages go to the newest follow-up while that takes any. It ends in the ticket that the message went to.
+type TakeMessage struct {
+	Body string `json:"body" doc:"What the contact wrote, 1 to 100000 characters"`
+}
+
+// Permission is what the caller needs.
+func (TakeMessage) Permission() role.Permission { return role.TicketsReceive }
+
+// Carry finds the ticket that takes the message, or opens a follow-up.
+func (m TakeMessage) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
+	none := work.Answer[ticket.Ticket]{}
+	t, err := work.Look(w, ticket.Stream, id)
+	if err != nil {
+		return none, err
+	}
+	to, before, from := id, ticket.Ticket{}, uuid.Nil // the follow-up's predecessor
+	for t.Opened && !t.TakesMessages() && !work.Came(w, ticket.Stream, to, by) {
+		before, from, to = t, to, ticket.FollowUp(to)
+		if t, err = work.Look(w, ticket.Stream, to); err != nil {
+			return none, err
+		}
+	}
+	if !work.Came(w, ticket.Stream, to, by) {
+		if err := work.MustSee(w, ticket.Stream, id, by); err != nil {
+			return none, err
+		}
+	}
+	if t.Opened || from == uuid.Nil {
+		return work.Run(w, ticket.Stream, to, ReceiveMessage(m), by)
+	}
+	if _, err := words(m.Body); err != nil {
+		return none, err
+	}
+	return work.Run(w, ticket.Stream, to, OpenTicket{
+		Contact: before.Contact, Channel: before.Channel, Subject: before.Subject.String(), Body: m.Body,
+		Department: before.Department, Priority: before.Priority, FollowUpOf: from,
+	}, by)
+}

@@ -1,0 +1,116 @@
+package work
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/domain"
+	"daybook/domain/event"
+	"daybook/domain/personal"
+	"daybook/domain/role"
+	"daybook/eventstore"
+)
+
+// A Command changes one thing, whose state is S and whose events are E.
+type Command[S any, E event.Event] interface {
+	// Permission is what the caller needs.
+	Permission() role.Permission
+	// Decide returns what happens, nothing if all is so already, or a *domain.Error.
+	Decide(state S, by By) ([]E, error)
+}
+
+// By says who asks, when and why. What a command decides depends on nothing else.
+type By struct {
+	Actor       event.Actor
+	Allowed     role.Permissions
+	Sight       role.Sight
+	At          time.Time // when it happened
+	Reason      string
+	Request     uuid.UUID // the same on every retry of one request
+	Digest      string    // of the request's body; empty where a request has but one
+	Correlation string
+	Causation   string
+	Through     string
+	History     bool   // it happened already, on another desk: who may do and see what is not asked
+	Region      string // the country of phone numbers without a country code; empty: none
+
+	// IfMatch are the revisions that the caller has seen; a thing that is elsewhere refuses. Nil: any.
+	IfMatch []eventstore.Revision
+
+	// ID is the thing that the command is about. The machine sets it.
+	ID uuid.UUID
+
+	others []other // the things that the command named
+}
+
+// other is another thing that a command leans on.
+type other struct {
+	stream string
+	state  any
+}
+
+// May reports whether the caller has a permission.
+func (by By) May(p role.Permission) bool { return by.History || by.Allowed.Have(p) }
+
+// MustMay refuses a caller who lacks a permission.
+func (by By) MustMay(p role.Permission) error {
+	if !by.May(p) {
+		return domain.Forbidden("permission-missing", "This needs the permission %s, which your key does not have.", p)
+	}
+	return nil
+}
+
+// Sees reports whether the caller sees a thing.
+func (by By) sees(kind *event.Noun, state any) bool { return by.History || kind.Seen(state, by.Sight) }
+
+func (by By) metadata() event.Metadata {
+	return event.Metadata{
+		At: by.At.UTC().Truncate(time.Microsecond), Actor: by.Actor, Through: by.Through, Reason: personal.New(by.Reason),
+		Request: by.Request, Digest: by.Digest, Correlation: by.Correlation, Causation: by.Causation,
+	}
+}
+
+// A Reference is another thing that a command leans on, as its caller named it.
+type Reference struct {
+	field    string
+	category string
+	id       uuid.UUID
+	must     func(state any) error
+}
+
+// A Referrer is a command that leans on other things. They are loaded and checked before it decides.
+type Referrer interface{ Refs() []Reference }
+
+// Needs names a thing that must be as must says. field is where the caller wrote its id.
+func Needs[S any, E event.Event](field string, kind event.Kind[S, E], id uuid.UUID, must func(S) error) Reference {
+	return Reference{field, kind.Category, id, func(state any) error { return must(state.(S)) }}
+}
+
+// Known returns the state of a thing that the command named in Refs. One that it did not name is a mistake in the command.
+func Known[S any, E event.Event](by By, kind event.Kind[S, E], id uuid.UUID) (state S, err error) {
+	stream := kind.Stream(id)
+	i := slices.IndexFunc(by.others, func(o other) bool { return o.stream == stream })
+	if i < 0 {
+		return state, fmt.Errorf("the command looks at %s, which its Refs do not name", stream)
+	}
+	return by.others[i].state.(S), nil
+}
+
+// With returns by, knowing the state of a thing. The machine does the same; this is for tests of decisions.
+func With[S any, E event.Event](by By, kind event.Kind[S, E], id uuid.UUID, state S) By {
+	by.others = append(by.others[:len(by.others):len(by.others)], other{kind.Stream(id), state})
+	return by
+}
+
+// ofField turns "there is no such thing" into "this field names no such thing".
+func ofField(field string, err error) error {
+	var no *domain.Error
+	if !errors.As(err, &no) || no.Refusal != domain.RefusedNotFound {
+		return err
+	}
+	return domain.Invalid(field, no.Code, "%s", no.Message)
+}

@@ -1,0 +1,147 @@
+package work
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"daybook/domain"
+	"daybook/domain/catalogue"
+	"daybook/domain/event"
+	"daybook/domain/reservation"
+)
+
+// ErrWriteFirst says that a command of a batch needs a name that an earlier one of the same work gives up.
+var ErrWriteFirst = errors.New("what was decided so far must be written first")
+
+// hold claims the names that a thing has after a command and had not before, and gives up those that it has no more.
+func (w *Work) hold(s *stream, before, after any, by By) error {
+	had, has := s.kind.Holds(before), s.kind.Holds(after)
+	for _, h := range has {
+		if !slices.Contains(had, h) {
+			if err := w.claim(h, s.kind.Category, s.id, by); err != nil {
+				return err
+			}
+		}
+	}
+	for _, h := range had {
+		if !slices.Contains(has, h) {
+			if err := w.release(h, s.id, by); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// reserved loads who has a name.
+func (w *Work) reserved(h event.Hold) (s *stream, by reservation.Reservation, err error) {
+	s, err = w.load(catalogue.Kind(reservation.Stream.Category), w.desk.Names.NameID(h))
+	if err != nil {
+		return nil, by, err
+	}
+	return s, s.state.(reservation.Reservation), nil
+}
+
+// claim takes a name for a thing. It writes a claim even where an earlier one stands: a claim counts only for a command
+// that read its thing before making it (see package reservation).
+func (w *Work) claim(h event.Hold, category string, id uuid.UUID, by By) error {
+	r, reserved, err := w.reserved(h)
+	if err != nil {
+		return err
+	}
+	if len(r.pending) > 0 {
+		return ErrWriteFirst
+	}
+	if other := reserved.Holder; other != uuid.Nil && other != id {
+		theirs, err := w.load(catalogue.Kind(reserved.Category), other)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(theirs.kind.Holds(theirs.state), h) {
+			return &domain.Error{Refusal: domain.RefusedConflict, Code: "taken", Message: h.Taken}
+		}
+		if err := w.lapse(theirs, r.id, by); err != nil {
+			return err
+		}
+	}
+	r.keep(w, claims, by, reservation.Claimed{Category: category, Holder: id})
+	return nil
+}
+
+// lapse lets the claim of a thing that never used it lapse.
+func (w *Work) lapse(s *stream, reservation uuid.UUID, by By) error {
+	switch {
+	case len(s.pending) == 0:
+		s.keep(w, lapses, by, s.kind.Lapse(reservation))
+		return nil
+	case s.order == lapses: // one is enough
+		return nil
+	}
+	return ErrWriteFirst
+}
+
+// release gives a name up, once the thing no longer shows it.
+func (w *Work) release(h event.Hold, id uuid.UUID, by By) error {
+	r, reserved, err := w.reserved(h)
+	if err != nil {
+		return err
+	}
+	if len(r.pending) > 0 {
+		return ErrWriteFirst
+	}
+	if reserved.Holder == id {
+		r.keep(w, releases, by, reservation.Released{Holder: id})
+	}
+	return nil
+}
+
+// Find returns the thing that has a name. If it is not found, id may be one that claimed the name and was never made, or
+// has it no more.
+func (w *Work) Find(h event.Hold) (id uuid.UUID, found bool, err error) {
+	_, reserved, err := w.reserved(h)
+	if err != nil || reserved.Holder == uuid.Nil {
+		return uuid.Nil, false, err
+	}
+	theirs, err := w.load(catalogue.Kind(reserved.Category), reserved.Holder)
+	if err != nil {
+		return reserved.Holder, false, err
+	}
+	return reserved.Holder, slices.Contains(theirs.kind.Holds(theirs.state), h), nil
+}
+
+// guard keeps a kind's roll: whoever leaves it writes that into the roll, and only while another stands on it of whom it is
+// true.
+func (w *Work) guard(s *stream, before, after any, by By) error {
+	roll := s.kind.Roll
+	if roll == nil {
+		return nil
+	}
+	stood, stands := roll.Stands(before), roll.Stands(after)
+	if stood == stands {
+		return nil
+	}
+	listed, err := w.load(catalogue.Kind(roll.Category), roll.ID)
+	if err != nil {
+		return err
+	}
+	if stands {
+		listed.keep(w, claims, by, roll.Enter(s.id))
+		return nil
+	}
+	for _, id := range roll.Listed(listed.state) {
+		if id == s.id {
+			continue
+		}
+		other, err := w.load(s.kind, id)
+		if err != nil {
+			return err
+		}
+		if roll.Stands(other.state) {
+			listed.keep(w, claims, by, roll.Strike(s.id))
+			return nil
+		}
+	}
+	return roll.Empty
+}

@@ -1,0 +1,228 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"daybook/domain"
+	"daybook/domain/catalogue"
+	"daybook/domain/event"
+	"daybook/domain/operation"
+	"daybook/domain/role"
+	"daybook/eventstore"
+)
+
+// A LongCommand is a command on one thing that has something follow for many others: deleting an agent hands the agent's
+// tickets back. What follows is done in as many Works as it needs, under one request and one correlation.
+type LongCommand[S any, E event.Event] interface {
+	Command[S, E]
+	// Name is the name of the plan, for ever.
+	Name() string
+	// Left says which things are left, once the command has taken effect on the thing with the id.
+	Left(id uuid.UUID) Left
+	// Each sees to one of them, as a part of a Work. about is what the command took effect on.
+	Each(w *Work, thing, about uuid.UUID, by By) error
+}
+
+// Left names things of one category by what they show, such as the contacts that show a company.
+type Left struct {
+	Category string
+	Showing  string // the category of what they show
+	ID       uuid.UUID
+}
+
+// A Finder finds what is left to do. The read models fulfil it.
+type Finder interface {
+	// Find returns some of the things, at most limit, in the order of their ids, which come after one; empty: from the first
+	// on. The read models have come to a position at least.
+	Find(ctx context.Context, left Left, at eventstore.Position, after string, limit int) ([]uuid.UUID, error)
+}
+
+// A Long is a LongCommand on a kind, without its types, by which an operation is gone on with.
+type Long struct {
+	Name   string
+	begin  func(w *Work, id uuid.UUID, by By) error
+	Left   func(id uuid.UUID) Left // see LongCommand
+	finish func(ctx context.Context, d *Desk, about uuid.UUID, by By) error
+	each   func(w *Work, thing, about uuid.UUID, by By) error
+}
+
+// LongOf makes a plan of a long command on a thing of a kind.
+func LongOf[S any, E event.Event](kind event.Kind[S, E], command LongCommand[S, E]) LongPlan[S] {
+	return long[S, E]{kind, command}
+}
+
+// A LongPlan is a plan that begins an operation.
+type LongPlan[S any] interface {
+	Plan[S]
+	// Long is the plan without its types.
+	Long() Long
+}
+
+type long[S any, E event.Event] struct {
+	kind event.Kind[S, E]
+	LongCommand[S, E]
+}
+
+// A Finisher is a long command that has something to see to outside the log, when all else is done.
+type Finisher interface {
+	Finish(ctx context.Context, d *Desk, about uuid.UUID, by By) error
+}
+
+// Carry does the first part, and notes that the rest is to be done.
+func (l long[S, E]) Carry(w *Work, id uuid.UUID, by By) (Answer[S], error) {
+	s, err := w.load(catalogue.Kind(l.kind.Category), id)
+	if err != nil {
+		return Answer[S]{}, err
+	}
+	seen := s.revision
+	answer, err := Run(w, l.kind, id, l.LongCommand, by)
+	if err != nil || !answer.Changed || answer.Replayed {
+		return answer, err
+	}
+	begun := operation.Begun{Plan: l.Name(), About: id, Revision: int64(seen)}
+	_, err = Run(w, operation.Stream, operation.Of(by.Request), note{begun}, ofItsOwn(by))
+	return answer, err
+}
+
+func (l long[S, E]) Long() Long {
+	finish := func(context.Context, *Desk, uuid.UUID, By) error { return nil }
+	if f, ok := any(l.LongCommand).(Finisher); ok {
+		finish = f.Finish
+	}
+	return Long{
+		finish: finish,
+		Name:   l.Name(),
+		begin:  func(w *Work, id uuid.UUID, by By) error { _, err := l.Carry(w, id, by); return err },
+		Left:   l.Left,
+		each:   l.Each,
+	}
+}
+
+// ofItsOwn is by for what the machine does of its own for a caller, whatever the caller has seen.
+func ofItsOwn(by By) By {
+	by.Sight, by.IfMatch = role.Everything, nil
+	return by
+}
+
+// note notes something of an operation, unless it has ended.
+type note struct{ operation.Event }
+
+func (note) Permission() role.Permission { return role.Operate }
+
+func (n note) Decide(o operation.Operation, _ By) ([]operation.Event, error) {
+	if o.Ended {
+		return nil, nil
+	}
+	return []operation.Event{n.Event}, nil
+}
+
+// inOneWork is how many things one Work of an operation sees to, at most.
+const inOneWork = 100
+
+// GoOn carries an operation on until nothing is left. It may be cut short at any point and called again, also by another
+// process, and by two at once.
+func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder) error {
+	o, by, err := d.operation(ctx, id)
+	if err != nil || o.Ended {
+		return err
+	}
+	i := slices.IndexFunc(plans, func(l Long) bool { return l.Name == o.Plan })
+	if i < 0 {
+		return fmt.Errorf("there is no plan %q", o.Plan)
+	}
+	plan := plans[i]
+	again := by
+	again.IfMatch = []eventstore.Revision{eventstore.Revision(o.Revision)}
+	err = d.Play(ctx, func(w *Work) (func(), error) { return nil, plan.begin(w, o.About, again) })
+	var no *domain.Error
+	if errors.As(err, &no) { // a crash came before the first part, and meanwhile another did
+		return d.noteOf(ctx, id, operation.Ended{}, by)
+	}
+	if err != nil {
+		return err
+	}
+	at, err := d.Store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	for after := ""; ; {
+		things, err := find.Find(ctx, plan.Left(o.About), at, after, inOneWork)
+		if err != nil {
+			return err
+		}
+		if len(things) == 0 {
+			break
+		}
+		if err := d.seeTo(ctx, id, o.About, plan, things, by); err != nil {
+			return err
+		}
+		after = things[len(things)-1].String()
+	}
+	if err := plan.finish(ctx, d, o.About, by); err != nil {
+		return err
+	}
+	return d.noteOf(ctx, id, operation.Ended{}, by)
+}
+
+// seeTo sees to some things in one Work. One that refuses is as it should be already, or somebody else saw to it.
+func (d *Desk) seeTo(ctx context.Context, id, about uuid.UUID, plan Long, things []uuid.UUID, by By) error {
+	err := d.Play(ctx, func(w *Work) (func(), error) {
+		for _, thing := range things {
+			mark := w.Mark()
+			err := plan.each(w, thing, about, by)
+			var no *domain.Error
+			if errors.As(err, &no) {
+				w.Rollback(mark)
+			} else if err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+	if err != nil {
+		return err
+	}
+	return d.noteOf(ctx, id, operation.Progressed{Things: len(things)}, by)
+}
+
+// noteOf notes something of an operation, under a request of its own.
+func (d *Desk) noteOf(ctx context.Context, id uuid.UUID, e operation.Event, by By) error {
+	return d.Play(ctx, func(w *Work) (func(), error) {
+		s, err := w.load(catalogue.Kind(operation.Stream.Category), id)
+		if err != nil {
+			return nil, err
+		}
+		by := by
+		by.Request = uuid.NewSHA1(by.Request, []byte(operation.Stream.Category+"/"+strconv.FormatInt(int64(s.revision), 10)))
+		_, err = Run(w, operation.Stream, id, note{e}, by)
+		return nil, err
+	})
+}
+
+// operation returns an operation, and by whom it was begun.
+func (d *Desk) operation(ctx context.Context, id uuid.UUID) (operation.Operation, By, error) {
+	a, err := State(ctx, d, operation.Stream, id)
+	if err != nil {
+		return a.State, By{}, err
+	}
+	if err := operation.Stream.Must(a.State); err != nil {
+		return a.State, By{}, err
+	}
+	for r, err := range d.Store.Read(ctx, operation.Stream.Stream(id), 0, eventstore.Forwards, 1) {
+		if err != nil {
+			return a.State, By{}, err
+		}
+		meta, err := event.DecodeMetadata(r.Meta, r.ID, d.Keys)
+		return a.State, ofItsOwn(By{
+			Actor: meta.Actor, At: meta.At, Reason: meta.Reason.String(), Request: meta.Request, Digest: meta.Digest,
+			Correlation: meta.Correlation, Causation: meta.Causation, Through: meta.Through,
+		}), err
+	}
+	return a.State, By{}, operation.Stream.Unknown
+}

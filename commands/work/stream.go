@@ -1,0 +1,192 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/event"
+	"daybook/domain/personal"
+	"daybook/eventstore"
+)
+
+// A stream is what is loaded of a thing: its state, with what is pending applied.
+type stream struct {
+	kind     *event.Noun
+	id       uuid.UUID
+	state    any
+	revision eventstore.Revision // of the last event that is stored
+	position eventstore.Position // of the same
+	requests map[uuid.UUID]played
+	later    []later // stored by an earlier try at the same batch, and not yet in state
+	pending  []pending
+	encoded  []eventstore.Event // pending, as it is appended
+	written  []event.Written    // what was pending, once it is appended
+	order    order
+}
+
+// played is where a request ended in a stream.
+type played struct {
+	digest   string
+	events   int
+	revision eventstore.Revision
+	position eventstore.Position
+}
+
+// pending is an event that is decided but not yet stored.
+type pending struct {
+	event   event.Event
+	subject uuid.UUID
+	by      By
+}
+
+// load returns the stream of a thing, reading only what is newer than what the desk remembers.
+func (w *Work) load(kind *event.Noun, id uuid.UUID) (*stream, error) {
+	name := kind.Stream(id)
+	if s, ok := w.streams[name]; ok {
+		s.advance(w)
+		return s, nil
+	}
+	s := &stream{kind: kind, id: id, state: kind.Nothing, revision: eventstore.NoStream, order: orderOf(kind)}
+	if base := w.desk.baseline.get(name); base != nil && !w.playedBefore(base.requests) {
+		*s = *base
+	}
+	known := s.revision
+	for recorded, err := range w.desk.Store.Read(w.ctx, name, s.revision+1, eventstore.Forwards, 0) {
+		if errors.Is(err, eventstore.ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if s.revision == known { // the map is the baseline's
+			s.requests = ownCopy(s.requests)
+		}
+		if err := s.take(recorded, w); err != nil {
+			return nil, err
+		}
+	}
+	if s.revision != known && len(s.later) == 0 {
+		w.desk.baseline.put(name, *s)
+	}
+	w.streams[name] = s
+	s.advance(w)
+	return s, nil
+}
+
+func ownCopy(requests map[uuid.UUID]played) map[uuid.UUID]played {
+	if requests == nil {
+		return make(map[uuid.UUID]played)
+	}
+	return maps.Clone(requests)
+}
+
+// take reads one stored event, and folds it unless its turn comes later.
+func (s *stream) take(r eventstore.Recorded, w *Work) error {
+	e, err := s.kind.Decode(r.Type, r.Data, r.ID, w.desk.Keys)
+	if err != nil {
+		return err
+	}
+	meta, err := event.DecodeMetadata(r.Meta, r.ID, w.desk.Keys)
+	if err != nil {
+		return err
+	}
+	if _, ours := w.batch[meta.Request]; ours || len(s.later) > 0 {
+		s.later = append(s.later, later{e, meta.Request})
+	} else {
+		s.state = s.kind.Apply(s.state, e)
+	}
+	s.revision, s.position = r.Revision, r.Position
+	s.requests[meta.Request] = played{meta.Digest, s.requests[meta.Request].events + 1, r.Revision, r.Position}
+	return nil
+}
+
+// has reports whether a request wrote to the stream before.
+func (s *stream) has(request uuid.UUID) bool {
+	_, before := s.requests[request]
+	return before
+}
+
+// stateAt folds a stream again, up to a revision.
+func (w *Work) stateAt(kind *event.Noun, id uuid.UUID, revision eventstore.Revision) (state any, err error) {
+	state = kind.Nothing
+	for r, err := range w.desk.Store.Read(w.ctx, kind.Stream(id), 0, eventstore.Forwards, int(revision)+1) {
+		if err != nil {
+			return state, err
+		}
+		e, err := kind.Decode(r.Type, r.Data, r.ID, w.desk.Keys)
+		if err != nil {
+			return state, err
+		}
+		state = kind.Apply(state, e)
+	}
+	return state, nil
+}
+
+// keep applies events and has them written at the end of the work, at a place in its order.
+func (s *stream) keep(w *Work, at order, by By, events ...event.Event) {
+	state, had, was := s.state, s.pending, s.order
+	w.undo = append(w.undo, func() { s.state, s.pending, s.order = state, had, was })
+	s.order = at
+	for _, e := range events {
+		s.state = s.kind.Apply(s.state, e)
+		s.pending = append(s.pending[:len(s.pending):len(s.pending)], pending{e, s.kind.Subject(s.state, s.id), by})
+	}
+}
+
+// encode makes stored events of what is pending. Event ids are derived from the request, the stream and the number of the
+// event within them, so that a retry is the same append.
+func (s *stream) encode(keys personal.Keys) error {
+	name := s.kind.Stream(s.id)
+	requests := ownCopy(s.requests)
+	s.encoded = make([]eventstore.Event, len(s.pending))
+	for i, p := range s.pending {
+		request := requests[p.by.Request]
+		id := uuid.NewSHA1(p.by.Request, []byte(name+"/"+strconv.Itoa(request.events)))
+		requests[p.by.Request] = played{
+			digest: p.by.Digest, events: request.events + 1, revision: s.revision + eventstore.Revision(1+i),
+		}
+		data, err := event.Encode(p.event, id, p.subject, keys)
+		if err != nil {
+			return err
+		}
+		meta, err := event.EncodeMetadata(p.by.metadata(), id, p.subject, keys)
+		if err != nil {
+			return err
+		}
+		s.encoded[i] = eventstore.Event{ID: id, Type: p.event.EventType(), Data: data, Meta: meta}
+	}
+	s.requests = requests
+	return nil
+}
+
+// append writes what was encoded, in one append, and lets the desk remember what it makes of the stream.
+func (s *stream) append(ctx context.Context, d *Desk) error {
+	name := s.kind.Stream(s.id)
+	at, err := d.Store.Append(ctx, name, s.revision, s.encoded)
+	if err != nil {
+		return err
+	}
+	for i, p := range s.pending {
+		r := s.requests[p.by.Request]
+		r.position = at.Position
+		s.requests[p.by.Request] = r
+		s.written = append(s.written, event.Written{
+			Event: p.event, ID: s.encoded[i].ID, Metadata: p.by.metadata(), Revision: int64(s.revision) + int64(1+i), Position: uint64(at.Position),
+		})
+	}
+	s.revision, s.position = at.Revision, at.Position
+	s.pending, s.encoded = nil, nil
+	if d.Wrote != nil {
+		d.Wrote(s.kind.Category, s.id)
+	}
+	if len(s.later) == 0 {
+		base := *s
+		base.order, base.written = orderOf(s.kind), nil
+		d.baseline.put(name, base)
+	}
+	return nil
+}

@@ -1,0 +1,247 @@
+// Package work is the machine that carries commands and plans out, whatever they are about: it loads what they name, asks
+// whether the caller may and sees it, lets commands decide, claims and gives up names, and appends what happened.
+//
+// What it must know of a kind of thing stands in the kind (see event.Kind); it knows no noun of the desk.
+package work
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"daybook/domain"
+	"daybook/domain/catalogue"
+	"daybook/domain/event"
+	"daybook/domain/personal"
+)
+
+// A Work is one try at a piece of work: the streams that were loaded for it, and what is to be appended to them.
+// It belongs to one goroutine.
+type Work struct {
+	ctx     context.Context
+	desk    *Desk
+	streams map[string]*stream
+	undo    []func() // for each thing kept, how to drop it again
+
+	// batch numbers the requests of a batch that is played in order, and that may have been written in part before a crash.
+	// A stream is then folded only as far as the batch has come, which is turn. Nil: no batch.
+	batch map[uuid.UUID]int
+	turn  int
+}
+
+// An order says when a stream is written: the kind's own (event.Order), and before and after it what keeps names true. So a
+// crash between two streams leaves nothing that a retry, or the next who comes, cannot finish: unused claims lapse, names
+// are claimed, things change, late things come after those that they name, names are given up, and last of all comes the
+// record that it was done.
+type order int
+
+const (
+	lapses order = iota
+	claims
+	things
+	late
+	releases
+	records
+	orders
+)
+
+func orderOf(kind *event.Noun) order {
+	return [...]order{event.First: claims, event.InTheMiddle: things, event.Late: late, event.Last: records}[kind.Order]
+}
+
+// Look returns a thing as it is at this point of a work; the zero state if there is none.
+func Look[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID) (S, error) {
+	s, err := w.load(catalogue.Kind(kind.Category), id)
+	if err != nil {
+		var none S
+		return none, err
+	}
+	return s.state.(S), nil
+}
+
+// Mark is a place in a work that Rollback goes back to.
+func (w *Work) Mark() int { return len(w.undo) }
+
+// Rollback drops what was decided since a mark, as a refused line of a batch leaves nothing behind.
+func (w *Work) Rollback(mark int) {
+	for i := len(w.undo) - 1; i >= mark; i-- {
+		w.undo[i]()
+	}
+	w.undo = w.undo[:mark]
+}
+
+// Run lets a command decide on a thing, and keeps what it decided for the end of the work. It is a step of a plan, whose
+// permission was asked for.
+func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, command Command[S, E], by By) (Answer[S], error) {
+	c := decider{command: command, decide: func(state any, by By) ([]event.Event, error) {
+		events, err := command.Decide(state.(S), by)
+		all := make([]event.Event, len(events))
+		for i, e := range events {
+			all[i] = e
+		}
+		return all, err
+	}}
+	a, err := w.run(catalogue.Kind(kind.Category), id, c, by)
+	state, _ := a.State.(S)
+	return Answer[S]{ID: a.ID, State: state, Revision: a.Revision, Position: a.Position, Changed: a.Changed, Replayed: a.Replayed, stream: a.stream}, err
+}
+
+// A decider is a command without its types.
+type decider struct {
+	command any
+	decide  func(state any, by By) ([]event.Event, error)
+}
+
+func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any], error) {
+	s, err := w.load(kind, id)
+	if err != nil {
+		return Answer[any]{}, err
+	}
+	if before, again := s.requests[by.Request]; again {
+		return w.again(s, before, by)
+	}
+	if !by.sees(kind, s.state) {
+		return Answer[any]{}, kind.Unknown
+	}
+	if by.IfMatch != nil && !slices.Contains(by.IfMatch, s.revision) {
+		return Answer[any]{}, domain.Stale("stale", "It is at revision %d now, which is not what was seen. Read it again and decide anew.", s.revision)
+	}
+	by.ID = id
+	if by, err = w.know(c.command, by); err != nil {
+		return Answer[any]{}, err
+	}
+	mark := w.Mark()
+	events, err := w.decide(s, c, by)
+	if err != nil {
+		return Answer[any]{}, err
+	}
+	if len(events) > 0 && len(s.later) > 0 { // this line came to nothing before the crash: others were first
+		w.Rollback(mark)
+		state, later := s.state, s.later
+		w.undo = append(w.undo, func() { s.state, s.later = state, later })
+		s.catchUp(uuid.Nil)
+		if events, err = w.decide(s, c, by); err != nil {
+			return Answer[any]{}, err
+		}
+	}
+	if len(events) > 0 {
+		if s.order == lapses { // what lapses must be written before anything is claimed, and this after
+			return Answer[any]{}, ErrWriteFirst
+		}
+		s.keep(w, orderOf(kind), by, events...)
+	}
+	return Answer[any]{ID: id, State: s.state, Revision: s.revision, Position: s.position, Changed: len(events) > 0, stream: s}, nil
+}
+
+// again answers a request that came before with what it came to then.
+func (w *Work) again(s *stream, before played, by By) (Answer[any], error) {
+	if before.digest != by.Digest {
+		return Answer[any]{}, ErrReused
+	}
+	a := Answer[any]{ID: s.id, State: s.state, Revision: before.revision, Position: before.position, Changed: true, Replayed: true}
+	if w.batch != nil {
+		s.catchUp(by.Request)
+		a.State = s.state
+		return a, nil
+	}
+	var err error
+	a.State, err = w.stateAt(s.kind, s.id, before.revision)
+	return a, err
+}
+
+// decide lets a command decide, and sees to the names and the roll that this moves.
+func (w *Work) decide(s *stream, c decider, by By) ([]event.Event, error) {
+	events, err := c.decide(s.state, by)
+	if err != nil {
+		return nil, err
+	}
+	before, after := s.state, s.state
+	for _, e := range events {
+		after = s.kind.Apply(after, e)
+	}
+	if err := w.hold(s, before, after, by); err != nil {
+		return nil, err
+	}
+	return events, w.guard(s, before, after, by)
+}
+
+// know loads what a command leans on. What the caller does not see is not there.
+func (w *Work) know(command any, by By) (By, error) {
+	referrer, ok := command.(Referrer)
+	if !ok {
+		return by, nil
+	}
+	by.others = nil
+	var refused []error
+	for _, ref := range referrer.Refs() {
+		s, err := w.load(catalogue.Kind(ref.category), ref.id)
+		if err != nil {
+			return by, err
+		}
+		err = ref.must(s.state)
+		if !by.sees(s.kind, s.state) {
+			err = s.kind.Unknown
+		}
+		refused = append(refused, ofField(ref.field, err))
+		by.others = append(by.others, other{s.kind.Stream(s.id), s.state})
+	}
+	return by, domain.Join(refused...)
+}
+
+// write stores what the work decided: keys first, then the streams in their order, those of one place in it at once.
+func (w *Work) write() error {
+	var inOrder [orders][]*stream
+	var keyless []*stream
+	var subjects []uuid.UUID
+	for _, s := range w.streams {
+		if len(s.pending) == 0 {
+			continue
+		}
+		inOrder[s.order] = append(inOrder[s.order], s)
+		err := s.encode(w.desk.Keys)
+		var missing *personal.NoKeyError
+		if errors.As(err, &missing) {
+			keyless, subjects = append(keyless, s), append(subjects, missing.Subject)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(subjects) > 0 {
+		if err := w.desk.Keys.Make(w.ctx, subjects...); err != nil {
+			return err
+		}
+		for _, s := range keyless {
+			if err := s.encode(w.desk.Keys); err != nil {
+				return err
+			}
+		}
+	}
+	for _, streams := range inOrder {
+		var together errgroup.Group
+		for _, s := range streams {
+			together.Go(func() error { return s.append(w.ctx, w.desk) })
+		}
+		if err := together.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Came reports whether a request wrote to a thing before; the thing was looked at.
+func Came[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, by By) bool {
+	s := w.streams[kind.Stream(id)]
+	return s != nil && s.has(by.Request)
+}
+
+// MustSee refuses a thing that the caller named and does not see. Run does so too, for the thing that it runs on.
+func MustSee[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, by By) error {
+	s, err := w.load(catalogue.Kind(kind.Category), id)
+	if err == nil && !by.sees(s.kind, s.state) {
+		err = s.kind.Unknown
+	}
+	return err
+}

@@ -1,0 +1,76 @@
+// Package operation is the record of a plan over many things: what it is about, how much of it is done, and whether it
+// has ended, so that it is gone on with after a crash.
+package operation
+
+import (
+	"github.com/google/uuid"
+
+	"daybook/domain"
+	"daybook/domain/event"
+)
+
+// An Operation is the state that rules need.
+type Operation struct {
+	Begun    bool
+	Ended    bool
+	Plan     string    // its name
+	About    uuid.UUID // the thing that the plan is about
+	Revision int64     // of that thing, when the plan was made
+	Done     int       // things that were seen to
+}
+
+// Stream is the kind of stream that an operation has. It is written before what it announces.
+var Stream = event.Kind[Operation, Event]{
+	Category: "operation",
+	Events:   Events,
+	Apply:    func(o *Operation, e Event) { e.apply(o) },
+	Exists:   func(o Operation) bool { return o.Begun },
+	Unknown:  domain.NotFound("operation-unknown", "There is no such operation."),
+	Order:    event.First,
+}
+
+// Of is the id of the operation that a request begins.
+func Of(request uuid.UUID) uuid.UUID { return uuid.NewSHA1(request, []byte(Stream.Category)) }
+
+// Event is what happens to an operation.
+type Event interface {
+	event.Event
+	apply(*Operation)
+}
+
+// Events reads operation events back.
+var Events = event.NewTable(of[Begun](), of[Progressed](), of[Ended]())
+
+func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
+
+// Begun: a plan is under way.
+type Begun struct {
+	Plan     string    `json:"plan"`
+	About    uuid.UUID `json:"about"`
+	Revision int64     `json:"revision"` // the thing's, when the plan was made
+}
+
+// EventType is the stored name.
+func (Begun) EventType() string { return "operation-begun" }
+
+func (e Begun) apply(o *Operation) {
+	o.Begun, o.Plan, o.About, o.Revision = true, e.Plan, e.About, e.Revision
+}
+
+// Progressed: so many more things were seen to.
+type Progressed struct {
+	Things int `json:"things"`
+}
+
+// EventType is the stored name.
+func (Progressed) EventType() string { return "operation-progressed" }
+
+func (e Progressed) apply(o *Operation) { o.Done += e.Things }
+
+// Ended: nothing is left to do.
+type Ended struct{}
+
+// EventType is the stored name.
+func (Ended) EventType() string { return "operation-ended" }
+
+func (Ended) apply(o *Operation) { o.Ended = true }

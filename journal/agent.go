@@ -1,0 +1,55 @@
+package journal
+
+import (
+	"encoding/json"
+	"reflect"
+
+	"daybook/commands"
+	"daybook/commands/work"
+	"daybook/domain"
+	"daybook/domain/agent"
+)
+
+var agentVerbs = map[string]func() verb{
+	"agent.create":           command[commands.CreateAgent](agent.Stream),
+	"agent.join_department":  command[commands.JoinDepartment](agent.Stream),
+	"agent.leave_department": command[commands.LeaveDepartment](agent.Stream),
+	"agent.sign_in":          command[commands.SignIn](agent.Stream, "device"),
+	"agent.sign_out":         command[commands.SignOut](agent.Stream, "device"),
+	"agent.pause":            command[commands.Pause](agent.Stream),
+	"agent.unpause":          command[commands.Unpause](agent.Stream),
+	"agent.switch":           func() verb { return new(agentSwitch) },
+}
+
+// agentSwitch turns one service on or off.
+type agentSwitch struct {
+	agent ref
+	turn
+}
+
+type turn struct {
+	Department ref    `json:"department"`
+	Service    string `json:"service"`
+	On         bool   `json:"on"`
+}
+
+var switchForm = formOf[turn](agent.Stream.Category, nil)
+
+func (v *agentSwitch) read(fields map[string]json.RawMessage) error {
+	return switchForm.read(fields, &v.agent, reflect.ValueOf(&v.turn).Elem(), nil)
+}
+
+func (v *agentSwitch) play(p *play) (bool, error) {
+	c := commands.SwitchServices{Department: p.thing("department", string(v.Department))}
+	switch agent.Service(v.Service) {
+	case agent.Tickets:
+		c.Tickets = &v.On
+	case agent.Chats:
+		c.Chats = &v.On
+	case agent.Calls:
+		c.Calls = &v.On
+	default:
+		return false, domain.Invalid("service", "service-unknown", "service must be one of %v.", agent.AllServices)
+	}
+	return carry(p, agent.Stream, p.thing(agent.Stream.Category, string(v.agent)), work.Of(agent.Stream, c))
+}

@@ -1,0 +1,101 @@
+package journal
+
+import (
+	"strings"
+
+	"github.com/google/uuid"
+
+	"daybook/commands"
+	"daybook/commands/work"
+	"daybook/domain"
+	"daybook/domain/agent"
+	"daybook/domain/contact"
+	"daybook/domain/event"
+	"daybook/domain/group"
+	"daybook/domain/tag"
+)
+
+// play is one line being played.
+type play struct {
+	*Player
+	work *work.Work
+	line line
+}
+
+// by is who did what the line says. requester is the contact of its ticket, if it has one.
+func (p *play) by(requester uuid.UUID) (work.By, error) {
+	by := work.By{
+		At: p.line.At.Time, Request: p.request(p.line.ID), Through: p.through(), Correlation: p.stream().String(), History: true, Region: p.Region,
+	}
+	kind, name, called := strings.Cut(p.line.By, ":")
+	by.Actor = event.Actor{Kind: event.ActorKind(kind), ID: p.thing(kind, name)}
+	switch {
+	case p.line.By == "system":
+		by.Actor = event.TheSystem
+		return by, nil
+	case p.line.By == "contact":
+		by.Actor.ID = requester
+		return by, nil
+	case !called || name == "":
+	case kind == "agent":
+		a, err := work.Look(p.work, agent.Stream, by.Actor.ID)
+		if err == nil && !a.Created {
+			err = unknown("by", "agent")
+		}
+		return by, err
+	case kind == "contact":
+		c, err := work.Look(p.work, contact.Stream, by.Actor.ID)
+		if err == nil && !c.Registered {
+			err = unknown("by", "contact")
+		}
+		return by, err
+	case kind == "rule" || kind == "key":
+		return by, nil
+	}
+	return by, domain.Invalid("by", "actor-malformed", "by must be system, contact, or one of agent, contact, rule and key with a name, such as agent:REF.")
+}
+
+// unknown refuses a name that an earlier line should have brought. It does not repeat it: a name can be an address.
+func unknown(field, kind string) error {
+	return domain.Invalid(field, kind+"-unknown", "%s names one of kind %s that is not in this journal so far.", field, kind)
+}
+
+// named returns the thing that a field names. A tag or a group that does not exist is made first if create is set, as the
+// importer.
+func (p *play) named(kind string, name ref, create bool) (uuid.UUID, error) {
+	switch category, scope, _ := strings.Cut(kind, "/"); category {
+	case tag.Stream.Category:
+		scope := tag.Scope(scope)
+		return called(p, tag.Stream, string(scope)+"/"+string(name), tag.Named(scope, trimmed(name)), create,
+			commands.CreateTag{Scope: scope, Name: string(name), Ref: string(name)})
+	case group.Stream.Category:
+		return called(p, group.Stream, string(name), group.Named(trimmed(name)), create, commands.CreateGroup{Name: string(name), Ref: string(name)})
+	}
+	return p.thing(kind, string(name)), nil
+}
+
+func trimmed(name ref) string { return strings.TrimSpace(string(name)) }
+
+// called returns the thing that is called so: the one of the source's, or the one of this desk.
+func called[S any, E event.Event](p *play, kind event.Kind[S, E], own string, hold event.Hold, create bool, c work.Command[S, E]) (uuid.UUID, error) {
+	id := p.thing(kind.Category, own)
+	state, err := work.Look(p.work, kind, id)
+	if err != nil || kind.Exists(state) {
+		return id, err
+	}
+	other, found, err := p.work.Find(hold)
+	if err != nil || found {
+		return other, err
+	}
+	if create {
+		_, err = work.Run(p.work, kind, id, c, p.importer())
+	}
+	return id, err
+}
+
+// importer is who makes what a line names and nobody made.
+func (p *play) importer() work.By {
+	return work.By{
+		Actor: event.TheSystem, At: p.line.At.Time, Request: p.request(p.line.ID), Through: p.through(), Correlation: p.stream().String(), History: true,
+	}
+}

@@ -1,0 +1,217 @@
+package journal
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"daybook/commands/work"
+	"daybook/domain"
+	"daybook/domain/event"
+	"daybook/domain/ticket"
+)
+
+// A verb is what a line does, with the fields that are its own.
+type verb interface {
+	// read takes the fields of a line, but for id, at, by and do.
+	read(fields map[string]json.RawMessage) error
+	play(*play) (changed bool, err error)
+}
+
+// verbs makes an empty verb for each name. docs/journal.md lists their fields.
+var verbs = make(map[string]func() verb)
+
+func init() {
+	for _, of := range []map[string]func() verb{agentVerbs, companyVerbs, contactVerbs, departmentVerbs, ticketVerbs} {
+		for name, verb := range of {
+			verbs[name] = verb
+		}
+	}
+}
+
+// command is the verb of a command on a thing of a kind. Its fields are the thing, called as its kind, and those of the
+// command: those that have a json name or stand in a path. A field with a tag ref holds the source's name for a thing. What
+// the command may do without, a line may too, unless it is named here as required.
+func command[C work.Command[S, E], S any, E event.Event](kind event.Kind[S, E], required ...string) func() verb {
+	return planned(kind, func(c C) work.Plan[S] { return work.Of(kind, c) }, required...)
+}
+
+// plan is the verb of a plan on a thing of a kind.
+func plan[P work.Plan[S], S any, E event.Event](kind event.Kind[S, E], required ...string) func() verb {
+	return planned(kind, func(p P) work.Plan[S] { return p }, required...)
+}
+
+func planned[C, S any, E event.Event](kind event.Kind[S, E], plan func(C) work.Plan[S], required ...string) func() verb {
+	form := formOf[C](kind.Category, required)
+	return func() verb { return &asked[C, S, E]{form: form, kind: kind, plan: plan} }
+}
+
+// edit is the verb of a command whose fields stand in the field set.
+func edit[C work.Command[S, E], S any, E event.Event](kind event.Kind[S, E]) func() verb {
+	inner := formOf[C]("", nil)
+	return func() verb {
+		return &edited[C, S, E]{asked[C, S, E]{form: inner, kind: kind, plan: func(c C) work.Plan[S] { return work.Of(kind, c) }}}
+	}
+}
+
+// asked is a line that asks for one plan.
+type asked[C, S any, E event.Event] struct {
+	*form
+	kind  event.Kind[S, E]
+	plan  func(C) work.Plan[S]
+	thing ref
+	c     C
+	names []ref // of other things, by the places of their fields in the form
+}
+
+func (a *asked[C, S, E]) read(fields map[string]json.RawMessage) error {
+	a.names = make([]ref, len(a.fields))
+	return a.form.read(fields, &a.thing, reflect.ValueOf(&a.c).Elem(), a.names)
+}
+
+func (a *asked[C, S, E]) play(p *play) (bool, error) {
+	c := reflect.ValueOf(&a.c).Elem()
+	for i, f := range a.fields {
+		if a.names[i] == "" {
+			continue
+		}
+		other, err := p.named(f.ref, a.names[i], f.create)
+		if err != nil {
+			return false, err
+		}
+		c.FieldByIndex(f.index).Set(reflect.ValueOf(other))
+	}
+	if a.own != nil {
+		c.FieldByIndex(a.own).SetString(string(a.thing))
+	}
+	return carry(p, a.kind, p.thing(a.kind.Category, string(a.thing)), a.plan(a.c))
+}
+
+// edited is a line whose command stands in the field set.
+type edited[C, S any, E event.Event] struct{ asked[C, S, E] }
+
+func (e *edited[C, S, E]) read(fields map[string]json.RawMessage) error {
+	var set struct{ Set map[string]json.RawMessage }
+	form := form{thing: e.kind.Category, fields: []field{{name: "set", index: []int{0}, required: true}}}
+	if err := form.read(fields, &e.thing, reflect.ValueOf(&set).Elem(), nil); err != nil {
+		return err
+	}
+	e.names = make([]ref, len(e.fields))
+	if err := e.form.read(set.Set, nil, reflect.ValueOf(&e.c).Elem(), e.names); err != nil {
+		return fmt.Errorf("set is wrong: %w", err)
+	}
+	return nil
+}
+
+// carry plays a plan. Who the contact of the ticket is, a line of a ticket need not say.
+func carry[S any, E event.Event](p *play, kind event.Kind[S, E], id uuid.UUID, plan work.Plan[S]) (bool, error) {
+	state, err := work.Look(p.work, kind, id)
+	if err != nil {
+		return false, err
+	}
+	var requester uuid.UUID
+	t, ofTicket := any(state).(ticket.Ticket)
+	if ofTicket {
+		requester = t.Contact
+	}
+	by, err := p.by(requester)
+	if err == nil && !ofTicket && p.line.By == "contact" {
+		err = domain.Invalid("by", "actor-malformed", "by may be contact only where the line names a ticket.")
+	}
+	if err != nil {
+		return false, err
+	}
+	answer, err := work.Begin(p.work, plan, id, by)
+	return answer.Changed, err
+}
+
+// A form says which fields a line has.
+type form struct {
+	thing  string // the field that names what the line is about; empty: none
+	own    []int  // the field of the command that keeps that name; nil: none
+	fields []field
+}
+
+// A field is one of a line.
+type field struct {
+	name     string
+	index    []int // in the command
+	required bool
+	ref      string // the kind of thing that it names, from the tag ref; empty: it is a value
+	create   bool   // what it names is made if nobody made it
+}
+
+// formOf reads a form off the fields of a command.
+func formOf[C any](thing string, required []string) *form {
+	return formOfType(reflect.TypeFor[C](), thing, required)
+}
+
+func formOfType(t reflect.Type, thing string, required []string) *form {
+	f := &form{thing: thing}
+	for _, of := range reflect.VisibleFields(t) {
+		name, option, _ := strings.Cut(of.Tag.Get("json"), ",")
+		if of.Name == "Ref" && name == "-" {
+			f.own = of.Index
+		}
+		if path := of.Tag.Get("path"); path != "" {
+			name = path
+		}
+		if of.Anonymous || name == "" || name == "-" {
+			continue
+		}
+		kind, create, _ := strings.Cut(of.Tag.Get("ref"), ",")
+		f.fields = append(f.fields, field{name, of.Index, option == "" || slices.Contains(required, name), kind, create == "create"})
+	}
+	return f
+}
+
+// read sets the fields of a line: none that is required may lack, and there may be no other. thing is set to the name of
+// what it is about, and names to those of the other things.
+func (f *form) read(fields map[string]json.RawMessage, thing *ref, command reflect.Value, names []ref) error {
+	known := 0
+	take := func(name string, required bool, set func(json.RawMessage) error) error {
+		data, given := fields[name]
+		switch {
+		case !given && required:
+			return fmt.Errorf("%s is missing", name)
+		case !given:
+			return nil
+		case string(data) == "null":
+			return fmt.Errorf("%s must not be null", name)
+		}
+		known++
+		if err := set(data); err != nil {
+			return fmt.Errorf("%s %s", name, wrong(err))
+		}
+		return nil
+	}
+	if f.thing != "" {
+		if err := take(f.thing, true, func(data json.RawMessage) error { return json.Unmarshal(data, thing) }); err != nil {
+			return err
+		}
+	}
+	for i, of := range f.fields {
+		err := take(of.name, of.required, func(data json.RawMessage) error {
+			if of.ref != "" {
+				return json.Unmarshal(data, &names[i])
+			}
+			return set(command.FieldByIndex(of.index), data)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if known == len(fields) {
+		return nil
+	}
+	for name := range fields {
+		if name != f.thing && !slices.ContainsFunc(f.fields, func(of field) bool { return of.name == name }) {
+			return fmt.Errorf("there is no field %q here", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,30 @@
+package projections
+
+import (
+	"daybook/domain/operation"
+	"daybook/projections/engine"
+	"daybook/readmodels"
+)
+
+// Operations keeps operations: one row a plan over many things.
+var Operations = engine.Projection{Name: "operations", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+	rows := engine.Keep[readmodels.Operation](l, operation.Stream.Category, readmodels.OperationsTable)
+	return func(e *engine.Recorded) {
+		switch ev := e.Event.(type) {
+		case operation.Begun:
+			rows.Insert(readmodels.Operation{
+				ID: e.ID, Plan: ev.Plan, About: ev.About, Actor: e.Meta.Actor.String(), BegunAt: e.At, ChangedAt: e.RecordedAt, Revision: int64(e.Revision),
+			})
+		case operation.Event:
+			rows.Update(e.ID, func(r *readmodels.Operation) {
+				r.Revision, r.ChangedAt = int64(e.Revision), e.RecordedAt
+				switch ev := ev.(type) {
+				case operation.Progressed:
+					r.Done += int64(ev.Things)
+				case operation.Ended:
+					r.EndedAt = e.RecordedAt
+				}
+			})
+		}
+	}
+}}

@@ -1,0 +1,59 @@
+package readmodels
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/role"
+	"daybook/domain/ticket"
+	"daybook/readmodels/table"
+)
+
+// An Operation is a plan over many things, under way or done.
+type Operation struct {
+	ID        uuid.UUID     `db:"operation_id,key" json:"id" doc:"The operation"`
+	Plan      string        `db:"plan" json:"plan" doc:"What is done, such as company-delete"`
+	About     uuid.UUID     `db:"about" json:"about" doc:"The thing that it is about"`
+	Actor     string        `db:"actor" json:"actor" doc:"Who began it"`
+	Done      int64         `db:"done" json:"done" doc:"How many things were seen to so far"`
+	BegunAt   table.Instant `db:"begun_at" json:"begun_at" doc:"When it was begun"`
+	EndedAt   table.Instant `db:"ended_at" json:"ended_at" doc:"When nothing was left, or null"`
+	ChangedAt table.Instant `db:"changed_at" json:"-" doc:"When its last event was recorded"`
+	Revision  int64         `db:"revision" json:"-" doc:"The number of its last event"`
+}
+
+// OperationsTable is the table of operations.
+var OperationsTable = table.Table{Name: "operations", Comment: "Plans over many things, under way or done.", Row: Operation{},
+	Indexes: []string{"begun_at, operation_id", "ended_at"}}
+
+// An OperationFilter says which operations are wanted.
+type OperationFilter struct {
+	Open bool // only those that have not ended
+}
+
+// FindOperations lists operations, the newest first.
+func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p table.Page) (table.Found[Operation], error) {
+	var w table.Where
+	if f.Open {
+		w.Say("ended_at IS NULL")
+	}
+	return table.Find(ctx, q, OperationsTable, w, p, []string{"-begun_at"}, func(o Operation, _ string) (any, any) { return int64(o.BegunAt), o.ID })
+}
+
+// ThatShow says which things of one category show a thing of another: the tickets that an agent has to work on, the contacts
+// of a company, the agents of a department. Operations find by it what they have left to do.
+func ThatShow(category, showing string, id uuid.UUID) (t table.Table, w table.Where, err error) {
+	switch category + " of " + showing {
+	case "ticket of agent":
+		return TicketsTable, TicketFilter{Agent: id, Statuses: ticket.Unfinished, Sight: role.Everything}.where(), nil
+	case "contact of company":
+		w.IsID("company_id", id)
+		return ContactsTable, w, nil
+	case "agent of department":
+		w.Lists("departments", id)
+		return AgentsTable, w, nil
+	}
+	return t, w, fmt.Errorf("no read model tells the things of category %s that show one of category %s", category, showing)
+}
