@@ -9,7 +9,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: build ## build, and serve a small demo desk from ./demo
+run: build ## build, then serve a small demo desk from ./demo
 	@bin/daybook simulate --data demo --days 14 >/dev/null
 	@exec bin/daybook serve --data demo
 
@@ -18,7 +18,7 @@ build: ## build bin/daybook
 	@go build -o bin/daybook ./cmd/daybook
 
 .PHONY: test
-test: ## run all tests that this machine can; says what was left out and why
+test: ## run every test that this machine can run; list what was skipped and why
 	@race=-race; left=(); \
 	if ! command -v $${CC:-cc} >/dev/null; then race=; left+=("the race detector: it needs a C compiler"); fi; \
 	if ! command -v $(firstword $(BROWSERS)) >/dev/null && ! command -v $(word 2,$(BROWSERS)) >/dev/null && ! command -v $(word 3,$(BROWSERS)) >/dev/null; then \
@@ -32,31 +32,35 @@ test: ## run all tests that this machine can; says what was left out and why
 	exit $$status
 
 .PHONY: check
-check: lint test ## what CI runs
+check: lint test ## everything that CI runs
+
+.PHONY: rows
+rows: ## list what Daybook does, row by row, with the tests that prove it, and what is not built yet
+	@set -o pipefail; go test -v -run '^TestEveryRowIsProved$$' . | sed -n 's/^    //p'
 
 .PHONY: lint
-lint: ## format, vet and lint
+lint: ## check the formatting, vet and lint
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	@go vet ./...
 	@go tool -modfile=tools/go.mod golangci-lint run
 
 .PHONY: soak
-soak: ## the long tests: kills, faults, whole histories, thousands of random desks; keeps its output in docs/soak.md
+soak: ## run the long tests (kills, faults, whole histories, random desks); write docs/soak.md
 	@set -o pipefail; { printf '# The last soak\n\n`make soak`, %s, %s\n\n```\n' "$$(date -u +%Y-%m-%d)" "$$(go version)"; { \
 	DAYBOOK_SOAK=1 go test -count=1 -timeout 60m -v -run 'Kill|History|Concurrent|Resume|Crash|Faults|Dies|Fails|Backends' ./cmd/... ./journal/... ./commands/... ./eventstore/... && \
 	go test -count=1 -timeout 60m -v -run 'PostingIsAFold|RowIsTheSame|Resume|Buckets|TestFile/C46' ./projections ./journal ./readmodels ./eventstore/sqlite -rapid.checks=3000; } \
 		| grep -E '^(---|ok|FAIL|PASS|    --- |.*(soak:|\[rapid\]))' ; printf '```\n'; } > docs/soak.md.new && mv docs/soak.md.new docs/soak.md && cat docs/soak.md
 
 .PHONY: bench
-bench: ## measure, as ratios in one run; keeps the table and the numbers in bench/results; needs PostgreSQL's server
+bench: ## run the benchmarks; write bench/results; needs a PostgreSQL server
 	@go run ./bench -dir .
 
 .PHONY: fuzz
-fuzz: ## fuzz what decodes, a minute each
+fuzz: ## fuzz the decoders, one minute each
 	@go test ./domain/catalogue -run '^$$' -fuzz FuzzDecode -fuzztime 1m
 	@go test ./domain/personal -run '^$$' -fuzz FuzzOpen -fuzztime 1m
 	@go test ./journal -run '^$$' -fuzz FuzzParse -fuzztime 1m
 
 .PHONY: clean
-clean: ## remove what was built, and the demo desk
+clean: ## remove the build and the demo desk
 	@rm -rf bin demo
