@@ -53,5 +53,5 @@ func (DeleteAgent) Finish(ctx context.Context, d *work.Desk, about uuid.UUID, by
 	if d.Doors == nil {
 		return nil
 	}
-	return d.Doors.RevokeAgent(ctx, about, by.At)
+	return d.Doors.Revoke(ctx, about, by.At)
 }

@@ -82,8 +82,8 @@ func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) erro
 	return nil
 }
 
-// RevokeAgent ends all keys that act as an agent.
-func (v *Vault) RevokeAgent(ctx context.Context, agent uuid.UUID, now time.Time) error {
+// Revoke ends all keys that act as an agent.
+func (v *Vault) Revoke(ctx context.Context, agent uuid.UUID, now time.Time) error {
 	_, err := v.db.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE agent = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), agent.String())
 	return err
 }

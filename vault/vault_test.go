@@ -185,7 +185,7 @@ func TestAPIKeys(t *testing.T) {
 	}
 	_, tokenOfAda, err := v.NewAPIKey(t.Context(), "phone", role.Agent, ada, now)
 	if err == nil {
-		err = v.RevokeAgent(t.Context(), ada, now)
+		err = v.Revoke(t.Context(), ada, now)
 	}
 	if err != nil {
 		t.Fatal(err)

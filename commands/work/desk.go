@@ -21,7 +21,7 @@ type Desk struct {
 	Store eventstore.Store
 	Keys  personal.Keys
 	Names Names
-	// Doors are shut behind an agent who was deleted. Nil: there are none.
+	// Doors are shut behind those who may no longer come in. Nil: there are none.
 	Doors Doors
 	// Wrote is told of each thing that this process has written to. It must not block. Nil: nobody is.
 	Wrote func(category string, id uuid.UUID)
@@ -34,10 +34,10 @@ type Names interface {
 	NameID(hold event.Hold) uuid.UUID
 }
 
-// Doors are the keys by which agents come in. The vault fulfils it.
+// Doors are the keys by which somebody comes in. The vault fulfils it.
 type Doors interface {
-	// RevokeAgent ends all keys that act as an agent.
-	RevokeAgent(ctx context.Context, agent uuid.UUID, at time.Time) error
+	// Revoke ends all keys that act as a thing of the desk.
+	Revoke(ctx context.Context, holder uuid.UUID, at time.Time) error
 }
 
 // Answer is what a command or a plan came to: the thing as it now is.

@@ -20,6 +20,7 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/group"
+	"daybook/domain/operation"
 	"daybook/domain/personal"
 	"daybook/domain/personal/personaltest"
 	"daybook/domain/profile"
@@ -181,6 +182,7 @@ func examples() map[string][]event.Event {
 		"department":  {department.Created{Name: "Sales", Ref: "sales"}, department.Renamed{Name: "Orders"}, department.Deleted{}},
 		"desk":        {desk.OwnerEntered{Agent: id()}, desk.OwnerStruck{Agent: id()}, desk.LinesPlayed{Source: "journal", Accepted: []string{"a"}, Unchanged: []string{"b"}, Rejected: []string{"c"}, Malformed: []string{"d"}}},
 		"group":       {group.Created{Name: "Gold", Look: group.Look{Color: "#000000", Background: "#ffd700"}, Ref: "Gold"}, group.Renamed{Name: "Platinum"}, group.Restyled{Look: group.Look{Color: "#eeeeee"}}, group.Deleted{}, group.ClaimLapsed{Reservation: id()}},
+		"operation":   {operation.Begun{Plan: "company-delete", About: id(), Revision: 3}, operation.Progressed{Things: 100}, operation.Ended{}},
 		"reservation": {reservation.Claimed{Category: "contact", Holder: id()}, reservation.Released{Holder: id()}},
 		"tag":         {tag.Created{Scope: tag.Tickets, Name: "Billing", Ref: "billing"}, tag.Renamed{Name: "Invoices"}, tag.Deleted{}, tag.ClaimLapsed{Reservation: id()}},
 		"ticket": {
