@@ -60,8 +60,8 @@ const bodyTimeout = 30 * time.Second
 type server struct {
 	Config
 	api    huma.API
-	places map[string]string       // where a thing is, by its category
-	routes map[reflect.Type]string // of each command, the last route that asks for it
+	places map[string]string         // where a thing is, by its category
+	routes map[reflect.Type][]string // those that ask for each type of command or plan
 }
 
 // New makes the API's handler. It serves /v1, /openapi.json, /docs, /healthz and /readyz.
@@ -102,7 +102,7 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[table.Ref](), reflect.TypeFor[ref]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[report.Row](), reflect.TypeFor[reportRow]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[id]())
-	s := &server{Config: c, api: humago.New(mux, config), places: make(map[string]string), routes: make(map[reflect.Type]string)}
+	s := &server{Config: c, api: humago.New(mux, config), places: make(map[string]string), routes: make(map[reflect.Type][]string)}
 	s.api.UseMiddleware(s.authenticate)
 	if !c.OperationsOnly {
 		s.people()
@@ -162,9 +162,18 @@ func (reportRow) Schema(huma.Registry) *huma.Schema {
 	}
 }
 
+// Routes lists the routes that ask for each type of command or plan, by the type's name.
+func Routes() map[string][]string {
+	all := make(map[string][]string)
+	for t, routes := range newServer(Config{Door: new(access.Door)}, http.NewServeMux()).routes {
+		all[t.Name()] = routes
+	}
+	return all
+}
+
 // noteCommand notes which route asks for a command.
 func noteCommand[C any](s *server, op huma.Operation) {
-	s.routes[reflect.TypeFor[C]()] = op.Method + " " + op.Path
+	s.routes[reflect.TypeFor[C]()] = append(s.routes[reflect.TypeFor[C]()], op.Method+" "+op.Path)
 }
 
 // describe makes the description of a route. Tag is what it is listed under.

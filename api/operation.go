@@ -19,8 +19,8 @@ import (
 
 const operationsPath = "/v1/operations"
 
-// An Operation is a plan over many things, and what is left of it.
-type Operation struct {
+// An OperationState is a plan over many things, and what is left of it.
+type OperationState struct {
 	readmodels.Operation
 	Left int `json:"left" doc:"How many things are left"`
 }
@@ -41,23 +41,23 @@ func (s *server) plans() {
 	huma.Register(s.api, describe(http.MethodGet, operationsPath+"/{id}", "Operations", "Get a plan over many things, and what is left of it"), func(ctx context.Context, in *struct {
 		Reading
 		ID uuid.UUID `path:"id" format:"uuid" doc:"The operation"`
-	}) (*Answered[Operation], error) {
-		return read(ctx, s, in.Reading, role.TicketsRead, func(q table.Queryer) (Operation, error) {
+	}) (*Answered[OperationState], error) {
+		return read(ctx, s, in.Reading, role.TicketsRead, func(q table.Queryer) (OperationState, error) {
 			row, found, err := table.One[readmodels.Operation](ctx, q, readmodels.OperationsTable, in.ID)
 			if err == nil && !found {
 				err = operation.Stream.Unknown
 			}
 			if err != nil {
-				return Operation{}, err
+				return OperationState{}, err
 			}
 			left, err := access.Left(ctx, q, row)
-			return Operation{row, left}, err
+			return OperationState{row, left}, err
 		})
 	})
 }
 
 // operationNow is an operation that may be too new for the read models: then it is folded from its stream.
-func (s *server) operationNow(ctx context.Context, id uuid.UUID) (o Operation, err error) {
+func (s *server) operationNow(ctx context.Context, id uuid.UUID) (o OperationState, err error) {
 	folded, err := s.Rows.AsOf(ctx, operation.Stream.Category, id, func(event.Metadata, eventstore.Revision, eventstore.Position) bool { return true })
 	if errors.Is(err, table.ErrNoRow) {
 		err = operation.Stream.Unknown

@@ -40,7 +40,7 @@ type ReportTerms struct {
 	Department uuid.UUID          `query:"department" format:"uuid" doc:"The tickets' department then, and where services were on"`
 	Channel    ticket.Channel     `query:"channel" enum:"email,chat,call,form,forum,facebook,x,whatsapp,api" doc:"The tickets' channel"`
 	Tag        string             `query:"tag" doc:"A tag, by id or name, that the tickets had then"`
-	Metrics    []report.Metric    `query:"metrics" doc:"Those wanted, with commas between; left out, all"`
+	Metrics    []string           `query:"metrics" doc:"Those wanted, with commas between; left out, all"`
 	KnownAt    string             `query:"known_at" doc:"What was known at a position of the log, or at an instant of recording"`
 	Definition int                `query:"definition" default:"1" minimum:"1" maximum:"1" doc:"The version of what the metrics mean"`
 	Excluded   bool               `query:"excluded" doc:"Also tickets that are spam or deleted"`
@@ -80,11 +80,11 @@ func (s *server) reports() {
 		in.Accept = "text/csv"
 		return s.agentReport(ctx, in.ReportTerms, in.Agent, nil)
 	})
-	huma.Register(s.api, describe(http.MethodGet, "/v1/reports/metrics", "Reports", "What each metric means"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[report.MetricInfo] }, error) {
+	huma.Register(s.api, describe(http.MethodGet, "/v1/reports/metrics", "Reports", "What each metric means"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[report.Metric] }, error) {
 		if err := s.may(ctx, role.ReportsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return &struct{ Body List[report.MetricInfo] }{List[report.MetricInfo]{Data: report.Catalogue}}, nil
+		return &struct{ Body List[report.Metric] }{List[report.Metric]{Data: report.Catalogue}}, nil
 	})
 }
 
@@ -175,8 +175,8 @@ func reportCSV(r report.Report) []byte {
 	w := csv.NewWriter(&b)
 	head := []string{"bucket", "agent_id", "agent"}
 	for _, m := range r.Metrics {
-		name := string(m.Name)
-		if m.Kind == "duration" {
+		name := m.Name
+		if m.Kind == report.Duration {
 			head = append(head, name+"_n", name+"_sum", name+"_avg", name+"_p50", name+"_p90")
 		} else {
 			head = append(head, name)

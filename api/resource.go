@@ -140,7 +140,7 @@ func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[
 	schemas := t.api.OpenAPI().Components.Schemas
 	op.Responses = map[string]*huma.Response{
 		"200": {Description: "It is done", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[R](), true, "")}}},
-		"202": {Description: "It is under way: the operation says what is left", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[Operation](), true, "")}}},
+		"202": {Description: "It is under way: the operation says what is left", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[OperationState](), true, "")}}},
 	}
 	huma.Register(t.api, op, func(ctx context.Context, in *About) (*Changed[any], error) {
 		var asked C

@@ -10,7 +10,7 @@ import (
 	"daybook/domain/agent"
 )
 
-var agentVerbs = map[string]func() verb{
+var agentVerbs = map[string]maker{
 	"agent.create":           command[commands.CreateAgent](agent.Stream),
 	"agent.join_department":  command[commands.JoinDepartment](agent.Stream),
 	"agent.leave_department": command[commands.LeaveDepartment](agent.Stream),
@@ -18,7 +18,7 @@ var agentVerbs = map[string]func() verb{
 	"agent.sign_out":         command[commands.SignOut](agent.Stream, "device"),
 	"agent.pause":            command[commands.Pause](agent.Stream),
 	"agent.unpause":          command[commands.Unpause](agent.Stream),
-	"agent.switch":           func() verb { return new(agentSwitch) },
+	"agent.switch":           {func() verb { return new(agentSwitch) }, []string{"SwitchServices"}},
 }
 
 // agentSwitch turns one service on or off.

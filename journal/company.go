@@ -5,7 +5,7 @@ import (
 	"daybook/domain/company"
 )
 
-var companyVerbs = map[string]func() verb{
+var companyVerbs = map[string]maker{
 	"company.register":    command[commands.RegisterCompany](company.Stream, "name"),
 	"company.edit":        edit[commands.EditCompany](company.Stream),
 	"company.join_group":  command[commands.GroupCompany](company.Stream),

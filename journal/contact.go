@@ -5,7 +5,7 @@ import (
 	"daybook/domain/contact"
 )
 
-var contactVerbs = map[string]func() verb{
+var contactVerbs = map[string]maker{
 	"contact.register":       command[commands.RegisterContact](contact.Stream, "name"),
 	"contact.edit":           edit[commands.EditContact](contact.Stream),
 	"contact.assign_company": command[commands.AssignCompany](contact.Stream),

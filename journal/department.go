@@ -5,6 +5,6 @@ import (
 	"daybook/domain/department"
 )
 
-var departmentVerbs = map[string]func() verb{
+var departmentVerbs = map[string]maker{
 	"department.create": command[commands.CreateDepartment](department.Stream),
 }

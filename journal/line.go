@@ -58,7 +58,7 @@ func (l *line) parse(data []byte) error {
 	if err := json.Unmarshal(fields["do"], &l.Do); err != nil {
 		return errors.New("do must be a string")
 	}
-	make, known := verbs[l.Do]
+	verb, known := verbs[l.Do]
 	if !known {
 		return fmt.Errorf("%q is nothing that a line can do", l.Do)
 	}
@@ -66,7 +66,7 @@ func (l *line) parse(data []byte) error {
 	if err := headForm.read(head, nil, reflect.ValueOf(&l.header).Elem(), nil); err != nil {
 		return err
 	}
-	l.verb = make()
+	l.verb = verb.make()
 	for _, name := range []string{"id", "at", "by", "do"} {
 		delete(fields, name)
 	}

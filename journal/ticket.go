@@ -14,8 +14,8 @@ import (
 	"daybook/domain/ticket"
 )
 
-var ticketVerbs = map[string]func() verb{
-	"ticket.open":       func() verb { return new(ticketOpen) },
+var ticketVerbs = map[string]maker{
+	"ticket.open":       {func() verb { return new(ticketOpen) }, []string{"OpenTicket", "Inquiry"}},
 	"ticket.assign":     command[commands.AssignTicket](ticket.Stream),
 	"ticket.unassign":   command[commands.UnassignTicket](ticket.Stream),
 	"ticket.transfer":   command[commands.TransferTicket](ticket.Stream),

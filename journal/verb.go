@@ -22,40 +22,56 @@ type verb interface {
 	play(*play) (changed bool, err error)
 }
 
-// verbs makes an empty verb for each name. docs/journal.md lists their fields.
-var verbs = make(map[string]func() verb)
+// A maker makes a verb for each line.
+type maker struct {
+	make     func() verb
+	commands []string // the types that it asks for
+}
+
+// verbs are all verbs, by name. docs/journal.md lists their fields.
+var verbs = make(map[string]maker)
 
 func init() {
-	for _, of := range []map[string]func() verb{agentVerbs, companyVerbs, contactVerbs, departmentVerbs, ticketVerbs} {
+	for _, of := range []map[string]maker{agentVerbs, companyVerbs, contactVerbs, departmentVerbs, ticketVerbs} {
 		for name, verb := range of {
 			verbs[name] = verb
 		}
 	}
 }
 
+// Verbs lists the verbs that ask for each type of command or plan, by the type's name.
+func Verbs() map[string][]string {
+	all := make(map[string][]string)
+	for name, v := range verbs {
+		for _, c := range v.commands {
+			all[c] = append(all[c], name)
+		}
+	}
+	return all
+}
+
 // command is the verb of a command on a thing of a kind. Its fields are the thing, called as its kind, and those of the
 // command: those that have a json name or stand in a path. A field with a tag ref holds the source's name for a thing. What
 // the command may do without, a line may too, unless it is named here as required.
-func command[C work.Command[S, E], S any, E event.Event](kind event.Kind[S, E], required ...string) func() verb {
+func command[C work.Command[S, E], S any, E event.Event](kind event.Kind[S, E], required ...string) maker {
 	return planned(kind, func(c C) work.Plan[S] { return work.Of(kind, c) }, required...)
 }
 
 // plan is the verb of a plan on a thing of a kind.
-func plan[P work.Plan[S], S any, E event.Event](kind event.Kind[S, E], required ...string) func() verb {
+func plan[P work.Plan[S], S any, E event.Event](kind event.Kind[S, E], required ...string) maker {
 	return planned(kind, func(p P) work.Plan[S] { return p }, required...)
 }
 
-func planned[C, S any, E event.Event](kind event.Kind[S, E], plan func(C) work.Plan[S], required ...string) func() verb {
+func planned[C, S any, E event.Event](kind event.Kind[S, E], plan func(C) work.Plan[S], required ...string) maker {
 	form := formOf[C](kind.Category, required)
-	return func() verb { return &asked[C, S, E]{form: form, kind: kind, plan: plan} }
+	return maker{func() verb { return &asked[C, S, E]{form: form, kind: kind, plan: plan} }, []string{reflect.TypeFor[C]().Name()}}
 }
 
 // edit is the verb of a command whose fields stand in the field set.
-func edit[C work.Command[S, E], S any, E event.Event](kind event.Kind[S, E]) func() verb {
-	inner := formOf[C]("", nil)
-	return func() verb {
-		return &edited[C, S, E]{asked[C, S, E]{form: inner, kind: kind, plan: func(c C) work.Plan[S] { return work.Of(kind, c) }}}
-	}
+func edit[C work.Command[S, E], S any, E event.Event](kind event.Kind[S, E]) maker {
+	form := formOf[C]("", nil)
+	plan := func(c C) work.Plan[S] { return work.Of(kind, c) }
+	return maker{func() verb { return &edited[C, S, E]{asked[C, S, E]{form: form, kind: kind, plan: plan}} }, []string{reflect.TypeFor[C]().Name()}}
 }
 
 // asked is a line that asks for one plan.

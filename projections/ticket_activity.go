@@ -1,8 +1,6 @@
 package projections
 
 import (
-	"slices"
-
 	"github.com/google/uuid"
 
 	"daybook/domain/ticket"
@@ -24,7 +22,7 @@ var AgentActivity = engine.Projection{Name: "agent_activity", Bind: func(l *engi
 				ID: e.ID, OpenedAt: e.At, Channel: ev.Channel, DepartmentID: table.Ref(ev.Department), Status: ticket.StatusNew,
 			}
 			clocks.Insert(clock)
-			post(facts, e, &clock, report.CreatedTickets, actor(e))
+			post(facts, e, &clock, report.Created, actor(e))
 		case ticket.Event:
 			clocks.Update(e.ID, func(c *readmodels.TicketClock) { tick(facts, e, c, ev) })
 		}
@@ -40,42 +38,42 @@ func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodel
 		if actor(e) == (table.Ref{}) { // a program's reply is no agent's answer
 			break
 		}
-		post(facts, e, c, report.Answers, actor(e))
+		post(facts, e, c, report.Replied, actor(e))
 		if !c.NewAnswerOver {
-			measure(facts, e, c, report.NewAnswerTime, actor(e), c.OpenedAt)
+			measure(facts, e, c, report.FirstAnswered, actor(e), c.OpenedAt)
 			c.NewAnswerOver = true
 		}
 		if before == ticket.StatusOpen && c.WaitingSince != 0 {
-			measure(facts, e, c, report.NextAnswerTime, actor(e), c.WaitingSince)
+			measure(facts, e, c, report.NextAnswered, actor(e), c.WaitingSince)
 		}
 	case ticket.Noted:
 		if actor(e) != (table.Ref{}) {
-			post(facts, e, c, report.Notes, actor(e))
+			post(facts, e, c, report.Noted, actor(e))
 		}
 	case ticket.Assigned:
 		assignee := table.Ref(ev.Agent)
 		if c.AgentID != (table.Ref{}) {
-			post(facts, e, c, report.TransfersOut, c.AgentID)
-			post(facts, e, c, report.TransfersIn, assignee)
+			post(facts, e, c, report.TransferOut, c.AgentID)
+			post(facts, e, c, report.TransferIn, assignee)
 		}
-		post(facts, e, c, report.AssignedTickets, assignee)
+		post(facts, e, c, report.Assigned, assignee)
 		if !c.Assigned {
-			measure(facts, e, c, report.FirstAssignTime, assignee, c.OpenedAt)
+			measure(facts, e, c, report.FirstAssigned, assignee, c.OpenedAt)
 		}
 		c.AgentID, c.Assigned = assignee, true
 	case ticket.Unassigned:
 		c.AgentID = table.Ref{}
 	case ticket.Transferred:
-		post(facts, e, c, report.TransfersOut, actor(e))
+		post(facts, e, c, report.TransferOut, actor(e))
 		c.DepartmentID = table.Ref(ev.Department)
 	case ticket.Tagged:
 		c.Tags = with(c.Tags, ev.Tag)
 	case ticket.Untagged:
 		c.Tags = without(c.Tags, ev.Tag)
 	case ticket.Resolved:
-		post(facts, e, c, report.ResolvedTickets, actor(e))
+		post(facts, e, c, report.Resolved, actor(e))
 		if !c.Resolved {
-			measure(facts, e, c, report.FirstResolveTime, actor(e), c.OpenedAt)
+			measure(facts, e, c, report.FirstResolved, actor(e), c.OpenedAt)
 		}
 		c.ResolverID, c.Resolved = actor(e), true
 	case ticket.Reopened:
@@ -105,21 +103,14 @@ func excluded(s ticket.Status) bool { return s == ticket.StatusSpam || s == tick
 // actor is the agent who did it, or nobody.
 func actor(e *engine.Recorded) table.Ref { return table.Ref(e.Meta.Actor.AgentID()) }
 
-// postable lists the metrics; a metric's place in it is the number of its fact among those of one event.
-var postable = []report.Metric{
-	report.CreatedTickets, report.Answers, report.Notes, report.AssignedTickets, report.ResolvedTickets,
-	report.Reopened, report.TransfersOut, report.TransfersIn, report.NewAnswerTime, report.NextAnswerTime,
-	report.FirstAssignTime, report.FirstResolveTime, report.Excluded, report.Included,
-}
-
 // post inserts a fact that is counted.
-func post(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref) {
-	facts.Insert(factOf(e, c, m, agent))
+func post(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, kind report.Fact, agent table.Ref) {
+	facts.Insert(factOf(e, c, kind, agent))
 }
 
 // measure inserts a fact that took from since until the event.
-func measure(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref, since table.Instant) {
-	f := factOf(e, c, m, agent)
+func measure(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, kind report.Fact, agent table.Ref, since table.Instant) {
+	f := factOf(e, c, kind, agent)
 	f.Seconds = e.At.Time().Sub(since.Time()).Seconds()
 	if f.Seconds < 0 {
 		f.Seconds, f.Anomaly = 0, true
@@ -127,9 +118,9 @@ func measure(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmo
 	facts.Insert(f)
 }
 
-func factOf(e *engine.Recorded, c *readmodels.TicketClock, m report.Metric, agent table.Ref) report.Activity {
+func factOf(e *engine.Recorded, c *readmodels.TicketClock, kind report.Fact, agent table.Ref) report.Activity {
 	return report.Activity{
-		Position: table.Position(e.Position), Seq: int64(slices.Index(postable, m)), At: e.At, AgentID: agent, Metric: m,
+		Position: table.Position(e.Position), Seq: kind.Number, At: e.At, AgentID: agent, Fact: kind.Name,
 		TicketID: c.ID, Channel: c.Channel, DepartmentID: c.DepartmentID, Tags: c.Tags,
 	}
 }

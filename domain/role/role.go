@@ -45,7 +45,7 @@ const (
 	StatusOwn      Permission = "status.own"   // one's own sign-in, pause and switches
 	StatusAny      Permission = "status.any"   // those of others
 	TicketsRead    Permission = "tickets.read"
-	DepartmentsAll Permission = "departments.all" // see what belongs to departments in which one does not serve
+	EverywhereRead Permission = "everywhere.read" // see what belongs to departments in which one does not serve
 	TicketsReceive Permission = "tickets.receive" // inquiries and contacts' messages
 	TicketsWork    Permission = "tickets.work"    // reply, note, tag, assign, postpone, resolve …
 	TicketsDelete  Permission = "tickets.delete"
@@ -75,9 +75,9 @@ func (s Permissions) And(other Permissions) Permissions {
 }
 
 var (
-	reading  = Permissions{ContactsRead, AgentsRead, TicketsRead, DepartmentsAll, ReportsRead, EventsRead}
+	reading  = Permissions{ContactsRead, AgentsRead, TicketsRead, EverywhereRead, ReportsRead, EventsRead}
 	working  = Permissions{ContactsRead, ContactsWrite, CompaniesWrite, AgentsRead, StatusOwn, TicketsRead, TicketsReceive, TicketsWork}
-	managing = Permissions{TagsWrite, DesksWrite, AgentsWrite, StatusAny, DepartmentsAll, TicketsDelete, ReportsRead, EventsRead, Import, Operate, KeysWrite}
+	managing = Permissions{TagsWrite, DesksWrite, AgentsWrite, StatusAny, EverywhereRead, TicketsDelete, ReportsRead, EventsRead, Import, Operate, KeysWrite}
 	builtIn  = map[Role]Permissions{
 		Owner:   slices.Concat(working, managing, Permissions{OwnersWrite}),
 		Admin:   slices.Concat(working, managing),

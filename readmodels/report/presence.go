@@ -26,6 +26,24 @@ type PresenceChange struct {
 	On           bool           `db:"began" json:"began" doc:"Whether it began"`
 }
 
+// The facts about presence: spans of time, which are made of changes when a report asks.
+var (
+	Worked         = Fact{Name: "worked"}
+	TicketsServed  = Fact{Name: "served_tickets"}
+	ChatsServed    = Fact{Name: "served_chats"}
+	CallsServed    = Fact{Name: "served_calls"}
+	servedServices = map[agent.Service]Fact{"": Worked, agent.Tickets: TicketsServed, agent.Chats: ChatsServed, agent.Calls: CallsServed}
+)
+
+// The metrics about presence.
+var (
+	Worktime      = Metric{"worktime", OfPresence, Time, "the agent", presenceSlices, "Signed in on at least one device and not pausing; several devices at once count once.", Worked}
+	OnlineTickets = Metric{"online_time_tickets", OfPresence, Time, "the agent", presenceSlices, "Working, and tickets switched on in at least one department (the one asked for, if any).", TicketsServed}
+	OnlineChats   = Metric{"online_time_chats", OfPresence, Time, "the agent", presenceSlices, "Working, and chats switched on in at least one department (the one asked for, if any).", ChatsServed}
+	OnlineCalls   = Metric{"online_time_calls", OfPresence, Time, "the agent", presenceSlices, "Working, and calls switched on in at least one department (the one asked for, if any).", CallsServed}
+)
+
+// PresenceTable is the table of the changes of presence.
 var PresenceTable = table.Table{Name: "agent_presence", Comment: "When agents began and ceased to work and to be available.", Row: PresenceChange{},
 	Indexes: []string{"agent_id, position"}}
 
@@ -55,7 +73,7 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 	since := make(map[availability]time.Time)
 	end := func(a availability, at time.Time) {
 		buckets.Clip(since[a], at, func(bucket int, length time.Duration) {
-			t.add(place{bucket, table.Ref(a.agent)}, presenceMetrics[a.service], length.Seconds())
+			t.add(place{bucket, table.Ref(a.agent)}, servedServices[a.service].Name, length.Seconds())
 		})
 		delete(since, a)
 	}
@@ -75,8 +93,6 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 	return nil
 }
 
-var presenceMetrics = map[agent.Service]Metric{"": Worktime, agent.Tickets: OnlineTickets, agent.Chats: OnlineChats, agent.Calls: OnlineCalls}
-
 // An AgentName is a name that an agent had from an event on. It never changes.
 type AgentName struct {
 	Position table.Position `db:"position,key" json:"position" doc:"Where its event stands in the log"`
@@ -84,6 +100,7 @@ type AgentName struct {
 	Name     string         `db:"name" json:"name" doc:"The name from then on"`
 }
 
+// AgentNamesTable is the table of the names that agents had.
 var AgentNamesTable = table.Table{Name: "agent_names", Comment: "The names that agents had, from when on.", Row: AgentName{}}
 
 // agentNames are those that the agents had when the log ended.

@@ -1,3 +1,5 @@
+// Package report computes the agent reports: one file a family of metrics, and what they share: buckets of local time,
+// samples, the catalogue.
 package report
 
 import (
@@ -22,46 +24,7 @@ import (
 // Definition is the version of what the metrics mean. It is raised when any of them comes to mean something else.
 const Definition = 1
 
-// The measures that are made of presence and of ratios. Sums of time are in seconds.
-const (
-	Worktime      Metric = "worktime"
-	OnlineTickets Metric = "online_time_tickets"
-	OnlineChats   Metric = "online_time_chats"
-	OnlineCalls   Metric = "online_time_calls"
-	AnswersPerHr  Metric = "answers_ph"
-	ResolvedPerHr Metric = "resolved_tickets_ph"
-)
-
-// A MetricInfo says what a metric is, for the catalogue.
-type MetricInfo struct {
-	Name    Metric `json:"metric" doc:"Its name in a report"`
-	Kind    string `json:"kind" doc:"count, duration (n, sum, avg, p50 and p90, in seconds), time (a sum in seconds) or rate (per hour of worktime)"`
-	Meaning string `json:"meaning" doc:"What it means"`
-}
-
-// Catalogue lists the metrics of the agent report, in the order in which it shows them.
-var Catalogue = []MetricInfo{
-	{Worktime, "time", "Signed in on at least one device and not pausing; several devices at once count once."},
-	{OnlineTickets, "time", "Working, and tickets switched on in at least one department (the one asked for, if any)."},
-	{OnlineChats, "time", "Working, and chats switched on in at least one department (the one asked for, if any)."},
-	{OnlineCalls, "time", "Working, and calls switched on in at least one department (the one asked for, if any)."},
-	{CreatedTickets, "count", "Tickets opened by the agent; those that contacts opened stand on the row of nobody."},
-	{AssignedTickets, "count", "Assignments to the agent, by whomever."},
-	{ResolvedTickets, "count", "Resolutions by the agent; a ticket that is resolved twice counts twice."},
-	{Reopened, "count", "Reopenings of tickets that the agent resolved last."},
-	{Answers, "count", "Replies by the agent."},
-	{Notes, "count", "Notes by the agent."},
-	{TransfersOut, "count", "Transfers to another department by the agent, and the agent's tickets that were assigned to another."},
-	{TransfersIn, "count", "Tickets of another agent that were assigned to this one."},
-	{NewAnswerTime, "duration", "From the opening to the first reply, credited to who replied; none if it was resolved, closed or spam before."},
-	{NextAnswerTime, "duration", "From each moment that a ticket became open to the reply that answered it, credited to who replied."},
-	{FirstAssignTime, "duration", "From the opening to the first assignment, credited to the assignee."},
-	{FirstResolveTime, "duration", "From the opening to the first resolution, credited to who resolved; a reopening does not change it."},
-	{AnswersPerHr, "rate", "Answers for each hour of worktime; null without worktime."},
-	{ResolvedPerHr, "rate", "Resolutions for each hour of worktime; null without worktime."},
-}
-
-// A ReportQuery asks for the agent report.
+// A Query asks for the agent report.
 type Query struct {
 	From, To   time.Time // the local dates from From on, before To; as UTC midnights
 	Zone       *time.Location
@@ -70,7 +33,7 @@ type Query struct {
 	Department uuid.UUID
 	Channel    ticket.Channel
 	Tag        uuid.UUID
-	Metrics    []Metric       // empty: all
+	Metrics    []string       // empty: all
 	KnownAt    table.Position // what was known when the log ended there
 	Excluded   bool           // also tickets that are spam or deleted
 }
@@ -86,10 +49,10 @@ type Report struct {
 	KnownAt    string      `json:"known_at" doc:"The position that the log had; the same query with it gives the same answer for ever"`
 	Data       []Row       `json:"data" doc:"One row for each agent and bucket in which any of the metrics is not zero"`
 
-	Metrics []MetricInfo `json:"-"` // those that each row has
+	Metrics []Metric `json:"-"` // those that each row has
 }
 
-// A ReportRow is what one agent did in one bucket. It is written as one flat object, metrics by name.
+// A Row is what one agent did in one bucket. It is written as one flat object, metrics by name.
 type Row struct {
 	AgentID table.Ref
 	Agent   string // the name; empty for nobody
@@ -99,7 +62,7 @@ type Row struct {
 
 // A Value is one metric of a row: a number, a Sample, or nil for a rate without a base.
 type Value struct {
-	Metric Metric
+	Metric string
 	Value  any
 }
 
@@ -129,14 +92,14 @@ func (r Row) MarshalJSON() ([]byte, error) {
 	err := domain.Join(field("agent_id", r.AgentID), field("agent", r.Agent), field("bucket", r.Bucket))
 	for _, v := range r.Values {
 		if err == nil {
-			err = field(string(v.Metric), v.Value)
+			err = field(v.Metric, v.Value)
 		}
 	}
 	b.WriteByte('}')
 	return b.Bytes(), err
 }
 
-// AgentReport computes the agent report from the facts.
+// Agents computes the agent report from the facts.
 func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 	report := Report{
 		From: ask.From.Format(time.DateOnly), To: ask.To.Format(time.DateOnly), Zone: ask.Zone.String(), By: ask.By,
@@ -168,16 +131,16 @@ func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 }
 
 // metrics are those asked for, in the order of the catalogue.
-func (ask Query) metrics() ([]MetricInfo, error) {
+func (ask Query) metrics() ([]Metric, error) {
 	for _, m := range ask.Metrics {
-		if !slices.ContainsFunc(Catalogue, func(i MetricInfo) bool { return i.Name == m }) {
+		if !slices.ContainsFunc(Catalogue, func(known Metric) bool { return known.Name == m }) {
 			return nil, domain.Invalid("metrics", "metric-unknown", "metrics must be of those that /v1/reports/metrics lists.")
 		}
 	}
-	var wanted []MetricInfo
-	for _, i := range Catalogue {
-		if len(ask.Metrics) == 0 || slices.Contains(ask.Metrics, i.Name) {
-			wanted = append(wanted, i)
+	var wanted []Metric
+	for _, m := range Catalogue {
+		if len(ask.Metrics) == 0 || slices.Contains(ask.Metrics, m.Name) {
+			wanted = append(wanted, m)
 		}
 	}
 	return wanted, nil
@@ -189,18 +152,18 @@ type place struct {
 	agent  table.Ref
 }
 
-// tally collects, for each place, the samples of each metric; what is only counted has samples of 0 seconds.
-type tally map[place]map[Metric][]float64
+// tally collects, for each place, the seconds of each fact by its name; what is only counted has samples of 0 seconds.
+type tally map[place]map[string][]float64
 
-func (t tally) add(p place, m Metric, seconds float64) {
+func (t tally) add(p place, fact string, seconds float64) {
 	if t[p] == nil {
-		t[p] = make(map[Metric][]float64)
+		t[p] = make(map[string][]float64)
 	}
-	t[p][m] = append(t[p][m], seconds)
+	t[p][fact] = append(t[p][fact], seconds)
 }
 
 // rows makes the rows: by bucket, then by the agent's name, nobody last. Those in which all is zero are left out.
-func (t tally) rows(buckets Buckets, metrics []MetricInfo, names map[table.Ref]string) []Row {
+func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]string) []Row {
 	places := make([]place, 0, len(t))
 	for p := range t {
 		places = append(places, p)
@@ -227,7 +190,7 @@ func (t tally) rows(buckets Buckets, metrics []MetricInfo, names map[table.Ref]s
 	for _, p := range places {
 		row := Row{AgentID: p.agent, Agent: names[p.agent], Bucket: buckets[p.bucket].Key}
 		for _, m := range metrics {
-			row.Values = append(row.Values, Value{m.Name, figure(m, t[p])})
+			row.Values = append(row.Values, Value{m.Name, m.figure(t[p])})
 		}
 		if slices.ContainsFunc(row.Values, Value.tells) {
 			rows = append(rows, row)
@@ -249,22 +212,22 @@ func (v Value) tells() bool {
 	return false
 }
 
-// figure is one metric of a row.
-func figure(m MetricInfo, samples map[Metric][]float64) any {
-	own := samples[m.Name]
+// figure is what a metric comes to: a number, a Sample, or nil.
+func (m Metric) figure(facts map[string][]float64) any {
+	own := facts[m.Of.Name]
 	switch m.Kind {
-	case "count":
+	case Count:
 		return len(own)
-	case "time":
+	case Time:
 		return sum(own)
-	case "duration":
+	case Duration:
 		return NewSample(own)
 	}
-	hours := sum(samples[Worktime]) / 3600
+	hours := sum(facts[Worktime.Of.Name]) / 3600
 	if hours == 0 {
 		return nil
 	}
-	return float64(len(samples[Metric(strings.TrimSuffix(string(m.Name), "_ph"))])) / hours
+	return float64(len(own)) / hours
 }
 
 // NewSample says what durations come to. It sorts them.

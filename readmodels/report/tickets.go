@@ -11,33 +11,51 @@ import (
 	"daybook/readmodels/table"
 )
 
-// The metrics that are posted. Those that end in _time are measured in seconds, the others counted.
-const (
-	CreatedTickets   Metric = "created_tickets"
-	Answers          Metric = "answers"
-	Notes            Metric = "notes"
-	AssignedTickets  Metric = "assigned_tickets"
-	ResolvedTickets  Metric = "resolved_tickets"
-	Reopened         Metric = "reopened"
-	TransfersOut     Metric = "transfers_out"
-	TransfersIn      Metric = "transfers_in"
-	NewAnswerTime    Metric = "new_answer_time"
-	NextAnswerTime   Metric = "next_answer_time"
-	FirstAssignTime  Metric = "first_assign_time"
-	FirstResolveTime Metric = "first_resolve_time"
+// The facts about tickets. An event may bring several, at most one of each.
+var (
+	Created       = Fact{"created", 0}
+	Replied       = Fact{"answered", 1}
+	Noted         = Fact{"noted", 2}
+	Assigned      = Fact{"assigned", 3}
+	Resolved      = Fact{"resolved", 4}
+	Reopened      = Fact{"reopened", 5}
+	TransferOut   = Fact{"transferred_out", 6}
+	TransferIn    = Fact{"transferred_in", 7}
+	FirstAnswered = Fact{"new_answer", 8}
+	NextAnswered  = Fact{"next_answer", 9}
+	FirstAssigned = Fact{"first_assign", 10}
+	FirstResolved = Fact{"first_resolve", 11}
 
-	// Excluded and Included say that a ticket became, or ceased to be, spam or deleted; they are no metrics of an agent.
-	Excluded Metric = "excluded"
-	Included Metric = "included"
+	// Excluded and Included: a ticket became, or ceased to be, spam or deleted. No metric is made of them.
+	Excluded = Fact{"excluded", 12}
+	Included = Fact{"included", 13}
+)
+
+// The metrics about tickets.
+var (
+	CreatedTickets   = Metric{"created_tickets", OfTickets, Count, "the agent who opened the ticket; nobody's row if a contact did", ticketSlices, "Tickets opened by the agent; those that contacts opened are on the row of nobody.", Created}
+	AssignedTickets  = Metric{"assigned_tickets", OfTickets, Count, "the assignee", ticketSlices, "Assignments to the agent, by whomever.", Assigned}
+	ResolvedTickets  = Metric{"resolved_tickets", OfTickets, Count, "the agent who resolved", ticketSlices, "Resolutions by the agent; a ticket that is resolved twice counts twice.", Resolved}
+	ReopenedTickets  = Metric{"reopened", OfTickets, Count, "the agent who resolved last", ticketSlices, "Reopenings of tickets that the agent resolved last.", Reopened}
+	Answers          = Metric{"answers", OfTickets, Count, "the agent who replied", ticketSlices, "Replies by the agent.", Replied}
+	Notes            = Metric{"notes", OfTickets, Count, "the agent who wrote the note", ticketSlices, "Notes by the agent.", Noted}
+	TransfersOut     = Metric{"transfers_out", OfTickets, Count, "the agent who transferred, or who lost the ticket", ticketSlices, "Transfers to another department by the agent, and the agent's tickets that were assigned to another.", TransferOut}
+	TransfersIn      = Metric{"transfers_in", OfTickets, Count, "the assignee", ticketSlices, "Tickets of another agent that were assigned to this one.", TransferIn}
+	NewAnswerTime    = Metric{"new_answer_time", OfTickets, Duration, "the agent who replied", ticketSlices, "From the opening to the first reply, credited to whoever replied; none if the ticket was resolved, closed or spam before.", FirstAnswered}
+	NextAnswerTime   = Metric{"next_answer_time", OfTickets, Duration, "the agent who replied", ticketSlices, "From each moment that a ticket became open to the reply that answered it, credited to whoever replied.", NextAnswered}
+	FirstAssignTime  = Metric{"first_assign_time", OfTickets, Duration, "the assignee", ticketSlices, "From the opening to the first assignment, credited to the assignee.", FirstAssigned}
+	FirstResolveTime = Metric{"first_resolve_time", OfTickets, Duration, "the agent who resolved", ticketSlices, "From the opening to the first resolution, credited to whoever resolved; a reopening does not change it.", FirstResolved}
+	AnswersPerHour   = Metric{"answers_ph", OfTickets, Rate, "the agent who replied", presenceSlices, "Answers for each hour of worktime; null without worktime.", Replied}
+	ResolvedPerHour  = Metric{"resolved_tickets_ph", OfTickets, Rate, "the agent who resolved", presenceSlices, "Resolutions for each hour of worktime; null without worktime.", Resolved}
 )
 
 // An Activity is one fact that a report is made of. It never changes.
 type Activity struct {
 	Position     table.Position        `db:"position,key" json:"position" doc:"Where its event stands in the log"`
-	Seq          int64                 `db:"seq,key" json:"seq" doc:"Its number among the facts of one event"`
+	Seq          int64                 `db:"seq,key" json:"seq" doc:"The number of its kind, among the facts of one event"`
 	At           table.Instant         `db:"at" json:"at" doc:"When it happened"`
 	AgentID      table.Ref             `db:"agent_id" json:"agent_id" doc:"The agent to whom it counts, or null for nobody"`
-	Metric       Metric                `db:"metric" json:"metric" doc:"What it counts for"`
+	Fact         string                `db:"fact" json:"fact" doc:"What it is: created, answered, new_answer …; docs/metrics.md says which metrics are made of it"`
 	Seconds      float64               `db:"seconds" json:"seconds" doc:"How long it took; 0 for what is only counted"`
 	TicketID     uuid.UUID             `db:"ticket_id" json:"ticket_id" doc:"The ticket"`
 	Channel      ticket.Channel        `db:"channel" json:"channel" doc:"The ticket's channel"`
@@ -46,11 +64,9 @@ type Activity struct {
 	Anomaly      bool                  `db:"anomaly" json:"anomaly" doc:"The clocks disagree: it ended before it began, and counts as 0 seconds"`
 }
 
-// The tables of the agent reports.
-var (
-	ActivityTable = table.Table{Name: "agent_activity", Comment: "The facts that agent reports are made of.", Row: Activity{},
-		Indexes: []string{"at, agent_id", "ticket_id, position"}}
-)
+// ActivityTable is the table of the facts about tickets.
+var ActivityTable = table.Table{Name: "agent_activity", Comment: "The facts that agent reports are made of.", Row: Activity{},
+	Indexes: []string{"at, agent_id", "ticket_id, position"}}
 
 // count adds the facts.
 func (t tally) count(ctx context.Context, q table.Queryer, ask Query, buckets Buckets) error {
@@ -65,7 +81,7 @@ func (t tally) count(ctx context.Context, q table.Queryer, ask Query, buckets Bu
 	w.IsID("department_id", ask.Department)
 	w.Is("channel", string(ask.Channel))
 	w.Lists("tags", ask.Tag)
-	rows, err := q.QueryxContext(ctx, "SELECT at, agent_id, metric, seconds, ticket_id FROM agent_activity WHERE "+w.String(), w.Args...)
+	rows, err := q.QueryxContext(ctx, "SELECT at, agent_id, fact, seconds, ticket_id FROM agent_activity WHERE "+w.String(), w.Args...)
 	if err != nil {
 		return fmt.Errorf("reading agent_activity: %w", err)
 	}
@@ -73,14 +89,14 @@ func (t tally) count(ctx context.Context, q table.Queryer, ask Query, buckets Bu
 	for rows.Next() {
 		var at table.Instant
 		var agentID table.Ref
-		var metric Metric
+		var fact string
 		var seconds float64
 		var ticketID string
-		if err := rows.Scan(&at, &agentID, &metric, &seconds, &ticketID); err != nil {
+		if err := rows.Scan(&at, &agentID, &fact, &seconds, &ticketID); err != nil {
 			return fmt.Errorf("reading agent_activity: %w", err)
 		}
-		if metric != Excluded && metric != Included && !excluded[ticketID] {
-			t.add(place{buckets.Of(at.Time()), agentID}, metric, seconds)
+		if fact != Excluded.Name && fact != Included.Name && !excluded[ticketID] {
+			t.add(place{buckets.Of(at.Time()), agentID}, fact, seconds)
 		}
 	}
 	return rows.Err()
@@ -93,13 +109,13 @@ func excludedTickets(ctx context.Context, q table.Queryer, ask Query) (map[strin
 	}
 	var changes []struct {
 		TicketID string `db:"ticket_id"`
-		Metric   Metric `db:"metric"`
+		Fact     string `db:"fact"`
 	}
 	err := sqlx.SelectContext(ctx, q, &changes,
-		"SELECT ticket_id, metric FROM agent_activity WHERE metric IN ($1, $2) AND position <= $3 ORDER BY position", string(Excluded), string(Included), int64(ask.KnownAt))
+		"SELECT ticket_id, fact FROM agent_activity WHERE fact IN ($1, $2) AND position <= $3 ORDER BY position", Excluded.Name, Included.Name, int64(ask.KnownAt))
 	excluded := make(map[string]bool, len(changes))
 	for _, c := range changes {
-		excluded[c.TicketID] = c.Metric == Excluded
+		excluded[c.TicketID] = c.Fact == Excluded.Name
 	}
 	return excluded, err
 }
