@@ -39,6 +39,7 @@ var reexec = testdesk.At("daybook")
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
+		e.Setenv(testdesk.RaceOptions, os.Getenv(testdesk.RaceOptions))
 		return os.WriteFile(filepath.Join(e.WorkDir, "desk.journal.ndjson"), testdesk.Journal(t), 0o600)
 	}})
 }

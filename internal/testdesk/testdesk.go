@@ -17,9 +17,13 @@ import (
 	"daybook/internal/testdb"
 )
 
+// RaceOptions is the variable of the environment that holds the options of the race detector.
+const RaceOptions = "GORACE"
+
 // Run runs a package's tests and removes what they built and share. It belongs into TestMain.
 func Run(m *testing.M) (code int) {
 	defer func() { os.RemoveAll(builtIn) }()
+	os.Setenv(RaceOptions, "atexit_sleep_ms=10 "+os.Getenv(RaceOptions)) // or each process takes a second to end
 	return testdb.Run(m)
 }
 
