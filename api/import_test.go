@@ -7,7 +7,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestJournalOverTheAPI plays the same journal through POST /v1/import, which must say what each line came to.
+// TestJournalOverTheAPI plays the journal that is shipped through POST /v1/import, which must say what each line came to.
 func TestJournalOverTheAPI(t *testing.T) {
 	t.Parallel()
 	want := testdesk.ExpectedOfJournal(t)

@@ -16,6 +16,7 @@ import (
 // TestBackends tells desks on each combination of databases the same things. Their read models are then the same, cell for
 // cell, and each is what its log says.
 func TestBackends(t *testing.T) {
+	t.Parallel()
 	journals := map[string]string{"small": testdesk.JournalFile(t)}
 	if testdesk.Soak() {
 		journals["italian"] = real(t, "italian-helpdesk.journal.ndjson.gz")

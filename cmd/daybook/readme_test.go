@@ -14,6 +14,7 @@ import (
 // TestReadme runs every command of the README's tour, and compares what it shows with what comes. "…" stands for
 // anything.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
 		testdesk.LeaveOut(t, "the README's tour needs curl")
 	}

@@ -70,6 +70,7 @@ const (
 {{$.Dir}}/{{.}}{{end}}{{end}}`
 )
 
+// buildAs builds the program as a file of builtIn.
 func buildAs(name, flag string) (string, error) {
 	if err := makeFolder(); err != nil {
 		return "", err
