@@ -115,6 +115,8 @@ func TestRooms(t *testing.T) {
 				return other == allowed || strings.HasPrefix(other, allowed+"/")
 			})
 			switch {
+			case inside == "internal/testdesk":
+				t.Errorf("%s imports %s: only tests may", path, name)
 			case other == room || other == "internal" && room != "domain":
 			case !may:
 				t.Errorf("%s imports %s: %s may not know %s", path, name, room, other)

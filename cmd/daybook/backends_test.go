@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"daybook/eventstore/esdb/esdbtest"
 	"daybook/internal/testdb"
+	"daybook/internal/testdesk"
 	"daybook/projections"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
@@ -17,8 +17,9 @@ import (
 // TestBackends tells desks on each combination of databases the same things. Their read models are then the same, cell for
 // cell, and each is what its log says.
 func TestBackends(t *testing.T) {
-	journals := map[string]string{"small": "testdata/desk.journal.ndjson"}
-	if os.Getenv("DAYBOOK_SOAK") != "" {
+	t.Parallel()
+	journals := map[string]string{"small": testdesk.JournalFile(t)}
+	if testdesk.Soak() {
 		journals["italian"] = real(t, "italian-helpdesk.journal.ndjson.gz")
 	}
 	for name, file := range journals {
@@ -45,7 +46,7 @@ func TestBackends(t *testing.T) {
 					where := []string{"--events", f.Events, "--read-models", f.ReadModels}
 					command := func(exit int, args ...string) {
 						t.Helper()
-						inProcess.must(t, exit, append(append(args, "--data", f.Data), where...)...)
+						inProcess.Must(t, exit, append(append(args, "--data", f.Data), where...)...)
 					}
 					command(someRejected, "import", copied(t, file))
 					command(0, "rebuild")
@@ -56,10 +57,10 @@ func TestBackends(t *testing.T) {
 					}
 					mustBeSame(t, on.name, got, want)
 
-					c := mustServe(t, f.Data, where...)
-					c.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Of today"})
-					c.caughtUp(t)
-					inProcess.must(t, 0, "verify", "--url", c.url, "--data", f.Data)
+					c, _ := inProcess.Serve(t, f.Data, where...)
+					c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Of today"})
+					c.CaughtUp(t)
+					inProcess.Must(t, 0, "verify", "--url", c.URL, "--data", f.Data)
 				})
 			}
 		})

@@ -19,6 +19,7 @@ import (
 
 	"daybook/api"
 	"daybook/internal/testdb"
+	"daybook/internal/testdesk"
 	"daybook/readmodels/table"
 )
 
@@ -28,7 +29,7 @@ import (
 func TestSeveralProcessesAndFaults(t *testing.T) {
 	t.Parallel()
 	faults, n := 10, 200
-	if soak() {
+	if testdesk.Soak() {
 		faults, n = 200, 4000
 	}
 	d := disturb(t)
@@ -57,9 +58,9 @@ func TestSeveralProcessesAndFaults(t *testing.T) {
 	t.Logf("soak: %s; %d requests, sent %d times", strings.Join(counts, ", "), n, l.tries.Load())
 
 	for _, p := range d.parts {
-		p.terminate(t)
+		p.Terminate(t)
 	}
-	if out := inProcess.must(t, 0, append([]string{"rebuild", "--data", d.folder}, d.where...)...); !strings.Contains(out, "; 0 differences") {
+	if out := inProcess.Must(t, 0, append([]string{"rebuild", "--data", d.folder}, d.where...)...); !strings.Contains(out, "; 0 differences") {
 		t.Errorf("rebuilt: %s", out)
 	}
 	d.verified()
@@ -80,8 +81,8 @@ type disturbed struct {
 // A part is one of the processes, as often as it is started.
 type part struct {
 	only string
-	*process
-	now          atomic.Pointer[client] // where it is, or was when it was there last
+	*testdesk.Process
+	now          atomic.Pointer[testdesk.Client] // where it is, or was when it was there last
 	dead, asleep bool
 }
 
@@ -92,7 +93,7 @@ func (p *part) works() bool   { return !p.dead && !p.asleep }
 // disturb serves a desk from four processes: three answer, and two of the four may post.
 func disturb(t *testing.T) *disturbed {
 	server := testdb.NewServer(t)
-	d := &disturbed{T: t, random: chance(t), server: server, folder: t.TempDir()}
+	d := &disturbed{T: t, random: testdesk.Chance(t), server: server, folder: t.TempDir()}
 	d.where = append(shared(server.URL(), server.URL()), "--lease", "500ms")
 	for _, only := range []string{"api", "api", "projections,reactions", "api,projections,reactions"} {
 		p := &part{only: only}
@@ -106,8 +107,8 @@ func disturb(t *testing.T) *disturbed {
 func (d *disturbed) start(p *part) {
 	d.Helper()
 	d.comesBack()
-	c, started := reexec.startServer(d.T, d.folder, append(d.where, "--only", p.only)...)
-	p.process, p.dead, p.asleep = started, false, false
+	c, started := reexec.StartServer(d.T, d.folder, append(d.where, "--only", p.only)...)
+	p.Process, p.dead, p.asleep = started, false, false
 	p.now.Store(&c)
 }
 
@@ -130,7 +131,7 @@ func (d *disturbed) any(should func(*part) bool) *part {
 }
 
 // desk is one of those who answer.
-func (d *disturbed) desk() client { return *d.any((*part).answers).now.Load() }
+func (d *disturbed) desk() testdesk.Client { return *d.any((*part).answers).now.Load() }
 
 // lasts notes what ends a fault.
 func (d *disturbed) lasts(end func()) bool {
@@ -179,7 +180,7 @@ func (d *disturbed) kill() bool {
 	if p == nil {
 		return false
 	}
-	p.kill()
+	p.Kill()
 	p.dead = true
 	return d.lasts(func() { d.start(p) })
 }
@@ -189,7 +190,7 @@ func (d *disturbed) end() bool {
 	if p == nil {
 		return false
 	}
-	p.terminate(d.T)
+	p.Terminate(d.T)
 	p.dead = true
 	return d.lasts(func() { d.start(p) })
 }
@@ -214,10 +215,10 @@ func (d *disturbed) anySleeps() bool {
 }
 
 func (d *disturbed) suspend(p *part) {
-	p.Process.Signal(syscall.SIGSTOP)
+	p.Signal(syscall.SIGSTOP)
 	p.asleep = true
 	d.lasts(func() {
-		p.Process.Signal(syscall.SIGCONT) // unless it was killed
+		p.Signal(syscall.SIGCONT) // unless it was killed
 		p.asleep = false
 	})
 }
@@ -241,7 +242,7 @@ func (d *disturbed) rebuild() bool {
 	if d.away || d.any(func(p *part) bool { return p.mayPost() && p.works() }) == nil {
 		d.nothingAmiss()
 	}
-	_, talk, exit := reexec.run(d.T, "rebuild", "--data", d.folder, "--url", d.whoPosts().now.Load().url)
+	_, talk, exit := reexec.Run(d.T, "rebuild", "--data", d.folder, "--url", d.whoPosts().now.Load().URL)
 	if exit != 0 && exit != conflict {
 		d.Errorf("rebuild --url: exit %d, %s", exit, talk)
 	}
@@ -296,7 +297,7 @@ func (d *disturbed) does(statement string) error {
 // whoPosts waits until one process says that it posts.
 func (d *disturbed) whoPosts() (one *part) {
 	d.Helper()
-	eventually(d.T, "one posts", func() bool {
+	testdesk.Eventually(d.T, "one posts", func() bool {
 		posting := 0
 		for _, p := range d.parts {
 			if all := d.projections(p); len(all) > 0 && all[0].Posting {
@@ -315,8 +316,8 @@ func (d *disturbed) projections(p *part) []api.ProjectionStatus {
 		return nil
 	}
 	var list struct{ Data []api.ProjectionStatus }
-	if a, err := p.now.Load().try(d.Context(), "GET", "/v1/projections", nil); err == nil && a.status == 200 {
-		a.into(d.T, &list)
+	if a, err := p.now.Load().Try(d.Context(), "GET", "/v1/projections", nil); err == nil && a.Status == 200 {
+		a.Into(d.T, &list)
 	}
 	return list.Data
 }
@@ -327,17 +328,17 @@ func (d *disturbed) comesRight(l *requests) {
 	d.Helper()
 	d.nothingAmiss()
 	l.allAnswered()
-	last := d.desk().must(d.T, 201, "POST", "/v1/contacts", map[string]any{"name": "Last"}) // what was dropped is noticed at the next post
+	last := d.desk().Must(d.T, 201, "POST", "/v1/contacts", map[string]any{"name": "Last"}) // what was dropped is noticed at the next post
 	d.whoPosts()
 	for _, p := range d.parts {
 		c := *p.now.Load()
-		eventually(d.T, "it is ready", func() bool {
-			a, err := c.try(d.Context(), "GET", "/readyz", nil)
-			return err == nil && a.status == 200
+		testdesk.Eventually(d.T, "it is ready", func() bool {
+			a, err := c.Try(d.Context(), "GET", "/readyz", nil)
+			return err == nil && a.Status == 200
 		})
-		c.caughtUp(d.T)
+		c.CaughtUp(d.T)
 		if p.answers() {
-			c.get(d.T, last.header.Get("Location"), header("Daybook-After", last.position()), header("Prefer", "handling=strict"))
+			c.Get(d.T, last.Header.Get("Location"), testdesk.Header("Daybook-After", last.Position()), testdesk.Header("Prefer", "handling=strict"))
 		}
 	}
 	d.verified()
@@ -345,14 +346,14 @@ func (d *disturbed) comesRight(l *requests) {
 
 func (d *disturbed) verified() {
 	d.Helper()
-	inProcess.must(d.T, 0, append([]string{"verify", "--data", d.folder}, d.where...)...)
+	inProcess.Must(d.T, 0, append([]string{"verify", "--data", d.folder}, d.where...)...)
 }
 
 // requests are sent by several people at once, each until it is answered.
 type requests struct {
 	*testing.T
 	all     []request
-	answers []answer
+	answers []testdesk.Answer
 	given   int // so many of them may be sent
 	next    chan int
 
@@ -366,7 +367,7 @@ func (d *disturbed) begin(n int) *requests {
 	steps := []string{"resolve", "reopen", "postpone", "resume", "spam", "unspam"}
 	var tickets []string
 	for i := range 4 {
-		tickets = append(tickets, d.desk().must(d.T, 201, "POST", "/v1/inquiries", inquiry(fmt.Sprintf("steps-%d", i), "Steps")).id(d.T))
+		tickets = append(tickets, d.desk().Must(d.T, 201, "POST", "/v1/inquiries", testdesk.Inquiry(fmt.Sprintf("steps-%d", i), "Steps")).ID(d.T))
 	}
 	for i := range n - len(all) {
 		mark := fmt.Sprintf("mark-new-%d.", i)
@@ -376,7 +377,7 @@ func (d *disturbed) begin(n int) *requests {
 		}[i%2])
 	}
 	d.random.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
-	l := &requests{T: d.T, all: all, answers: make([]answer, n), next: make(chan int, n)}
+	l := &requests{T: d.T, all: all, answers: make([]testdesk.Answer, n), next: make(chan int, n)}
 	var desks []*part
 	for _, p := range d.parts {
 		if p.answers() {
@@ -386,14 +387,14 @@ func (d *disturbed) begin(n int) *requests {
 	var people sync.WaitGroup
 	for range 16 {
 		random := rand.New(rand.NewPCG(d.random.Uint64(), 0))
-		ask := func(method, path string, body any, change ...with) (answer, bool) {
+		ask := func(method, path string, body any, change ...testdesk.With) (testdesk.Answer, bool) {
 			ctx, cancel := context.WithTimeout(d.Context(), time.Duration(100+random.IntN(3000))*time.Millisecond)
 			defer cancel()
-			a, err := desks[random.IntN(len(desks))].now.Load().try(ctx, method, path, body, change...)
+			a, err := desks[random.IntN(len(desks))].now.Load().Try(ctx, method, path, body, change...)
 			if err != nil && strings.Contains(err.Error(), "OpenAPI") {
 				d.Error(err)
 			}
-			return a, err == nil && a.status < 500 && a.status != 408
+			return a, err == nil && a.Status < 500 && a.Status != 408
 		}
 		people.Go(func() {
 			for i := range l.next {
@@ -415,19 +416,19 @@ func (l *requests) goOn(n int) {
 		l.given++
 		tries++
 	}
-	eventually(l.T, "people go on", func() bool { return l.tries.Load() >= tries || l.answered.Load() == int64(l.given) })
+	testdesk.Eventually(l.T, "people go on", func() bool { return l.tries.Load() >= tries || l.answered.Load() == int64(l.given) })
 }
 
 func (l *requests) allAnswered() {
 	l.Helper()
-	eventually(l.T, "all is answered", func() bool { return l.answered.Load() == int64(l.given) })
+	testdesk.Eventually(l.T, "all is answered", func() bool { return l.answered.Load() == int64(l.given) })
 }
 
 // send sends a request until it is answered, and then looks at what it is about.
-func (l *requests) send(i int, ask func(method, path string, body any, change ...with) (answer, bool)) {
+func (l *requests) send(i int, ask func(method, path string, body any, change ...testdesk.With) (testdesk.Answer, bool)) {
 	r := l.all[i]
-	var a answer
-	eventually(l.T, "a request is answered", func() bool {
+	var a testdesk.Answer
+	testdesk.Eventually(l.T, "a request is answered", func() bool {
 		if l.Context().Err() != nil {
 			return true
 		}
@@ -438,24 +439,24 @@ func (l *requests) send(i int, ask func(method, path string, body any, change ..
 	})
 	l.answers[i] = a
 	defer l.answered.Add(1)
-	if a.status >= 300 || i%4 > 0 {
+	if a.Status >= 300 || i%4 > 0 {
 		return
 	}
-	thing := a.header.Get("Location") // of a new one
+	thing := a.Header.Get("Location") // of a new one
 	if thing == "" {
 		thing = strings.Join(strings.Split(r.path, "/")[:4], "/")
 	}
-	seen, answered := ask("GET", thing, nil, header("Daybook-After", a.position()), header("Prefer", "wait=1"))
-	if !answered || seen.header.Get("Daybook-Stale-By") != "" {
+	seen, answered := ask("GET", thing, nil, testdesk.Header("Daybook-After", a.Position()), testdesk.Header("Prefer", "wait=1"))
+	if !answered || seen.Header.Get("Daybook-Stale-By") != "" {
 		return
 	}
-	if seen.status != 200 || revision(seen) < revision(a) {
+	if seen.Status != 200 || revision(seen) < revision(a) {
 		l.Errorf("%s %s was answered: %s\nand then there was %s", r.method, r.path, a, seen)
 	}
 }
 
-func revision(a answer) int {
-	n, err := strconv.Atoi(strings.Trim(a.header.Get("ETag"), `"`))
+func revision(a testdesk.Answer) int {
+	n, err := strconv.Atoi(strings.Trim(a.Header.Get("ETag"), `"`))
 	if err != nil {
 		return -1
 	}
@@ -463,24 +464,24 @@ func revision(a answer) int {
 }
 
 // end compares what was answered with the log, and with what is answered now.
-func (l *requests) end(c client) {
+func (l *requests) end(c testdesk.Client) {
 	l.Helper()
-	send(c, l.all, func(i int, again answer, err error) {
+	send(c, l.all, func(i int, again testdesk.Answer, err error) {
 		r, first := l.all[i], l.answers[i]
 		switch {
 		case err != nil:
 			l.Errorf("%s %s: %v", r.method, r.path, err)
-		case r.took != "" && first.status >= 300:
+		case r.took != "" && first.Status >= 300:
 			l.Errorf("%s %s was refused: %s", r.method, r.path, first)
-		case again.header.Get("Idempotent-Replayed") != "true":
+		case again.Header.Get("Idempotent-Replayed") != "true":
 			l.Errorf("%s %s was answered before, and carried out again", r.method, r.path)
 		case !sameAnswer(first, again):
 			l.Errorf("%s %s: the first answer was %s\nand the second is %s", r.method, r.path, first, again)
 		}
 	})
-	tookOnce(l.T, c, l.all)
+	c.TookOnce(l.T, marks(l.all)...)
 	seen := map[string]bool{}
-	for _, e := range c.all(l.T, "/v1/events") {
+	for _, e := range c.All(l.T, "/v1/events") {
 		what := fmt.Sprint(e["request"], " ", e["type"], " ", e["stream"])
 		claims := strings.Contains(what, "claim") // who broke off may claim a name again, which changes no thing
 		if seen[what] && !claims {
@@ -488,7 +489,7 @@ func (l *requests) end(c client) {
 		}
 		seen[what] = true
 	}
-	if found := c.all(l.T, "/v1/contacts?q=fresh@customers.example"); len(found) != 1 {
+	if found := c.All(l.T, "/v1/contacts?q=fresh@customers.example"); len(found) != 1 {
 		l.Errorf("inquiries from one new address made %d contacts", len(found))
 	}
 }

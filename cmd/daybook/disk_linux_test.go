@@ -16,24 +16,24 @@ func TestFailingDisk(t *testing.T) {
 		for _, failing := range testdisk.Failures {
 			t.Run(file+" "+failing.Name, func(t *testing.T) {
 				folder := t.TempDir()
-				c := mustServe(t, folder)
-				kept := []string{c.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Before"}).id(t)}
-				c.caughtUp(t)
+				c, _ := inProcess.Serve(t, folder)
+				kept := []string{c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Before"}).ID(t)}
+				c.CaughtUp(t)
 				paths, err := filepath.Glob(filepath.Join(folder, file+"-wal"))
 				if err != nil || len(paths) != 1 {
 					t.Fatalf("%s: %v, %v", file, paths, err)
 				}
 				repair := failing.Break(t, paths[0])
 				for range 3 {
-					a, err := c.try(t.Context(), "POST", "/v1/contacts", map[string]any{"name": "Meanwhile"})
+					a, err := c.Try(t.Context(), "POST", "/v1/contacts", map[string]any{"name": "Meanwhile"})
 					if err != nil {
 						t.Fatal(err)
 					}
-					switch a.status {
+					switch a.Status {
 					case http.StatusCreated:
-						kept = append(kept, a.id(t))
+						kept = append(kept, a.ID(t))
 					case http.StatusServiceUnavailable:
-						if body := string(a.body); !strings.Contains(body, `"unavailable"`) || strings.Contains(body, "SQL") || strings.Contains(body, folder) {
+						if body := string(a.Body); !strings.Contains(body, `"unavailable"`) || strings.Contains(body, "SQL") || strings.Contains(body, folder) {
 							t.Errorf("the refusal says %s", a)
 						}
 					default:
@@ -45,16 +45,16 @@ func TestFailingDisk(t *testing.T) {
 				} else if strings.HasPrefix(file, "readmodels") && accepted != 3 {
 					t.Errorf("%d commands of 3 were accepted, which needs no read model", accepted)
 				}
-				c.get(t, "/healthz")
+				c.Get(t, "/healthz")
 				repair()
 
-				kept = append(kept, c.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "After"}).id(t))
-				c.caughtUp(t)
+				kept = append(kept, c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "After"}).ID(t))
+				c.CaughtUp(t)
 				for _, id := range kept {
-					c.get(t, "/v1/contacts/"+id)
+					c.Get(t, "/v1/contacts/"+id)
 				}
-				c.get(t, "/readyz")
-				inProcess.must(t, 0, "verify", "--data", folder)
+				c.Get(t, "/readyz")
+				inProcess.Must(t, 0, "verify", "--data", folder)
 			})
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"daybook/internal/testdesk"
 )
 
 // real returns the path of a file of real data that may lie beside the project, and passes over the test if it does not.
@@ -21,19 +23,19 @@ func real(t *testing.T, name string) string {
 // worked out.
 func TestHistoryItalianHelpdesk(t *testing.T) {
 	t.Parallel()
-	want := readExpected(t, real(t, "italian-helpdesk.expected.json"))
-	p, journal, folder := built(t), copied(t, real(t, "italian-helpdesk.journal.ndjson.gz")), t.TempDir()
-	if got := imports(t, p, folder, journal); got != want.counts() {
-		t.Errorf("got %+v, want %+v", got, want.counts())
+	want := testdesk.ReadExpected(t, real(t, "italian-helpdesk.expected.json"))
+	p, journal, folder := testdesk.Shipped(t), copied(t, real(t, "italian-helpdesk.journal.ndjson.gz")), t.TempDir()
+	if got := imports(t, p, folder, journal); got != want.Counts() {
+		t.Errorf("got %+v, want %+v", got, want.Counts())
 	}
 	refusedAsExpected(t, journal, want)
-	c, stop := p.serve(t, folder)
-	c.caughtUp(t)
-	holds(t, c, want)
+	c, stop := p.Serve(t, folder)
+	c.CaughtUp(t)
+	want.Holds(t, c)
 	stop()
 
 	again := imports(t, p, folder, journal)
-	if want := (counts{Lines: want.Lines, Duplicate: want.Lines}); again != want {
+	if want := (testdesk.Counts{Lines: want.Lines, Duplicate: want.Lines}); again != want {
 		t.Errorf("played again: %+v, want %+v", again, want)
 	}
 	comparesFiles(t, p, folder)
@@ -43,19 +45,19 @@ func TestHistoryItalianHelpdesk(t *testing.T) {
 // TestHistoryLifecycle imports a journal that visits every cell of the table of what may follow what.
 func TestHistoryLifecycle(t *testing.T) {
 	t.Parallel()
-	want := readExpected(t, real(t, "lifecycle.expected.json"))
+	want := testdesk.ReadExpected(t, real(t, "lifecycle.expected.json"))
 	journal, folder := copied(t, real(t, "lifecycle.journal.ndjson")), t.TempDir()
-	if got := imports(t, inProcess, folder, journal); got != want.counts() {
-		t.Errorf("got %+v, want %+v", got, want.counts())
+	if got := imports(t, inProcess, folder, journal); got != want.Counts() {
+		t.Errorf("got %+v, want %+v", got, want.Counts())
 	}
 	refusedAsExpected(t, journal, want)
-	c := mustServe(t, folder)
-	c.caughtUp(t)
-	holds(t, c, want)
+	c, _ := inProcess.Serve(t, folder)
+	c.CaughtUp(t)
+	want.Holds(t, c)
 }
 
 // TestHistoryKillItalian kills the import of the real history at random moments.
 func TestHistoryKillItalian(t *testing.T) {
 	t.Parallel()
-	survivesKills(t, built(t), real(t, "italian-helpdesk.journal.ndjson.gz"))
+	survivesKills(t, testdesk.Shipped(t), real(t, "italian-helpdesk.journal.ndjson.gz"))
 }

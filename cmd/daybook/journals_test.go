@@ -1,97 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
-	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	diff "github.com/google/go-cmp/cmp"
+	"daybook/internal/testdesk"
 )
-
-// expected is what a journal must come to, worked out by other means than this program. What is left out is not looked at.
-type expected struct {
-	Zone                                                       string
-	Lines, Accepted, Unchanged, Duplicate, Rejected, Malformed int
-	Contacts                                                   int
-	Outcomes                                                   []struct {
-		Line    int
-		Outcome string
-	}
-	TicketsByStatus  map[string]int                `json:"tickets_by_status"`
-	StatusOfTicket   map[string]string             `json:"status_of_ticket"`
-	FollowUps        map[string]int                `json:"follow_ups"`
-	ContactsByName   map[string]int                `json:"contacts_by_name"`
-	Reopens          *int                          `json:"reopens"`
-	TicketsOfContact map[string]int                `json:"tickets_of_contact"`
-	HistoryOfContact map[string][]historicTicket   `json:"history_of_contact"`
-	AgentMonths      map[string]map[string]figures `json:"agent_months"`
-	ResolvedAt       map[string]time.Time          `json:"resolved_at"`
-	WorktimeSeconds  map[string]map[string]float64 `json:"worktime_seconds"`
-	RejectedLines    []struct{ ID string }         `json:"rejected_lines"`
-}
-
-type historicTicket struct {
-	Ticket     string     `json:"ticket"`
-	OpenedAt   time.Time  `json:"opened_at"`
-	Status     string     `json:"status"`
-	Agent      string     `json:"agent"`
-	Department string     `json:"department"`
-	Priority   string     `json:"priority"`
-	Tags       []string   `json:"tags"`
-	ResolvedAt *time.Time `json:"resolved_at"`
-	Reopens    int        `json:"reopens"`
-}
-
-// figures are an agent's in a month. Those of single tickets say only how much these tickets bring.
-type figures struct {
-	Assigned          int            `json:"assigned_tickets"`
-	Resolved          int            `json:"resolved_tickets"`
-	Reopened          int            `json:"reopened"`
-	FirstAssign       int            `json:"first_assign_time"`
-	FirstAssignSum    float64        `json:"first_assign_time_sum_seconds"`
-	FirstResolve      int            `json:"first_resolve_time"`
-	FirstResolveSum   float64        `json:"first_resolve_time_sum_seconds"`
-	AssignedOfTickets map[string]int `json:"assigned_tickets_of"`
-	ResolvedOfTickets map[string]int `json:"resolved_of"`
-	ReopenedOfTickets map[string]int `json:"reopened_of"`
-}
-
-func (f figures) ofTickets() bool {
-	return f.AssignedOfTickets != nil || f.ResolvedOfTickets != nil || f.ReopenedOfTickets != nil
-}
-
-// counts is the last line that import -o json writes.
-type counts struct {
-	Lines     int `json:"lines"`
-	Accepted  int `json:"accepted"`
-	Unchanged int `json:"unchanged"`
-	Duplicate int `json:"duplicate"`
-	Rejected  int `json:"rejected"`
-	Malformed int `json:"malformed"`
-}
-
-func (e expected) counts() counts {
-	return counts{e.Lines, e.Accepted, e.Unchanged, e.Duplicate, e.Rejected, e.Malformed}
-}
-
-func readExpected(t *testing.T, path string) (e expected) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(data, &e)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
 
 // copied puts a copy of a journal where its refused lines may be written beside it.
 func copied(t *testing.T, journal string) string {
@@ -108,10 +26,10 @@ func copied(t *testing.T, journal string) string {
 }
 
 // imports plays a journal into a folder and returns what its lines came to.
-func imports(t *testing.T, p executable, folder, journal string) counts {
+func imports(t *testing.T, p testdesk.Program, folder, journal string) testdesk.Counts {
 	t.Helper()
-	out, talk, exit := p.run(t, "import", "--data", folder, "-o", "json", journal)
-	var c counts
+	out, talk, exit := p.Run(t, "import", "--data", folder, "-o", "json", journal)
+	var c testdesk.Counts
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &c); err != nil {
 		t.Fatalf("%v: %s%s", err, out, talk)
@@ -130,49 +48,27 @@ func imports(t *testing.T, p executable, folder, journal string) counts {
 // TestJournal plays the journal that is shipped and holds everything against what was worked out by hand.
 func TestJournal(t *testing.T) {
 	t.Parallel()
-	want := readExpected(t, "testdata/desk.expected.json")
-	journal, folder := copied(t, "testdata/desk.journal.ndjson"), t.TempDir()
-	if got := imports(t, inProcess, folder, journal); got != want.counts() {
-		t.Errorf("got %+v, want %+v", got, want.counts())
+	want := testdesk.ExpectedOfJournal(t)
+	journal, folder := testdesk.JournalFile(t), t.TempDir()
+	if got := imports(t, inProcess, folder, journal); got != want.Counts() {
+		t.Errorf("got %+v, want %+v", got, want.Counts())
 	}
 	refusedAsExpected(t, journal, want)
-	c, stop := serve(t, folder)
-	c.caughtUp(t)
-	holds(t, c, want)
+	c, stop := inProcess.Serve(t, folder)
+	c.CaughtUp(t)
+	want.Holds(t, c)
 	stop()
 	before := state(t, newest(t, folder))
 
 	again := imports(t, inProcess, folder, journal)
-	if want := (counts{Lines: want.Lines, Duplicate: want.Lines - 3, Malformed: 3}); again != want { // without an id, lines cannot be known again
+	if want := (testdesk.Counts{Lines: want.Lines, Duplicate: want.Lines - 3, Malformed: 3}); again != want { // without an id, lines cannot be known again
 		t.Errorf("played again: %+v, want %+v", again, want)
 	}
 	mustBeSame(t, "after playing it again", posted(t, inProcess, folder), before)
 }
 
-// TestJournalOverTheAPI plays the same journal through POST /v1/import, which must say what each line came to.
-func TestJournalOverTheAPI(t *testing.T) {
-	t.Parallel()
-	want := readExpected(t, "testdata/desk.expected.json")
-	data, err := os.ReadFile("testdata/desk.journal.ndjson")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := mustServe(t, t.TempDir())
-	got := c.play(t, data)
-	if came := (counts{got.Lines, got.Accepted, got.Unchanged, got.Duplicate, got.Rejected, got.Malformed}); came != want.counts() {
-		t.Errorf("got %+v, want %+v", came, want.counts())
-	}
-	for i, o := range want.Outcomes {
-		if g := got.Outcomes[i]; g.Line != o.Line || g.Outcome != o.Outcome {
-			t.Errorf("line %d: %+v, want %s", o.Line, g, o.Outcome)
-		}
-	}
-	c.caughtUp(t)
-	holds(t, c, want)
-}
-
 // refusedAsExpected looks at the file of refused lines.
-func refusedAsExpected(t *testing.T, journal string, want expected) {
+func refusedAsExpected(t *testing.T, journal string, want testdesk.Expected) {
 	t.Helper()
 	data, err := os.ReadFile(journal + rejectedEnding)
 	if err != nil {
@@ -205,234 +101,6 @@ func refusedAsExpected(t *testing.T, journal string, want expected) {
 	for _, r := range want.RejectedLines {
 		if !slices.Contains(ids, r.ID) {
 			t.Errorf("line %s is not named", r.ID)
-		}
-	}
-}
-
-// names are what a desk's ids are called in the journal.
-type names struct{ agents, departments, tags map[string]string }
-
-func namesOf(t *testing.T, c client) names {
-	t.Helper()
-	called := func(path, field string) map[string]string {
-		m := map[string]string{}
-		for _, row := range c.all(t, path) {
-			if ref, _ := row[field].(string); ref != "" {
-				m[row["id"].(string)] = ref
-			}
-		}
-		return m
-	}
-	return names{called("/v1/agents", "ref"), called("/v1/departments", "ref"), called("/v1/tags?scope=tickets", "name")}
-}
-
-// of returns what an id is called; null is nothing.
-func of(names map[string]string, id any) string {
-	if id == nil {
-		return ""
-	}
-	return names[id.(string)]
-}
-
-// holds asks the API whether a desk is as expected.
-func holds(t *testing.T, c client, want expected) {
-	t.Helper()
-	called := namesOf(t, c)
-	tickets := c.all(t, "/v1/tickets")
-	byRef, byID := map[string]map[string]any{}, map[string]string{}
-	status, reopens := map[string]int{}, 0
-	for _, row := range tickets {
-		ref, _ := row["ref"].(string)
-		byRef[ref], byID[row["id"].(string)] = row, ref
-		status[row["status"].(string)]++
-		reopens += int(row["reopens"].(float64))
-	}
-	for ref, want := range want.StatusOfTicket {
-		if got := byRef[ref]["status"]; got != want {
-			t.Errorf("ticket %s is %v, want %s", ref, got, want)
-		}
-	}
-	if want.TicketsByStatus != nil && !maps.Equal(status, want.TicketsByStatus) {
-		t.Errorf("tickets by status: %v, want %v", status, want.TicketsByStatus)
-	}
-	for name := range status {
-		if n := len(c.all(t, "/v1/tickets?status="+name)); n != status[name] {
-			t.Errorf("a filter finds %d tickets that are %s, want %d", n, name, status[name])
-		}
-	}
-	if want.Reopens != nil && reopens != *want.Reopens {
-		t.Errorf("%d reopens, want %d", reopens, *want.Reopens)
-	}
-	for ref, want := range want.FollowUps {
-		found := c.all(t, "/v1/tickets?follow_up_of="+byRef[ref]["id"].(string))
-		if len(found) != want {
-			t.Errorf("%s has %d follow-ups, want %d", ref, len(found), want)
-		}
-	}
-	for ref, want := range want.ResolvedAt {
-		if got := byRef[ref]["resolved_at"]; got != want.Format(time.RFC3339) {
-			t.Errorf("%s is resolved at %v, want %v", ref, got, want)
-		}
-	}
-	contactsHold(t, c, want, called)
-	reportHolds(t, c, want, called)
-	worktimeHolds(t, c, want, called)
-}
-
-func contactsHold(t *testing.T, c client, want expected, called names) {
-	t.Helper()
-	contacts := c.all(t, "/v1/contacts")
-	byEmail, byName := map[string]string{}, map[string]int{}
-	for _, row := range contacts {
-		byName[row["name"].(string)]++
-		for _, email := range row["emails"].([]any) {
-			byEmail[email.(string)] = row["id"].(string)
-		}
-	}
-	if want.Contacts > 0 && len(contacts) != want.Contacts {
-		t.Errorf("%d contacts, want %d", len(contacts), want.Contacts)
-	}
-	for name, want := range want.ContactsByName {
-		if byName[name] != want {
-			t.Errorf("%d contacts are called %s, want %d", byName[name], name, want)
-		}
-	}
-	for email, want := range want.TicketsOfContact {
-		if got := len(c.all(t, "/v1/contacts/"+byEmail[email]+"/tickets")); got != want {
-			t.Errorf("%s has %d tickets, want %d", email, got, want)
-		}
-	}
-	for email, want := range want.HistoryOfContact {
-		var got []historicTicket
-		for i, row := range c.all(t, "/v1/contacts/"+byEmail[email]+"/tickets") {
-			h := historicTicket{
-				Status: row["status"].(string), Agent: of(called.agents, row["agent_id"]), Department: of(called.departments, row["department_id"]),
-				Priority: row["priority"].(string), Tags: []string{}, Reopens: int(row["reopens"].(float64)),
-			}
-			h.Ticket, _ = row["ref"].(string)
-			h.OpenedAt = instant(t, row["opened_at"])
-			if row["resolved_at"] != nil {
-				at := instant(t, row["resolved_at"])
-				h.ResolvedAt = &at
-			}
-			for _, id := range row["tags"].([]any) {
-				h.Tags = append(h.Tags, of(called.tags, id))
-			}
-			if i > 0 && got[i-1].OpenedAt.Before(h.OpenedAt) {
-				t.Errorf("%s: %s comes after %s, which is older", email, h.Ticket, got[i-1].Ticket)
-			}
-			got = append(got, h)
-		}
-		inOrder := func(list []historicTicket) { // those opened at once stand as they like
-			slices.SortStableFunc(list, func(a, b historicTicket) int {
-				return cmp.Or(b.OpenedAt.Compare(a.OpenedAt), cmp.Compare(a.Ticket, b.Ticket))
-			})
-			for i := range list {
-				slices.Sort(list[i].Tags)
-			}
-		}
-		inOrder(got)
-		inOrder(want)
-		if d := diff.Diff(want, got); d != "" {
-			t.Errorf("the history of %s (-want +got):\n%s", email, d)
-		}
-	}
-}
-
-func instant(t *testing.T, value any) time.Time {
-	t.Helper()
-	at, err := time.Parse(time.RFC3339, value.(string))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return at
-}
-
-// A reportRow is a row of the agent report.
-type reportRow map[string]any
-
-func (r reportRow) n(metric string) int {
-	switch v := r[metric].(type) {
-	case float64:
-		return int(v)
-	case map[string]any:
-		return int(v["n"].(float64))
-	}
-	return 0
-}
-
-func (r reportRow) sum(metric string) float64 {
-	v, _ := r[metric].(map[string]any)
-	sum, _ := v["sum"].(float64)
-	return sum
-}
-
-// report asks for the agent report.
-func (c client) report(t *testing.T, query string, change ...with) []reportRow {
-	t.Helper()
-	var r struct{ Data []reportRow }
-	c.get(t, "/v1/reports/agents?"+query, change...).into(t, &r)
-	return r.Data
-}
-
-// reportHolds compares every month of every agent, and finds nothing beyond.
-func reportHolds(t *testing.T, c client, want expected, called names) {
-	t.Helper()
-	got := map[string]figures{}
-	for _, row := range c.report(t, "from=2005-01-01&to=2030-01-01&by=month&tz="+url.QueryEscape(want.Zone)) {
-		f := figures{
-			Assigned: row.n("assigned_tickets"), Resolved: row.n("resolved_tickets"), Reopened: row.n("reopened"),
-			FirstAssign: row.n("first_assign_time"), FirstAssignSum: row.sum("first_assign_time"),
-			FirstResolve: row.n("first_resolve_time"), FirstResolveSum: row.sum("first_resolve_time"),
-		}
-		if row["agent_id"] != nil && !diff.Equal(f, figures{}) {
-			got[of(called.agents, row["agent_id"])+" "+row["bucket"].(string)] = f
-		}
-	}
-	whole := map[string]figures{}
-	for agent, months := range want.AgentMonths {
-		for month, f := range months {
-			g, ok := got[agent+" "+month]
-			if f.ofTickets() || f.FirstAssign == 0 && f.FirstResolve == 0 && len(want.HistoryOfContact) == 0 {
-				// Only some figures are given: there must be at least so much.
-				if !ok || g.Assigned < total(f.AssignedOfTickets) || g.Resolved < max(f.Resolved, total(f.ResolvedOfTickets)) || g.Reopened < total(f.ReopenedOfTickets) {
-					t.Errorf("%s in %s: %+v, want %+v", agent, month, g, f)
-				}
-				continue
-			}
-			whole[agent+" "+month] = f
-		}
-	}
-	if len(want.HistoryOfContact) == 0 {
-		return
-	}
-	if d := diff.Diff(whole, got); d != "" {
-		t.Errorf("the figures (-want +got):\n%s", d)
-	}
-}
-
-func total(of map[string]int) (n int) {
-	for _, v := range of {
-		n += v
-	}
-	return n
-}
-
-func worktimeHolds(t *testing.T, c client, want expected, called names) {
-	t.Helper()
-	for id, ref := range called.agents {
-		days, there := want.WorktimeSeconds[ref]
-		if !there {
-			continue
-		}
-		got := map[string]float64{}
-		for _, row := range c.report(t, "from=2025-01-01&to=2026-12-31&by=day&metrics=worktime&agent="+id+"&tz="+url.QueryEscape(want.Zone)) {
-			if seconds := row["worktime"].(float64); seconds != 0 {
-				got[row["bucket"].(string)] = seconds
-			}
-		}
-		if !maps.Equal(got, days) {
-			t.Errorf("%s worked %v, want %v", ref, got, days)
 		}
 	}
 }

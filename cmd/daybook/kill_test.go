@@ -19,11 +19,12 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
+	"daybook/internal/testdesk"
 )
 
 // kills is how often a killed import is killed.
 func kills() int {
-	if soak() {
+	if testdesk.Soak() {
 		return 10
 	}
 	return 3
@@ -44,7 +45,7 @@ func TestKillImport(t *testing.T) {
 	t.Parallel()
 	journal := filepath.Join(t.TempDir(), "enlarged.ndjson")
 	times := 12
-	if soak() {
+	if testdesk.Soak() {
 		times = 120
 	}
 	if err := os.WriteFile(journal, enlarged(t, times), 0o600); err != nil {
@@ -61,21 +62,21 @@ func TestKillServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	clean, want := cleanRun(t, reexec, journal)
-	random, folder := chance(t), t.TempDir()
+	random, folder := testdesk.Chance(t), t.TempDir()
 	for _, at := range moments(random, clean.head) {
-		c, server := reexec.startServer(t, folder)
-		importer := reexec.start(t, io.Discard, "import", "--data", folder, "--url", c.url, journal)
+		c, server := reexec.StartServer(t, folder)
+		importer := reexec.Start(t, io.Discard, "import", "--data", folder, "--url", c.URL, journal)
 		log := readLog(t, folder)
-		eventually(t, "the log comes to a random position, or the import is over", func() bool { return head(t, log) >= at || importer.over() })
-		server.kill()
-		<-importer.ended
+		testdesk.Eventually(t, "the log comes to a random position, or the import is over", func() bool { return head(t, log) >= at || importer.Over() })
+		server.Kill()
+		<-importer.Ended()
 		log.Close()
 	}
-	c, stop := reexec.serve(t, folder)
-	if out, talk, exit := reexec.run(t, "import", "--data", folder, "--url", c.url, journal); exit != someRejected && exit != 0 { // 0: all was played before
+	c, stop := reexec.Serve(t, folder)
+	if out, talk, exit := reexec.Run(t, "import", "--data", folder, "--url", c.URL, journal); exit != someRejected && exit != 0 { // 0: all was played before
 		t.Fatalf("exit %d\n%s%s", exit, out, talk)
 	}
-	c.caughtUp(t)
+	c.CaughtUp(t)
 	if got := outcomes(t, c); !maps.Equal(got, clean.outcomes) {
 		t.Errorf("the lines came to something else: %d lines, want %d", len(got), len(clean.outcomes))
 	}
@@ -89,10 +90,7 @@ func TestKillServer(t *testing.T) {
 // enlarged is the shipped journal many times over, each with names and addresses of its own.
 func enlarged(t *testing.T, times int) []byte {
 	t.Helper()
-	data, err := os.ReadFile("testdata/desk.journal.ndjson")
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := testdesk.Journal(t)
 	var all bytes.Buffer
 	for i := range times {
 		own := func(s string) string { return fmt.Sprintf("%s-%d", s, i) }
@@ -123,18 +121,18 @@ func enlarged(t *testing.T, times int) []byte {
 
 // A cleanImport is an import that nobody disturbed.
 type cleanImport struct {
-	counts   counts
+	counts   testdesk.Counts
 	outcomes map[string]string
 	head     eventstore.Position
 }
 
 // cleanRun imports a journal undisturbed and returns what it came to.
-func cleanRun(t *testing.T, p executable, journal string) (cleanImport, rows) {
+func cleanRun(t *testing.T, p testdesk.Program, journal string) (cleanImport, rows) {
 	t.Helper()
 	folder := t.TempDir()
 	clean := cleanImport{counts: imports(t, p, folder, copied(t, journal))}
-	c, stop := p.serve(t, folder)
-	c.caughtUp(t)
+	c, stop := p.Serve(t, folder)
+	c.CaughtUp(t)
 	clean.outcomes = outcomes(t, c)
 	stop()
 	log := readLog(t, folder)
@@ -144,19 +142,19 @@ func cleanRun(t *testing.T, p executable, journal string) (cleanImport, rows) {
 }
 
 // outcomes are what each line came to, by the log's own record of each batch.
-func outcomes(t *testing.T, c client) map[string]string {
+func outcomes(t *testing.T, c testdesk.Client) map[string]string {
 	t.Helper()
 	space := uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:journal"))
 	came := map[string]string{}
 	for batch := 0; ; batch++ {
-		a := c.do(t, http.MethodGet, fmt.Sprintf("/v1/events/import-%s/%d", uuid.NewSHA1(space, []byte("journal")), batch), nil)
-		if a.status == http.StatusNotFound && batch > 0 {
+		a := c.Do(t, http.MethodGet, fmt.Sprintf("/v1/events/import-%s/%d", uuid.NewSHA1(space, []byte("journal")), batch), nil)
+		if a.Status == http.StatusNotFound && batch > 0 {
 			return came
 		}
-		if a.status != http.StatusOK {
+		if a.Status != http.StatusOK {
 			t.Fatalf("batch %d: %s", batch, a)
 		}
-		for result, ids := range a.object(t)["data"].(map[string]any) {
+		for result, ids := range a.Object(t)["data"].(map[string]any) {
 			list, _ := ids.([]any)
 			for _, id := range list {
 				if before, twice := came[id.(string)]; twice {
@@ -171,7 +169,7 @@ func outcomes(t *testing.T, c client) map[string]string {
 func readLog(t *testing.T, folder string) *sqlite.Store {
 	t.Helper()
 	var store *sqlite.Store
-	eventually(t, "there is a log", func() bool {
+	testdesk.Eventually(t, "there is a log", func() bool {
 		var err error
 		store, err = sqlite.OpenReadOnly(filepath.Join(folder, "events.db"))
 		return err == nil
@@ -190,16 +188,16 @@ func head(t *testing.T, s *sqlite.Store) eventstore.Position {
 
 // survivesKills kills an import at random moments, starts it again each time, and finds the same as without the kills:
 // every row of every table, and what each line came to.
-func survivesKills(t *testing.T, p executable, journal string) {
+func survivesKills(t *testing.T, p testdesk.Program, journal string) {
 	t.Helper()
 	began := time.Now()
 	clean, want := cleanRun(t, p, journal)
-	random, folder, again := chance(t), t.TempDir(), copied(t, journal)
+	random, folder, again := testdesk.Chance(t), t.TempDir(), copied(t, journal)
 	for _, at := range moments(random, clean.head) {
-		importer := p.start(t, io.Discard, "import", "--data", folder, again)
+		importer := p.Start(t, io.Discard, "import", "--data", folder, again)
 		log := readLog(t, folder)
-		eventually(t, "the log comes to a random position, or the import is over", func() bool { return head(t, log) >= at || importer.over() })
-		importer.kill()
+		testdesk.Eventually(t, "the log comes to a random position, or the import is over", func() bool { return head(t, log) >= at || importer.Over() })
+		importer.Kill()
 		t.Logf("soak: killed after position %s of %s", head(t, log), clean.head)
 		log.Close()
 	}
@@ -207,8 +205,8 @@ func survivesKills(t *testing.T, p executable, journal string) {
 	if last.Lines != clean.counts.Lines {
 		t.Errorf("%d lines, want %d", last.Lines, clean.counts.Lines)
 	}
-	c, stop := p.serve(t, folder)
-	c.caughtUp(t)
+	c, stop := p.Serve(t, folder)
+	c.CaughtUp(t)
 	if got := outcomes(t, c); !maps.Equal(got, clean.outcomes) {
 		t.Errorf("the lines came to something else: %d lines, want %d", len(got), len(clean.outcomes))
 		for id, want := range clean.outcomes {

@@ -18,6 +18,7 @@ import (
 	"daybook/api"
 	"daybook/eventstore/esdb/esdbtest"
 	"daybook/internal/testdb"
+	"daybook/internal/testdesk"
 )
 
 // shared is where processes find a desk that they share.
@@ -26,22 +27,22 @@ func shared(events, readModels string) []string {
 }
 
 // posts says whether a process posts the read models.
-func (c client) posts(t *testing.T) bool {
+func posts(t *testing.T, c testdesk.Client) bool {
 	t.Helper()
 	var list struct{ Data []api.ProjectionStatus }
-	c.get(t, "/v1/projections").into(t, &list)
+	c.Get(t, "/v1/projections").Into(t, &list)
 	return list.Data[0].Posting
 }
 
 // readsAtOnce writes through one process and reads what it wrote through another.
-func readsAtOnce(t *testing.T, writer, reader client, n int) {
+func readsAtOnce(t *testing.T, writer, reader testdesk.Client, n int) {
 	t.Helper()
 	for i := range n {
 		name := fmt.Sprint("Contact ", i)
-		made := writer.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": name})
-		found := reader.get(t, "/v1/contacts/"+made.id(t), header("Daybook-After", made.position()))
-		if found.header.Get("Daybook-Stale-By") != "" || found.object(t)["name"] != name {
-			t.Errorf("after %s: %s", made.position(), found)
+		made := writer.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": name})
+		found := reader.Get(t, "/v1/contacts/"+made.ID(t), testdesk.Header("Daybook-After", made.Position()))
+		if found.Header.Get("Daybook-Stale-By") != "" || found.Object(t)["name"] != name {
+			t.Errorf("after %s: %s", made.Position(), found)
 		}
 	}
 }
@@ -60,54 +61,54 @@ func TestSeveralProcesses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			folder, where := t.TempDir(), where(t)
-			serve := func(only string) client {
-				c, _ := reexec.startServer(t, folder, append(where, "--only", only)...)
+			serve := func(only string) testdesk.Client {
+				c, _ := reexec.StartServer(t, folder, append(where, "--only", only)...)
 				return c
 			}
 			one, two := serve("api"), serve("api")
-			early := one.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Before anybody posts"})
-			one.refused(t, 503, "not-ready", "GET", "/readyz", nil)
-			one.refused(t, 503, "building", "GET", "/v1/contacts", nil)
+			early := one.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Before anybody posts"})
+			one.Refused(t, 503, "not-ready", "GET", "/readyz", nil)
+			one.Refused(t, 503, "building", "GET", "/v1/contacts", nil)
 
 			posting := serve("projections,reactions")
-			two.get(t, "/v1/contacts/"+early.id(t), header("Daybook-After", early.position()))
-			for _, c := range []client{one, two, posting} {
-				c.caughtUp(t)
-				c.get(t, "/readyz")
-				if c.posts(t) != (c == posting) {
-					t.Errorf("%s says that it posts: %v", c.url, c != posting)
+			two.Get(t, "/v1/contacts/"+early.ID(t), testdesk.Header("Daybook-After", early.Position()))
+			for _, c := range []testdesk.Client{one, two, posting} {
+				c.CaughtUp(t)
+				c.Get(t, "/readyz")
+				if posts(t, c) != (c == posting) {
+					t.Errorf("%s says that it posts: %v", c.URL, c != posting)
 				}
 			}
 			readsAtOnce(t, one, two, 30)
-			posting.refused(t, 404, "no-such-path", "GET", "/v1/contacts", nil)
-			one.refused(t, 409, "posted-elsewhere", "POST", "/v1/projections/rebuild", nil)
-			one.refused(t, 409, "posted-elsewhere", "POST", "/v1/projections/contacts/retry", nil)
-			if _, talk, exit := inProcess.run(t, append([]string{"rebuild", "--data", folder}, where...)...); exit != conflict || !strings.Contains(talk, "--url") {
+			posting.Refused(t, 404, "no-such-path", "GET", "/v1/contacts", nil)
+			one.Refused(t, 409, "posted-elsewhere", "POST", "/v1/projections/rebuild", nil)
+			one.Refused(t, 409, "posted-elsewhere", "POST", "/v1/projections/contacts/retry", nil)
+			if _, talk, exit := inProcess.Run(t, append([]string{"rebuild", "--data", folder}, where...)...); exit != conflict || !strings.Contains(talk, "--url") {
 				t.Errorf("a rebuild beside the one who posts: exit %d, %s", exit, talk)
 			}
-			posting.must(t, 202, "POST", "/v1/projections/rebuild", nil)
+			posting.Must(t, 202, "POST", "/v1/projections/rebuild", nil)
 			readsAtOnce(t, two, one, 30)
 
 			// One request comes to both, at once.
-			answers := make([]answer, 16)
+			answers := make([]testdesk.Answer, 16)
 			var asking sync.WaitGroup
 			for i := range answers {
 				asking.Go(func() {
-					answers[i] = []client{one, two}[i%2].do(t, "POST", "/v1/inquiries", inquiry("nora", "Help"), header("Idempotency-Key", "once"))
+					answers[i] = []testdesk.Client{one, two}[i%2].Do(t, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help"), testdesk.Header("Idempotency-Key", "once"))
 				})
 			}
 			asking.Wait()
 			for _, a := range answers {
-				if a.status != 201 || string(a.body) != string(answers[0].body) {
+				if a.Status != 201 || string(a.Body) != string(answers[0].Body) {
 					t.Errorf("%s, and %s", a, answers[0])
 				}
 			}
-			one.caughtUp(t)
-			if tickets := one.all(t, "/v1/tickets"); len(tickets) != 1 {
+			one.CaughtUp(t)
+			if tickets := one.All(t, "/v1/tickets"); len(tickets) != 1 {
 				t.Errorf("one request made %d tickets", len(tickets))
 			}
-			inProcess.must(t, someRejected, append([]string{"import", "--data", folder, copied(t, "testdata/desk.journal.ndjson")}, where...)...) // beside the others
-			inProcess.must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
+			inProcess.Must(t, someRejected, append([]string{"import", "--data", folder, testdesk.JournalFile(t)}, where...)...) // beside the others
+			inProcess.Must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
 		})
 	}
 }
@@ -118,49 +119,49 @@ func TestASleepingPoster(t *testing.T) {
 	t.Parallel()
 	folder, u := t.TempDir(), testdb.URL(t)
 	where := append(shared(u, u), "--lease", "500ms")
-	desk, _ := reexec.startServer(t, folder, append(where, "--only", "api")...)
+	desk, _ := reexec.StartServer(t, folder, append(where, "--only", "api")...)
 	type poster struct {
-		client
-		*process
+		testdesk.Client
+		*testdesk.Process
 	}
 	var posters []poster
 	for range 2 {
-		c, p := reexec.startServer(t, folder, append(where, "--only", "projections")...)
+		c, p := reexec.StartServer(t, folder, append(where, "--only", "projections")...)
 		posters = append(posters, poster{c, p})
 	}
-	awake := func(p poster) bool { return p.posts(t) }
+	awake := func(p poster) bool { return posts(t, p.Client) }
 	for range 4 {
 		readsAtOnce(t, desk, desk, 10)
 		var now int
-		eventually(t, "one posts", func() bool { now = slices.IndexFunc(posters, awake); return now >= 0 })
+		testdesk.Eventually(t, "one posts", func() bool { now = slices.IndexFunc(posters, awake); return now >= 0 })
 		asleep, other := posters[now], posters[1-now]
-		asleep.Process.Signal(syscall.SIGSTOP)
-		eventually(t, "the other posts", func() bool { return other.posts(t) })
+		asleep.Signal(syscall.SIGSTOP)
+		testdesk.Eventually(t, "the other posts", func() bool { return posts(t, other.Client) })
 		readsAtOnce(t, desk, desk, 10)
-		asleep.Process.Signal(syscall.SIGCONT)
-		eventually(t, "whoever slept knows", func() bool { return !asleep.posts(t) })
+		asleep.Signal(syscall.SIGCONT)
+		testdesk.Eventually(t, "whoever slept knows", func() bool { return !posts(t, asleep.Client) })
 		readsAtOnce(t, desk, desk, 10)
-		asleep.caughtUp(t)
-		inProcess.must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
+		asleep.CaughtUp(t)
+		inProcess.Must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
 	}
 	now := slices.IndexFunc(posters, awake)
-	posters[now].kill()
-	eventually(t, "the other posts", func() bool { return posters[1-now].posts(t) })
+	posters[now].Kill()
+	testdesk.Eventually(t, "the other posts", func() bool { return posts(t, posters[1-now].Client) })
 	readsAtOnce(t, desk, desk, 10)
-	inProcess.must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
+	inProcess.Must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
 }
 
 // TestNotThereYet asks for what is not posted yet, since nobody posts: the answer says so.
 func TestNotThereYet(t *testing.T) {
 	t.Parallel()
 	folder, u := t.TempDir(), testdb.URL(t)
-	desk, _ := reexec.startServer(t, folder, append(shared(u, u), "--only", "api")...)
-	_, posting := reexec.startServer(t, folder, append(shared(u, u), "--only", "projections")...)
+	desk, _ := reexec.StartServer(t, folder, append(shared(u, u), "--only", "api")...)
+	_, posting := reexec.StartServer(t, folder, append(shared(u, u), "--only", "projections")...)
 	readsAtOnce(t, desk, desk, 1)
-	posting.kill()
-	made := desk.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Not yet"})
-	a := desk.must(t, 404, "GET", made.header.Get("Location"), nil, header("Daybook-After", made.position()), header("Prefer", "wait=0"))
-	if a.header.Get("Daybook-Stale-By") != "1" {
+	posting.Kill()
+	made := desk.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Not yet"})
+	a := desk.Must(t, 404, "GET", made.Header.Get("Location"), nil, testdesk.Header("Daybook-After", made.Position()), testdesk.Header("Prefer", "wait=0"))
+	if a.Header.Get("Daybook-Stale-By") != "1" {
 		t.Error(a)
 	}
 }
@@ -174,8 +175,8 @@ type balancer struct {
 }
 
 // watch asks a server again and again whether it is ready, until it is gone.
-func (b *balancer) watch(t *testing.T, c client, gone <-chan struct{}) {
-	target, err := url.Parse(c.url)
+func (b *balancer) watch(t *testing.T, c testdesk.Client, gone <-chan struct{}) {
+	target, err := url.Parse(c.URL)
 	if err != nil {
 		t.Error(err)
 		return
@@ -183,10 +184,10 @@ func (b *balancer) watch(t *testing.T, c client, gone <-chan struct{}) {
 	every := time.NewTicker(20 * time.Millisecond)
 	defer every.Stop()
 	for {
-		a, err := c.try(context.Background(), "GET", "/readyz", nil)
+		a, err := c.Try(context.Background(), "GET", "/readyz", nil)
 		b.mu.Lock()
 		b.ready = slices.DeleteFunc(b.ready, func(u *url.URL) bool { return u == target })
-		if err == nil && a.status == http.StatusOK {
+		if err == nil && a.Status == http.StatusOK {
 			b.ready = append(b.ready, target)
 		}
 		b.mu.Unlock()
@@ -222,17 +223,19 @@ func TestRollingRestart(t *testing.T) {
 	}, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	front := httptest.NewServer(proxy)
 	defer front.Close()
-	start := func() *process {
-		c, p := reexec.startServer(t, folder, append(shared(u, u), "--linger", "1s", "--lease", "1h")...) // each gives its lease back
-		eventually(t, "it is ready", func() bool { return c.do(t, "GET", "/readyz", nil).status == http.StatusOK })
-		go b.watch(t, c, p.ended)
-		return p
+	start := func() (testdesk.Client, *testdesk.Process) {
+		c, p := reexec.StartServer(t, folder, append(shared(u, u), "--linger", "1s", "--lease", "1h")...) // each gives its lease back
+		testdesk.Eventually(t, "it is ready", func() bool { return c.Do(t, "GET", "/readyz", nil).Status == http.StatusOK })
+		go b.watch(t, c, p.Ended())
+		return c, p
 	}
-	servers := []*process{start(), start()}
-	eventually(t, "there is a server", func() bool { return b.pick() != nil })
+	desk, one := start()
+	_, two := start()
+	servers := []*testdesk.Process{one, two}
+	testdesk.Eventually(t, "there is a server", func() bool { return b.pick() != nil })
 
-	c := client{front.URL, ownerKey(t, folder), front.Client()}
-	c.http.Transport.(*http.Transport).MaxIdleConnsPerHost = 64
+	c := desk.Through(front.URL, front.Client())
+	c.HTTP.Transport.(*http.Transport).MaxIdleConnsPerHost = 64
 	var asked atomic.Int64
 	done := make(chan struct{})
 	var people sync.WaitGroup
@@ -253,15 +256,15 @@ func TestRollingRestart(t *testing.T) {
 		for i := range servers {
 			before := asked.Load()
 			old := servers[i]
-			servers[i] = start()
-			old.terminate(t)
-			eventually(t, "people go on", func() bool { return asked.Load() > before+100 })
+			_, servers[i] = start()
+			old.Terminate(t)
+			testdesk.Eventually(t, "people go on", func() bool { return asked.Load() > before+100 })
 		}
 	}
 	close(done)
 	people.Wait()
 	t.Logf("soak: %d requests while 4 servers were replaced, none failed", asked.Load())
-	inProcess.must(t, 0, append([]string{"verify", "--data", folder}, shared(u, u)...)...)
+	inProcess.Must(t, 0, append([]string{"verify", "--data", folder}, shared(u, u)...)...)
 }
 
 // TestOnly refuses to do a part of what a desk needs where there can be no other process for the rest.
@@ -272,15 +275,15 @@ func TestOnly(t *testing.T) {
 		{"--only", "projections", "--read-models", "postgres://127.0.0.1:1/desk"},
 		{"--only", "api,projections", "--events", "postgres://127.0.0.1:1/desk"},
 	} {
-		_, talk, exit := inProcess.run(t, append([]string{"serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0"}, args...)...)
+		_, talk, exit := inProcess.Run(t, append([]string{"serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0"}, args...)...)
 		if exit != wrongUsage || !strings.Contains(talk, "--only needs --events and --read-models") {
 			t.Errorf("%v: exit %d, %s", args, exit, talk)
 		}
 	}
-	if _, talk, exit := inProcess.run(t, "serve", "--data", t.TempDir(), "--lease=-1s"); exit != wrongUsage || !strings.Contains(talk, "at least 100ms") {
+	if _, talk, exit := inProcess.Run(t, "serve", "--data", t.TempDir(), "--lease=-1s"); exit != wrongUsage || !strings.Contains(talk, "at least 100ms") {
 		t.Errorf("exit %d, %s", exit, talk)
 	}
-	if _, talk, exit := inProcess.run(t, "serve", "--only", "mail"); exit != wrongUsage || !strings.Contains(talk, `"reactions"`) {
+	if _, talk, exit := inProcess.Run(t, "serve", "--only", "mail"); exit != wrongUsage || !strings.Contains(talk, `"reactions"`) {
 		t.Errorf("exit %d, %s", exit, talk)
 	}
 }

@@ -7,30 +7,33 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"daybook/internal/testdesk"
 )
 
 // TestReadme runs every command of the README's tour, and compares what it shows with what comes. "…" stands for
 // anything.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
-		leaveOut(t, "the README's tour needs curl")
+		testdesk.LeaveOut(t, "the README's tour needs curl")
 	}
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	program := filepath.Join(folder, "bin", "daybook")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	err = os.Mkdir(filepath.Join(folder, "bin"), 0o700)
+	if err == nil {
+		err = os.Symlink(testdesk.Shipped(t).Path(t), filepath.Join(folder, "bin", "daybook"))
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	demo := filepath.Join(folder, "demo")
-	var said strings.Builder
-	if err := run(t.Context(), []string{"simulate", "--data", demo, "--days", "14"}, &said, &said); err != nil {
-		t.Fatalf("%v\n%s", err, &said)
-	}
-	desk := mustServe(t, demo)
-	desk.caughtUp(t)
+	inProcess.Must(t, 0, "simulate", "--data", demo, "--days", "14")
+	desk, _ := inProcess.Serve(t, demo)
+	desk.CaughtUp(t)
 
 	blocks := regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
 	if len(blocks) < 4 {
@@ -42,7 +45,7 @@ func TestReadme(t *testing.T) {
 	for _, b := range blocks {
 		for _, part := range strings.Split("\n"+b[1], "\n$ ")[1:] {
 			command, output, _ := strings.Cut(part, "\n")
-			script.WriteString(strings.ReplaceAll(command, "http://127.0.0.1:8080", desk.url) + "\necho '" + mark + "'\n")
+			script.WriteString(strings.ReplaceAll(command, "http://127.0.0.1:8080", desk.URL) + "\necho '" + mark + "'\n")
 			wanted = append(wanted, strings.TrimSpace(output))
 		}
 	}
@@ -58,13 +61,4 @@ func TestReadme(t *testing.T) {
 			t.Errorf("the README shows\n%s\nand this came\n%s", wanted[i], got)
 		}
 	}
-}
-
-// leaveOut skips a test for want of something on the machine, or fails where nothing may be left out.
-func leaveOut(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("DAYBOOK_TEST_REQUIRE") != "" {
-		t.Fatal(why)
-	}
-	t.Skip("left out: " + why)
 }

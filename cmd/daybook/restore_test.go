@@ -13,6 +13,7 @@ import (
 
 	"daybook/eventstore/esdb/esdbtest"
 	"daybook/internal/testdb"
+	"daybook/internal/testdesk"
 )
 
 // steps are the commands of docs/operations.md under a heading, block by block.
@@ -70,12 +71,9 @@ func TestRestore(t *testing.T) {
 			t.Parallel()
 			work := t.TempDir()
 			bin := filepath.Join(work, "bin")
-			program, err := exec.LookPath(string(reexec))
+			err := os.Mkdir(bin, 0o700)
 			if err == nil {
-				err = os.Mkdir(bin, 0o700)
-			}
-			if err == nil {
-				err = os.Symlink(program, filepath.Join(bin, "daybook"))
+				err = os.Symlink(reexec.Path(t), filepath.Join(bin, "daybook"))
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -97,22 +95,22 @@ func TestRestore(t *testing.T) {
 			flags := []string{"--events", f.Events, "--read-models", f.ReadModels}
 			serves := func(names ...string) {
 				t.Helper()
-				c, stop := reexec.serve(t, f.Data, flags...)
+				c, stop := reexec.Serve(t, f.Data, flags...)
 				for _, name := range names {
-					c.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": name})
+					c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": name})
 				}
-				c.caughtUp(t)
+				c.CaughtUp(t)
 				stop()
 			}
 			refuses := func(sentence string, names ...string) (says string) {
 				t.Helper()
-				c, stop := reexec.serve(t, f.Data, flags...)
-				eventually(t, "it is refused", func() bool {
-					says = string(c.do(t, "GET", "/readyz", nil).body)
+				c, stop := reexec.Serve(t, f.Data, flags...)
+				testdesk.Eventually(t, "it is refused", func() bool {
+					says = string(c.Do(t, "GET", "/readyz", nil).Body)
 					return strings.Contains(says, sentence)
 				})
 				for _, name := range names {
-					c.must(t, 201, "POST", "/v1/contacts", map[string]any{"name": name})
+					c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": name})
 				}
 				stop()
 				return says
@@ -139,10 +137,10 @@ func TestRestore(t *testing.T) {
 				run("rm " + regexp.MustCompile(`/\S*readmodels-\d+\.db`).FindString(says))
 			}
 			run(restore[thenReadModels])
-			c, stop := reexec.serve(t, f.Data, flags...)
-			c.caughtUp(t)
+			c, stop := reexec.Serve(t, f.Data, flags...)
+			c.CaughtUp(t)
 			var names []string
-			for _, contact := range c.all(t, "/v1/contacts") {
+			for _, contact := range c.All(t, "/v1/contacts") {
 				names = append(names, contact["name"].(string))
 			}
 			stop()

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	_ "modernc.org/sqlite"
+
+	"daybook/internal/testdesk"
 )
 
 // rows are the rows of some tables, each as one text, sorted.
@@ -172,10 +174,10 @@ func mustBeSame(t *testing.T, what string, got, want rows) {
 }
 
 // posted brings the read models of a folder up to its log, and returns their state.
-func posted(t *testing.T, p executable, folder string) rows {
+func posted(t *testing.T, p testdesk.Program, folder string) rows {
 	t.Helper()
-	c, stop := p.serve(t, folder)
-	c.caughtUp(t)
+	c, stop := p.Serve(t, folder)
+	c.CaughtUp(t)
 	stop()
 	return state(t, newest(t, folder))
 }

@@ -12,18 +12,19 @@ import (
 	"time"
 
 	"daybook/api"
+	"daybook/internal/testdesk"
 )
 
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	journal, folder := copied(t, "testdata/desk.journal.ndjson"), t.TempDir()
+	journal, folder := testdesk.JournalFile(t), t.TempDir()
 	imports(t, inProcess, folder, journal)
 	comparesFiles(t, inProcess, folder)
 }
 
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	journal, folder := copied(t, "testdata/desk.journal.ndjson"), t.TempDir()
+	journal, folder := testdesk.JournalFile(t), t.TempDir()
 	imports(t, inProcess, folder, journal)
 	for _, at := range []string{"2025-03-04T09:00:00+01:00", "2025-04-01T09:00:00Z", "2025-04-02T12:10:00+02:00", "2026-01-01T00:00:00Z"} {
 		replays(t, inProcess, folder, journal, at)
@@ -33,7 +34,7 @@ func TestReplay(t *testing.T) {
 // comparesFiles has an imported desk verified and rebuilt: all is well at first; then a row is deleted, a cell altered and
 // an event skipped behind the program's back, and verify names these and nothing else. A rebuild mends them, and another
 // rebuild gives the very same tables.
-func comparesFiles(t *testing.T, p executable, folder string) {
+func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	t.Helper()
 	posted(t, p, folder)
 	if v := verified(t, p, folder, 0); !v.Same || v.Rows == 0 || v.Events == 0 {
@@ -80,7 +81,7 @@ func comparesFiles(t *testing.T, p executable, folder string) {
 		t.Errorf("verify names what was not touched: %q", v.Differences)
 	}
 
-	out := p.must(t, 0, "rebuild", "--data", folder)
+	out := p.Must(t, 0, "rebuild", "--data", folder)
 	if !strings.Contains(out, "; 6 differences from the read models before") || !strings.Contains(out, "contacts "+deleted+": the row is missing") {
 		t.Errorf("rebuild says: %s", out)
 	}
@@ -88,15 +89,15 @@ func comparesFiles(t *testing.T, p executable, folder string) {
 	if v := verified(t, p, folder, 0); !v.Same {
 		t.Errorf("after a rebuild: %+v", v)
 	}
-	if out := p.must(t, 0, "rebuild", "--data", folder); !strings.Contains(out, "; 0 differences") {
+	if out := p.Must(t, 0, "rebuild", "--data", folder); !strings.Contains(out, "; 0 differences") {
 		t.Errorf("rebuilt again: %s", out)
 	}
 	mustBeSame(t, "two rebuilds", everything(t, newest(t, folder)), first)
 }
 
-func verified(t *testing.T, p executable, folder string, exit int) (v api.Verification) {
+func verified(t *testing.T, p testdesk.Program, folder string, exit int) (v api.Verification) {
 	t.Helper()
-	out := p.must(t, exit, "verify", "--data", folder, "-o", "json")
+	out := p.Must(t, exit, "verify", "--data", folder, "-o", "json")
 	if err := json.Unmarshal([]byte(out), &v); err != nil {
 		t.Fatal(err)
 	}
@@ -104,18 +105,18 @@ func verified(t *testing.T, p executable, folder string, exit int) (v api.Verifi
 }
 
 // replays compares the read models as of an instant with those of a desk that was told only the lines up to it.
-func replays(t *testing.T, p executable, folder, journal, asOf string) {
+func replays(t *testing.T, p testdesk.Program, folder, journal, asOf string) {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339, asOf)
 	if err != nil {
 		t.Fatal(err)
 	}
 	then := filepath.Join(t.TempDir(), "then.db")
-	p.must(t, 0, "replay", "--data", folder, "--as-of", asOf, "--to", then)
+	p.Must(t, 0, "replay", "--data", folder, "--as-of", asOf, "--to", then)
 	other := t.TempDir()
 	imports(t, p, other, linesUntil(t, journal, at))
 	mustBeSame(t, "as of "+asOf, state(t, then), posted(t, p, other))
-	if _, talk, exit := p.run(t, "replay", "--data", folder, "--as-of", asOf, "--to", then); exit != failed || !strings.Contains(talk, "is there already") {
+	if _, talk, exit := p.Run(t, "replay", "--data", folder, "--as-of", asOf, "--to", then); exit != failed || !strings.Contains(talk, "is there already") {
 		t.Errorf("a replay over a file: exit %d, %s", exit, talk)
 	}
 }

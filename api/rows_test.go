@@ -1,22 +1,25 @@
-package main
+package api_test
 
 import (
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+
+	"daybook/internal/testdesk"
 )
 
 // TestRows drives each capability that the desk promises so far through the API, sees its event in the log and its result
 // in a read model. The numbers are those of the list of what the desk must do.
 func TestRows(t *testing.T) {
-	desk := feature{t, mustServe(t, t.TempDir())}
+	t.Parallel()
+	desk := feature{t, testdesk.Serve(t, t.TempDir())}
 	sales := desk.create("/v1/departments", map[string]any{"name": "Sales"})
 	ann := desk.create("/v1/agents", map[string]any{"name": "Ann", "email": "ann@desk.example", "role": "agent"})
-	desk.must(t, 200, "PUT", "/v1/agents/"+ann+"/departments/"+sales, nil)
+	desk.Must(t, 200, "PUT", "/v1/agents/"+ann+"/departments/"+sales, nil)
 
 	inquiry := func(from map[string]any) map[string]any {
-		return desk.must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "from": from, "subject": "Help"}).object(t)
+		return desk.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "from": from, "subject": "Help"}).Object(t)
 	}
 	first := inquiry(map[string]any{"name": "Cy", "email": "Cy@customers.example"})
 	cy := first["contact_id"].(string)
@@ -44,7 +47,7 @@ func TestRows(t *testing.T) {
 		desk.happened(t, "contact-registered", "contact-"+eve)
 	})
 	t.Run("row 7, from a forum", func(t *testing.T) {
-		opened := desk.must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "forum", "from": map[string]any{"forum": "cat77", "email": "cat@customers.example"}}).object(t)
+		opened := desk.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "forum", "from": map[string]any{"forum": "cat77", "email": "cat@customers.example"}}).Object(t)
 		got := desk.read("/v1/contacts/" + opened["contact_id"].(string))
 		channels := got["channels"].([]any)
 		if len(channels) != 1 || channels[0].(map[string]any)["value"] != "cat77" || !same(got["emails"], "cat@customers.example") {
@@ -77,7 +80,7 @@ func TestRows(t *testing.T) {
 				acme := desk.create("/v1/companies", map[string]any{"name": "Acme"})
 				whose.path, whose.stream = "/v1/companies/"+acme, "company-"+acme
 			}
-			desk.must(t, 200, "PATCH", whose.path, edits)
+			desk.Must(t, 200, "PATCH", whose.path, edits)
 			desk.happened(t, whose.edited, whose.stream)
 			got := desk.read(whose.path)
 			for field, want := range edits {
@@ -97,12 +100,12 @@ func TestRows(t *testing.T) {
 	var acme string
 	t.Run("row 22, grouped by company, with history", func(t *testing.T) {
 		acme = desk.create("/v1/companies", map[string]any{"name": "Borealis"})
-		desk.must(t, 200, "PUT", "/v1/contacts/"+eve+"/company", map[string]any{"company": acme})
+		desk.Must(t, 200, "PUT", "/v1/contacts/"+eve+"/company", map[string]any{"company": acme})
 		desk.happened(t, "contact-assigned-company", "contact-"+eve)
 		if rows := desk.list("/v1/companies/" + acme + "/contacts"); len(rows) != 1 || rows[0]["id"] != eve {
 			t.Errorf("%v", rows)
 		}
-		desk.must(t, 200, "DELETE", "/v1/contacts/"+eve+"/company", nil)
+		desk.Must(t, 200, "DELETE", "/v1/contacts/"+eve+"/company", nil)
 		entries := desk.list("/v1/contacts/" + eve + "/timeline")
 		if entries[0]["type"] != "contact-left-company" || entries[1]["type"] != "contact-assigned-company" {
 			t.Errorf("%v", entries)
@@ -114,15 +117,15 @@ func TestRows(t *testing.T) {
 		if after := len(desk.list("/v1/companies")); after != before {
 			t.Errorf("%d companies, and before %d", after, before)
 		}
-		desk.refused(t, http.StatusUnprocessableEntity, "company-unknown", "PUT", "/v1/contacts/"+eve+"/company", map[string]any{"company": eve})
+		desk.Refused(t, http.StatusUnprocessableEntity, "company-unknown", "PUT", "/v1/contacts/"+eve+"/company", map[string]any{"company": eve})
 	})
 	t.Run("rows 35, 36 and 38, groups of both", func(t *testing.T) {
 		gold := desk.create("/v1/groups", map[string]any{"name": "Gold", "color": "#000000", "background": "#ffd700"})
-		desk.must(t, 200, "PUT", "/v1/contacts/"+eve+"/groups/Gold", nil)
-		desk.must(t, 200, "PUT", "/v1/companies/"+acme+"/groups/"+gold, nil)
+		desk.Must(t, 200, "PUT", "/v1/contacts/"+eve+"/groups/Gold", nil)
+		desk.Must(t, 200, "PUT", "/v1/companies/"+acme+"/groups/"+gold, nil)
 		desk.happened(t, "contact-joined-group", "contact-"+eve)
 		desk.happened(t, "company-joined-group", "company-"+acme)
-		desk.must(t, 200, "PATCH", "/v1/groups/"+gold, map[string]any{"name": "Platinum"})
+		desk.Must(t, 200, "PATCH", "/v1/groups/"+gold, map[string]any{"name": "Platinum"})
 		desk.happened(t, "group-renamed", "group-"+gold)
 		if rows := desk.list("/v1/contacts?group=platinum"); len(rows) != 1 || rows[0]["id"] != eve {
 			t.Errorf("%v", rows)
@@ -133,19 +136,19 @@ func TestRows(t *testing.T) {
 	})
 	t.Run("rows 39 and 40, no group on a ticket", func(t *testing.T) {
 		ticket := "/v1/tickets/" + first["id"].(string)
-		desk.refused(t, http.StatusNotFound, "no-such-path", "PUT", ticket+"/groups/Platinum", nil)
-		desk.refused(t, http.StatusNotFound, "tag-unknown", "PUT", ticket+"/tags/Platinum", nil)
+		desk.Refused(t, http.StatusNotFound, "no-such-path", "PUT", ticket+"/groups/Platinum", nil)
+		desk.Refused(t, http.StatusNotFound, "tag-unknown", "PUT", ticket+"/tags/Platinum", nil)
 		vip := desk.create("/v1/tags", map[string]any{"scope": "contacts", "name": "vip"})
-		desk.refused(t, http.StatusConflict, "tag-of-other-registry", "PUT", ticket+"/tags/"+vip, nil)
+		desk.Refused(t, http.StatusConflict, "tag-of-other-registry", "PUT", ticket+"/tags/"+vip, nil)
 	})
 	t.Run("rows 42 and 51, a visitor without personal detail", func(t *testing.T) {
-		opened := desk.must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "chat", "from": map[string]any{"visitor": "v-1"}}).object(t)
+		opened := desk.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "chat", "from": map[string]any{"visitor": "v-1"}}).Object(t)
 		if got := desk.read("/v1/contacts/" + opened["contact_id"].(string)); got["name"] != "" || !same(got["emails"]) {
 			t.Errorf("%v", got)
 		}
 	})
 	t.Run("rows 48 and 69, searched and filtered", func(t *testing.T) {
-		desk.must(t, 200, "PUT", "/v1/contacts/"+eve+"/tags/vip", nil)
+		desk.Must(t, 200, "PUT", "/v1/contacts/"+eve+"/tags/vip", nil)
 		desk.happened(t, "contact-tagged", "contact-"+eve)
 		if rows := desk.list("/v1/contacts?q=eva+customers&tag=vip"); len(rows) != 1 || rows[0]["id"] != eve {
 			t.Errorf("%v", rows)
@@ -159,23 +162,23 @@ func TestRows(t *testing.T) {
 	t.Run("rows 66 to 68, contact tags", func(t *testing.T) {
 		tag := desk.create("/v1/tags", map[string]any{"scope": "contacts", "name": "newsletter"})
 		desk.happened(t, "tag-created", "tag-"+tag)
-		desk.must(t, 200, "PUT", "/v1/contacts/"+cy+"/tags/"+tag, nil)
-		desk.must(t, 200, "DELETE", "/v1/contacts/"+cy+"/tags/newsletter", nil)
+		desk.Must(t, 200, "PUT", "/v1/contacts/"+cy+"/tags/"+tag, nil)
+		desk.Must(t, 200, "DELETE", "/v1/contacts/"+cy+"/tags/newsletter", nil)
 		desk.happened(t, "contact-untagged", "contact-"+cy)
 	})
 	t.Run("rows 73 to 76 and 81 to 84, agents", func(t *testing.T) {
-		desk.refused(t, http.StatusUnprocessableEntity, "invalid", "POST", "/v1/agents", map[string]any{"name": "Bob"})
+		desk.Refused(t, http.StatusUnprocessableEntity, "invalid", "POST", "/v1/agents", map[string]any{"name": "Bob"})
 		bob := desk.create("/v1/agents", map[string]any{"name": "Bob", "email": "bob@desk.example", "role": "agent"})
-		desk.refused(t, http.StatusConflict, "taken", "POST", "/v1/agents", map[string]any{"name": "Bob", "email": "BOB@desk.example", "role": "admin"})
-		desk.must(t, 200, "PATCH", "/v1/agents/"+bob, map[string]any{"alias": "B.", "role": "admin"})
+		desk.Refused(t, http.StatusConflict, "taken", "POST", "/v1/agents", map[string]any{"name": "Bob", "email": "BOB@desk.example", "role": "admin"})
+		desk.Must(t, 200, "PATCH", "/v1/agents/"+bob, map[string]any{"alias": "B.", "role": "admin"})
 		desk.happened(t, "agent-edited", "agent-"+bob)
 		if got := desk.read("/v1/agents/" + bob); got["alias"] != "B." || got["role"] != "admin" {
 			t.Errorf("%v", got)
 		}
-		desk.must(t, 200, "PUT", "/v1/agents/"+bob+"/departments/"+sales, nil)
-		mine := desk.must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "department": sales, "from": map[string]any{"email": "di@customers.example"}}).id(t)
-		desk.must(t, 200, "POST", "/v1/tickets/"+mine+"/assign", map[string]any{"agent": bob})
-		desk.must(t, 200, "DELETE", "/v1/agents/"+bob, nil)
+		desk.Must(t, 200, "PUT", "/v1/agents/"+bob+"/departments/"+sales, nil)
+		mine := desk.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "department": sales, "from": map[string]any{"email": "di@customers.example"}}).ID(t)
+		desk.Must(t, 200, "POST", "/v1/tickets/"+mine+"/assign", map[string]any{"agent": bob})
+		desk.Must(t, 200, "DELETE", "/v1/agents/"+bob, nil)
 		desk.happened(t, "agent-deleted", "agent-"+bob)
 		if got := desk.read("/v1/tickets/" + mine); got["agent_id"] != nil || got["department_id"] != sales {
 			t.Errorf("the ticket did not go back to the department: %v", got)
@@ -187,32 +190,32 @@ func TestRows(t *testing.T) {
 		if len(owners) != 1 {
 			t.Fatalf("%v", owners)
 		}
-		desk.refused(t, http.StatusConflict, "last-owner", "DELETE", "/v1/agents/"+owners[0]["id"].(string), nil)
-		desk.refused(t, http.StatusConflict, "last-owner", "PATCH", "/v1/agents/"+owners[0]["id"].(string), map[string]any{"role": "admin"})
+		desk.Refused(t, http.StatusConflict, "last-owner", "DELETE", "/v1/agents/"+owners[0]["id"].(string), nil)
+		desk.Refused(t, http.StatusConflict, "last-owner", "PATCH", "/v1/agents/"+owners[0]["id"].(string), map[string]any{"role": "admin"})
 	})
 	t.Run("rows 93, 97, 98 and 99, departments and services", func(t *testing.T) {
 		billing := desk.create("/v1/departments", map[string]any{"name": "Billing"})
 		services := "/v1/agents/" + ann + "/departments/" + billing
-		desk.refused(t, http.StatusConflict, "not-in-department", "PATCH", services, map[string]any{"chats": false})
-		desk.must(t, 200, "PUT", "/v1/agents/"+ann+"/departments/"+billing, nil)
-		desk.must(t, 200, "PATCH", services, map[string]any{"chats": false})
+		desk.Refused(t, http.StatusConflict, "not-in-department", "PATCH", services, map[string]any{"chats": false})
+		desk.Must(t, 200, "PUT", "/v1/agents/"+ann+"/departments/"+billing, nil)
+		desk.Must(t, 200, "PATCH", services, map[string]any{"chats": false})
 		desk.happened(t, "agent-switched", "agent-"+ann)
 		for _, m := range desk.read("/v1/agents/" + ann)["departments"].([]any) {
 			if m := m.(map[string]any); m["department"] == billing && (m["chats"] != false || m["tickets"] != true) {
 				t.Errorf("%v", m)
 			}
 		}
-		desk.must(t, 200, "DELETE", "/v1/agents/"+ann+"/departments/"+billing, nil)
+		desk.Must(t, 200, "DELETE", "/v1/agents/"+ann+"/departments/"+billing, nil)
 		if list := desk.read("/v1/agents/" + ann)["departments"].([]any); len(list) != 1 {
 			t.Errorf("%v", list)
 		}
 	})
 	t.Run("row 114, the agent performance report", func(t *testing.T) {
-		mine := desk.must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "department": sales, "from": map[string]any{"email": "cy@customers.example"}}).id(t)
-		desk.must(t, 200, "POST", "/v1/tickets/"+mine+"/assign", map[string]any{"agent": ann})
+		mine := desk.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "department": sales, "from": map[string]any{"email": "cy@customers.example"}}).ID(t)
+		desk.Must(t, 200, "POST", "/v1/tickets/"+mine+"/assign", map[string]any{"agent": ann})
 		desk.happened(t, "ticket-assigned", "ticket-"+mine)
 		var report struct{ Data []map[string]any }
-		desk.get(t, "/v1/reports/agents?from=2020-01-01&to=2099-01-01&by=month&metrics=assigned_tickets&agent="+ann, desk.fresh()).into(t, &report)
+		desk.Get(t, "/v1/reports/agents?from=2020-01-01&to=2099-01-01&by=month&metrics=assigned_tickets&agent="+ann, desk.fresh()).Into(t, &report)
 		if len(report.Data) != 1 || report.Data[0]["assigned_tickets"] != 1.0 || report.Data[0]["agent"] != "Ann" {
 			t.Errorf("%v", report.Data)
 		}
@@ -222,30 +225,30 @@ func TestRows(t *testing.T) {
 // feature is a desk whose queries see all that was written.
 type feature struct {
 	t *testing.T
-	client
+	testdesk.Client
 }
 
 // fresh makes a query wait for the end of the log.
-func (f feature) fresh() with {
+func (f feature) fresh() testdesk.With {
 	f.t.Helper()
-	f.caughtUp(f.t)
-	return header("Daybook-After", "0")
+	f.CaughtUp(f.t)
+	return testdesk.Header("Daybook-After", "0")
 }
 
 func (f feature) create(path string, body any) string {
 	f.t.Helper()
-	return f.must(f.t, http.StatusCreated, "POST", path, body).id(f.t)
+	return f.Must(f.t, http.StatusCreated, "POST", path, body).ID(f.t)
 }
 
 func (f feature) read(path string) map[string]any {
 	f.t.Helper()
-	return f.get(f.t, path, f.fresh()).object(f.t)
+	return f.Get(f.t, path, f.fresh()).Object(f.t)
 }
 
 func (f feature) list(path string) []map[string]any {
 	f.t.Helper()
 	f.fresh()
-	return f.all(f.t, path)
+	return f.All(f.t, path)
 }
 
 // happened sees an event in the log, with who did it.

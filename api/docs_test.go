@@ -1,13 +1,16 @@
-package main
+package api_test
 
 import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"daybook/internal/testdesk"
 )
 
 // TestDocsInABrowser opens /docs in Chromium, with no other host to be reached, and finds the API described there.
 func TestDocsInABrowser(t *testing.T) {
+	t.Parallel()
 	browser := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -15,12 +18,12 @@ func TestDocsInABrowser(t *testing.T) {
 		}
 	}
 	if browser == "" {
-		leaveOut(t, "the pages in a browser need Chromium")
+		testdesk.LeaveOut(t, "the pages in a browser need Chromium")
 	}
-	desk := mustServe(t, t.TempDir())
+	desk := testdesk.Serve(t, t.TempDir())
 	out, err := exec.CommandContext(t.Context(), browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-		"--user-data-dir="+t.TempDir(), "--virtual-time-budget=20000", "--dump-dom", desk.url+"/docs").Output()
+		"--user-data-dir="+t.TempDir(), "--virtual-time-budget=20000", "--dump-dom", desk.URL+"/docs").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

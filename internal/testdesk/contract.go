@@ -1,4 +1,4 @@
-package main
+package testdesk
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 
@@ -17,12 +16,35 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 )
 
-// contract is the OpenAPI document that the program serves, as a router of what it describes.
-var contract = sync.OnceValues(func() (routers.Router, error) {
-	document, err := servedDocument()
+// A contract is an OpenAPI document, as a router of what it describes.
+type contract struct {
+	routers.Router
+}
+
+// contracts are those that were read before, by the document: all desks that serve all serve the same.
+var contracts sync.Map
+
+// readContract reads the OpenAPI document that a desk serves.
+func (c *Client) readContract(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+"/openapi.json", nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	response, err := c.HTTP.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	document, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	read, _ := contracts.LoadOrStore(string(document), sync.OnceValues(func() (*contract, error) { return parseContract(document) }))
+	c.contract, err = read.(func() (*contract, error))()
+	return err
+}
+
+func parseContract(document []byte) (*contract, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(document)
 	if err != nil {
 		return nil, fmt.Errorf("loading the OpenAPI document: %w", err)
@@ -31,8 +53,9 @@ var contract = sync.OnceValues(func() (routers.Router, error) {
 	if err := doc.Validate(context.Background()); err != nil {
 		return nil, fmt.Errorf("the OpenAPI document is not valid: %w", err)
 	}
-	return legacy.NewRouter(doc)
-})
+	router, err := legacy.NewRouter(doc)
+	return &contract{router}, err
+}
 
 // looked counts the answers of each operation and status. The first hundred are held against the document, then every
 // tenth: the library compiles the schema anew for each.
@@ -53,50 +76,20 @@ func (c *counter) next(kind string) bool {
 	return c.n[kind] <= 100 || c.n[kind]%10 == 0
 }
 
-// servedDocument serves an empty desk for as long as it takes to read the document.
-func servedDocument() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "daybook-contract-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	ctx, cancel := context.WithCancel(context.Background())
-	out, in := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		err := run(ctx, []string{"serve", "--data", folder, "--listen", "127.0.0.1:0"}, in, io.Discard)
-		in.Close()
-		ended <- err
-	}()
-	defer func() { cancel(); <-ended }()
-	var base string
-	if _, err := fmt.Fscanf(out, "Daybook serves %s\n", &base); err != nil {
-		return nil, err
-	}
-	go io.Copy(io.Discard, out)
-	response, err := http.Get(base + "/openapi.json")
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	return io.ReadAll(response.Body)
-}
-
-// keepsContract holds an answer against the OpenAPI document: the status, the headers and the body; and the request too, if
-// it was taken. A path that the document does not have may only be answered with 404 or 405.
-func keepsContract(request *http.Request, body []byte, a answer) error {
-	router, err := contract()
-	if err != nil || a.status == http.StatusMethodNotAllowed {
-		return err
+// keeps holds an answer against the OpenAPI document: the status, the headers and the body; and the request too, if it was
+// taken. A path that the document does not have may only be answered with 404 or 405.
+func (c *contract) keeps(request *http.Request, body []byte, a Answer) error {
+	if a.Status == http.StatusMethodNotAllowed {
+		return nil
 	}
 	// The router knows no host.
 	bare := request.Clone(request.Context())
 	bare.URL = &url.URL{Path: request.URL.Path, RawQuery: request.URL.RawQuery}
 	bare.Body = io.NopCloser(bytes.NewReader(body))
 	bare.GetBody = nil
-	route, params, err := router.FindRoute(bare)
+	route, params, err := c.FindRoute(bare)
 	if err != nil {
-		if a.status == http.StatusNotFound || strings.HasPrefix(request.URL.Path, "/docs") || request.URL.Path == "/metrics" || strings.HasPrefix(request.URL.Path, "/openapi") {
+		if a.Status == http.StatusNotFound || strings.HasPrefix(request.URL.Path, "/docs") || request.URL.Path == "/metrics" || strings.HasPrefix(request.URL.Path, "/openapi") {
 			return nil
 		}
 		return fmt.Errorf("the OpenAPI document has no %s %s, and it was answered: %s", request.Method, request.URL.Path, a)
@@ -105,16 +98,16 @@ func keepsContract(request *http.Request, body []byte, a answer) error {
 		Request: bare, PathParams: params, Route: route,
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true, SkipSettingDefaults: true, ExcludeRequestBody: request.URL.Path == "/v1/import"},
 	}
-	if a.status < 300 {
+	if a.Status < 300 {
 		if err := openapi3filter.ValidateRequest(request.Context(), sent); err != nil {
 			return fmt.Errorf("%s %s was taken, and the OpenAPI document does not allow it: %w", request.Method, request.URL.Path, err)
 		}
 	}
-	if !looked.next(fmt.Sprint(route.Method, route.Path, a.status)) {
+	if !looked.next(fmt.Sprint(route.Method, route.Path, a.Status)) {
 		return nil
 	}
-	received := &openapi3filter.ResponseValidationInput{RequestValidationInput: sent, Status: a.status, Header: a.header, Options: sent.Options}
-	received.SetBodyBytes(a.body)
+	received := &openapi3filter.ResponseValidationInput{RequestValidationInput: sent, Status: a.Status, Header: a.Header, Options: sent.Options}
+	received.SetBodyBytes(a.Body)
 	if err := openapi3filter.ValidateResponse(request.Context(), received); err != nil {
 		return fmt.Errorf("%s %s was answered otherwise than the OpenAPI document says: %w\n%s", request.Method, request.URL.Path, err, a)
 	}

@@ -1,4 +1,4 @@
-package main
+package api_test
 
 import (
 	"encoding/csv"
@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"daybook/internal/testdesk"
 )
 
 // A script writes a journal, line by line.
@@ -54,17 +56,17 @@ func (s *script) works(name, from, to string) {
 }
 
 // playsReport plays a script on a new desk.
-func playsReport(t *testing.T, s *script) client {
+func playsReport(t *testing.T, s *script) testdesk.Client {
 	t.Helper()
-	c := mustServe(t, t.TempDir())
-	if got := c.play(t, []byte(s.String())); got.Accepted != s.n {
+	c := testdesk.Serve(t, t.TempDir())
+	if got := c.Play(t, []byte(s.String())); got.Accepted != s.n {
 		t.Fatalf("the script was not taken: %+v", got)
 	}
-	c.caughtUp(t)
+	c.CaughtUp(t)
 	return c
 }
 
-func column(rows []reportRow, metric string) map[string]float64 {
+func column(rows []testdesk.ReportRow, metric string) map[string]float64 {
 	all := map[string]float64{}
 	for _, row := range rows {
 		if v, ok := row[metric].(float64); ok && v != 0 {
@@ -108,11 +110,11 @@ func TestReportOverClockChanges(t *testing.T) {
 			s.works("ada", noon.Add(-40*time.Hour).Format(time.RFC3339), noon.Add(40*time.Hour).Format(time.RFC3339))
 			c := playsReport(t, s)
 			query := "from=" + test.day + "&to=" + day.AddDate(0, 0, 1).Format(time.DateOnly) + "&metrics=worktime&tz=" + url.QueryEscape(test.zone)
-			daily := column(c.report(t, query+"&by=day"), "worktime")
+			daily := column(c.Report(t, query+"&by=day"), "worktime")
 			if want := map[string]float64{test.day: test.hours * 3600}; !maps.Equal(daily, want) {
 				t.Errorf("by day: %v, want %v", daily, want)
 			}
-			rows := c.report(t, query+"&by=hour")
+			rows := c.Report(t, query+"&by=hour")
 			hourly := column(rows, "worktime")
 			if len(rows) != len(hourly) {
 				t.Errorf("%d rows of %d hours: two have one name", len(rows), len(hourly))
@@ -158,11 +160,11 @@ func TestReportIsKnownForEver(t *testing.T) {
 	s.line("2025-03-03T08:00:00Z", "agent:ada", "agent.sign_in", "agent", "ada", "device", "panel") // and never out
 	c := playsReport(t, s)
 	query := "/v1/reports/agents?from=2025-01-01&to=2026-01-01&by=month&tz=Europe/Rome"
-	first := c.get(t, query)
-	known := first.object(t)["known_at"].(string)
+	first := c.Get(t, query)
+	known := first.Object(t)["known_at"].(string)
 	at := query + "&known_at=" + known
-	if again := c.get(t, at); string(again.body) != string(first.body) {
-		t.Errorf("known at %s: %s, want %s", known, again.body, first.body)
+	if again := c.Get(t, at); string(again.Body) != string(first.Body) {
+		t.Errorf("known at %s: %s, want %s", known, again.Body, first.Body)
 	}
 	more := &script{n: s.n}
 	more.open("2025-02-01T10:00:00Z", "two") // backdated
@@ -170,12 +172,12 @@ func TestReportIsKnownForEver(t *testing.T) {
 	more.line("2025-03-03T12:00:00Z", "agent:ben", "ticket.reopen", "ticket", "one")
 	more.line("2025-03-03T12:30:00Z", "agent:ben", "ticket.spam", "ticket", "one") // leaves it out, now
 	more.line("2025-03-03T18:00:00Z", "agent:ada", "agent.sign_out", "agent", "ada", "device", "panel")
-	c.play(t, []byte(more.String()))
-	c.caughtUp(t)
-	if again := c.get(t, at); string(again.body) != string(first.body) {
-		t.Errorf("later, known at %s:\n%s, want\n%s", known, again.body, first.body)
+	c.Play(t, []byte(more.String()))
+	c.CaughtUp(t)
+	if again := c.Get(t, at); string(again.Body) != string(first.Body) {
+		t.Errorf("later, known at %s:\n%s, want\n%s", known, again.Body, first.Body)
 	}
-	if now := c.get(t, query); string(now.body) == string(first.body) {
+	if now := c.Get(t, query); string(now.Body) == string(first.Body) {
 		t.Error("what is known now is what was known then")
 	}
 }
@@ -185,14 +187,18 @@ func TestReportIsKnownForEver(t *testing.T) {
 func TestReportKnownAtOnce(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	c, stop := serve(t, folder)
-	c.caughtUp(t)
+	program := testdesk.Built(t)
+	c, stop := program.Serve(t, folder)
+	c.CaughtUp(t)
 	stop()
 	behind, err := filepath.Glob(filepath.Join(folder, "readmodels-*.db"))
 	if err != nil || len(behind) != 1 {
 		t.Fatalf("%v: %v", err, behind)
 	}
-	early := copied(t, behind[0])
+	early, err := os.ReadFile(behind[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := agents("ada")
 	for i := range 3000 {
 		s.open("2025-03-03T10:00:00Z", fmt.Sprint("t", i))
@@ -201,22 +207,22 @@ func TestReportKnownAtOnce(t *testing.T) {
 	if err := os.WriteFile(journal, []byte(s.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	imports(t, inProcess, folder, journal)
-	if err := os.Rename(early, behind[0]); err != nil {
+	program.Must(t, 0, "import", "--data", folder, journal)
+	if err := os.WriteFile(behind[0], early, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c = mustServe(t, folder)
+	c = testdesk.Serve(t, folder)
 	query := "/v1/reports/agents?from=2025-01-01&to=2026-01-01&by=month&known_at=" + url.QueryEscape(time.Now().UTC().Format(time.RFC3339Nano))
-	var first answer
-	eventually(t, "the read models are there", func() bool {
-		first = c.do(t, "GET", query, nil)
-		return first.status == http.StatusOK
+	var first testdesk.Answer
+	testdesk.Eventually(t, "the read models are there", func() bool {
+		first = c.Do(t, "GET", query, nil)
+		return first.Status == http.StatusOK
 	})
-	c.caughtUp(t)
-	if again := c.get(t, query); string(again.body) != string(first.body) {
-		t.Errorf("first %s, then %s", first.body, again.body)
+	c.CaughtUp(t)
+	if again := c.Get(t, query); string(again.Body) != string(first.Body) {
+		t.Errorf("first %s, then %s", first.Body, again.Body)
 	}
-	c.refused(t, 422, "instant-in-future", "GET", "/v1/reports/agents?from=2025-01-01&to=2026-01-01&known_at=2999-01-01T00:00:00Z", nil)
+	c.Refused(t, 422, "instant-in-future", "GET", "/v1/reports/agents?from=2025-01-01&to=2026-01-01&known_at=2999-01-01T00:00:00Z", nil)
 }
 
 // TestReportKeepsNames gives an agent another name after a report: known at the same position, the report must stay as it was.
@@ -226,11 +232,11 @@ func TestReportKeepsNames(t *testing.T) {
 	s.works("ada", "2025-03-03T08:00:00Z", "2025-03-03T09:00:00Z")
 	c := playsReport(t, s)
 	query := "/v1/reports/agents?from=2025-01-01&to=2026-01-01&by=month"
-	first := c.get(t, query)
-	c.must(t, 200, "PATCH", "/v1/agents/"+c.all(t, "/v1/agents?ref=ada")[0]["id"].(string), map[string]any{"name": "Zoe"})
-	c.caughtUp(t)
-	if again := c.get(t, query+"&known_at="+first.object(t)["known_at"].(string)); string(again.body) != string(first.body) {
-		t.Errorf("got\n%s, want\n%s", again.body, first.body)
+	first := c.Get(t, query)
+	c.Must(t, 200, "PATCH", "/v1/agents/"+c.All(t, "/v1/agents?ref=ada")[0]["id"].(string), map[string]any{"name": "Zoe"})
+	c.CaughtUp(t)
+	if again := c.Get(t, query+"&known_at="+first.Object(t)["known_at"].(string)); string(again.Body) != string(first.Body) {
+		t.Errorf("got\n%s, want\n%s", again.Body, first.Body)
 	}
 }
 
@@ -245,9 +251,9 @@ func TestReportFigures(t *testing.T) {
 		s.line(opened.Add(time.Duration(i*i)*time.Minute).Format(time.RFC3339), "agent:ada", "ticket.resolve", "ticket", name)
 	}
 	c := playsReport(t, s)
-	rows := c.report(t, "from=2025-03-03&to=2025-03-04&by=day")
+	rows := c.Report(t, "from=2025-03-03&to=2025-03-04&by=day")
 	want := map[string]any{"n": 11.0, "sum": 506 * 60.0, "avg": 46 * 60.0, "p50": 36 * 60.0, "p90": 100 * 60.0}
-	var ada reportRow
+	var ada testdesk.ReportRow
 	for _, row := range rows {
 		if row["agent"] == "ada" {
 			ada = row
@@ -262,8 +268,8 @@ func TestReportFigures(t *testing.T) {
 	if ada["answers_ph"] != nil || ada["resolved_tickets_ph"] != nil {
 		t.Errorf("rates without worktime: %v, %v", ada["answers_ph"], ada["resolved_tickets_ph"])
 	}
-	table := c.get(t, "/v1/reports/agents?from=2025-03-03&to=2025-03-04&by=day&metrics=resolved_tickets,first_resolve_time", header("Accept", "text/csv"))
-	lines, err := csv.NewReader(strings.NewReader(string(table.body))).ReadAll()
+	table := c.Get(t, "/v1/reports/agents?from=2025-03-03&to=2025-03-04&by=day&metrics=resolved_tickets,first_resolve_time", testdesk.Header("Accept", "text/csv"))
+	lines, err := csv.NewReader(strings.NewReader(string(table.Body))).ReadAll()
 	if err != nil || len(lines) < 2 || !slices.Equal(lines[0], []string{"bucket", "agent_id", "agent", "resolved_tickets", "first_resolve_time_n", "first_resolve_time_sum", "first_resolve_time_avg", "first_resolve_time_p50", "first_resolve_time_p90"}) {
 		t.Fatalf("%v: %q", err, lines)
 	}
@@ -279,25 +285,25 @@ func TestReportOfNothing(t *testing.T) {
 	s.works("ada", "2025-03-03T08:00:00Z", "2025-03-03T09:00:00Z")
 	c := playsReport(t, s)
 	const days = "from=2025-03-01&to=2025-04-01"
-	ada := c.all(t, "/v1/agents?ref=ada")[0]["id"].(string)
-	if rows := c.report(t, days+"&metrics=worktime,answers"); len(rows) != 1 {
+	ada := c.All(t, "/v1/agents?ref=ada")[0]["id"].(string)
+	if rows := c.Report(t, days+"&metrics=worktime,answers"); len(rows) != 1 {
 		t.Errorf("worktime: %v", rows)
 	}
-	if rows := c.report(t, days+"&metrics=answers,answers_ph,new_answer_time"); len(rows) != 0 {
+	if rows := c.Report(t, days+"&metrics=answers,answers_ph,new_answer_time"); len(rows) != 0 {
 		t.Errorf("rows of zeros: %v", rows)
 	}
 	for _, path := range []string{"/v1/reports/agents.csv?", "/v1/reports/agents/" + ada + "?"} {
-		table := c.get(t, path+days+"&metrics=answers,new_answer_time", header("Accept", "text/csv"))
-		if got, want := string(table.body), "bucket,agent_id,agent,answers,new_answer_time_n,new_answer_time_sum,new_answer_time_avg,new_answer_time_p50,new_answer_time_p90\n"; got != want {
+		table := c.Get(t, path+days+"&metrics=answers,new_answer_time", testdesk.Header("Accept", "text/csv"))
+		if got, want := string(table.Body), "bucket,agent_id,agent,answers,new_answer_time_n,new_answer_time_sum,new_answer_time_avg,new_answer_time_p50,new_answer_time_p90\n"; got != want {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}
-	one := c.get(t, "/v1/reports/agents/"+ada+"?"+days).object(t)["data"].([]any)
+	one := c.Get(t, "/v1/reports/agents/"+ada+"?"+days).Object(t)["data"].([]any)
 	if len(one) != 1 || one[0].(map[string]any)["agent"] != "ada" {
 		t.Errorf("ada's report: %v", one)
 	}
-	c.refused(t, 404, "agent-unknown", "GET", "/v1/reports/agents/"+uuid.NewString()+"?"+days, nil)
-	c.refused(t, 422, "invalid", "GET", "/v1/reports/agents/"+ada+"?"+days+"&agent="+ada, nil)
+	c.Refused(t, 404, "agent-unknown", "GET", "/v1/reports/agents/"+uuid.NewString()+"?"+days, nil)
+	c.Refused(t, 422, "invalid", "GET", "/v1/reports/agents/"+ada+"?"+days+"&agent="+ada, nil)
 }
 
 // TestReportMistakes has what other desks' reports are known to get wrong. Each stands for one of their changelog's entries.
@@ -341,7 +347,7 @@ func TestReportMistakes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, row := range c.report(t, "from="+day+"&to="+next.AddDate(0, 0, 1).Format(time.DateOnly)) {
+		for _, row := range c.Report(t, "from="+day+"&to="+next.AddDate(0, 0, 1).Format(time.DateOnly)) {
 			if row["agent"] == agent {
 				if sample, ok := row[metric].(map[string]any); ok {
 					return fmt.Sprint(sample["n"], " ", sample["sum"])
@@ -373,14 +379,14 @@ func TestReportMistakes(t *testing.T) {
 			t.Errorf("%s of %q on %s: %v, want %v", test.metric, test.agent, test.day, got, test.want)
 		}
 	}
-	for _, row := range c.report(t, "from=2025-03-01&to=2025-03-10&by=hour") {
+	for _, row := range c.Report(t, "from=2025-03-01&to=2025-03-10&by=hour") {
 		for name, value := range row {
 			if n, ok := value.(float64); ok && n < 0 {
 				t.Errorf("%s is %v in %s", name, n, row["bucket"])
 			}
 		}
 	}
-	if n := len(c.report(t, "from=2025-03-06&to=2025-03-07&excluded=true&metrics=answers")); n == 0 {
+	if n := len(c.Report(t, "from=2025-03-06&to=2025-03-07&excluded=true&metrics=answers")); n == 0 {
 		t.Error("with excluded=true, what became spam is not there")
 	}
 }

@@ -1,0 +1,83 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"daybook/internal/testdesk"
+)
+
+// TestLocations asks for new things where the answer says they are.
+func TestLocations(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	for _, path := range []string{"/v1/contacts", "/v1/companies", "/v1/departments", "/v1/tags", "/v1/groups", "/v1/agents", "/v1/inquiries"} {
+		made := c.Must(t, 201, "POST", path, bodies["POST "+path], testdesk.Header("Idempotency-Key", path))
+		at := made.Header.Get("Location")
+		if got := c.Get(t, at, testdesk.Header("Daybook-After", made.Position())); string(got.Body) != string(made.Body) {
+			t.Errorf("%s: at %s is %s, not %s", path, at, got, made)
+		}
+		if again := c.Must(t, 201, "POST", path, bodies["POST "+path], testdesk.Header("Idempotency-Key", path)); again.Header.Get("Location") != at {
+			t.Errorf("%s: then at %s", path, again)
+		}
+	}
+}
+
+// TestAnswersOfReplies adds to a ticket: nothing new is anywhere.
+func TestAnswersOfReplies(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	ticket := c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
+	reply := testdesk.Inquiry("nora", "Help")
+	reply["in_reply_to"] = ticket
+	if a := c.Must(t, 200, "POST", "/v1/inquiries", reply); a.ID(t) != ticket || a.Header.Get("Location") != "" {
+		t.Errorf("%s", a)
+	}
+}
+
+// TestRequestIDs sends requests with ids and without.
+func TestRequestIDs(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	c.CaughtUp(t)
+	for _, test := range []struct {
+		status int
+		path   string
+		change []testdesk.With
+	}{
+		{200, "/v1/contacts", nil}, {200, "/healthz", nil}, {422, "/v1/contacts?limit=0", nil}, {422, "/v1/contacts?sort=x", nil}, {404, "/v1/nothing", nil},
+		{404, "/v1/contacts/" + uuid.NewString(), nil}, {401, "/v1/contacts", []testdesk.With{testdesk.Header("Authorization", "")}},
+	} {
+		for _, given := range []string{"", "mine-1", "not sane", strings.Repeat("x", 101)} {
+			a := c.Must(t, test.status, "GET", test.path, nil, append(test.change, testdesk.Header("Request-Id", given))...)
+			id := a.Header.Get("Request-Id")
+			if id == "" || (id == given) != (given == "mine-1") {
+				t.Errorf("%s called %q: %s", test.path, given, a)
+			}
+			if test.status >= 400 && a.Object(t)["request_id"] != id {
+				t.Errorf("%s: the problem is of another request: %s", test.path, a)
+			}
+		}
+	}
+	if a := c.Get(t, "/v1/contacts", testdesk.Header("X-Request-Id", "theirs")); a.Header.Get("Request-Id") != "theirs" {
+		t.Errorf("%s", a)
+	}
+}
+
+// TestPositionsAreStrings reads one event where the log shows it and where the timeline of its contact does.
+func TestPositionsAreStrings(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	made := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"})
+	c.CaughtUp(t)
+	var seen []any
+	for _, path := range []string{"/v1/events", "/v1/contacts/" + made.ID(t) + "/timeline", "/v1/events?type=contact-registered"} {
+		rows := c.All(t, path)
+		seen = append(seen, rows[len(rows)-1]["position"])
+	}
+	if seen[0] != seen[1] || seen[1] != seen[2] || seen[0] != made.Position() {
+		t.Errorf("positions: %#v", seen)
+	}
+}

@@ -1,0 +1,47 @@
+package api_test
+
+import (
+	"fmt"
+	"testing"
+
+	"daybook/internal/testdesk"
+)
+
+// TestJournalOverTheAPI plays the journal that is shipped through POST /v1/import, which must say what each line came to.
+func TestJournalOverTheAPI(t *testing.T) {
+	t.Parallel()
+	want := testdesk.ExpectedOfJournal(t)
+	c := testdesk.Serve(t, t.TempDir())
+	got := c.Play(t, testdesk.Journal(t))
+	if came := (testdesk.Counts{Lines: got.Lines, Accepted: got.Accepted, Unchanged: got.Unchanged, Duplicate: got.Duplicate, Rejected: got.Rejected, Malformed: got.Malformed}); came != want.Counts() {
+		t.Errorf("got %+v, want %+v", came, want.Counts())
+	}
+	for i, o := range want.Outcomes {
+		if g := got.Outcomes[i]; g.Line != o.Line || g.Outcome != o.Outcome {
+			t.Errorf("line %d: %+v, want %s", o.Line, g, o.Outcome)
+		}
+	}
+	c.CaughtUp(t)
+	want.Holds(t, c)
+}
+
+// TestLinesAreStrict plays lines whose objects hold a null, a name in capitals, or one that is not known.
+func TestLinesAreStrict(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	n := 0
+	for fields, reason := range map[string]string{
+		`"do":"contact.edit","contact":"c","set":{"note":null}`:                                           "set is wrong: note must not be null",
+		`"do":"contact.edit","contact":"c","set":{"Note":"n"}`:                                            `set is wrong: there is no field "Note" here`,
+		`"do":"contact.edit","contact":"c","set":{"emails":"n"}`:                                          "set is wrong: emails must not be a string",
+		`"do":"contact.edit","contact":"c","set":"note"`:                                                  "set must not be a string",
+		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":null}`:           "from is wrong: email must not be null",
+		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":"e","telex":""}`: `from is wrong: there is no field "telex" here`,
+	} {
+		n++
+		got := c.Play(t, fmt.Appendf(nil, `{"id":"%d","at":"2026-01-05T10:00:00Z","by":"system",%s}`, n, fields))
+		if got.Malformed != 1 || got.Outcomes[0].Reason != reason {
+			t.Errorf("%s: %+v, want %q", fields, got, reason)
+		}
+	}
+}

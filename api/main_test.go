@@ -1,0 +1,23 @@
+package api_test
+
+import (
+	"os"
+	"testing"
+
+	"daybook/internal/testdesk"
+)
+
+func TestMain(m *testing.M) { os.Exit(testdesk.Run(m)) }
+
+// TestInPostgreSQL runs the tests of what is asked of read models once more, with them in PostgreSQL.
+func TestInPostgreSQL(t *testing.T) {
+	t.Parallel()
+	testdesk.InPostgreSQL(t, map[string]func(*testing.T){
+		"Roles": TestRoles, "AgentsSeeTheirDepartments": TestAgentsSeeTheirDepartments, "ReadYourWrites": TestReadYourWrites, "AsOf": TestAsOf,
+		"ConditionalRequests": TestConditionalRequests, "NotModified": TestNotModified, "AnswersOfReplies": TestAnswersOfReplies,
+		"Cursors": TestCursors, "BadInput": TestBadInput,
+		"ReportOverClockChanges": TestReportOverClockChanges, "ReportIsKnownForEver": TestReportIsKnownForEver, "ReportKeepsNames": TestReportKeepsNames,
+		"ReportFigures": TestReportFigures, "ReportOfNothing": TestReportOfNothing, "ReportMistakes": TestReportMistakes,
+		"Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats,
+	})
+}

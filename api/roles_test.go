@@ -1,0 +1,187 @@
+package api_test
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/role"
+	"daybook/internal/testdesk"
+)
+
+// TestRoles walks all routes with the keys of all roles: each gets 403 where the role lacks the permission, and nowhere else.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	folder, nothing := t.TempDir(), uuid.NewString()
+	c := testdesk.Serve(t, folder)
+	c.CaughtUp(t)
+	keys := map[role.Role]testdesk.Client{}
+	for _, r := range role.All {
+		keys[r] = c.As(testdesk.Key(t, folder, string(r), ""))
+	}
+	var document struct {
+		Paths map[string]map[string]struct {
+			Security *[]any `json:"security"`
+		}
+	}
+	c.Get(t, "/openapi.json").Into(t, &document)
+	routes := 0
+	for path, methods := range document.Paths {
+		for method, about := range methods {
+			method = strings.ToUpper(method)
+			route := method + " " + path
+			if about.Security != nil && len(*about.Security) == 0 {
+				delete(permissions, route)
+				continue
+			}
+			need, listed := permissions[route]
+			if !listed {
+				t.Errorf("%s: this test does not know what it needs", route)
+				continue
+			}
+			routes++
+			at := strings.NewReplacer("{id}", nothing, "{other}", nothing, "{department}", nothing, "{stream}", "contact-"+nothing, "{revision}", "0", "{name}", "nothing").Replace(path)
+			if path == "/v1/events/stream" {
+				at += "?after=999999" // refused, but only to those who may
+			}
+			if strings.HasPrefix(path, "/v1/reports/agents") {
+				at += "?from=2026-01-01&to=2026-01-02"
+			}
+			for _, r := range role.All {
+				a := keys[r].Do(t, method, at, bodies[route])
+				if forbidden := need != "" && !r.Permissions().Have(need); forbidden != (a.Status == http.StatusForbidden) {
+					t.Errorf("%s as %s: %s; may: %t", route, r, a, !forbidden)
+				}
+				if a.Status == http.StatusUnprocessableEntity && bytes.Contains(a.Body, []byte(`"code":"invalid"`)) {
+					t.Errorf("%s: this test's own request is wrong: %s", route, a)
+				}
+			}
+		}
+	}
+	if routes < 50 {
+		t.Errorf("only %d routes were walked", routes)
+	}
+	for route := range permissions {
+		method, path, _ := strings.Cut(route, " ")
+		if _, there := document.Paths[path][strings.ToLower(method)]; !there {
+			t.Errorf("%s is no route", route)
+		}
+	}
+}
+
+// permissions are what each route needs; empty: no more than a key.
+var permissions = map[string]role.Permission{
+	"POST /v1/inquiries": role.TicketsWork,
+	"GET /v1/contacts":   role.ContactsRead, "POST /v1/contacts": role.ContactsWrite,
+	"GET /v1/contacts/{id}": role.ContactsRead, "PATCH /v1/contacts/{id}": role.ContactsWrite, "DELETE /v1/contacts/{id}": role.ContactsWrite,
+	"PUT /v1/contacts/{id}/company": role.ContactsWrite, "DELETE /v1/contacts/{id}/company": role.ContactsWrite,
+	"PUT /v1/contacts/{id}/tags/{other}": role.ContactsWrite, "DELETE /v1/contacts/{id}/tags/{other}": role.ContactsWrite,
+	"PUT /v1/contacts/{id}/groups/{other}": role.ContactsWrite, "DELETE /v1/contacts/{id}/groups/{other}": role.ContactsWrite,
+	"GET /v1/contacts/{id}/tickets": role.TicketsRead, "GET /v1/contacts/{id}/timeline": role.ContactsRead,
+	"GET /v1/companies": role.ContactsRead, "POST /v1/companies": role.CompaniesWrite,
+	"GET /v1/companies/{id}": role.ContactsRead, "PATCH /v1/companies/{id}": role.CompaniesWrite, "DELETE /v1/companies/{id}": role.CompaniesWrite,
+	"PUT /v1/companies/{id}/groups/{other}": role.CompaniesWrite, "DELETE /v1/companies/{id}/groups/{other}": role.CompaniesWrite,
+	"GET /v1/companies/{id}/contacts": role.ContactsRead, "GET /v1/companies/{id}/tickets": role.TicketsRead, "GET /v1/companies/{id}/timeline": role.ContactsRead,
+	"GET /v1/agents/{id}/timeline": role.AgentsRead, "POST /v1/tickets/{id}/tags/{other}": role.TicketsWork,
+	"GET /v1/reports/agents.csv": role.ReportsRead, "GET /v1/reports/agents/{id}": role.ReportsRead,
+	"GET /v1/departments": role.TicketsRead, "POST /v1/departments": role.DesksWrite,
+	"GET /v1/departments/{id}": role.TicketsRead, "PATCH /v1/departments/{id}": role.DesksWrite, "DELETE /v1/departments/{id}": role.DesksWrite,
+	"GET /v1/tags": role.TicketsRead, "POST /v1/tags": role.TagsWrite,
+	"GET /v1/tags/{id}": role.TicketsRead, "PATCH /v1/tags/{id}": role.TagsWrite, "DELETE /v1/tags/{id}": role.TagsWrite,
+	"GET /v1/groups": role.ContactsRead, "POST /v1/groups": role.TagsWrite,
+	"GET /v1/groups/{id}": role.ContactsRead, "PATCH /v1/groups/{id}": role.TagsWrite, "DELETE /v1/groups/{id}": role.TagsWrite,
+	"GET /v1/agents": role.AgentsRead, "POST /v1/agents": role.AgentsWrite,
+	"GET /v1/agents/{id}": role.AgentsRead, "PATCH /v1/agents/{id}": role.AgentsWrite, "DELETE /v1/agents/{id}": role.AgentsWrite,
+	"POST /v1/agents/{id}/status/sign-in": role.StatusOwn, "POST /v1/agents/{id}/status/sign-out": role.StatusOwn,
+	"POST /v1/agents/{id}/status/pause": role.StatusOwn, "POST /v1/agents/{id}/status/unpause": role.StatusOwn,
+	"PUT /v1/agents/{id}/departments/{other}": role.AgentsWrite, "DELETE /v1/agents/{id}/departments/{other}": role.AgentsWrite,
+	"PATCH /v1/agents/{id}/departments/{other}": role.StatusOwn,
+	"GET /v1/me":      "",
+	"GET /v1/tickets": role.TicketsRead, "POST /v1/tickets": role.TicketsWork,
+	"GET /v1/tickets/{id}": role.TicketsRead, "DELETE /v1/tickets/{id}": role.TicketsDelete, "GET /v1/tickets/{id}/thread": role.TicketsRead,
+	"POST /v1/tickets/{id}/replies": role.TicketsWork, "POST /v1/tickets/{id}/messages": role.TicketsWork, "POST /v1/tickets/{id}/notes": role.TicketsWork,
+	"POST /v1/tickets/{id}/assign": role.TicketsWork, "POST /v1/tickets/{id}/unassign": role.TicketsWork, "POST /v1/tickets/{id}/transfer": role.TicketsWork,
+	"POST /v1/tickets/{id}/priority": role.TicketsWork, "PUT /v1/tickets/{id}/tags/{other}": role.TicketsWork, "DELETE /v1/tickets/{id}/tags/{other}": role.TicketsWork,
+	"POST /v1/tickets/{id}/postpone": role.TicketsWork, "POST /v1/tickets/{id}/resume": role.TicketsWork, "POST /v1/tickets/{id}/resolve": role.TicketsWork,
+	"POST /v1/tickets/{id}/reopen": role.TicketsWork, "POST /v1/tickets/{id}/close": role.TicketsWork, "POST /v1/tickets/{id}/spam": role.TicketsWork,
+	"POST /v1/tickets/{id}/unspam": role.TicketsWork, "POST /v1/tickets/{id}/restore": role.TicketsDelete,
+	"GET /v1/reports/agents": role.ReportsRead, "GET /v1/reports/metrics": role.ReportsRead,
+	"GET /v1/events": role.EventsRead, "GET /v1/events/stream": role.EventsRead, "GET /v1/events/{stream}/{revision}": role.EventsRead,
+	"POST /v1/import": role.Import, "GET /v1/projections": role.EventsRead, "POST /v1/projections/rebuild": role.Operate,
+	"POST /v1/projections/verify": role.EventsRead, "POST /v1/projections/{name}/retry": role.Operate,
+}
+
+// bodies are what the routes take.
+var bodies = map[string]any{
+	"POST /v1/inquiries": map[string]any{"channel": "email", "from": map[string]any{"email": "roles@customers.example"}},
+	"POST /v1/contacts":  map[string]any{"name": "N"}, "PATCH /v1/contacts/{id}": map[string]any{"note": "n"},
+	"PUT /v1/contacts/{id}/company": map[string]any{"company": uuid.Max.String()},
+	"POST /v1/companies":            map[string]any{"name": "N"}, "PATCH /v1/companies/{id}": map[string]any{"note": "n"},
+	"POST /v1/departments": map[string]any{"name": "N"}, "PATCH /v1/departments/{id}": map[string]any{"name": "n"},
+	"POST /v1/tags": map[string]any{"name": "N", "scope": "tickets"}, "PATCH /v1/tags/{id}": map[string]any{"name": "n"},
+	"POST /v1/groups": map[string]any{"name": "N"}, "PATCH /v1/groups/{id}": map[string]any{"name": "n"},
+	"POST /v1/agents": map[string]any{"name": "N", "email": "n@desk.example", "role": "agent"}, "PATCH /v1/agents/{id}": map[string]any{"name": "n"},
+	"POST /v1/agents/{id}/status/sign-in": map[string]any{}, "POST /v1/agents/{id}/status/sign-out": map[string]any{},
+	"PATCH /v1/agents/{id}/departments/{other}": map[string]any{"tickets": true},
+	"POST /v1/tickets":                          map[string]any{"contact": uuid.Max.String(), "channel": "email", "subject": "S"},
+	"POST /v1/tickets/{id}/replies":             map[string]any{"body": "b"}, "POST /v1/tickets/{id}/messages": map[string]any{"body": "b"}, "POST /v1/tickets/{id}/notes": map[string]any{"body": "b"},
+	"POST /v1/tickets/{id}/assign": map[string]any{"agent": uuid.Max.String()}, "POST /v1/tickets/{id}/transfer": map[string]any{"department": uuid.Max.String()},
+	"POST /v1/tickets/{id}/priority": map[string]any{"priority": "high"},
+	"POST /v1/import":                "{}\n",
+}
+
+// TestAgentsSeeTheirDepartments has an agent look for tickets of departments that the agent does not serve.
+func TestAgentsSeeTheirDepartments(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c := testdesk.Serve(t, folder)
+	made := func(path string, body map[string]any) string { return c.Must(t, 201, "POST", path, body).ID(t) }
+	support, sales := made("/v1/departments", map[string]any{"name": "Support"}), made("/v1/departments", map[string]any{"name": "Sales"})
+	ada := made("/v1/agents", map[string]any{"name": "Ada", "email": "ada@desk.example", "role": "agent"})
+	c.Must(t, 200, "PUT", "/v1/agents/"+ada+"/departments/"+support, nil)
+	tickets := map[string]string{}
+	for name, department := range map[string]string{"support": support, "sales": sales, "none": ""} {
+		body := testdesk.Inquiry("nora", name)
+		if department != "" {
+			body["department"] = department
+		}
+		tickets[name] = made("/v1/inquiries", body)
+	}
+	contact := c.Get(t, "/v1/contacts", testdesk.Header("Daybook-After", c.Must(t, 200, "POST", "/v1/tickets/"+tickets["none"]+"/notes", map[string]any{"body": "n"}).Position()))
+	var people struct{ Data []struct{ ID string } }
+	contact.Into(t, &people)
+	agent := c.As(testdesk.Key(t, folder, "agent", ada))
+	sees := func(path string) (names []string) {
+		for _, row := range agent.All(t, path) {
+			names = append(names, row["subject"].(string))
+		}
+		slices.Sort(names)
+		return names
+	}
+	want := []string{"none", "support"}
+	for _, path := range []string{"/v1/tickets", "/v1/contacts/" + people.Data[0].ID + "/tickets"} {
+		if got := sees(path); !slices.Equal(got, want) {
+			t.Errorf("%s: the agent sees %v, want %v", path, got, want)
+		}
+	}
+	for _, path := range []string{"", "/thread", "?as_of=" + time.Now().UTC().Format(time.RFC3339Nano)} {
+		agent.Get(t, "/v1/tickets/"+tickets["support"]+path)
+		agent.Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+tickets["sales"]+path, nil)
+	}
+	agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "n"})
+	agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+tickets["sales"]+"/messages", map[string]any{"body": "n"})
+	agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["none"]+"/notes", map[string]any{"body": "n"})
+	// Once the agent serves there, the ticket is seen; once the agent no longer does, it is not.
+	c.Must(t, 200, "PUT", "/v1/agents/"+ada+"/departments/"+sales, nil)
+	agent.Get(t, "/v1/tickets/"+tickets["sales"])
+	c.Must(t, 200, "DELETE", "/v1/agents/"+ada+"/departments/"+support, nil)
+	agent.Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+tickets["support"], nil)
+	// A key ends with its agent.
+	c.Must(t, 200, "DELETE", "/v1/agents/"+ada, nil)
+	agent.Refused(t, 401, "key-unknown", "GET", "/v1/tickets", nil)
+}

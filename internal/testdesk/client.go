@@ -1,0 +1,237 @@
+package testdesk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"daybook/api"
+)
+
+// A Client talks to a desk that is served, with one key. Every answer is held against the OpenAPI document.
+type Client struct {
+	URL, Key string
+	HTTP     *http.Client
+
+	contract *contract
+}
+
+// As is the same desk with another key.
+func (c Client) As(key string) Client {
+	c.Key = key
+	return c
+}
+
+// Through is the same desk, asked at another address.
+func (c Client) Through(url string, client *http.Client) Client {
+	c.URL, c.HTTP = url, client
+	return c
+}
+
+// An Answer is what the desk said.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+func (a Answer) String() string { return fmt.Sprintf("%d %v %s", a.Status, a.Header, a.Body) }
+
+// Into decodes the body.
+func (a Answer) Into(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal(a.Body, v); err != nil {
+		t.Fatalf("%v: %s", err, a.Body)
+	}
+}
+
+// Object is the body as a JSON object.
+func (a Answer) Object(t *testing.T) map[string]any {
+	t.Helper()
+	var o map[string]any
+	a.Into(t, &o)
+	return o
+}
+
+// ID is the id of the thing that the desk answered with.
+func (a Answer) ID(t *testing.T) string {
+	t.Helper()
+	id, _ := a.Object(t)["id"].(string)
+	if id == "" {
+		t.Fatalf("no id: %s", a)
+	}
+	return id
+}
+
+// Position is where the log was.
+func (a Answer) Position() string { return a.Header.Get("Daybook-Position") }
+
+// A With changes a request before it is sent.
+type With func(*http.Request)
+
+// Header sets a header.
+func Header(name, value string) With { return func(r *http.Request) { r.Header.Set(name, value) } }
+
+// Try sends a request; the body is a string as it stands, bytes, or anything that JSON can write. It returns an error if
+// there was no whole answer.
+func (c Client) Try(ctx context.Context, method, path string, body any, change ...With) (Answer, error) {
+	var data []byte
+	switch b := body.(type) {
+	case nil:
+	case string:
+		data = []byte(b)
+	case []byte:
+		data = b
+	default:
+		var err error
+		if data, err = json.Marshal(b); err != nil {
+			return Answer{}, err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, c.URL+path, bytes.NewReader(data))
+	if err != nil {
+		return Answer{}, err
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.Key != "" {
+		request.Header.Set("Authorization", "Bearer "+c.Key)
+	}
+	for _, f := range change {
+		f(request)
+	}
+	response, err := c.HTTP.Do(request)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer response.Body.Close()
+	got, err := io.ReadAll(response.Body)
+	a := Answer{response.StatusCode, response.Header, got}
+	if err != nil {
+		return a, err
+	}
+	return a, c.contract.keeps(request, data, a)
+}
+
+// Do sends a request that must be answered as the OpenAPI document says.
+func (c Client) Do(t *testing.T, method, path string, body any, change ...With) Answer {
+	t.Helper()
+	a, err := c.Try(t.Context(), method, path, body, change...)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return a
+}
+
+// Must sends a request that must be answered with a status.
+func (c Client) Must(t *testing.T, status int, method, path string, body any, change ...With) Answer {
+	t.Helper()
+	a := c.Do(t, method, path, body, change...)
+	if a.Status != status {
+		t.Fatalf("%s %s: %s, want %d", method, path, a, status)
+	}
+	return a
+}
+
+// Get asks for something that must be there.
+func (c Client) Get(t *testing.T, path string, change ...With) Answer {
+	t.Helper()
+	return c.Must(t, http.StatusOK, http.MethodGet, path, nil, change...)
+}
+
+// Refused sends a request that must be refused with a status and a code, and checks the form of the problem.
+func (c Client) Refused(t *testing.T, status int, code, method, path string, body any, change ...With) api.Problem {
+	t.Helper()
+	a := c.Must(t, status, method, path, body, change...)
+	var p api.Problem
+	a.Into(t, &p)
+	if p.Code != code || p.Type != "urn:daybook:problem:"+code || p.Status != status || p.Title == "" || p.Detail == "" || a.Header.Get("Content-Type") != "application/problem+json" {
+		t.Fatalf("%s %s: %s, want a problem of code %s", method, path, a, code)
+	}
+	return p
+}
+
+// All reads a whole list, page by page.
+func (c Client) All(t *testing.T, path string) []map[string]any {
+	t.Helper()
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	rows := []map[string]any{}
+	for cursor := ""; ; {
+		var page struct {
+			Data []map[string]any
+			Next *string
+		}
+		c.Get(t, path+separator+"limit=200"+cursor).Into(t, &page)
+		rows = append(rows, page.Data...)
+		if page.Next == nil {
+			return rows
+		}
+		cursor = "&cursor=" + *page.Next
+	}
+}
+
+// CaughtUp waits until the read models have all that the log has.
+func (c Client) CaughtUp(t *testing.T) {
+	t.Helper()
+	Eventually(t, "the read models are at the end of the log", func() bool {
+		var list struct{ Data []api.ProjectionStatus }
+		a := c.Do(t, http.MethodGet, "/v1/projections", nil)
+		if a.Status != http.StatusOK {
+			return false
+		}
+		a.Into(t, &list)
+		for _, p := range list.Data {
+			if p.LagEvents > 0 || p.State != "live" {
+				return false
+			}
+		}
+		return len(list.Data) > 0
+	})
+}
+
+// Play sends a journal.
+func (c Client) Play(t *testing.T, journal []byte) api.ImportAnswer {
+	t.Helper()
+	var i api.ImportAnswer
+	c.Must(t, http.StatusOK, http.MethodPost, "/v1/import", journal, Header("Content-Type", "application/x-ndjson")).Into(t, &i)
+	return i
+}
+
+// Inquiry is the body of an inquiry by mail.
+func Inquiry(who, subject string) map[string]any {
+	return map[string]any{"channel": "email", "from": map[string]any{"email": who + "@customers.example"}, "subject": subject, "body": "Help"}
+}
+
+// TookOnce looks in the log for texts of events that begin with "mark-": each of these must be there once, and no other.
+func (c Client) TookOnce(t *testing.T, marks ...string) {
+	t.Helper()
+	c.CaughtUp(t)
+	found := map[string]int{}
+	for _, e := range c.All(t, "/v1/events") {
+		for value := range maps.Values(e["data"].(map[string]any)) {
+			if text, ok := value.(string); ok && strings.HasPrefix(text, "mark-") {
+				found[text]++
+			}
+		}
+	}
+	for _, mark := range marks {
+		if found[mark] != 1 {
+			t.Errorf("the request of %s took effect %d times", mark, found[mark])
+		}
+		delete(found, mark)
+	}
+	if len(found) > 0 {
+		t.Errorf("these took effect and should not have: %v", slices.Sorted(maps.Keys(found)))
+	}
+}
