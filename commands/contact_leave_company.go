@@ -9,7 +9,7 @@ import (
 
 // LeaveCompany has a contact belong to no company. Company names the one that is left; nil is whichever it is.
 type LeaveCompany struct {
-	Company uuid.UUID `json:"-"`
+	Company uuid.UUID `json:"-" line:"company" ref:"company"`
 }
 
 // Permission is what the caller's role needs.

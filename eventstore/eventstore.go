@@ -84,6 +84,9 @@ type Recorded struct {
 type Appended struct {
 	Revision Revision
 	Position Position
+	// New says that this very append wrote the events. If not, they may have been there: an append of the same ids is the
+	// same append, whatever else the events say. A backend that cannot tell says no.
+	New bool
 }
 
 // Limits of one append, the same on every backend so that what one keeps another keeps too.

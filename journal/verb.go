@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -51,7 +52,7 @@ func Verbs() map[string][]string {
 }
 
 // command is the verb of a command on a thing of a kind. Its fields are the thing, called as its kind, and those of the
-// command: those that have a json name or stand in a path. A field with a tag ref holds the source's name for a thing. What
+// command: those that have a json name, stand in a path, or have a tag line. A field with a tag ref holds the source's name for a thing. What
 // the command may do without, a line may too, unless it is named here as required.
 func command[C work.Command[S, E], S any, E event.Event](kind event.Kind[S, E], required ...string) maker {
 	return planned(kind, func(c C) work.Plan[S] { return work.Of(kind, c) }, required...)
@@ -173,8 +174,8 @@ func formOfType(t reflect.Type, thing string, required []string) *form {
 		if of.Name == "Ref" && name == "-" {
 			f.own = of.Index
 		}
-		if path := of.Tag.Get("path"); path != "" {
-			name = path
+		if called := cmp.Or(of.Tag.Get("path"), of.Tag.Get("line")); called != "" {
+			name = called
 		}
 		if of.Anonymous || name == "" || name == "-" {
 			continue

@@ -52,13 +52,13 @@ func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	ask(&deleted, "SELECT contact_id FROM contacts ORDER BY contact_id LIMIT 1")
 	ask(&altered, "SELECT ticket_id FROM tickets ORDER BY ticket_id LIMIT 1")
 	ask(&counted, "SELECT ticket_id FROM tickets WHERE ticket_id > ? AND resolved_at IS NOT NULL ORDER BY ticket_id LIMIT 1", altered)
-	ask(&hidden, "SELECT min(position) FROM agent_activity WHERE metric = 'resolved_tickets'")
+	ask(&hidden, "SELECT min(position) FROM agent_activity WHERE fact = 'resolved'")
 	db.Close()
 	alter(t, live, "DELETE FROM contacts WHERE contact_id = ?", deleted)
 	alter(t, live, "UPDATE tickets SET priority = 'altered' WHERE ticket_id = ?", altered)
 	// A projection that skipped one event: what that event brought is not there, and the count of events is one short.
 	alter(t, live, "UPDATE checkpoints SET applied = applied - 1 WHERE projection = 'agent_activity'")
-	alter(t, live, "DELETE FROM agent_activity WHERE position = ? AND metric = 'resolved_tickets'", hidden)
+	alter(t, live, "DELETE FROM agent_activity WHERE position = ? AND fact = 'resolved'", hidden)
 	alter(t, live, "UPDATE tickets SET resolved_at = NULL, revision = revision - 1 WHERE ticket_id = ?", counted)
 
 	v := verified(t, p, folder, notAsItIs)

@@ -174,6 +174,9 @@ func (s *stream) append(ctx context.Context, d *Desk) error {
 		r := s.requests[p.by.Request]
 		r.position = at.Position
 		s.requests[p.by.Request] = r
+		if !at.New {
+			continue // what stands there may have been written by another who carried out the same request
+		}
 		s.written = append(s.written, event.Written{
 			Event: p.event, ID: s.encoded[i].ID, Metadata: p.by.metadata(), Revision: int64(s.revision) + int64(1+i), Position: uint64(at.Position),
 		})

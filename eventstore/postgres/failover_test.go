@@ -137,11 +137,11 @@ func TestLostEnd(t *testing.T) {
 		if _, err := store.Append(t.Context(), "a", 2, given); !errors.As(err, &conflict) || conflict.Actual != 0 {
 			t.Errorf("an append that was lost, again: %v", err)
 		}
-		if got, err := store.Append(t.Context(), "a", 0, event()); err != nil || got != (eventstore.Appended{Revision: 1, Position: 2}) {
+		if got, err := store.Append(t.Context(), "a", 0, event()); err != nil || got != (eventstore.Appended{Revision: 1, Position: 2, New: true}) {
 			t.Errorf("an append to what is left: %+v, %v", got, err)
 		}
 		execute(t, url, cut)
-		if got, err := store.Append(t.Context(), "a", 0, event()); err != nil || got != (eventstore.Appended{Revision: 1, Position: 2}) {
+		if got, err := store.Append(t.Context(), "a", 0, event()); err != nil || got != (eventstore.Appended{Revision: 1, Position: 2, New: true}) {
 			t.Errorf("another, in the place of a lost one: %+v, %v", got, err)
 		}
 	})

@@ -260,7 +260,7 @@ func (w *writer) judge(r *group.Request) (group.Answer, error) {
 		})
 	}
 	w.places[r.Stream] = revision
-	return group.Answer{Appended: eventstore.Appended{Revision: revision, Position: position}}, nil
+	return group.Answer{Appended: eventstore.Appended{Revision: revision, Position: position, New: true}}, nil
 }
 
 // repeated tells the retry of an append that succeeded from a conflict, by the ids of what follows the expected revision.

@@ -200,7 +200,7 @@ func (w *writer) judge(r *group.Request) (group.Answer, error) {
 		w.indexer.loose = append(w.indexer.loose, entry{p.id, p.revision, position})
 	}
 	w.places[r.Stream] = p
-	return group.Answer{Appended: eventstore.Appended{Revision: p.revision, Position: position}}, nil
+	return group.Answer{Appended: eventstore.Appended{Revision: p.revision, Position: position, New: true}}, nil
 }
 
 // pack returns the pack that an event goes to.
