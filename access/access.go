@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
@@ -163,15 +164,12 @@ func (a *agents) follow(follows bool) {
 // Follow follows the log, until the context ends, so that who asks need not be looked up in it at each request. failing is
 // told why it cannot, each time before it is tried again.
 func (d *Door) Follow(ctx context.Context, failing func(error)) {
-	for ctx.Err() == nil {
-		if err := d.followOnce(ctx); err != nil && ctx.Err() == nil {
-			failing(err)
-			select {
-			case <-time.After(time.Second):
-			case <-ctx.Done():
+	_, _ = backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, d.followOnce(ctx) },
+		backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
+			if ctx.Err() == nil {
+				failing(err)
 			}
-		}
-	}
+		})) // it ends with the context
 }
 
 func (d *Door) followOnce(ctx context.Context) error {

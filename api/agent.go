@@ -17,7 +17,7 @@ import (
 type AgentQuery struct {
 	Listing
 	Department uuid.UUID              `query:"department" format:"uuid" doc:"Where they serve"`
-	Status     readmodels.AgentStatus `query:"status" enum:"online,paused,offline" doc:"Their status"`
+	Status     readmodels.AgentStatus `query:"status" doc:"Their status"`
 	Role       role.Role              `query:"role" enum:"owner,admin,agent" doc:"Their role"`
 	Ref        string                 `query:"ref" doc:"The name that an imported desk had for the agent"`
 	Deleted    bool                   `query:"deleted" doc:"Also those that are deleted"`

@@ -102,6 +102,9 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[table.Ref](), reflect.TypeFor[ref]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[report.Row](), reflect.TypeFor[reportRow]())
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[id]())
+	for _, t := range enums {
+		config.Components.Schemas.RegisterTypeAlias(t.of, t.shown)
+	}
 	s := &server{Config: c, api: humago.New(mux, config), places: make(map[string]string), routes: make(map[reflect.Type][]string)}
 	s.api.UseMiddleware(s.authenticate)
 	if !c.OperationsOnly {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 	"daybook/domain/catalogue"
 	"daybook/domain/event"
 	"daybook/domain/role"
-	"daybook/domain/ticket"
 	"daybook/eventstore"
 	"daybook/readmodels"
 	"daybook/readmodels/table"
@@ -222,151 +220,4 @@ func position(field, text string) (eventstore.Position, error) {
 		return 0, parameter(field, "position-malformed", "%s must be a position of the log, as answers give it.", field)
 	}
 	return p, nil
-}
-
-// heartbeat is how long a stream is silent at most, so that nobody between takes it for dead.
-const heartbeat = 15 * time.Second
-
-// stream sends events as they come, until the caller goes away or the server drains.
-func (s *server) stream(ctx context.Context, in *struct {
-	LastEventID string `header:"Last-Event-ID" doc:"Where an earlier stream ended; wins over after"`
-	After       string `query:"after" doc:"A position: only what came later; 0 is from the beginning, left out from now on"`
-	Type        string `query:"type" doc:"Only events of this type"`
-	Stream      string `query:"stream" doc:"Only events of this stream"`
-}) (*huma.StreamResponse, error) {
-	if err := s.may(ctx, role.EventsRead); err != nil {
-		return nil, s.refused(ctx, err)
-	}
-	head, err := s.Desk.Store.Head(ctx)
-	if err != nil {
-		return nil, s.refused(ctx, err)
-	}
-	after := head
-	for field, text := range map[string]string{"after": in.After, "Last-Event-ID": in.LastEventID} {
-		if text == "" || field == "after" && in.LastEventID != "" {
-			continue
-		}
-		if after, err = position(field, text); err != nil {
-			return nil, err
-		}
-	}
-	if after > head {
-		return nil, parameter("after", "position-unknown", "The log has no such position yet. Is this the right desk?")
-	}
-	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		hc.SetHeader("Content-Type", "text/event-stream")
-		hc.SetHeader("Cache-Control", "no-store")
-		hc.SetHeader("X-Accel-Buffering", "no")
-		hc.SetStatus(http.StatusOK)
-		s.follow(hc, after, func(r eventstore.Recorded) bool {
-			return (in.Type == "" || in.Type == r.Type) && (in.Stream == "" || in.Stream == r.Stream)
-		})
-	}}, nil
-}
-
-// follow writes events from after a position on.
-func (s *server) follow(hc huma.Context, after eventstore.Position, wanted func(eventstore.Recorded) bool) {
-	ctx, cancel := context.WithCancel(hc.Context())
-	defer cancel()
-	defer context.AfterFunc(s.Drain, cancel)()
-	batches := make(chan []eventstore.Recorded)
-	go func() {
-		defer close(batches)
-		for batch, err := range s.Desk.Store.Follow(ctx, after) {
-			if err != nil {
-				return
-			}
-			select {
-			case batches <- batch:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	w := hc.BodyWriter()
-	flush := func() {
-		if f, ok := w.(http.Flusher); ok {
-			f.Flush()
-		}
-	}
-	quiet := time.NewTicker(heartbeat)
-	defer quiet.Stop()
-	fmt.Fprint(w, ": daybook\n\n")
-	flush()
-	for {
-		select {
-		case batch, open := <-batches:
-			if !open {
-				return
-			}
-			for _, r := range batch {
-				if !wanted(r) {
-					continue
-				}
-				shown, err := s.show(r)
-				if err != nil {
-					s.Log.Error("streaming events", "error", err)
-					return
-				}
-				data, err := json.Marshal(shown)
-				if err != nil {
-					return
-				}
-				if _, err := fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", r.Position, r.Type, data); err != nil {
-					return
-				}
-			}
-		case <-quiet.C:
-			if _, err := fmt.Fprint(w, ": quiet\n\n"); err != nil {
-				return
-			}
-		}
-		flush()
-	}
-}
-
-// A ThreadEntry is one thing said or done on a ticket.
-type ThreadEntry struct {
-	Revision int64          `json:"revision" doc:"Its number on the ticket"`
-	At       time.Time      `json:"at" doc:"When it happened"`
-	Type     string         `json:"type" doc:"The type of event"`
-	Actor    string         `json:"actor" doc:"Who did it"`
-	Reason   string         `json:"reason" doc:"Why, in the actor's words"`
-	Data     map[string]any `json:"data" doc:"What it says: body is what was written"`
-}
-
-// thread is a ticket as it went, from its own stream.
-func (s *server) thread(ctx context.Context, in *struct {
-	ID          uuid.UUID `path:"id" format:"uuid" doc:"The ticket"`
-	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the caller has; if the ticket has one of them, 304"`
-}) (*Answered[List[ThreadEntry]], error) {
-	if err := s.may(ctx, role.TicketsRead); err != nil {
-		return nil, s.refused(ctx, err)
-	}
-	answer := &Answered[List[ThreadEntry]]{Body: List[ThreadEntry]{Data: []ThreadEntry{}}}
-	var t ticket.Ticket
-	for r, err := range s.Desk.Store.Read(ctx, ticket.Stream.Stream(in.ID), 0, eventstore.Forwards, 0) {
-		if errors.Is(err, eventstore.ErrNotFound) {
-			break
-		}
-		if err != nil {
-			return nil, s.refused(ctx, err)
-		}
-		shown, err := s.show(r)
-		if err != nil {
-			return nil, s.refused(ctx, err)
-		}
-		if e, err := ticket.Events.Decode(r.Type, r.Data, r.ID, s.Desk.Keys); err == nil {
-			t = ticket.Stream.Fold(t, e)
-		}
-		answer.Body.Data = append(answer.Body.Data, ThreadEntry{shown.Revision, shown.At, shown.Type, shown.Actor, shown.Reason, shown.Data})
-		answer.Position, answer.ETag = shown.Position, etag(r.Revision)
-	}
-	if !t.Opened || !ticket.Stream.Seen(t, who(ctx).Sight) {
-		return nil, s.refused(ctx, ticket.Stream.Unknown)
-	}
-	if err := unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position); err != nil {
-		return nil, s.refused(ctx, err)
-	}
-	return answer, nil
 }

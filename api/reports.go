@@ -36,9 +36,9 @@ type ReportTerms struct {
 	From       string             `query:"from" format:"date" required:"true" doc:"The first day"`
 	To         string             `query:"to" format:"date" required:"true" doc:"The day after the last"`
 	Zone       string             `query:"tz" default:"UTC" doc:"The IANA zone of days and hours"`
-	By         report.Granularity `query:"by" enum:"hour,day,week,month" default:"day" doc:"How long a bucket is"`
+	By         report.Granularity `query:"by" default:"day" doc:"How long a bucket is"`
 	Department uuid.UUID          `query:"department" format:"uuid" doc:"The tickets' department then, and where services were on"`
-	Channel    ticket.Channel     `query:"channel" enum:"email,chat,call,form,forum,facebook,x,whatsapp,api" doc:"The tickets' channel"`
+	Channel    ticket.Channel     `query:"channel" doc:"The tickets' channel"`
 	Tag        string             `query:"tag" doc:"A tag, by id or name, that the tickets had then"`
 	Metrics    []string           `query:"metrics" doc:"Those wanted, with commas between; left out, all"`
 	KnownAt    string             `query:"known_at" doc:"What was known at a position of the log, or at an instant of recording"`

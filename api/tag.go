@@ -23,7 +23,7 @@ func nameFilter(_ context.Context, in *NameQuery) (readmodels.NameFilter, error)
 // TagQuery asks for tags.
 type TagQuery struct {
 	NameQuery
-	Scope tag.Scope `query:"scope" enum:"contacts,tickets" doc:"What they can be put on"`
+	Scope tag.Scope `query:"scope" doc:"What they can be put on"`
 }
 
 // tags are the routes of tags.

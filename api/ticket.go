@@ -25,9 +25,9 @@ type TicketQuery struct {
 	Company    uuid.UUID       `query:"company" format:"uuid" doc:"Whose contact asked"`
 	Agent      string          `query:"agent" doc:"Whose they are: an agent's id, or none"`
 	Department uuid.UUID       `query:"department" format:"uuid" doc:"Where they belong"`
-	Status     []ticket.Status `query:"status" enum:"new,open,answered,postponed,resolved,closed,spam,deleted" doc:"Where they stand; several with commas between"`
-	Channel    ticket.Channel  `query:"channel" enum:"email,chat,call,form,forum,facebook,x,whatsapp,api" doc:"What they came in through"`
-	Priority   ticket.Priority `query:"priority" enum:"low,normal,high,urgent" doc:"How urgent they are"`
+	Status     []ticket.Status `query:"status" doc:"Where they stand; several with commas between"`
+	Channel    ticket.Channel  `query:"channel" doc:"What they came in through"`
+	Priority   ticket.Priority `query:"priority" doc:"How urgent they are"`
 	Tag        string          `query:"tag" doc:"A tag, by id or name"`
 	Ref        string          `query:"ref" doc:"The name that an imported desk had for the ticket"`
 	FollowUpOf uuid.UUID       `query:"follow_up_of" format:"uuid" doc:"The ticket that they go on with"`

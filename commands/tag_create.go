@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"slices"
+
 	"daybook/domain"
 	"daybook/domain/profile"
 	"daybook/domain/role"
@@ -9,7 +11,7 @@ import (
 
 // CreateTag makes a tag for contacts or for tickets. Its name is its own within that registry.
 type CreateTag struct {
-	Scope tag.Scope `json:"scope" enum:"contacts,tickets" doc:"What the tag is put on"`
+	Scope tag.Scope `json:"scope" doc:"What the tag is put on"`
 	Name  string    `json:"name" doc:"The name, 1 to 200 characters; no other tag of the scope has it"`
 	Ref   string    `json:"-"`
 }
@@ -24,7 +26,7 @@ func (c CreateTag) Decide(t tag.Tag, _ By) ([]tag.Event, error) {
 	}
 	name, nameErr := profile.Name("name", c.Name)
 	var scopeErr error
-	if c.Scope != tag.Contacts && c.Scope != tag.Tickets {
+	if !slices.Contains(tag.Scopes, c.Scope) {
 		scopeErr = domain.Invalid("scope", "scope-unknown", "scope must be contacts or tickets.")
 	}
 	if err := domain.Join(scopeErr, nameErr); err != nil {

@@ -15,12 +15,12 @@ import (
 // An Inquiry is what came in through a channel: who wrote, and what. Its sender is found by address, or registered with
 // only what the channel gave.
 type Inquiry struct {
-	Channel    ticket.Channel  `json:"channel" enum:"email,chat,call,form,forum,facebook,x,whatsapp,api" doc:"What it came in through"`
+	Channel    ticket.Channel  `json:"channel" doc:"What it came in through"`
 	From       Sender          `json:"from" doc:"Who wrote; at least one address"`
 	Subject    string          `json:"subject,omitempty" doc:"At most 1000 characters"`
 	Body       string          `json:"body,omitempty" doc:"The message, at most 100000 characters"`
 	Department uuid.UUID       `json:"department,omitzero" required:"false" format:"uuid" doc:"Where it belongs"`
-	Priority   ticket.Priority `json:"priority,omitempty" enum:"low,normal,high,urgent" doc:"How urgent it is; left out, normal"`
+	Priority   ticket.Priority `json:"priority,omitempty" doc:"How urgent it is; left out, normal"`
 	InReplyTo  uuid.UUID       `json:"in_reply_to,omitzero" required:"false" format:"uuid" doc:"The ticket that it goes on with; left out, it opens a new one"`
 	Ref        string          `json:"-"`
 }

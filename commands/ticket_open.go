@@ -16,11 +16,11 @@ import (
 // OpenTicket opens a ticket of a contact.
 type OpenTicket struct {
 	Contact    uuid.UUID       `json:"contact" format:"uuid" doc:"Who asks"`
-	Channel    ticket.Channel  `json:"channel" enum:"email,chat,call,form,forum,facebook,x,whatsapp,api" doc:"What it came in through"`
+	Channel    ticket.Channel  `json:"channel" doc:"What it came in through"`
 	Subject    string          `json:"subject" doc:"At most 1000 characters"`
 	Body       string          `json:"body,omitempty" doc:"The first message, at most 100000 characters"`
 	Department uuid.UUID       `json:"department,omitzero" required:"false" format:"uuid" doc:"Where it belongs"`
-	Priority   ticket.Priority `json:"priority,omitempty" enum:"low,normal,high,urgent" doc:"How urgent it is; left out, normal"`
+	Priority   ticket.Priority `json:"priority,omitempty" doc:"How urgent it is; left out, normal"`
 	FollowUpOf uuid.UUID       `json:"-"`
 	Ref        string          `json:"-"`
 }

@@ -7,7 +7,7 @@ import (
 
 // PrioritiseTicket says how urgent a ticket is.
 type PrioritiseTicket struct {
-	Priority ticket.Priority `json:"priority" enum:"low,normal,high,urgent" doc:"How urgent the ticket is"`
+	Priority ticket.Priority `json:"priority" doc:"How urgent the ticket is"`
 }
 
 // Permission is what the caller's role needs.

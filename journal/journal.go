@@ -21,72 +21,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/desk"
 	"daybook/domain/event"
-	"daybook/eventstore"
 )
-
-// Result is what a line came to.
-type Result string
-
-// What a line can come to.
-const (
-	Accepted  Result = "accepted"  // events were stored
-	Unchanged Result = "unchanged" // it was so already
-	Duplicate Result = "duplicate" // a line of this id was played before
-	Rejected  Result = "rejected"  // a rule says no, or it names what is not there
-	Malformed Result = "malformed" // it is no line of a journal
-)
-
-// Refused reports whether a line was not taken.
-func (r Result) Refused() bool { return r == Rejected || r == Malformed }
-
-// Counts says how many lines came to what.
-type Counts struct {
-	Lines     int `json:"lines"`
-	Accepted  int `json:"accepted"`
-	Unchanged int `json:"unchanged"`
-	Duplicate int `json:"duplicate"`
-	Rejected  int `json:"rejected"`
-	Malformed int `json:"malformed"`
-}
-
-func (c *Counts) add(r Result) {
-	c.Lines++
-	switch r {
-	case Accepted:
-		c.Accepted++
-	case Unchanged:
-		c.Unchanged++
-	case Duplicate:
-		c.Duplicate++
-	case Rejected:
-		c.Rejected++
-	case Malformed:
-		c.Malformed++
-	}
-}
-
-// Plus adds two counts.
-func (c Counts) Plus(other Counts) Counts {
-	return Counts{
-		c.Lines + other.Lines, c.Accepted + other.Accepted, c.Unchanged + other.Unchanged,
-		c.Duplicate + other.Duplicate, c.Rejected + other.Rejected, c.Malformed + other.Malformed,
-	}
-}
-
-// An Outcome is what one line came to. Written as JSON it does not hold what the line said.
-type Outcome struct {
-	Line   int    `json:"line"` // from 1
-	ID     string `json:"id,omitempty"`
-	Result Result `json:"outcome"`
-	Code   string `json:"code,omitempty"`
-	Reason string `json:"reason,omitempty"`
-
-	// Before is what the line came to when it was first played, for a duplicate.
-	Before Result `json:"before,omitempty"`
-
-	// Text is the line as it stood in the journal.
-	Text string `json:"-"`
-}
 
 // A Player plays the journals of one source. It is used by one goroutine at a time.
 type Player struct {
@@ -101,34 +36,6 @@ type Player struct {
 	Memory        *Memory          // what other players know of the desk's sources; nil: nothing
 
 	*played
-}
-
-// A Memory keeps which lines of a desk's sources were played, so that the next player need only read what came since. The
-// zero value knows nothing.
-type Memory struct{ sources map[string]*played }
-
-// played is what came of the lines of a source. It is read and written by whoever holds playing.
-type played struct {
-	known map[string]Result
-	read  eventstore.Revision // of the source's stream
-}
-
-// maxRemembered bounds the lines that are remembered between journals. Over it, all are forgotten.
-const maxRemembered = 1_000_000
-
-// of is what is known of a source.
-func (m *Memory) of(source string) *played {
-	lines := 0
-	for _, p := range m.sources {
-		lines += len(p.known)
-	}
-	if m.sources == nil || lines > maxRemembered {
-		m.sources = make(map[string]*played)
-	}
-	if m.sources[source] == nil {
-		m.sources[source] = &played{make(map[string]Result), eventstore.NoStream}
-	}
-	return m.sources[source]
 }
 
 // ErrStopped says that a strict player met a line that was refused.
@@ -183,16 +90,6 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
 			return counts, nil
 		}
 	}
-}
-
-// recall begins with what is known of the source.
-func (p *Player) recall() {
-	playing.Lock()
-	defer playing.Unlock()
-	if p.Memory == nil {
-		p.Memory = new(Memory)
-	}
-	p.played = p.Memory.of(p.Source)
 }
 
 // play plays a batch, or as much of it as can be written at once, and returns what its lines came to.
@@ -316,36 +213,6 @@ func (p *Player) record(w *work.Work, outcomes []Outcome) error {
 		Actor: p.Actor, At: p.Now(), Request: uuid.NewSHA1(p.request(first), fmt.Appendf(nil, "record/%d", p.read)), Through: p.through(), History: true,
 	})
 	return err
-}
-
-// refresh reads which lines were played, as far as it does not know.
-func (p *Player) refresh(ctx context.Context) error {
-	for r, err := range p.Desk.Store.Read(ctx, desk.ImportStream.Stream(p.stream()), p.read+1, eventstore.Forwards, 0) {
-		if errors.Is(err, eventstore.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		e, err := desk.ImportEvents.Decode(r.Type, r.Data, r.ID, p.Desk.Keys)
-		if err != nil {
-			return err
-		}
-		if played, ok := e.(desk.LinesPlayed); ok {
-			p.learn(Accepted, played.Accepted)
-			p.learn(Unchanged, played.Unchanged)
-			p.learn(Rejected, played.Rejected)
-			p.learn(Malformed, played.Malformed)
-		}
-		p.read = r.Revision
-	}
-	return nil
-}
-
-func (p *Player) learn(r Result, ids []string) {
-	for _, id := range ids {
-		p.known[id] = r
-	}
 }
 
 // space is what ids of a source's things are derived in.

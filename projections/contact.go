@@ -1,6 +1,8 @@
 package projections
 
 import (
+	"fmt"
+	"reflect"
 	"strings"
 
 	"daybook/domain/contact"
@@ -122,24 +124,22 @@ func contactSearch(r readmodels.Contact) string {
 
 func searchable(words []string) string { return strings.ToLower(strings.Join(words, "\n")) }
 
-func profileOf(p profile.Profile) readmodels.Profile {
-	return readmodels.Profile{
-		Name: p.Name.String(), Avatar: p.Avatar.String(), URL: p.URL.String(), Address: p.Address.String(), Note: p.Note.String(),
-		TimeZone: p.TimeZone, Language: p.Language,
+// profileOf is a profile as it is shown. The row's fields are those of the domain, by name.
+func profileOf(p profile.Profile) (r readmodels.Profile) {
+	shown, held := reflect.ValueOf(&r).Elem(), reflect.ValueOf(p)
+	for i := range held.NumField() {
+		shown.FieldByName(held.Type().Field(i).Name).SetString(fmt.Sprint(held.Field(i).Interface()))
 	}
+	return r
 }
 
+// changeProfile gives the changed fields of a profile their new values.
 func changeProfile(r *readmodels.Profile, c profile.Changes) {
-	setText(&r.Name, c.Name)
-	setText(&r.Avatar, c.Avatar)
-	setText(&r.URL, c.URL)
-	setText(&r.Address, c.Address)
-	setText(&r.Note, c.Note)
-	if c.TimeZone != nil {
-		r.TimeZone = *c.TimeZone
-	}
-	if c.Language != nil {
-		r.Language = *c.Language
+	shown, changes := reflect.ValueOf(r).Elem(), reflect.ValueOf(c)
+	for i := range changes.NumField() {
+		if change := changes.Field(i); !change.IsNil() {
+			shown.FieldByName(changes.Type().Field(i).Name).SetString(fmt.Sprint(change.Elem().Interface()))
+		}
 	}
 }
 

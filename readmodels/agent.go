@@ -37,6 +37,9 @@ const (
 	Offline AgentStatus = "offline"
 )
 
+// AgentStatuses lists the statuses.
+var AgentStatuses = []AgentStatus{Online, Paused, Offline}
+
 // A Membership is an agent's place in one department.
 type Membership struct {
 	Department uuid.UUID `json:"department" doc:"The department"`

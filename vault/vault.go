@@ -31,6 +31,7 @@ import (
 
 	"daybook/domain/event"
 	"daybook/domain/personal"
+	"daybook/internal/recent"
 )
 
 // A Vault may be open in several processes on one machine. Each remembers keys for as long as it runs.
@@ -42,12 +43,12 @@ type Vault struct {
 	lent   cipher.AEAD // seals what callers carry
 	names  []byte      // the key that names are hashed with; it never changes
 
-	mu   sync.RWMutex
-	keys map[uuid.UUID]cipher.AEAD // of persons; nil: forgotten
+	mu   sync.Mutex
+	keys *recent.Map[uuid.UUID, cipher.AEAD] // of persons; nil: forgotten
 }
 
-// maxKeys bounds the keys of persons that are kept unwrapped in memory.
-const maxKeys = 50_000
+// unwrappedKeys is how many keys of persons are kept unwrapped in memory, at least.
+const unwrappedKeys = 25_000
 
 //go:embed schema.sql
 var schema string
@@ -65,7 +66,7 @@ func Open(path string) (*Vault, error) {
 	db.SetMaxOpenConns(1)
 	read.SetMaxOpenConns(4)
 	read.SetMaxIdleConns(4)
-	v := &Vault{db: db, read: read, keys: make(map[uuid.UUID]cipher.AEAD)}
+	v := &Vault{db: db, read: read, keys: recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys)}
 	if err := v.open(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the vault %s: %w", path, err), v.Close())
 	}
@@ -181,9 +182,9 @@ func (v *Vault) Make(ctx context.Context, subjects ...uuid.UUID) error {
 
 // Key returns a subject's key.
 func (v *Vault) Key(subject uuid.UUID) (cipher.AEAD, error) {
-	v.mu.RLock()
-	key, known := v.keys[subject]
-	v.mu.RUnlock()
+	v.mu.Lock()
+	key, known := v.keys.Get(subject)
+	v.mu.Unlock()
 	if !known {
 		var err error
 		if key, err = v.unwrapped(subject); err != nil {
@@ -218,10 +219,7 @@ func (v *Vault) unwrapped(subject uuid.UUID) (cipher.AEAD, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.keys) >= maxKeys {
-		clear(v.keys)
-	}
-	v.keys[subject] = key
+	v.keys.Put(subject, key)
 	return key, nil
 }
 

@@ -5,6 +5,7 @@ package profile
 import (
 	"net/mail"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 	_ "time/tzdata" // zones must be known on every machine
@@ -17,61 +18,45 @@ import (
 	"daybook/domain/personal"
 )
 
-// A Profile is what is known of a person or an organisation.
-type Profile struct {
-	Name     personal.Text `json:"name"`
-	Avatar   personal.Text `json:"avatar"` // a URL
-	URL      personal.Text `json:"url"`
-	Address  personal.Text `json:"address"`
-	Note     personal.Text `json:"note"`      // the text box
-	TimeZone string        `json:"time_zone"` // IANA, or empty
-	Language string        `json:"language"`  // BCP 47, or empty
+// Fields are the fields of a profile: T is what a text is, S what a plain value is.
+type Fields[T, S any] struct {
+	Name     T `json:"name,omitempty,omitzero" maxLength:"200" doc:"The name, 1 to 200 characters"`
+	Avatar   T `json:"avatar,omitempty,omitzero" doc:"The URL of a picture"`
+	URL      T `json:"url,omitempty,omitzero" doc:"A web page, http or https"`
+	Address  T `json:"address,omitempty,omitzero" doc:"A postal address"`
+	Note     T `json:"note,omitempty,omitzero" doc:"Free text"`
+	TimeZone S `json:"time_zone,omitempty,omitzero" doc:"An IANA time zone such as Europe/Rome"`
+	Language S `json:"language,omitempty,omitzero" doc:"A BCP 47 language tag such as it or pt-BR"`
 }
 
+// A Profile is what is known of a person or an organisation. What is empty is not known.
+type Profile Fields[personal.Text, string]
+
 // Changes are new values of some fields; nil leaves a field as it is.
-type Changes struct {
-	Name     *personal.Text `json:"name,omitempty"`
-	Avatar   *personal.Text `json:"avatar,omitempty"`
-	URL      *personal.Text `json:"url,omitempty"`
-	Address  *personal.Text `json:"address,omitempty"`
-	Note     *personal.Text `json:"note,omitempty"`
-	TimeZone *string        `json:"time_zone,omitempty"`
-	Language *string        `json:"language,omitempty"`
-}
+type Changes Fields[*personal.Text, *string]
+
+// Input is a profile as a caller writes it; nil leaves a field out. It is embedded in the commands that set one.
+type Input Fields[*string, *string]
 
 // Apply sets the changed fields.
 func (p *Profile) Apply(c Changes) {
-	set(&p.Name, c.Name)
-	set(&p.Avatar, c.Avatar)
-	set(&p.URL, c.URL)
-	set(&p.Address, c.Address)
-	set(&p.Note, c.Note)
-	set(&p.TimeZone, c.TimeZone)
-	set(&p.Language, c.Language)
-}
-
-func set[T any](field, value *T) {
-	if value != nil {
-		*field = *value
+	held, changes := reflect.ValueOf(p).Elem(), reflect.ValueOf(c)
+	for i := range changes.NumField() {
+		if change := changes.Field(i); !change.IsNil() {
+			held.Field(i).Set(change.Elem())
+		}
 	}
 }
 
 // Since drops from c what p holds already, and reports whether anything is left.
 func (c Changes) Since(p Profile) (Changes, bool) {
-	drop(&c.Name, p.Name)
-	drop(&c.Avatar, p.Avatar)
-	drop(&c.URL, p.URL)
-	drop(&c.Address, p.Address)
-	drop(&c.Note, p.Note)
-	drop(&c.TimeZone, p.TimeZone)
-	drop(&c.Language, p.Language)
-	return c, c != Changes{}
-}
-
-func drop[T comparable](change **T, held T) {
-	if *change != nil && **change == held {
-		*change = nil
+	held, changes := reflect.ValueOf(p), reflect.ValueOf(&c).Elem()
+	for i := range changes.NumField() {
+		if change := changes.Field(i); !change.IsNil() && change.Elem().Equal(held.Field(i)) {
+			change.SetZero()
+		}
 	}
+	return c, c != Changes{}
 }
 
 // Limits of a field, in characters.
@@ -81,17 +66,6 @@ const (
 	MaxAddress = 2_000
 	MaxNote    = 50_000
 )
-
-// Input is a profile as a caller writes it; nil leaves a field out. It is embedded in the commands that set one.
-type Input struct {
-	Name     *string `json:"name,omitempty" maxLength:"200" doc:"The name, 1 to 200 characters"`
-	Avatar   *string `json:"avatar,omitempty" doc:"The URL of a picture"`
-	URL      *string `json:"url,omitempty" doc:"A web page, http or https"`
-	Address  *string `json:"address,omitempty" doc:"A postal address"`
-	Note     *string `json:"note,omitempty" doc:"Free text"`
-	TimeZone *string `json:"time_zone,omitempty" doc:"An IANA zone such as Europe/Rome"`
-	Language *string `json:"language,omitempty" doc:"A BCP 47 tag such as it or pt-BR"`
-}
 
 // Clean checks every field that is given and brings it into its one form.
 func (in Input) Clean() (Changes, error) {

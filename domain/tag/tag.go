@@ -27,6 +27,9 @@ const (
 	Tickets  Scope = "tickets"
 )
 
+// Scopes lists the scopes.
+var Scopes = []Scope{Contacts, Tickets}
+
 // Stream is the kind of stream that a tag has.
 var Stream = event.Kind[Tag, Event]{
 	Category: "tag",

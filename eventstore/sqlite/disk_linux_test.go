@@ -25,7 +25,7 @@ func TestFailingDisk(t *testing.T) {
 			repair()
 			revisions(t, store, "a", 3)
 			for range 2 {
-				if got := appends(t, store, "a", 2, failed); got != (eventstore.Appended{Revision: 4, Position: 5}) {
+				if got := appends(t, store, "a", 2, failed); got.Revision != 4 || got.Position != 5 {
 					t.Errorf("the retry gave %+v", got)
 				}
 			}

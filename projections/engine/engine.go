@@ -120,20 +120,18 @@ func (e *Engine) follow(ctx context.Context, p *poster) (*poster, error) {
 	p.strict, p.patient = false, true
 	p.failing = e.fails
 	e.posted(p, nil)
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+	for pause := pauses(); ; {
 		from := p.at.Position
 		next, err := e.post(ctx, p)
 		if err == nil || ctx.Err() != nil || ends(err) {
 			return next, err
 		}
 		if p.at.Position != from {
-			pause = 50 * time.Millisecond
+			pause.Reset()
 		}
 		p.failing(err)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := wait(ctx, pause); err != nil {
+			return nil, err
 		}
 	}
 }

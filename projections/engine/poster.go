@@ -153,7 +153,7 @@ func (p *poster) post(ctx context.Context, batch []entry) error {
 func (p *poster) do(ctx context.Context, w work) error {
 	began, epoch := p.at, p.epoch
 	p.unpark(w.drain)
-	for pause := 50 * time.Millisecond; ; {
+	for pause := pauses(); ; {
 		err := p.try(ctx, w)
 		if err == nil {
 			return nil
@@ -190,11 +190,8 @@ func (p *poster) do(ctx context.Context, w work) error {
 		}
 		p.unpark(w.drain)
 		p.failing(err)
-		select {
-		case <-time.After(pause):
-			pause = min(2*pause, 5*time.Second)
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := wait(ctx, pause); err != nil {
+			return err
 		}
 	}
 }

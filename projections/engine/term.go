@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"daybook/eventstore"
 	"daybook/readmodels/table"
 )
@@ -21,22 +23,37 @@ type turn struct {
 func (e *Engine) keep(ctx context.Context, patient bool, work func() error) (err error) {
 	defer close(e.ended)
 	defer func() { e.note(func(s *situation) { s.running, s.failure = false, err }) }()
-	for pause := time.Duration(0); ; {
+	for pause := pauses(); ; {
 		err := work()
 		if ctx.Err() != nil || hopeless(err) || err != nil && !patient && !errors.Is(err, errAnew) {
 			return err
 		}
 		if err == nil { // the term is over
-			pause = 0
+			pause.Reset()
 			continue
 		}
-		pause = min(max(50*time.Millisecond, 2*pause), 5*time.Second)
 		e.fails(err)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := wait(ctx, pause); err != nil {
+			return err
 		}
+	}
+}
+
+// pauses are how long to wait before something is tried again: longer each time, up to 5 s.
+func pauses() *backoff.ExponentialBackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.Multiplier, b.MaxInterval = 50*time.Millisecond, 2, 5*time.Second
+	b.Reset()
+	return b
+}
+
+// wait waits for the next pause, or until the context ends.
+func wait(ctx context.Context, b *backoff.ExponentialBackOff) error {
+	select {
+	case <-time.After(b.NextBackOff()):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

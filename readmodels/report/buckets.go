@@ -33,6 +33,9 @@ const (
 	ByMonth Granularity = "month"
 )
 
+// Granularities lists the lengths of buckets, the shortest first.
+var Granularities = []Granularity{ByHour, ByDay, ByWeek, ByMonth}
+
 // A Bucket is a part of a report's time: [Start, End). Its key names it in the report's zone.
 type Bucket struct {
 	Key        string

@@ -1,0 +1,59 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/role"
+	"daybook/domain/ticket"
+	"daybook/eventstore"
+)
+
+// A ThreadEntry is one thing said or done on a ticket.
+type ThreadEntry struct {
+	Revision int64          `json:"revision" doc:"Its number on the ticket"`
+	At       time.Time      `json:"at" doc:"When it happened"`
+	Type     string         `json:"type" doc:"The type of event"`
+	Actor    string         `json:"actor" doc:"Who did it"`
+	Reason   string         `json:"reason" doc:"Why, in the actor's words"`
+	Data     map[string]any `json:"data" doc:"What it says: body is what was written"`
+}
+
+// thread is a ticket as it went, from its own stream.
+func (s *server) thread(ctx context.Context, in *struct {
+	ID          uuid.UUID `path:"id" format:"uuid" doc:"The ticket"`
+	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the caller has; if the ticket has one of them, 304"`
+}) (*Answered[List[ThreadEntry]], error) {
+	if err := s.may(ctx, role.TicketsRead); err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	answer := &Answered[List[ThreadEntry]]{Body: List[ThreadEntry]{Data: []ThreadEntry{}}}
+	var t ticket.Ticket
+	for r, err := range s.Desk.Store.Read(ctx, ticket.Stream.Stream(in.ID), 0, eventstore.Forwards, 0) {
+		if errors.Is(err, eventstore.ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		shown, err := s.show(r)
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		if e, err := ticket.Events.Decode(r.Type, r.Data, r.ID, s.Desk.Keys); err == nil {
+			t = ticket.Stream.Fold(t, e)
+		}
+		answer.Body.Data = append(answer.Body.Data, ThreadEntry{shown.Revision, shown.At, shown.Type, shown.Actor, shown.Reason, shown.Data})
+		answer.Position, answer.ETag = shown.Position, etag(r.Revision)
+	}
+	if !t.Opened || !ticket.Stream.Seen(t, who(ctx).Sight) {
+		return nil, s.refused(ctx, ticket.Stream.Unknown)
+	}
+	if err := unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position); err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	return answer, nil
+}

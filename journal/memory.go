@@ -1,0 +1,79 @@
+package journal
+
+import (
+	"context"
+	"errors"
+
+	"daybook/domain/desk"
+	"daybook/eventstore"
+)
+
+// A Memory keeps which lines of a desk's sources were played, so that the next player need only read what came since. The
+// zero value knows nothing.
+type Memory struct{ sources map[string]*played }
+
+// of is what is known of a source.
+func (m *Memory) of(source string) *played {
+	own := m.sources[source]
+	if own == nil {
+		own = &played{make(map[string]Result), eventstore.NoStream}
+	}
+	lines := 0
+	for _, p := range m.sources {
+		lines += len(p.known)
+	}
+	if m.sources == nil || lines > maxRemembered {
+		m.sources = make(map[string]*played)
+	}
+	m.sources[source] = own
+	return own
+}
+
+// played is what came of the lines of a source. It is read and written by whoever holds playing.
+type played struct {
+	known map[string]Result
+	read  eventstore.Revision // of the source's stream
+}
+
+// maxRemembered bounds the lines that are remembered between journals. Over it, those of other sources are forgotten.
+const maxRemembered = 1_000_000
+
+// recall begins with what is known of the source.
+func (p *Player) recall() {
+	playing.Lock()
+	defer playing.Unlock()
+	if p.Memory == nil {
+		p.Memory = new(Memory)
+	}
+	p.played = p.Memory.of(p.Source)
+}
+
+// refresh reads which lines were played, as far as it does not know.
+func (p *Player) refresh(ctx context.Context) error {
+	for r, err := range p.Desk.Store.Read(ctx, desk.ImportStream.Stream(p.stream()), p.read+1, eventstore.Forwards, 0) {
+		if errors.Is(err, eventstore.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e, err := desk.ImportEvents.Decode(r.Type, r.Data, r.ID, p.Desk.Keys)
+		if err != nil {
+			return err
+		}
+		if played, ok := e.(desk.LinesPlayed); ok {
+			p.learn(Accepted, played.Accepted)
+			p.learn(Unchanged, played.Unchanged)
+			p.learn(Rejected, played.Rejected)
+			p.learn(Malformed, played.Malformed)
+		}
+		p.read = r.Revision
+	}
+	return nil
+}
+
+func (p *Player) learn(r Result, ids []string) {
+	for _, id := range ids {
+		p.known[id] = r
+	}
+}
