@@ -17,11 +17,11 @@ func TestImpatient(t *testing.T) {
 	t.Parallel()
 	read := make(chan error, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := &impatient{r.Body, http.NewResponseController(w), 300 * time.Millisecond}
+		body := &impatient{r.Body, http.NewResponseController(w), 2 * time.Second}
 		_, err := io.ReadAll(body)
 		read <- err
 		if err == nil {
-			<-time.After(2 * body.timeout) // playing takes its time
+			<-time.After(body.timeout + time.Second) // playing takes its time
 			err = r.Context().Err()
 		}
 		if err != nil {
@@ -34,20 +34,20 @@ func TestImpatient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: desk\r\nContent-Length: 10\r\n\r\n")
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: desk\r\nContent-Length: 4\r\n\r\n")
 		for range parts {
-			<-time.After(100 * time.Millisecond)
+			<-time.After(600 * time.Millisecond) // a busy machine may make three times that of it
 			fmt.Fprint(conn, "x")
 		}
 		return conn
 	}
-	stalled := send(5)
+	stalled := send(2)
 	defer stalled.Close()
 	var p *Problem
 	if err := <-read; !errors.As(err, &p) || p.Code != "too-slow" {
 		t.Errorf("of one that stalls: %v", err)
 	}
-	slow := send(10)
+	slow := send(4)
 	defer slow.Close()
 	if err := <-read; err != nil {
 		t.Errorf("of one that is slow: %v", err)

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/role"
 )
@@ -26,13 +27,8 @@ type ImportOptions struct {
 
 // ImportAnswer is what the lines of a journal came to.
 type ImportAnswer struct {
-	Lines     int             `json:"lines"`
-	Accepted  int             `json:"accepted" doc:"Events were stored"`
-	Unchanged int             `json:"unchanged" doc:"It was so already"`
-	Duplicate int             `json:"duplicate" doc:"The line was played before"`
-	Rejected  int             `json:"rejected" doc:"A rule says no"`
-	Malformed int             `json:"malformed" doc:"It is no line of a journal"`
-	Outcomes  []ImportOutcome `json:"outcomes" doc:"What each line came to"`
+	desk.Counts
+	Outcomes []ImportOutcome `json:"outcomes" doc:"What each line came to"`
 }
 
 // ImportOutcome is what one line came to.

@@ -24,19 +24,19 @@ var agentVerbs = map[string]maker{
 // agentSwitch turns one service on or off.
 type agentSwitch struct {
 	agent ref
-	turn
+	switching
 }
 
-type turn struct {
+type switching struct {
 	Department ref    `json:"department"`
 	Service    string `json:"service"`
 	On         bool   `json:"on"`
 }
 
-var switchForm = formOf[turn](agent.Stream.Category, nil)
+var switchForm = formOf[switching](agent.Stream.Category, nil)
 
 func (v *agentSwitch) read(fields map[string]json.RawMessage) error {
-	return switchForm.read(fields, &v.agent, reflect.ValueOf(&v.turn).Elem(), nil)
+	return switchForm.read(fields, &v.agent, reflect.ValueOf(&v.switching).Elem(), nil)
 }
 
 func (v *agentSwitch) play(p *play) (bool, error) {

@@ -54,8 +54,8 @@ const MaxSource = 100
 var playing sync.Mutex
 
 // Play plays a journal, plain or gzip, to its end. A line that is refused does not stop it, unless it is strict.
-func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
-	var counts Counts
+func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, error) {
+	var counts desk.Counts
 	if p.Source == "" || len(p.Source) > MaxSource {
 		return counts, domain.Invalid("source", "source-malformed", "source must have 1 to %d bytes.", MaxSource)
 	}
@@ -76,7 +76,7 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (Counts, error) {
 				playErr = fmt.Errorf("line %d: no line could be played: %w", batch[0].number, work.ErrWriteFirst)
 			}
 			for _, o := range outcomes {
-				counts.add(o.Result)
+				counts.Add(o.Result)
 			}
 			if p.Report != nil && len(outcomes) > 0 {
 				p.Report(outcomes)
@@ -108,7 +108,7 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 			return nil, err
 		}
 		w.Batch(p.requests(lines))
-		inBatch := make(map[string]Result)
+		inBatch := make(map[string]desk.Result)
 		for _, l := range lines {
 			o, err := p.one(w, l, inBatch)
 			if errors.Is(err, work.ErrWriteFirst) {
@@ -131,14 +131,14 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 }
 
 // one plays one line. A line that is refused leaves nothing behind.
-func (p *Player) one(w *work.Work, l line, inBatch map[string]Result) (Outcome, error) {
+func (p *Player) one(w *work.Work, l line, inBatch map[string]desk.Result) (Outcome, error) {
 	o := Outcome{Line: l.number, ID: l.ID, Text: l.text}
 	before, again := inBatch[l.ID]
 	if !again {
 		before, again = p.playedBefore(l)
 	}
 	if again {
-		o.Result, o.Before = Duplicate, before
+		o.Result, o.Before = desk.Duplicate, before
 		return o, nil
 	}
 	w.Turn(p.request(l.ID))
@@ -150,17 +150,17 @@ func (p *Player) one(w *work.Work, l line, inBatch map[string]Result) (Outcome, 
 	var no *domain.Error
 	switch {
 	case l.malformed != nil:
-		o.Result, o.Code, o.Reason = Malformed, "malformed", l.malformed.Error()
+		o.Result, o.Code, o.Reason = desk.Malformed, "malformed", l.malformed.Error()
 	case errors.As(err, &no):
 		w.Rollback(mark)
-		o.Result, o.Code, o.Reason = Rejected, no.Code, no.Message
+		o.Result, o.Code, o.Reason = desk.Rejected, no.Code, no.Message
 	case err != nil:
 		w.Rollback(mark)
 		return o, err
 	case changed:
-		o.Result = Accepted
+		o.Result = desk.Accepted
 	default:
-		o.Result = Unchanged
+		o.Result = desk.Unchanged
 	}
 	if l.ID != "" {
 		inBatch[l.ID] = o.Result
@@ -169,7 +169,7 @@ func (p *Player) one(w *work.Work, l line, inBatch map[string]Result) (Outcome, 
 }
 
 // playedBefore says what a line came to when it was played, unless it is to be played again.
-func (p *Player) playedBefore(l line) (Result, bool) {
+func (p *Player) playedBefore(l line) (desk.Result, bool) {
 	before, again := p.known[l.ID]
 	return before, again && (!p.RetryRejected || !before.Refused())
 }
@@ -191,21 +191,10 @@ func (p *Player) record(w *work.Work, outcomes []Outcome) error {
 	first := ""
 	for _, o := range outcomes {
 		if o.ID == "" {
-			continue
+			continue // malformed beyond recognition
 		}
-		switch o.Result {
-		case Accepted:
-			played.Accepted = append(played.Accepted, o.ID)
-		case Unchanged:
-			played.Unchanged = append(played.Unchanged, o.ID)
-		case Rejected:
-			played.Rejected = append(played.Rejected, o.ID)
-		case Malformed:
-			played.Malformed = append(played.Malformed, o.ID)
-		default:
-			continue
-		}
-		if first == "" {
+		played.Note(o.ID, o.Result)
+		if first == "" && o.Result != desk.Duplicate {
 			first = o.ID
 		}
 	}

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"daybook/domain/desk"
 	"daybook/eventstore"
@@ -16,7 +17,7 @@ type Memory struct{ sources map[string]*played }
 func (m *Memory) of(source string) *played {
 	own := m.sources[source]
 	if own == nil {
-		own = &played{make(map[string]Result), eventstore.NoStream}
+		own = &played{make(map[string]desk.Result), eventstore.NoStream}
 	}
 	lines := 0
 	for _, p := range m.sources {
@@ -31,7 +32,7 @@ func (m *Memory) of(source string) *played {
 
 // played is what came of the lines of a source. It is read and written by whoever holds playing.
 type played struct {
-	known map[string]Result
+	known map[string]desk.Result
 	read  eventstore.Revision // of the source's stream
 }
 
@@ -62,18 +63,9 @@ func (p *Player) refresh(ctx context.Context) error {
 			return err
 		}
 		if played, ok := e.(desk.LinesPlayed); ok {
-			p.learn(Accepted, played.Accepted)
-			p.learn(Unchanged, played.Unchanged)
-			p.learn(Rejected, played.Rejected)
-			p.learn(Malformed, played.Malformed)
+			maps.Insert(p.known, played.Each())
 		}
 		p.read = r.Revision
 	}
 	return nil
-}
-
-func (p *Player) learn(r Result, ids []string) {
-	for _, id := range ids {
-		p.known[id] = r
-	}
 }

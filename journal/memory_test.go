@@ -46,7 +46,7 @@ func TestMemory(t *testing.T) {
 	line := func(n int) string {
 		return fmt.Sprintf(`{"id":"%d","at":"2026-01-05T10:00:00Z","by":"system","do":"department.create","department":"d%d","name":"D%d"}`+"\n", n, n, n)
 	}
-	plays := func(m *journal.Memory, lines string, want journal.Counts) {
+	plays := func(m *journal.Memory, lines string, want desk.Counts) {
 		t.Helper()
 		p := &journal.Player{Desk: d, Source: "test", Actor: event.TheSystem, Now: time.Now, Memory: m}
 		if got, err := p.Play(t.Context(), strings.NewReader(lines)); err != nil || got != want {
@@ -55,12 +55,12 @@ func TestMemory(t *testing.T) {
 	}
 	const journals = 20
 	for i := range journals {
-		plays(remembered, line(2*i)+line(2*i+1), journal.Counts{Lines: 2, Accepted: 2})
-		plays(remembered, line(2*i), journal.Counts{Lines: 1, Duplicate: 1})
+		plays(remembered, line(2*i)+line(2*i+1), desk.Counts{Lines: 2, Accepted: 2})
+		plays(remembered, line(2*i), desk.Counts{Lines: 1, Duplicate: 1})
 	}
 	if store.read > 2*journals {
 		t.Errorf("%d events were read to play %d journals", store.read, journals)
 	}
-	plays(nil, line(1000), journal.Counts{Lines: 1, Accepted: 1})
-	plays(remembered, line(1000), journal.Counts{Lines: 1, Duplicate: 1})
+	plays(nil, line(1000), desk.Counts{Lines: 1, Accepted: 1})
+	plays(remembered, line(1000), desk.Counts{Lines: 1, Duplicate: 1})
 }

@@ -68,7 +68,7 @@ func (d *dying) Append(ctx context.Context, stream string, expected eventstore.R
 }
 
 // play plays a journal as a process of its own does.
-func play(store eventstore.Store, lines string) (journal.Counts, error) {
+func play(store eventstore.Store, lines string) (desk.Counts, error) {
 	p := &journal.Player{
 		Desk:   &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}},
 		Source: "test", Actor: event.TheSystem, Now: time.Now,

@@ -1,7 +1,6 @@
 package projections
 
 import (
-	"fmt"
 	"reflect"
 	"strings"
 
@@ -124,11 +123,11 @@ func contactSearch(r readmodels.Contact) string {
 
 func searchable(words []string) string { return strings.ToLower(strings.Join(words, "\n")) }
 
-// profileOf is a profile as it is shown. The row's fields are those of the domain, by name.
+// profileOf is a profile as it is shown.
 func profileOf(p profile.Profile) (r readmodels.Profile) {
 	shown, held := reflect.ValueOf(&r).Elem(), reflect.ValueOf(p)
-	for i := range held.NumField() {
-		shown.FieldByName(held.Type().Field(i).Name).SetString(fmt.Sprint(held.Field(i).Interface()))
+	for i, to := range shownAs {
+		shown.Field(to).SetString(shownText(held.Field(i)))
 	}
 	return r
 }
@@ -136,11 +135,31 @@ func profileOf(p profile.Profile) (r readmodels.Profile) {
 // changeProfile gives the changed fields of a profile their new values.
 func changeProfile(r *readmodels.Profile, c profile.Changes) {
 	shown, changes := reflect.ValueOf(r).Elem(), reflect.ValueOf(c)
-	for i := range changes.NumField() {
+	for i, to := range shownAs {
 		if change := changes.Field(i); !change.IsNil() {
-			shown.FieldByName(changes.Type().Field(i).Name).SetString(fmt.Sprint(change.Elem().Interface()))
+			shown.Field(to).SetString(shownText(change.Elem()))
 		}
 	}
+}
+
+// shownAs says which field of the row shows each field of a profile: the one of the same name.
+var shownAs = func() (to []int) {
+	row := reflect.TypeFor[readmodels.Profile]()
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[profile.Profile]()) {
+		shown, found := row.FieldByName(f.Name)
+		if !found {
+			panic("no field of readmodels.Profile shows " + f.Name)
+		}
+		to = append(to, shown.Index[0])
+	}
+	return to
+}()
+
+func shownText(v reflect.Value) string {
+	if text, personal := v.Interface().(personal.Text); personal {
+		return text.String()
+	}
+	return v.String()
 }
 
 func setText(field *string, value *personal.Text) {

@@ -126,7 +126,7 @@ func seen(w *table.Where, s role.Sight) string {
 	}
 	clause := "(department_id IS NULL"
 	for _, d := range departments {
-		clause += " OR department_id = " + w.Place(d.String())
+		clause += " OR department_id = " + w.Arg(d.String())
 	}
 	return clause + ")"
 }
@@ -137,7 +137,7 @@ func (t TicketState) SeenBy(s role.Sight) bool { return s.Sees(uuid.UUID(t.Depar
 // FindTickets lists tickets, the newest first.
 func FindTickets(ctx context.Context, q table.Queryer, f TicketFilter, p table.Page) (table.Found[Ticket], error) {
 	return table.Find(ctx, q, TicketsTable, f.where(), p, []string{"-opened_at", "changed_at"}, func(t Ticket, sort string) (any, any) {
-		return placeOfTicket(t.TicketState, sort)
+		return sortedTicket(t.TicketState, sort)
 	})
 }
 
@@ -145,11 +145,11 @@ func FindTickets(ctx context.Context, q table.Queryer, f TicketFilter, p table.P
 func HistoryOfContact(ctx context.Context, q table.Queryer, contact uuid.UUID, f TicketFilter, p table.Page) (table.Found[TicketHistory], error) {
 	f.Contact = contact
 	return table.Find(ctx, q, TicketHistoryTable, f.where(), p, []string{"-opened_at", "changed_at"}, func(t TicketHistory, sort string) (any, any) {
-		return placeOfTicket(t.TicketState, sort)
+		return sortedTicket(t.TicketState, sort)
 	})
 }
 
-func placeOfTicket(t TicketState, sort string) (any, any) {
+func sortedTicket(t TicketState, sort string) (any, any) {
 	if sort == "changed_at" {
 		return int64(t.ChangedAt), t.ID
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"daybook/domain/desk"
 	"daybook/internal/testdesk"
 )
 
@@ -35,7 +36,7 @@ func TestHistoryItalianHelpdesk(t *testing.T) {
 	stop()
 
 	again := imports(t, p, folder, journal)
-	if want := (testdesk.Counts{Lines: want.Lines, Duplicate: want.Lines}); again != want {
+	if want := (desk.Counts{Lines: want.Lines, Duplicate: want.Lines}); again != want {
 		t.Errorf("played again: %+v, want %+v", again, want)
 	}
 	comparesFiles(t, p, folder)

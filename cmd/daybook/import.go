@@ -15,6 +15,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/journal"
 )
@@ -49,7 +50,7 @@ func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 	if _, err := d.begin(ctx); err != nil {
 		return err
 	}
-	var total journal.Counts
+	var total desk.Counts
 	for _, file := range c.Files {
 		counts, err := c.play(ctx, d, t, file)
 		total = total.Plus(counts)
@@ -80,7 +81,7 @@ func sniff(path string) error {
 }
 
 // refusedSome says where the lines are that were refused, if any were.
-func (c *importCommand) refusedSome(counts journal.Counts) error {
+func (c *importCommand) refusedSome(counts desk.Counts) error {
 	if counts.Rejected+counts.Malformed == 0 {
 		return nil
 	}
@@ -93,7 +94,7 @@ func (c *importCommand) refusedSome(counts journal.Counts) error {
 	return status{someRejected, fmt.Errorf("lines that were refused: %d; which and why is in %s", counts.Rejected+counts.Malformed, strings.Join(there, ", "))}
 }
 
-func (c *importCommand) say(t terminal, counts journal.Counts) error {
+func (c *importCommand) say(t terminal, counts desk.Counts) error {
 	if c.Output == "json" {
 		return json.NewEncoder(t.out).Encode(counts)
 	}
@@ -103,7 +104,7 @@ func (c *importCommand) say(t terminal, counts journal.Counts) error {
 }
 
 // play plays one file.
-func (c *importCommand) play(ctx context.Context, d *desk, t terminal, path string) (counts journal.Counts, err error) {
+func (c *importCommand) play(ctx context.Context, d *parts, t terminal, path string) (counts desk.Counts, err error) {
 	lines, err := countLines(path)
 	if err != nil {
 		return counts, err
@@ -190,7 +191,7 @@ func openRefused(path string) (*refused, error) {
 // that run was killed.
 func (r *refused) write(outcomes []journal.Outcome) {
 	for _, o := range outcomes {
-		if o.Result == journal.Duplicate && o.Before.Refused() {
+		if o.Result == desk.Duplicate && o.Before.Refused() {
 			o.Result, o.Reason = o.Before, "It was refused in an earlier run; import with --retry-rejected to see why."
 		}
 		if !o.Result.Refused() || r.named[o.Line] || r.err != nil {

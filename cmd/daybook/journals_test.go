@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"daybook/domain/desk"
 	"daybook/internal/testdesk"
 )
 
@@ -26,10 +27,10 @@ func copied(t *testing.T, journal string) string {
 }
 
 // imports plays a journal into a folder and returns what its lines came to.
-func imports(t *testing.T, p testdesk.Program, folder, journal string) testdesk.Counts {
+func imports(t *testing.T, p testdesk.Program, folder, journal string) desk.Counts {
 	t.Helper()
 	out, talk, exit := p.Run(t, "import", "--data", folder, "-o", "json", journal)
-	var c testdesk.Counts
+	var c desk.Counts
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &c); err != nil {
 		t.Fatalf("%v: %s%s", err, out, talk)
@@ -61,7 +62,7 @@ func TestJournal(t *testing.T) {
 	before := state(t, newest(t, folder))
 
 	again := imports(t, inProcess, folder, journal)
-	if want := (testdesk.Counts{Lines: want.Lines, Duplicate: want.Lines - 3, Malformed: 3}); again != want { // without an id, lines cannot be known again
+	if want := (desk.Counts{Lines: want.Lines, Duplicate: want.Lines - 3, Malformed: 3}); again != want { // without an id, lines cannot be known again
 		t.Errorf("played again: %+v, want %+v", again, want)
 	}
 	mustBeSame(t, "after playing it again", posted(t, inProcess, folder), before)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/domain/desk"
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
 	"daybook/internal/testdesk"
@@ -121,7 +122,7 @@ func enlarged(t *testing.T, times int) []byte {
 
 // A cleanImport is an import that nobody disturbed.
 type cleanImport struct {
-	counts   testdesk.Counts
+	counts   desk.Counts
 	outcomes map[string]string
 	head     eventstore.Position
 }

@@ -18,7 +18,7 @@ import (
 
 // operator keeps the read models while the desk serves.
 type operator struct {
-	desk     *desk
+	parts    *parts
 	door     *access.Door
 	log      *slog.Logger
 	posting  context.Context
@@ -29,14 +29,14 @@ type operator struct {
 // post runs the engine. What stops it is logged and shows in /readyz: the commands go on.
 func (o *operator) post(ctx context.Context) {
 	failing := func(err error) { o.log.Warn("posting the read models is tried again", "error", err) }
-	if err := o.desk.engine.Run(ctx, engine.RunOptions{Patient: true, Failing: failing}); err != nil && ctx.Err() == nil {
+	if err := o.parts.engine.Run(ctx, engine.RunOptions{Patient: true, Failing: failing}); err != nil && ctx.Err() == nil {
 		o.log.Error("the read models are no longer posted", "error", err)
 	}
 }
 
 // follow runs the engine where another process posts.
 func (o *operator) follow(ctx context.Context) {
-	if err := o.desk.engine.Follow(ctx); err != nil && ctx.Err() == nil {
+	if err := o.parts.engine.Follow(ctx); err != nil && ctx.Err() == nil {
 		o.log.Error("the read models are no longer followed", "error", err)
 	}
 }
@@ -46,7 +46,7 @@ func (o *operator) tidy(ctx context.Context) {
 	daily := time.NewTicker(24 * time.Hour)
 	defer daily.Stop()
 	for {
-		if err := o.desk.vault.DropRequests(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if err := o.parts.vault.DropRequests(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			o.log.Error("forgetting old idempotency keys", "error", err)
 		}
 		select {
@@ -79,7 +79,7 @@ const statusWithin = 5 * time.Second
 func (o *operator) status(ctx context.Context) ([]engine.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusWithin)
 	defer cancel()
-	return o.desk.engine.Status(ctx)
+	return o.parts.engine.Status(ctx)
 }
 
 // Status says how each projection is.
@@ -114,7 +114,7 @@ func (o *operator) Status(ctx context.Context) ([]api.ProjectionStatus, error) {
 // parked lists the streams that each projection no longer follows.
 func (o *operator) parked(ctx context.Context) (map[string][]string, error) {
 	streams := make(map[string][]string)
-	err := o.desk.live.Read(func(db *table.DB) error {
+	err := o.parts.live.Read(func(db *table.DB) error {
 		all, err := table.ReadParked(ctx, db.Readers)
 		for _, p := range all {
 			streams[p.Projection] = append(streams[p.Projection], p.Stream)
@@ -131,7 +131,7 @@ func (o *operator) parked(ctx context.Context) (map[string][]string, error) {
 func (o *operator) Rebuild(context.Context) error {
 	began := make(chan error, 1)
 	o.atWork.Go(func() {
-		err := o.desk.engine.Rebuild(o.posting, engine.RebuildOptions{})
+		err := o.parts.engine.Rebuild(o.posting, engine.RebuildOptions{})
 		began <- err
 		if err != nil && !errors.Is(err, engine.ErrRebuilding) && !errors.Is(err, engine.ErrElsewhere) {
 			o.log.Error("rebuilding the read models failed", "error", err)
@@ -165,8 +165,8 @@ const maxDifferences = 1000
 // Verify compares the live read models with the log.
 func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
 	shown := api.Verification{Differences: []string{}}
-	err := o.desk.live.Read(func(db *table.DB) error {
-		v, err := o.desk.source.Verify(ctx, db, func(d engine.Difference) error {
+	err := o.parts.live.Read(func(db *table.DB) error {
+		v, err := o.parts.source.Verify(ctx, db, func(d engine.Difference) error {
 			if len(shown.Differences) < maxDifferences {
 				shown.Differences = append(shown.Differences, d.String())
 			}
@@ -182,7 +182,7 @@ func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
 func (o *operator) Retry(ctx context.Context, projection string) error {
 	for _, p := range projections.All {
 		if p.Name == projection {
-			return elsewhere(o.desk.engine.Retry(ctx, projection))
+			return elsewhere(o.parts.engine.Retry(ctx, projection))
 		}
 	}
 	return domain.NotFound("projection-unknown", "There is no such projection.")

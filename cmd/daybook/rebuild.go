@@ -36,7 +36,7 @@ func (c *rebuildCommand) Run(ctx context.Context, t terminal) (err error) {
 	return d.whilePosting(ctx, func(ctx context.Context) error { return rebuild(ctx, d, t) })
 }
 
-func rebuild(ctx context.Context, d *desk, t terminal) error {
+func rebuild(ctx context.Context, d *parts, t terminal) error {
 	var events int64
 	differences := 0
 	bar := progress(t.talk, 1, "events")

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"daybook/api"
+	"daybook/domain/desk"
 	"daybook/internal/testdesk"
 )
 
@@ -25,7 +26,7 @@ func TestTornJournal(t *testing.T) {
 		}
 	}
 	write(lines[:len(lines)-40])
-	if got, want := imports(t, inProcess, folder, journal), (testdesk.Counts{Lines: 2, Accepted: 1, Malformed: 1}); got != want {
+	if got, want := imports(t, inProcess, folder, journal), (desk.Counts{Lines: 2, Accepted: 1, Malformed: 1}); got != want {
 		t.Errorf("torn: %+v, want %+v", got, want)
 	}
 	refused, err := os.ReadFile(journal + rejectedEnding)
@@ -33,7 +34,7 @@ func TestTornJournal(t *testing.T) {
 		t.Errorf("%v: %s", err, refused)
 	}
 	write(lines)
-	if got, want := imports(t, inProcess, folder, journal), (testdesk.Counts{Lines: 2, Accepted: 1, Duplicate: 1}); got != want {
+	if got, want := imports(t, inProcess, folder, journal), (desk.Counts{Lines: 2, Accepted: 1, Duplicate: 1}); got != want {
 		t.Errorf("whole: %+v, want %+v", got, want)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"daybook/api"
+	"daybook/domain/desk"
 	"daybook/journal"
 )
 
@@ -87,7 +88,7 @@ const partSize = 4 << 20
 // send has the desk that is being served play the journals, a part at a time.
 func (c *importCommand) send(ctx context.Context, t terminal) error {
 	query := url.Values{"source": {c.Source}, "retry_rejected": {fmt.Sprint(c.RetryRejected)}, "strict": {fmt.Sprint(c.Strict)}}
-	var total journal.Counts
+	var total desk.Counts
 	for _, path := range c.Files {
 		if err := c.sendFile(ctx, t, path, "/v1/import?"+query.Encode(), &total); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
@@ -99,7 +100,7 @@ func (c *importCommand) send(ctx context.Context, t terminal) error {
 	return c.refusedSome(total)
 }
 
-func (c *importCommand) sendFile(ctx context.Context, t terminal, path, query string, total *journal.Counts) (err error) {
+func (c *importCommand) sendFile(ctx context.Context, t terminal, path, query string, total *desk.Counts) (err error) {
 	lines, err := countLines(path)
 	if err != nil {
 		return err
@@ -125,14 +126,12 @@ func (c *importCommand) sendFile(ctx context.Context, t terminal, path, query st
 		if err := c.call(ctx, c.folder, http.MethodPost, query, bytes.NewReader(part), &answer); err != nil {
 			return err
 		}
-		*total = total.Plus(journal.Counts{
-			Lines: answer.Lines, Accepted: answer.Accepted, Unchanged: answer.Unchanged, Duplicate: answer.Duplicate, Rejected: answer.Rejected, Malformed: answer.Malformed,
-		})
+		*total = total.Plus(answer.Counts)
 		lines := strings.Split(string(part), "\n")
 		outcomes := make([]journal.Outcome, len(answer.Outcomes))
 		for i, o := range answer.Outcomes {
 			outcomes[i] = journal.Outcome{
-				Line: first + o.Line - 1, ID: o.ID, Result: journal.Result(o.Outcome), Code: o.Code, Reason: o.Reason, Text: lines[o.Line-1],
+				Line: first + o.Line - 1, ID: o.ID, Result: desk.Result(o.Outcome), Code: o.Code, Reason: o.Reason, Text: lines[o.Line-1],
 			}
 		}
 		refused.write(outcomes)

@@ -76,8 +76,8 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	log := slog.New(slog.NewJSONHandler(t.talk, nil))
 	posting, stopPosting := context.WithCancel(context.WithoutCancel(ctx))
 	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Background: posting})
-	o := &operator{desk: d, door: door, log: log, posting: posting, stopping: ctx}
-	c.work(o)
+	o := &operator{parts: d, door: door, log: log, posting: posting, stopping: ctx}
+	c.begin(o)
 	defer func() { stopPosting(); o.atWork.Wait(); door.Wait() }()
 
 	m := newMetrics(o)
@@ -91,8 +91,8 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	return c.answer(ctx, t, listener, leaving(ctx, m.count(handler, c.Metrics == "")))
 }
 
-// work begins what this process does besides answering.
-func (c *serveCommand) work(o *operator) {
+// begin begins what this process does besides answering.
+func (c *serveCommand) begin(o *operator) {
 	keep := o.follow
 	if c.does(theProjections) {
 		keep = o.post
@@ -166,7 +166,7 @@ func listen(address, flag string) (net.Listener, error) {
 }
 
 // importer plays journals that are sent to the API.
-func (d *desk) importer(region string) func(context.Context, api.ImportOptions, io.Reader) (api.ImportAnswer, error) {
+func (d *parts) importer(region string) func(context.Context, api.ImportOptions, io.Reader) (api.ImportAnswer, error) {
 	memory := new(journal.Memory)
 	return func(ctx context.Context, o api.ImportOptions, lines io.Reader) (api.ImportAnswer, error) {
 		answer := api.ImportAnswer{Outcomes: []api.ImportOutcome{}}
@@ -178,8 +178,8 @@ func (d *desk) importer(region string) func(context.Context, api.ImportOptions, 
 				}
 			},
 		}
-		c, err := player.Play(ctx, lines)
-		answer.Lines, answer.Accepted, answer.Unchanged, answer.Duplicate, answer.Rejected, answer.Malformed = c.Lines, c.Accepted, c.Unchanged, c.Duplicate, c.Rejected, c.Malformed
+		var err error
+		answer.Counts, err = player.Play(ctx, lines)
 		if errors.Is(err, journal.ErrStopped) {
 			err = nil
 		}

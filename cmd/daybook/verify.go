@@ -60,5 +60,5 @@ func (c *verifyCommand) verify(ctx context.Context) (v api.Verification, err err
 		return v, errors.Join(err, db.Close())
 	}
 	d.live.Switch(db, head)
-	return (&operator{desk: d}).Verify(ctx)
+	return (&operator{parts: d}).Verify(ctx)
 }

@@ -65,39 +65,3 @@ func (OwnerStruck) EventType() string { return "owner-struck" }
 func (e OwnerStruck) apply(o *Owners) {
 	o.Agents = slices.DeleteFunc(slices.Clone(o.Agents), func(a uuid.UUID) bool { return a == e.Agent })
 }
-
-// Import is what was played of one source's journal. The lines themselves are kept as what they came to.
-type Import struct{}
-
-// ImportStream is the kind of stream that a source has.
-var ImportStream = event.Kind[Import, ImportEvent]{
-	Category: "import",
-	Events:   ImportEvents,
-	Apply:    func(i *Import, e ImportEvent) { e.apply(i) },
-	Exists:   func(Import) bool { return true },
-	Order:    event.Last,
-}
-
-// ImportEvent is what happens to an import.
-type ImportEvent interface {
-	event.Event
-	apply(*Import)
-}
-
-// ImportEvents reads an import's events back.
-var ImportEvents = event.NewTable(event.TypeOf(func(e LinesPlayed) ImportEvent { return e }))
-
-// LinesPlayed: a batch of lines was played; each line's id stands under what it came to. A line that was played again
-// stands in a later batch.
-type LinesPlayed struct {
-	Source    string   `json:"source"`
-	Accepted  []string `json:"accepted,omitempty"`
-	Unchanged []string `json:"unchanged,omitempty"`
-	Rejected  []string `json:"rejected,omitempty"`
-	Malformed []string `json:"malformed,omitempty"`
-}
-
-// EventType is the stored name.
-func (LinesPlayed) EventType() string { return "journal-lines-played" }
-
-func (LinesPlayed) apply(*Import) {}

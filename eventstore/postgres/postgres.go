@@ -20,7 +20,7 @@ import (
 	"github.com/lib/pq"
 
 	"daybook/eventstore"
-	"daybook/eventstore/group"
+	"daybook/eventstore/commit"
 	"daybook/internal/pgconn"
 )
 
@@ -34,7 +34,7 @@ var schema string
 type Options struct {
 	// Schema is where the tables are, "eventlog" unless told. It is made if it is not there.
 	Schema string
-	// MaxBatch is how many appends may share one commit, group.MaxBatch unless told.
+	// MaxBatch is how many appends may share one commit, commit.MaxBatch unless told.
 	MaxBatch int
 	// Patience is for how long an append, from when it was asked for, is tried again while the database is away, 15 seconds
 	// unless told. Then its caller learns that it may or may not have been written.
@@ -57,7 +57,7 @@ type Store struct {
 	patience time.Duration
 	db       *sqlx.DB
 	commits  *sql.Stmt // commit, planned once a connection
-	queue    *group.Queue
+	queue    *commit.Queue
 	written  chan struct{} // closed when the last request has been answered
 	news     *news
 	heard    chan struct{} // closed when nobody listens any more
@@ -99,7 +99,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	s := &Store{
 		patience: opts.Patience,
 		db:       db,
-		queue:    group.NewQueue(opts.MaxBatch),
+		queue:    commit.NewQueue(opts.MaxBatch),
 		written:  make(chan struct{}),
 		news:     newNews(),
 		heard:    make(chan struct{}),
@@ -112,7 +112,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 		s.db.Close()
 		return nil, err
 	}
-	if s.commits, err = s.db.PrepareContext(ctx, commit); err != nil {
+	if s.commits, err = s.db.PrepareContext(ctx, commitBatch); err != nil {
 		s.db.Close()
 		return nil, err
 	}

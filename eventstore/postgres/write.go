@@ -13,7 +13,7 @@ import (
 	"github.com/lib/pq"
 
 	"daybook/eventstore"
-	"daybook/eventstore/group"
+	"daybook/eventstore/commit"
 	"daybook/internal/recent"
 )
 
@@ -29,9 +29,9 @@ const (
 // took over from another may lack the last commits. Whoever takes the lease over waits until this is committed.
 const prove = "SELECT FROM lease WHERE epoch = $1 AND ($2::bigint = 0 OR EXISTS (SELECT FROM events WHERE position = $2)) FOR UPDATE"
 
-// commit writes a batch, if that is proven. What the events carry comes in one piece, for an array of bytes is dear to read: data
+// commitBatch writes a batch, if that is proven. What the events carry comes in one piece, for an array of bytes is dear to read: data
 // begins at a place and meta follows. The time is the server's, for processes may differ about it.
-const commit = `
+const commitBatch = `
 	WITH mine AS MATERIALIZED (` + prove + `)
 	INSERT INTO events (position, stream, revision, id, type, data, meta, recorded_at)
 	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, substring($7::bytea, e.place, e.data), substring($7, e.place + e.data, e.meta), statement_timestamp()
@@ -69,7 +69,7 @@ type writer struct {
 	// Of the batch at hand:
 	places  map[string]eventstore.Revision // of the streams that it touches, as its transaction sees them
 	written []eventstore.Recorded
-	answers []group.Answer
+	answers []commit.Answer
 }
 
 // write is the writing goroutine. It ends when the queue is closed and empty.
@@ -81,7 +81,7 @@ func (s *Store) write() {
 
 // carryOut writes a batch in one transaction and answers the callers. What a failure leaves open, the next try finds out:
 // the requests that were written are then repetitions.
-func (w *writer) carryOut(batch []*group.Request) {
+func (w *writer) carryOut(batch []*commit.Request) {
 	pauses := backoff.ExponentialBackOff{InitialInterval: 5 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: time.Second}
 	for pause := time.Duration(0); ; pause = pauses.NextBackOff() {
 		if batch = w.dismiss(batch, w.patience); len(batch) == 0 {
@@ -112,14 +112,14 @@ func (w *writer) carryOut(batch []*group.Request) {
 
 // dismiss answers those of a batch who had waited for so long when the last try failed, if it did, and returns the others.
 // Thus who waited behind others in an outage has no patience of his own after theirs.
-func (w *writer) dismiss(batch []*group.Request, after time.Duration) []*group.Request {
+func (w *writer) dismiss(batch []*commit.Request, after time.Duration) []*commit.Request {
 	if w.failure == nil {
 		return batch
 	}
-	return slices.DeleteFunc(batch, func(r *group.Request) bool {
+	return slices.DeleteFunc(batch, func(r *commit.Request) bool {
 		late := w.failed.Sub(r.Asked) >= after
 		if late {
-			r.Answer(group.Answer{Err: fmt.Errorf("append to the event log: %w", w.failure)})
+			r.Answer(commit.Answer{Err: fmt.Errorf("append to the event log: %w", w.failure)})
 		}
 		return late
 	})
@@ -161,7 +161,7 @@ func isPassing(err error) bool {
 
 // transact judges the requests in order, each seeing what those before it write, and writes what was accepted. What it
 // knew of the log is proven by the end.
-func (w *writer) transact(batch []*group.Request) error {
+func (w *writer) transact(batch []*commit.Request) error {
 	clear(w.places)
 	clear(w.written)
 	w.written, w.answers = w.written[:0], w.answers[:0]
@@ -213,7 +213,7 @@ func (w *writer) takeOver() error {
 }
 
 // find learns where the streams of a batch stand, in one question for those that are not known.
-func (w *writer) find(batch []*group.Request) error {
+func (w *writer) find(batch []*commit.Request) error {
 	var unknown []string
 	for _, r := range batch {
 		if _, ok := w.places[r.Stream]; ok {
@@ -246,7 +246,7 @@ func (w *writer) find(batch []*group.Request) error {
 
 // judge adds a request's events to what the batch writes, or refuses them. An error is the batch's; the request's own is
 // in the answer.
-func (w *writer) judge(r *group.Request) (group.Answer, error) {
+func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
 	revision := w.places[r.Stream]
 	if revision != r.Expected {
 		return w.repeated(r, revision)
@@ -260,12 +260,12 @@ func (w *writer) judge(r *group.Request) (group.Answer, error) {
 		})
 	}
 	w.places[r.Stream] = revision
-	return group.Answer{Appended: eventstore.Appended{Revision: revision, Position: position, New: true}}, nil
+	return commit.Answer{Appended: eventstore.Appended{Revision: revision, Position: position, New: true}}, nil
 }
 
 // repeated tells the retry of an append that succeeded from a conflict, by the ids of what follows the expected revision.
-func (w *writer) repeated(r *group.Request, actual eventstore.Revision) (group.Answer, error) {
-	conflict := group.Answer{Err: &eventstore.ConflictError{Stream: r.Stream, Expected: r.Expected, Actual: actual}}
+func (w *writer) repeated(r *commit.Request, actual eventstore.Revision) (commit.Answer, error) {
+	conflict := commit.Answer{Err: &eventstore.ConflictError{Stream: r.Stream, Expected: r.Expected, Actual: actual}}
 	n := eventstore.Revision(len(r.Events))
 	if r.Expected < eventstore.NoStream || r.Expected > actual-n {
 		return conflict, nil
@@ -277,7 +277,7 @@ func (w *writer) repeated(r *group.Request, actual eventstore.Revision) (group.A
 	err := w.db.SelectContext(w.closing, &found,
 		"SELECT id, position FROM events WHERE stream = $1 AND revision > $2 ORDER BY revision LIMIT $3", r.Stream, r.Expected, n)
 	if err != nil {
-		return group.Answer{}, err
+		return commit.Answer{}, err
 	}
 	for _, e := range w.written {
 		if e.Stream == r.Stream && e.Revision > r.Expected {
@@ -288,14 +288,14 @@ func (w *writer) repeated(r *group.Request, actual eventstore.Revision) (group.A
 		}
 	}
 	if len(found) < len(r.Events) {
-		return group.Answer{}, errLost
+		return commit.Answer{}, errLost
 	}
 	for i, e := range r.Events {
 		if found[i].ID != e.ID {
 			return conflict, nil
 		}
 	}
-	return group.Answer{Appended: eventstore.Appended{Revision: r.Expected + n, Position: found[n-1].Position}}, nil
+	return commit.Answer{Appended: eventstore.Appended{Revision: r.Expected + n, Position: found[n-1].Position}}, nil
 }
 
 // commit writes the batch's events.

@@ -18,7 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/eventstore"
-	"daybook/eventstore/group"
+	"daybook/eventstore/commit"
 )
 
 // Options are what a file is opened with. The zero value is right for a server.
@@ -48,7 +48,7 @@ type Store struct {
 	names                      *names
 	known                      *places // nil for reading only
 
-	queue   *group.Queue  // nil for reading only
+	queue   *commit.Queue // nil for reading only
 	written chan struct{} // closed when the last request has been answered
 	closed  sync.Once
 }
@@ -102,7 +102,7 @@ func open(path string, opts Options) (*Store, error) {
 		writing: newPool(1),
 		names:   newNames(),
 		known:   newPlaces(),
-		queue:   group.NewQueue(opts.MaxBatch),
+		queue:   commit.NewQueue(opts.MaxBatch),
 		written: make(chan struct{}),
 	}
 	s.indexing, s.reading = s.writing, s.writing

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"daybook/eventstore"
-	"daybook/eventstore/group"
+	"daybook/eventstore/commit"
 	"daybook/internal/recent"
 )
 
@@ -58,7 +58,7 @@ func (p *places) put(changed map[string]place) {
 	}
 }
 
-func (p *places) forget(batch []*group.Request) {
+func (p *places) forget(batch []*commit.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range batch {
@@ -80,7 +80,7 @@ type writer struct {
 	packs   []*pack          // written, as rows of the log
 	places  map[string]place // of the streams that it touches, as its transaction sees them
 	founded []string         // streams whose first event is in written
-	answers []group.Answer
+	answers []commit.Answer
 }
 
 // write is the writing goroutine. It ends when the queue is closed and empty.
@@ -93,7 +93,7 @@ func (s *Store) write() {
 
 // carryOut writes a batch in one transaction, hands the events to the followers and answers the callers. If the
 // transaction fails, it fails for all of them, and nothing is left of it here.
-func (w *writer) carryOut(batch []*group.Request) {
+func (w *writer) carryOut(batch []*commit.Request) {
 	w.now = time.Now().UTC().Truncate(time.Microsecond)
 	err := w.indexer.keepUp()
 	before := len(w.indexer.loose)
@@ -105,7 +105,7 @@ func (w *writer) carryOut(batch []*group.Request) {
 		w.indexer.loose = w.indexer.loose[:before]
 		w.known.forget(batch)
 		for _, r := range batch {
-			r.Answer(group.Answer{Err: err})
+			r.Answer(commit.Answer{Err: err})
 		}
 	} else {
 		w.head += eventstore.Position(len(w.written))
@@ -131,7 +131,7 @@ func (w *writer) carryOut(batch []*group.Request) {
 }
 
 // transact judges the requests in order, each seeing what those before it write, and writes what was accepted.
-func (w *writer) transact(batch []*group.Request) error {
+func (w *writer) transact(batch []*commit.Request) error {
 	c, err := w.writing.get(context.Background())
 	if err != nil {
 		return err
@@ -175,10 +175,10 @@ func (w *writer) insert() error {
 
 // judge adds a request's events to what the batch writes, or refuses them. An error is the batch's; the request's own is
 // in the answer.
-func (w *writer) judge(r *group.Request) (group.Answer, error) {
+func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
 	p, err := w.find(r.Stream)
 	if err != nil {
-		return group.Answer{}, err
+		return commit.Answer{}, err
 	}
 	if p.revision != r.Expected {
 		return w.repeated(r, p)
@@ -200,7 +200,7 @@ func (w *writer) judge(r *group.Request) (group.Answer, error) {
 		w.indexer.loose = append(w.indexer.loose, entry{p.id, p.revision, position})
 	}
 	w.places[r.Stream] = p
-	return group.Answer{Appended: eventstore.Appended{Revision: p.revision, Position: position, New: true}}, nil
+	return commit.Answer{Appended: eventstore.Appended{Revision: p.revision, Position: position, New: true}}, nil
 }
 
 // pack returns the pack that an event goes to.
@@ -246,8 +246,8 @@ func (w *writer) find(stream string) (place, error) {
 }
 
 // repeated tells the retry of an append that succeeded from a conflict, by the ids of what follows the expected revision.
-func (w *writer) repeated(r *group.Request, p place) (group.Answer, error) {
-	conflict := group.Answer{Err: &eventstore.ConflictError{Stream: r.Stream, Expected: r.Expected, Actual: p.revision}}
+func (w *writer) repeated(r *commit.Request, p place) (commit.Answer, error) {
+	conflict := commit.Answer{Err: &eventstore.ConflictError{Stream: r.Stream, Expected: r.Expected, Actual: p.revision}}
 	n := eventstore.Revision(len(r.Events))
 	if r.Expected < eventstore.NoStream || r.Expected > p.revision-n {
 		return conflict, nil
@@ -256,7 +256,7 @@ func (w *writer) repeated(r *group.Request, p place) (group.Answer, error) {
 	before := pageOf(r.Stream, p.id, r.Expected+1, eventstore.Forwards, len(r.Events))
 	before.whole = true
 	if err := before.read(w.conn.forwards, p.id, int64(r.Expected+1), int64(n)); err != nil {
-		return group.Answer{}, err
+		return commit.Answer{}, err
 	}
 	found := slices.Concat(before.events, w.tail.unindexed(r.Stream), w.written)
 	var position eventstore.Position
@@ -268,5 +268,5 @@ func (w *writer) repeated(r *group.Request, p place) (group.Answer, error) {
 		}
 		position = found[at].Position
 	}
-	return group.Answer{Appended: eventstore.Appended{Revision: r.Expected + n, Position: position}}, nil
+	return commit.Answer{Appended: eventstore.Appended{Revision: r.Expected + n, Position: position}}, nil
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"daybook/domain/desk"
+
 	diff "github.com/google/go-cmp/cmp"
 )
 
@@ -102,19 +104,9 @@ func (f figures) ofTickets() bool {
 	return f.AssignedOfTickets != nil || f.ResolvedOfTickets != nil || f.ReopenedOfTickets != nil
 }
 
-// Counts is the last line that import -o json writes.
-type Counts struct {
-	Lines     int `json:"lines"`
-	Accepted  int `json:"accepted"`
-	Unchanged int `json:"unchanged"`
-	Duplicate int `json:"duplicate"`
-	Rejected  int `json:"rejected"`
-	Malformed int `json:"malformed"`
-}
-
 // Counts are those that an import must come to.
-func (want Expected) Counts() Counts {
-	return Counts{want.Lines, want.Accepted, want.Unchanged, want.Duplicate, want.Rejected, want.Malformed}
+func (want Expected) Counts() desk.Counts {
+	return desk.Counts{Lines: want.Lines, Accepted: want.Accepted, Unchanged: want.Unchanged, Duplicate: want.Duplicate, Rejected: want.Rejected, Malformed: want.Malformed}
 }
 
 // ReadExpected reads a file of what a journal must come to.

@@ -45,8 +45,8 @@ func NewFacts[R any](l *Ledger, spec table.Table) *Facts[R] {
 
 // Insert adds a row. Its position is that of the event.
 func (t *Facts[R]) Insert(row R) {
-	if t.turn != t.by {
-		panic(fmt.Sprintf("%s inserts into %s, which belongs to %s", t.turn, t.rows.Name, t.by))
+	if t.current != t.by {
+		panic(fmt.Sprintf("%s inserts into %s, which belongs to %s", t.current, t.rows.Name, t.by))
 	}
 	t.inserted = append(t.inserted, fact[R]{at: t.at, row: row})
 	f := &t.inserted[len(t.inserted)-1]

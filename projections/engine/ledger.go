@@ -25,11 +25,11 @@ type Ledger struct {
 	defers    bool              // every change waits for the end of the batch, for tests
 
 	// While a batch is folded:
-	tx    table.Tx
-	batch []entry
-	at    int    // the event in the batch that is being folded, or whose deferred change runs
-	turn  string // the projection whose turn it is
-	inner bool   // a change of a row is running, which may not touch a table
+	tx      table.Tx
+	batch   []entry
+	at      int    // the event in the batch that is being folded, or whose deferred change runs
+	current string // the projection that folds now
+	inner   bool   // a change of a row is running, which may not touch a table
 }
 
 // A fold is a projection that is bound to the tables of a ledger.
@@ -138,10 +138,10 @@ func (l *Ledger) post(tx table.Tx, batch []entry, skip func(fold, at int) bool) 
 		if cause := recover(); cause != nil {
 			err = l.blame(cause)
 		}
-		l.tx, l.batch, l.turn, l.inner = nil, nil, "", false
+		l.tx, l.batch, l.current, l.inner = nil, nil, "", false
 	}()
 	for i, f := range l.folds {
-		l.turn = f.name
+		l.current = f.name
 		for at := range batch {
 			if l.at = at; !skip(i, at) {
 				f.apply(&batch[at].Recorded)
@@ -149,11 +149,11 @@ func (l *Ledger) post(tx table.Tx, batch []entry, skip func(fold, at int) bool) 
 		}
 	}
 	for _, t := range l.tables {
-		l.turn = t.owner()
+		l.current = t.owner()
 		t.load()
 	}
 	for _, t := range l.tables {
-		l.turn = t.owner()
+		l.current = t.owner()
 		t.write()
 	}
 	return nil
@@ -163,7 +163,7 @@ func (l *Ledger) blame(cause any) error {
 	if b, ok := cause.(broken); ok {
 		return b.error
 	}
-	return &poison{fold: l.find(l.turn), at: l.at, cause: cause}
+	return &poison{fold: l.find(l.current), at: l.at, cause: cause}
 }
 
 // find returns the number of a projection, or -1.

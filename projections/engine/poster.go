@@ -22,14 +22,14 @@ type poster struct {
 	epoch   int64
 	at      table.Point // the last event that it has posted
 	applied int64
-	parked  map[place]*table.Parked
+	parked  map[parkKey]*table.Parked
 	unknown int64 // events of unknown types that were passed over since the start
 
 	failing func(error) // is told that the database fails and that it will be tried again; patient ones have it
 }
 
-// A place is a thing as one projection sees it.
-type place struct{ projection, stream string }
+// A parkKey is a thing as one projection sees it.
+type parkKey struct{ projection, stream string }
 
 // A FencedError says that somebody else posts to this generation now. Nothing was written.
 type FencedError struct {
@@ -114,16 +114,16 @@ func (p *poster) reload(ctx context.Context) error {
 		}
 		p.at, p.applied, p.epoch = c.Point, c.Applied, c.Epoch
 	}
-	p.parked = make(map[place]*table.Parked, len(parked))
+	p.parked = make(map[parkKey]*table.Parked, len(parked))
 	for _, k := range parked {
-		p.parked[place{k.Projection, k.Stream}] = &k
+		p.parked[parkKey{k.Projection, k.Stream}] = &k
 	}
 	p.ledger.drop(p.at.Position == eventstore.Start)
 	return nil
 }
 
-// A work is what one transaction posts.
-type work struct {
+// A portion is what one transaction posts.
+type portion struct {
 	batch []entry
 	to    table.Point   // where the checkpoints are then
 	seen  int64         // how many events they count more
@@ -132,11 +132,11 @@ type work struct {
 }
 
 // done says whether the transaction was committed after all, going by what was reloaded.
-func (w work) done(p *poster) bool {
+func (w portion) done(p *poster) bool {
 	if w.drain == nil || p.at != w.to {
 		return p.at == w.to
 	}
-	k, parked := p.parked[place{w.drain.Projection, w.drain.Stream}]
+	k, parked := p.parked[parkKey{w.drain.Projection, w.drain.Stream}]
 	return !parked || k.Position != w.drain.Position
 }
 
@@ -145,12 +145,12 @@ func (p *poster) post(ctx context.Context, batch []entry) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	return p.do(ctx, work{batch: batch, to: batch[len(batch)-1].point(), seen: int64(len(batch)), only: -1})
+	return p.do(ctx, portion{batch: batch, to: batch[len(batch)-1].point(), seen: int64(len(batch)), only: -1})
 }
 
 // do carries out one transaction, again and again while the database fails, and again without each event that turns out
 // to be poison.
-func (p *poster) do(ctx context.Context, w work) error {
+func (p *poster) do(ctx context.Context, w portion) error {
 	began, epoch := p.at, p.epoch
 	p.unpark(w.drain)
 	for pause := pauses(); ; {
@@ -197,12 +197,12 @@ func (p *poster) do(ctx context.Context, w work) error {
 }
 
 // try carries out one transaction.
-func (p *poster) try(ctx context.Context, w work) error {
+func (p *poster) try(ctx context.Context, w portion) error {
 	unknown, err := p.sift(w)
 	if err != nil {
 		return err
 	}
-	waiting := map[place]int64{}
+	waiting := map[parkKey]int64{}
 	err = p.db.Write(ctx, func(tx table.Tx) error {
 		err := p.ledger.post(tx, w.batch, func(fold, at int) bool { return p.leaveOut(w, fold, at, waiting) })
 		if err != nil {
@@ -225,7 +225,7 @@ func (p *poster) try(ctx context.Context, w work) error {
 }
 
 // sift looks for events that could not be decoded: those of unknown types are counted, others park what they happened to.
-func (p *poster) sift(w work) (unknown int64, err error) {
+func (p *poster) sift(w portion) (unknown int64, err error) {
 	for i := range w.batch {
 		e := &w.batch[i]
 		switch {
@@ -247,13 +247,13 @@ func (p *poster) sift(w work) (unknown int64, err error) {
 
 func (p *poster) unpark(k *table.Parked) {
 	if k != nil {
-		delete(p.parked, place{k.Projection, k.Stream})
+		delete(p.parked, parkKey{k.Projection, k.Stream})
 	}
 }
 
 // park takes note that a projection failed at an event. The note is written with the batch.
 func (p *poster) park(fold int, e *entry, cause error) {
-	at := place{p.ledger.folds[fold].name, e.stream}
+	at := parkKey{p.ledger.folds[fold].name, e.stream}
 	if earlier, ok := p.parked[at]; ok && earlier.Position <= e.Position {
 		return
 	}
@@ -268,7 +268,7 @@ func (p *poster) park(fold int, e *entry, cause error) {
 }
 
 // leaveOut says whether a projection must leave out an event, and counts those that wait.
-func (p *poster) leaveOut(w work, fold, at int, waiting map[place]int64) bool {
+func (p *poster) leaveOut(w portion, fold, at int, waiting map[parkKey]int64) bool {
 	e := &w.batch[at]
 	if w.only >= 0 && w.only != fold || e.err != nil && e.unknown() {
 		return true
@@ -276,7 +276,7 @@ func (p *poster) leaveOut(w work, fold, at int, waiting map[place]int64) bool {
 	if len(p.parked) == 0 {
 		return false
 	}
-	here := place{p.ledger.folds[fold].name, e.stream}
+	here := parkKey{p.ledger.folds[fold].name, e.stream}
 	parked, ok := p.parked[here]
 	if !ok || e.Position < parked.Position {
 		return false
@@ -285,7 +285,7 @@ func (p *poster) leaveOut(w work, fold, at int, waiting map[place]int64) bool {
 	return true
 }
 
-func (p *poster) writeParked(tx table.Tx, drain *table.Parked, waiting map[place]int64) error {
+func (p *poster) writeParked(tx table.Tx, drain *table.Parked, waiting map[parkKey]int64) error {
 	if drain != nil {
 		if _, err := tx.Exec("DELETE FROM parked WHERE projection = ? AND stream = ?", drain.Projection, drain.Stream); err != nil {
 			return err
@@ -304,7 +304,7 @@ func (p *poster) writeParked(tx table.Tx, drain *table.Parked, waiting map[place
 }
 
 // move moves the checkpoints, all or none: they are where they were left and under our epoch, or we are fenced.
-func (p *poster) move(tx table.Tx, w work) error {
+func (p *poster) move(tx table.Tx, w portion) error {
 	const move = "UPDATE checkpoints SET position = ?, stream = ?, revision = ?, event_id = ?, applied = applied + ? WHERE position = ? AND epoch = ?"
 	moved, err := tx.Exec(move, int64(w.to.Position), w.to.Stream, int64(w.to.Revision), w.to.EventID.String(), w.seen, int64(p.at.Position), p.epoch)
 	if err != nil {

@@ -61,7 +61,7 @@ func (s Source) Fill(ctx context.Context, cut Cut, db *table.DB) error {
 		if err != nil {
 			return err
 		}
-		w := work{batch: batch, to: p.at, only: -1}
+		w := portion{batch: batch, to: p.at, only: -1}
 		if n := len(batch); n > 0 {
 			w.to = batch[n-1].point()
 		} else { // the cut is between events, where positions have gaps

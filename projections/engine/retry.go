@@ -25,8 +25,8 @@ var (
 	ErrElsewhere  = errors.New("another process posts the read models")
 )
 
-// mine returns the turn in which this engine posts.
-func (e *Engine) mine() (*turn, error) {
+// mine returns the tenure in which this engine posts.
+func (e *Engine) mine() (*tenure, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	select {
@@ -35,8 +35,8 @@ func (e *Engine) mine() (*turn, error) {
 	default:
 	}
 	switch {
-	case e.state.turn != nil:
-		return e.state.turn, nil
+	case e.state.tenure != nil:
+		return e.state.tenure, nil
 	case e.state.failure != nil:
 		return nil, fmt.Errorf("%w: %w", ErrNotNow, e.state.failure)
 	}
@@ -86,7 +86,7 @@ func (p *poster) retry(ctx context.Context, s Source, projection string) error {
 				batch = append(batch, s.decode(stored))
 			}
 		}
-		w := work{batch: batch, to: p.at, only: fold, drain: k}
+		w := portion{batch: batch, to: p.at, only: fold, drain: k}
 		if err := p.do(ctx, w); err != nil {
 			return err
 		}

@@ -97,7 +97,7 @@ func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base tab
 	}
 	l.drop(true)
 	own := l.find(k.projection)
-	l.turn = k.projection
+	l.current = k.projection
 	if base.Row != nil {
 		k.put(base.Row)
 	}

@@ -53,12 +53,12 @@ func (e *Engine) Status(ctx context.Context) ([]Status, error) {
 	e.mu.Lock()
 	s := e.state
 	e.mu.Unlock()
-	if s.running && s.turn == nil {
+	if s.running && s.tenure == nil {
 		if err := e.observe(ctx, &s); err != nil {
 			s.failure = err
 		}
 	}
-	one := Status{Position: s.position, Applied: s.applied, Head: head, Posting: s.turn != nil, Unknown: s.unknown, Moved: s.moved, Err: s.failure}
+	one := Status{Position: s.position, Applied: s.applied, Head: head, Posting: s.tenure != nil, Unknown: s.unknown, Moved: s.moved, Err: s.failure}
 	one.State = s.word(head)
 	if head > s.position {
 		one.Lag = eventsUpTo(head, s.position, s.applied) - s.applied
@@ -96,8 +96,8 @@ func (e *Engine) behind(ctx context.Context, position eventstore.Position) (time
 
 // A situation is what Status needs to know of the goroutine that posts.
 type situation struct {
-	running  bool  // posting, or following what is posted
-	turn     *turn // in which it posts; nil: it does not
+	running  bool    // posting, or following what is posted
+	tenure   *tenure // in which it posts; nil: it does not
 	building bool
 	failure  error // what ended it, or what it is trying again
 	position eventstore.Position

@@ -243,8 +243,8 @@ func (t *Table[K, R]) check() {
 	if t.inner {
 		panic(fmt.Sprintf("a change touches table %s; only Apply may", t.rows.Name))
 	}
-	if t.turn != t.by {
-		panic(fmt.Sprintf("%s touches table %s, which belongs to %s", t.turn, t.rows.Name, t.by))
+	if t.current != t.by {
+		panic(fmt.Sprintf("%s touches table %s, which belongs to %s", t.current, t.rows.Name, t.by))
 	}
 }
 

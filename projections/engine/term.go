@@ -13,8 +13,8 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A turn is a term for as long as it is used.
-type turn struct {
+// A tenure is a term for as long as it is used.
+type tenure struct {
 	table.Term
 	ctx context.Context
 }
@@ -93,21 +93,21 @@ func (e *Engine) term(ctx context.Context, progress func(Progress)) error {
 		defer cancel()
 		_ = term.End(ending) // else its time does
 	}()
-	within, stop := until(ctx, term.Context())
+	during, stop := until(ctx, term.Context())
 	defer stop()
-	defer e.note(func(s *situation) { s.turn = nil })
-	err = e.postIn(&turn{term, within}, progress)
-	if ctx.Err() == nil && (within.Err() != nil || errors.Is(err, table.ErrTermOver)) { // whatever it came to, it came of that
+	defer e.note(func(s *situation) { s.tenure = nil })
+	err = e.postIn(&tenure{term, during}, progress)
+	if ctx.Err() == nil && (during.Err() != nil || errors.Is(err, table.ErrTermOver)) { // whatever it came to, it came of that
 		return nil
 	}
 	return err
 }
 
 // until is a context that ends with another one too.
-func until(ctx, other context.Context) (within context.Context, stop func()) {
-	within, cancel := context.WithCancelCause(ctx)
+func until(ctx, other context.Context) (during context.Context, stop func()) {
+	during, cancel := context.WithCancelCause(ctx)
 	forget := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
-	return within, func() { forget(); cancel(nil) }
+	return during, func() { forget(); cancel(nil) }
 }
 
 // hold waits until it may post, and follows meanwhile what somebody else posts.
@@ -119,8 +119,8 @@ func (e *Engine) hold(ctx context.Context) (table.Term, error) {
 	return e.home.Hold(ctx, e.schema, func() { watchers.Go(func() { _ = e.watch(watching) }) }) // what fails shows in Status
 }
 
-// postIn posts in a turn.
-func (e *Engine) postIn(t *turn, progress func(Progress)) error {
+// postIn posts in a tenure.
+func (e *Engine) postIn(t *tenure, progress func(Progress)) error {
 	ctx := t.ctx
 	p, err := e.start(t, progress)
 	if err != nil {
@@ -142,11 +142,11 @@ func (e *Engine) postIn(t *turn, progress func(Progress)) error {
 }
 
 // start opens the live generation or builds the first. Nobody else builds before that.
-func (e *Engine) start(t *turn, progress func(Progress)) (*poster, error) {
+func (e *Engine) start(t *tenure, progress func(Progress)) (*poster, error) {
 	ctx := t.ctx
 	e.building.Lock()
 	defer e.building.Unlock()
-	e.note(func(s *situation) { s.turn = t })
+	e.note(func(s *situation) { s.tenure = t })
 	all, err := e.home.Generations(ctx)
 	if err != nil {
 		return nil, err

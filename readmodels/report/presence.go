@@ -73,7 +73,7 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 	since := make(map[availability]time.Time)
 	end := func(a availability, at time.Time) {
 		buckets.Clip(since[a], at, func(bucket int, length time.Duration) {
-			t.add(place{bucket, table.Ref(a.agent)}, servedServices[a.service].Name, length.Seconds())
+			t.add(cell{bucket, table.Ref(a.agent)}, servedServices[a.service].Name, length.Seconds())
 		})
 		delete(since, a)
 	}

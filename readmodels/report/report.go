@@ -146,16 +146,16 @@ func (ask Query) metrics() ([]Metric, error) {
 	return wanted, nil
 }
 
-// place is a row of the report to be.
-type place struct {
+// cell is a row of the report to be.
+type cell struct {
 	bucket int
 	agent  table.Ref
 }
 
-// tally collects, for each place, the seconds of each fact by its name; what is only counted has samples of 0 seconds.
-type tally map[place]map[string][]float64
+// tally collects, for each cell, the seconds of each fact by its name; what is only counted has samples of 0 seconds.
+type tally map[cell]map[string][]float64
 
-func (t tally) add(p place, fact string, seconds float64) {
+func (t tally) add(p cell, fact string, seconds float64) {
 	if t[p] == nil {
 		t[p] = make(map[string][]float64)
 	}
@@ -164,12 +164,12 @@ func (t tally) add(p place, fact string, seconds float64) {
 
 // rows makes the rows: by bucket, then by the agent's name, nobody last. Those in which all is zero are left out.
 func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]string) []Row {
-	places := make([]place, 0, len(t))
+	cells := make([]cell, 0, len(t))
 	for p := range t {
-		places = append(places, p)
+		cells = append(cells, p)
 	}
-	slices.SortFunc(places, func(a, b place) int {
-		nobody := func(p place) int {
+	slices.SortFunc(cells, func(a, b cell) int {
+		nobody := func(p cell) int {
 			if p.agent == (table.Ref{}) {
 				return 1
 			}
@@ -186,8 +186,8 @@ func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]strin
 		}
 		return bytes.Compare(a.agent[:], b.agent[:])
 	})
-	rows := make([]Row, 0, len(places))
-	for _, p := range places {
+	rows := make([]Row, 0, len(cells))
+	for _, p := range cells {
 		row := Row{AgentID: p.agent, Agent: names[p.agent], Bucket: buckets[p.bucket].Key}
 		for _, m := range metrics {
 			row.Values = append(row.Values, Value{m.Name, m.figure(t[p])})

@@ -96,7 +96,7 @@ func (t tally) count(ctx context.Context, q table.Queryer, ask Query, buckets Bu
 			return fmt.Errorf("reading agent_activity: %w", err)
 		}
 		if fact != Excluded.Name && fact != Included.Name && !excluded[ticketID] {
-			t.add(place{buckets.Of(at.Time()), agentID}, fact, seconds)
+			t.add(cell{buckets.Of(at.Time()), agentID}, fact, seconds)
 		}
 	}
 	return rows.Err()

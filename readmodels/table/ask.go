@@ -59,7 +59,7 @@ func Many[R any](ctx context.Context, q Queryer, t Table, ids []uuid.UUID, key f
 		var w Where
 		places := make([]string, len(chunk))
 		for i, id := range chunk {
-			places[i] = w.Place(id.String())
+			places[i] = w.Arg(id.String())
 		}
 		var rows []R
 		err := sqlx.SelectContext(ctx, q, &rows, fmt.Sprintf(`SELECT * FROM %q WHERE %q IN (%s)`, t.Name, keyColumn(t), strings.Join(places, ", ")), w.Args...)
@@ -106,7 +106,7 @@ type Where struct {
 }
 
 // place adds an argument and returns its placeholder.
-func (w *Where) Place(arg any) string {
+func (w *Where) Arg(arg any) string {
 	w.Args = append(w.Args, arg)
 	return fmt.Sprintf("$%d", len(w.Args))
 }
@@ -115,7 +115,7 @@ func (w *Where) Place(arg any) string {
 func (w *Where) And(clause string, args ...any) {
 	places := make([]any, len(args))
 	for i, a := range args {
-		places[i] = w.Place(a)
+		places[i] = w.Arg(a)
 	}
 	w.clauses = append(w.clauses, fmt.Sprintf(clause, places...))
 }
@@ -151,7 +151,7 @@ func OneOf[T ~string](w *Where, column string, values []T) {
 	}
 	places := make([]string, len(values))
 	for i, v := range values {
-		places[i] = w.Place(string(v))
+		places[i] = w.Arg(string(v))
 	}
 	w.clauses = append(w.clauses, column+" IN ("+strings.Join(places, ", ")+")")
 }
@@ -193,8 +193,8 @@ type cursor struct {
 }
 
 // page asks for one page of a table's rows. sorts are the columns that it can be sorted by, the first being the list's own
-// order; place returns where a row stands in it.
-func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts []string, place func(r R, sort string) (value, key any)) (Found[R], error) {
+// order; sorted returns where a row stands in it.
+func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts []string, sorted func(r R, sort string) (value, key any)) (Found[R], error) {
 	var found Found[R]
 	if p.Limit == 0 {
 		p.Limit = DefaultPage
@@ -228,13 +228,13 @@ func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts
 	}
 	if len(found.Rows) > p.Limit {
 		found.Rows = found.Rows[:p.Limit]
-		found.Next = writeCursor(question, place, found.Rows[p.Limit-1], sort)
+		found.Next = writeCursor(question, sorted, found.Rows[p.Limit-1], sort)
 	}
 	return found, nil
 }
 
-func writeCursor[R any](question string, place func(R, string) (any, any), last R, sort string) string {
-	value, key := place(last, sort)
+func writeCursor[R any](question string, sorted func(R, string) (any, any), last R, sort string) string {
+	value, key := sorted(last, sort)
 	var c cursor
 	c.Question = question
 	c.Value, _ = json.Marshal(value) // numbers and strings always can be

@@ -145,7 +145,7 @@ func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
 		}
 		return readingSilence
 	}}
-	writer, err := dialer.Open(s.address, 1, s.within(number), writing, s.awake())
+	writer, err := dialer.Open(s.address, 1, s.searching(number), writing, s.awake())
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -156,7 +156,7 @@ func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
 
 // OpenReadOnly implements Home.
 func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
-	readers, err := patiently.Open(s.address, 8, s.within(number), map[string]string{"default_transaction_read_only": "on"})
+	readers, err := patiently.Open(s.address, 8, s.searching(number), map[string]string{"default_transaction_read_only": "on"})
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ func (s *Schemas) quoted() string { return pq.QuoteIdentifier(s.name) }
 
 func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa(number) }
 
-// within are the settings that find the tables of a generation.
-func (s *Schemas) within(number int) map[string]string {
+// searching are the settings that find the tables of a generation.
+func (s *Schemas) searching(number int) map[string]string {
 	return map[string]string{"search_path": pq.QuoteIdentifier(s.schema(number))}
 }

@@ -24,8 +24,8 @@ import (
 	"daybook/vault"
 )
 
-// desk is an open desk: the parts list.
-type desk struct {
+// parts are those of an open desk.
+type parts struct {
 	folder   folder
 	lock     io.Closer
 	store    eventstore.Store
@@ -39,7 +39,7 @@ type desk struct {
 
 // openDesk opens the desk in a folder for a process that may change it, and makes it if there is none. Only a shared desk may
 // be open in another process too.
-func openDesk(ctx context.Context, f folder) (d *desk, err error) {
+func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 	home, err := f.home()
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func openDesk(ctx context.Context, f folder) (d *desk, err error) {
 }
 
 // readDesk opens the desk in a folder beside whoever may be serving it.
-func readDesk(ctx context.Context, f folder) (d *desk, err error) {
+func readDesk(ctx context.Context, f folder) (d *parts, err error) {
 	home, err := f.home()
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func closeUnless(err *error, c io.Closer) {
 }
 
 // assemble takes the store and the lock over.
-func assemble(ctx context.Context, f folder, home table.Home, store eventstore.Store, lock io.Closer) (*desk, error) {
+func assemble(ctx context.Context, f folder, home table.Home, store eventstore.Store, lock io.Closer) (*parts, error) {
 	head, err := store.Head(ctx)
 	if err == nil && head > eventstore.Start { // a new vault could not open what is in the log
 		err = f.mustHaveVault()
@@ -113,20 +113,20 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), lock.Close())
 	}
-	d := &desk{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
+	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
 	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v}
 	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All}
 	return d, nil
 }
 
-func (d *desk) close() error {
+func (d *parts) close() error {
 	d.live.Close()
 	return errors.Join(d.home.Close(), d.store.Close(), d.vault.Close(), d.lock.Close())
 }
 
 // begin makes the first owner and his API key, unless that was done before. It returns the key's file, or nothing if that
 // is no longer there.
-func (d *desk) begin(ctx context.Context) (ownerKey string, err error) {
+func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	owner := uuid.NewSHA1(d.store.ID(), []byte("first owner"))
 	_, err = work.Do(ctx, d.commands, agent.Stream, owner, commands.CreateAgent{Name: "Owner", Email: "owner@localhost", Role: role.Owner}, commands.By{
 		Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Now(), Request: owner, Correlation: owner.String(), Through: "first-start",
@@ -161,12 +161,12 @@ func (d *desk) begin(ctx context.Context) (ownerKey string, err error) {
 }
 
 // catchUp posts the read models until they are at the end of the log, and returns why that failed.
-func (d *desk) catchUp(ctx context.Context) error {
+func (d *parts) catchUp(ctx context.Context) error {
 	return d.whilePosting(ctx, func(context.Context) error { return nil })
 }
 
 // whilePosting does something when the read models are at the end of the log, and while they are posted.
-func (d *desk) whilePosting(ctx context.Context, do func(context.Context) error) error {
+func (d *parts) whilePosting(ctx context.Context, do func(context.Context) error) error {
 	running, stop := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {

@@ -1,6 +1,6 @@
-// Package group lets appends that wait share a commit. Callers append to a queue; one goroutine of the store takes from it
+// Package commit lets appends that wait share a commit. Callers append to a queue; one goroutine of the store takes from it
 // whatever is waiting, judges it in order, writes it once, durably, and answers each caller.
-package group
+package commit
 
 import (
 	"context"
