@@ -28,11 +28,16 @@ type Door struct {
 	Now    func() time.Time // the clock
 	Region string           // the country of phone numbers without a country code; empty: none
 
+	// Patience is how long a request waits for a plan over many things; 0 is 5 s.
+	Patience time.Duration
+	// Lease is for how long nothing may come of an operation before another process goes on with it; 0: no other works here.
+	Lease time.Duration
 	// Background ends when the process is to stop; what takes longer than a request goes on until then. Nil: never.
 	Background context.Context
 	atWork     sync.WaitGroup
 
-	agents agents
+	agents     agents
+	operations operations
 }
 
 // New opens a door. Desk.Wrote becomes its own.

@@ -1,8 +1,10 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,11 +17,32 @@ import (
 	"daybook/readmodels/table"
 )
 
-// patience is how long a request waits for a plan over many things.
-const patience = 5 * time.Second
+// operations are those that this process goes on with now.
+type operations struct {
+	mu       sync.Mutex
+	underWay map[uuid.UUID]bool
+}
+
+// begin reports whether nobody here goes on with an operation yet; who begins ends it.
+func (o *operations) begin(id uuid.UUID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.underWay == nil {
+		o.underWay = make(map[uuid.UUID]bool)
+	}
+	mine := !o.underWay[id]
+	o.underWay[id] = true
+	return mine
+}
+
+func (o *operations) end(id uuid.UUID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.underWay, id)
+}
 
 // CarryLong carries out a plan over many things. It answers when the first part has taken effect and nothing is left, or
-// after 5 s; then the rest goes on, and open is the operation that says what is left.
+// when its patience is over; then the rest goes on, and open is the operation that says what is left.
 func CarryLong[S any](ctx context.Context, d *Door, plan work.LongPlan[S], id uuid.UUID, by work.By) (answer work.Answer[S], open uuid.UUID, err error) {
 	answer, err = work.Carry(ctx, d.Desk, work.Plan[S](plan), id, by)
 	if err != nil || !answer.Changed {
@@ -32,7 +55,7 @@ func CarryLong[S any](ctx context.Context, d *Door, plan work.LongPlan[S], id uu
 	select {
 	case err = <-ended:
 		return answer, uuid.Nil, err
-	case <-time.After(patience):
+	case <-time.After(cmp.Or(d.Patience, 5*time.Second)):
 		return answer, begun, nil
 	case <-ctx.Done():
 		return answer, begun, ctx.Err()
@@ -46,7 +69,12 @@ func (d *Door) background(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
+// goOn goes on with an operation, unless this process does so already.
 func (d *Door) goOn(ctx context.Context, id uuid.UUID) error {
+	if !d.operations.begin(id) {
+		return nil
+	}
+	defer d.operations.end(id)
 	return d.Desk.GoOn(ctx, id, commands.Long, finder{d.Live})
 }
 
@@ -76,7 +104,7 @@ func (d *Door) Resume(ctx context.Context) error {
 		return err
 	}
 	for _, o := range open {
-		if d.Now().Sub(o.ChangedAt.Time()) < abandoned {
+		if d.Now().Sub(o.ChangedAt.Time()) < d.Lease { // two at once would only do the same twice
 			continue
 		}
 		if err := d.goOn(ctx, o.ID); err != nil {
@@ -85,10 +113,6 @@ func (d *Door) Resume(ctx context.Context) error {
 	}
 	return nil
 }
-
-// abandoned is for how long nothing must have come of an operation before another process goes on with it. Two at once
-// would only do the same twice.
-const abandoned = time.Minute
 
 // finder finds by the live read models what is left to do.
 type finder struct{ live *table.Live }

@@ -40,7 +40,7 @@ type folder struct {
 	Events     string `help:"Where the log is, if not in the folder: a database of PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The folder keeps the vault, which belongs to this log alone." env:"DAYBOOK_EVENTS" placeholder:"URL"`
 	ReadModels string `help:"Where the read models are, if not in the folder: a database of PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
 
-	Lease time.Duration `help:"How long a process that posts read models to PostgreSQL may be silent before another takes over." default:"10s" env:"DAYBOOK_LEASE"`
+	Lease time.Duration `help:"How long a process that projects read models to PostgreSQL, or carries on an operation, may be silent before another takes over." default:"10s" env:"DAYBOOK_LEASE"`
 }
 
 func (f folder) path(name string) string { return filepath.Join(f.Data, name) }

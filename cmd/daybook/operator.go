@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"daybook/access"
 	"daybook/api"
 	"daybook/domain"
+	"daybook/eventstore"
 	"daybook/projections"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
@@ -57,12 +59,12 @@ func (o *operator) tidy(ctx context.Context) {
 	}
 }
 
-// resume goes on with operations whose process died, now and each minute.
+// resume goes on with operations whose process died, as soon as nothing came of them for a lease.
 func (o *operator) resume(ctx context.Context) {
-	again := time.NewTicker(time.Minute)
+	again := time.NewTicker(cmp.Or(o.door.Lease, time.Minute))
 	defer again.Stop()
 	for {
-		if err := o.door.Resume(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, table.ErrNotReady) {
+		if err := errors.Join(o.parts.live.Wait(ctx, eventstore.Start), o.door.Resume(ctx)); err != nil && ctx.Err() == nil && !errors.Is(err, table.ErrNotReady) {
 			o.log.Error("going on with operations that were cut short", "error", err)
 		}
 		select {

@@ -76,6 +76,9 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	log := slog.New(slog.NewJSONHandler(t.talk, nil))
 	posting, stopPosting := context.WithCancel(context.WithoutCancel(ctx))
 	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Background: posting})
+	if c.shared() {
+		door.Lease = c.Lease
+	}
 	o := &operator{parts: d, door: door, log: log, posting: posting, stopping: ctx}
 	c.begin(o)
 	defer func() { stopPosting(); o.atWork.Wait(); door.Wait() }()
