@@ -47,7 +47,7 @@ func openDesk(dir string) (*desk, error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	d := &desk{dir: dir, store: store, vault: v, live: new(table.Live)}
-	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(d.vault), Projections: projections.All}
+	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(d.vault), Projections: projections.All, Version: projections.Version}
 	if _, d.token, err = v.NewAPIKey(context.Background(), "bench", role.Owner, uuid.Nil, time.Now()); err != nil {
 		return nil, errors.Join(err, d.close())
 	}

@@ -45,5 +45,5 @@ func deskLog(t testing.TB, n int) engine.Source {
 	if err := history.Write(t.Context(), store, keys, n); err != nil {
 		t.Fatal(err)
 	}
-	return engine.Source{Store: store, Projections: projections.All, Decode: engine.DecodeWith(keys)}
+	return engine.Source{Store: store, Projections: projections.All, Version: projections.Version, Decode: engine.DecodeWith(keys)}
 }

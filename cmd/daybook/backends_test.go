@@ -76,7 +76,7 @@ func dump(t *testing.T, f folder) rows {
 		t.Fatal(err)
 	}
 	defer home.Close()
-	db, err := engine.Source{Projections: projections.All}.OpenLive(t.Context(), home)
+	db, err := engine.Source{Projections: projections.All, Version: projections.Version}.OpenLive(t.Context(), home)
 	if err != nil || db == nil {
 		t.Fatal(db, err)
 	}

@@ -115,7 +115,7 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	}
 	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
 	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v}
-	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All}
+	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All, Version: projections.Version}
 	return d, nil
 }
 

@@ -1,0 +1,29 @@
+package journal
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestEveryVerbIsPlayed finds each verb in the journal that projections are tested with.
+func TestEveryVerbIsPlayed(t *testing.T) {
+	const path = "projections/testdata/desk.journal.ndjson"
+	lines, err := os.ReadFile("../" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	played := make(map[string]bool)
+	for i, data := range strings.Split(strings.TrimSpace(string(lines)), "\n") {
+		l := parse(text{number: i + 1, bytes: []byte(data)})
+		if l.malformed != nil {
+			t.Errorf("%s, line %d: %v", path, i+1, l.malformed)
+		}
+		played[l.Do] = true
+	}
+	for name := range verbs {
+		if !played[name] {
+			t.Errorf("no line of %s does %s. Add one, and run go test ./projections -run Journal -write.", path, name)
+		}
+	}
+}

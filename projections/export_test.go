@@ -1,0 +1,4 @@
+package projections
+
+// VersionOf is what Version is made with.
+var VersionOf = versionOf

@@ -1,0 +1,78 @@
+package projections_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/commands/work"
+	"daybook/domain/event"
+	"daybook/journal"
+)
+
+// TestJournal plays a journal that visits every rule of the projections that a journal can, and finds in
+// testdata/desk.digest what it folds to. Whoever adds a rule adds lines that visit it; which are visited is shown by
+//
+//	go test ./projections -run Journal -coverpkg daybook/projections -coverprofile cover.out
+func TestJournal(t *testing.T) {
+	lines, err := os.ReadFile("testdata/desk.journal.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := newScene(t)
+	player := &journal.Player{
+		Desk: &work.Desk{Store: log.store, Keys: log.keys, Names: nameIDs{}}, Source: "journal", Actor: event.TheSystem,
+		Now: func() time.Time { return clock(0) },
+		Report: func(outcomes []journal.Outcome) {
+			for _, o := range outcomes {
+				if o.Result != journal.Accepted {
+					t.Errorf("line %d of projections/testdata/desk.journal.ndjson is %s, so that it visits nothing: %s\n%s", o.Line, o.Result, o.Reason, o.Text)
+				}
+			}
+		},
+	}
+	if _, err := player.Play(t.Context(), bytes.NewReader(lines)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "desk.digest", digest(fold(t, log.source)))
+}
+
+// nameIDs hashes names without a secret.
+type nameIDs struct{}
+
+func (nameIDs) NameID(h event.Hold) uuid.UUID {
+	return uuid.NewSHA1(uuid.Nil, []byte(h.Space+"\x00"+h.Name))
+}
+
+// digest is all rows, one a line, sorted. Where events stand in the log, and so the order of what was written at once, may
+// be another the next time, and is left out. Things are shown by the names that they have in the journal.
+func digest(rows []row) string {
+	var lines, names []string
+	for _, r := range rows {
+		line := r.table
+		if id, err := uuid.Parse(r.key); err == nil {
+			line += " " + id.String()
+			if ref := strings.Trim(r.columns.get("ref"), `"`); ref != "" {
+				names = append(names, id.String(), ref)
+			}
+		}
+		for _, c := range r.columns {
+			if !c.empty() && c.name != "recorded_at" {
+				line += fmt.Sprintf(" %s: %s;", c.name, c.value)
+			}
+		}
+		lines = append(lines, strings.TrimSuffix(line, ";"))
+	}
+	byName := strings.NewReplacer(names...)
+	for i, line := range lines {
+		lines[i] = byName.Replace(line)
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n"
+}

@@ -1,0 +1,198 @@
+package projections_test
+
+import (
+	"github.com/google/uuid"
+
+	"daybook/domain/agent"
+	"daybook/domain/company"
+	"daybook/domain/contact"
+	"daybook/domain/department"
+	"daybook/domain/desk"
+	"daybook/domain/event"
+	"daybook/domain/group"
+	"daybook/domain/operation"
+	"daybook/domain/personal"
+	"daybook/domain/profile"
+	"daybook/domain/reservation"
+	"daybook/domain/role"
+	"daybook/domain/tag"
+	"daybook/domain/ticket"
+)
+
+// stories has one story for each type of event: what came before it. The event itself is its stored sample, which happens
+// to the thing of its kind in things. What the event changes stands in testdata/TYPE.txt; tell_test.go says how it is told.
+//
+// An event that changes nothing in the state, or nothing in the tables, says why.
+var stories = map[string]story{
+	"agent-created":           given(),
+	"agent-edited":            given(created),
+	"agent-deleted":           given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: "panel"})),
+	"agent-signed-in":         given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: "android"}, agent.SignedOut{Device: "android"})),
+	"agent-signed-out":        given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: "panel"})),
+	"agent-paused":            given(created, happened(agent.SignedIn{Device: "panel"})),
+	"agent-unpaused":          given(created, happened(agent.SignedIn{Device: "panel"}, agent.Paused{})),
+	"agent-claim-lapsed":      given(created).changesNoState(lapsed).changesNoRow(lapsed),
+	"agent-joined-department": given(created, happened(agent.SignedIn{Device: "panel"})),
+	"agent-left-department": after(func(e agent.LeftDepartment) past {
+		return and(created, happened(agent.JoinedDepartment{Department: sales}, agent.JoinedDepartment(e), agent.SignedIn{Device: "panel"}))
+	}),
+	"agent-switched": after(func(e agent.Switched) past {
+		off := agent.Switched{Department: e.Department, Service: e.Service, On: !e.On}
+		return and(created, happened(agent.JoinedDepartment{Department: e.Department}, off, agent.SignedIn{Device: "panel"}))
+	}),
+
+	"company-registered":        given(),
+	"company-edited":            given(founded),
+	"company-addresses-changed": given(founded),
+	"company-joined-group":      given(founded),
+	"company-left-group":        after(func(e company.LeftGroup) past { return and(founded, happened(company.JoinedGroup(e))) }),
+	"company-deleted":           given(founded),
+
+	"contact-registered":       given(),
+	"contact-edited":           given(registered),
+	"contact-address-added":    given(registered),
+	"contact-address-removed":  after(func(e contact.AddressRemoved) past { return and(registered, happened(contact.AddressAdded(e))) }),
+	"contact-assigned-company": given(registered),
+	"contact-left-company":     after(func(e contact.LeftCompany) past { return and(registered, happened(contact.AssignedCompany(e))) }),
+	"contact-tagged":           given(registered),
+	"contact-untagged":         after(func(e contact.Untagged) past { return and(registered, happened(contact.Tagged(e))) }),
+	"contact-joined-group":     given(registered),
+	"contact-left-group":       after(func(e contact.LeftGroup) past { return and(registered, happened(contact.JoinedGroup(e))) }),
+	"contact-deleted":          given(registered),
+	"contact-claim-lapsed":     given(registered).changesNoState(lapsed).changesNoRow(lapsed),
+
+	"department-created": given(),
+	"department-renamed": given(happened(department.Created{Name: "Sales"})),
+	"department-deleted": given(happened(department.Created{Name: "Sales"})),
+
+	"group-created":      given(),
+	"group-renamed":      given(happened(group.Created{Name: "Gold"})),
+	"group-restyled":     given(happened(group.Created{Name: "Gold", Look: group.Look{Color: "#000000", Background: "#ffd700"}})),
+	"group-deleted":      given(happened(group.Created{Name: "Gold"})),
+	"group-claim-lapsed": given(happened(group.Created{Name: "Gold"})).changesNoState(lapsed).changesNoRow(lapsed),
+
+	"tag-created":      given(),
+	"tag-renamed":      given(happened(tag.Created{Scope: tag.Tickets, Name: "Billing"})),
+	"tag-deleted":      given(happened(tag.Created{Scope: tag.Tickets, Name: "Billing"})),
+	"tag-claim-lapsed": given(happened(tag.Created{Scope: tag.Tickets, Name: "Billing"})).changesNoState(lapsed).changesNoRow(lapsed),
+
+	"ticket-opened":           given(),
+	"ticket-message-received": given(opened, happened(ticket.Replied{Body: text("Hello")})),
+	"ticket-replied":          given(opened),
+	"ticket-noted":            given(opened).changesNoState("no rule asks for notes"),
+	"ticket-assigned":         given(opened),
+	"ticket-unassigned":       given(opened, happened(ticket.Assigned{Agent: ben})),
+	"ticket-transferred":      given(opened),
+	"ticket-prioritised":      given(opened),
+	"ticket-tagged":           given(opened),
+	"ticket-untagged":         after(func(e ticket.Untagged) past { return and(opened, happened(ticket.Tagged(e))) }),
+	"ticket-postponed":        given(opened),
+	"ticket-resumed":          given(opened, happened(ticket.Replied{Body: text("Hello")}, ticket.Postponed{})),
+	"ticket-resolved":         given(opened),
+	"ticket-reopened":         given(opened, happened(ticket.Resolved{})),
+	"ticket-closed":           given(opened, happened(ticket.Resolved{})),
+	"ticket-marked-spam":      given(opened),
+	"ticket-unmarked-spam":    given(opened, happened(ticket.Resolved{}, ticket.MarkedSpam{})),
+	"ticket-deleted":          given(opened),
+	"ticket-restored":         given(opened, happened(ticket.Replied{Body: text("Hello")}, ticket.Deleted{})),
+
+	"operation-begun":      given(),
+	"operation-progressed": given(happened(operation.Begun{Plan: "company-delete", About: acme, Revision: 1})),
+	"operation-ended":      given(happened(operation.Begun{Plan: "company-delete", About: acme, Revision: 1}, operation.Progressed{Things: 3})),
+
+	// What Daybook notes for itself.
+	"name-claimed": given().changesNoRow(reserved),
+	"name-released": after(func(e reservation.Released) past {
+		return happened(reservation.Claimed{Category: "contact", Holder: e.Holder})
+	}).changesNoRow(reserved),
+	"owner-entered": given().changesNoRow(roll),
+	"owner-struck":  after(func(e desk.OwnerStruck) past { return happened(desk.OwnerEntered(e)) }).changesNoRow(roll),
+	"journal-lines-played": given().
+		changesNoState("the player of a journal reads which lines were played from the events themselves").
+		changesNoRow("what lines did stands in the events of the things that they changed"),
+}
+
+// Why some events change nothing.
+const (
+	lapsed   = "it says only that a name that was claimed was never used"
+	reserved = "who has a name stands in the row of the thing that has it"
+	roll     = "who is an owner stands in the agent's row"
+)
+
+// The things that stories are about. Texts show them by these names.
+var (
+	ann   = numbered(0xa1) // who acts in all stories
+	ben   = numbered(0xa2)
+	acme  = numbered(0xc1)
+	eve   = numbered(0xe1)
+	sales = numbered(0xd1)
+	help  = numbered(0xf1)
+
+	things = map[string]uuid.UUID{ // by category: the thing that an event happens to
+		agent.Stream.Category: ann, company.Stream.Category: acme, contact.Stream.Category: eve, department.Stream.Category: sales,
+		group.Stream.Category: numbered(0xb1), tag.Stream.Category: numbered(0xb2), ticket.Stream.Category: help,
+		operation.Stream.Category: numbered(0xb3), reservation.Stream.Category: numbered(0xb4),
+		desk.OwnersStream.Category: desk.OwnersID, desk.ImportStream.Category: numbered(0xb5),
+	}
+	names = map[uuid.UUID]string{
+		ann: "ann", ben: "ben", acme: "acme", eve: "eve", sales: "sales", help: "help", things["group"]: "gold", things["tag"]: "billing",
+		things["operation"]: "plan", things["reservation"]: "name", things["owners"]: "roll", things["import"]: "journal",
+	}
+)
+
+// What many stories begin with.
+var (
+	created    = happened(agent.Created{Name: text("Ann"), Alias: text("A."), Email: text("ann@desk.example"), Role: role.Agent})
+	founded    = happened(company.Registered{Profile: profile.Profile{Name: text("Acme")}, Emails: texts("info@acme.example"), Phones: texts("+390669820001")})
+	registered = happened(contact.Registered{Profile: profile.Profile{Name: text("Eve")}, Addresses: []contact.Address{{Channel: contact.Phone, Value: text("+390669820002")}}})
+	opened     = happened(ticket.Opened{Contact: eve, Channel: "email", Subject: text("Help"), Body: text("It broke."), Department: sales, Priority: ticket.Normal})
+)
+
+// A past is the events before the one that a story is about, of any streams, in their order.
+type past []happening
+
+// A happening is an event, and what it happened to.
+type happening struct {
+	thing uuid.UUID
+	event event.Event
+}
+
+// given begins a story with what happened before.
+func given(before ...past) story {
+	return story{before: func(event.Event) past { return and(before...) }}
+}
+
+// after begins a story with what the event itself says must have happened before.
+func after[E event.Event](before func(E) past) story {
+	return story{before: func(e event.Event) past { return before(e.(E)) }}
+}
+
+// happened has events happen, each to the thing of its kind.
+func happened(events ...event.Event) past {
+	var p past
+	for _, e := range events {
+		p = append(p, happening{things[kindOf(e.EventType()).Category], e})
+	}
+	return p
+}
+
+// and has one past follow the other.
+func and(pasts ...past) past {
+	var all past
+	for _, p := range pasts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+func text(plain string) personal.Text { return personal.New(plain) }
+
+func texts(plain ...string) []personal.Text {
+	var all []personal.Text
+	for _, p := range plain {
+		all = append(all, text(p))
+	}
+	return all
+}
+
+func numbered(n byte) uuid.UUID { return uuid.UUID{15: n} }
