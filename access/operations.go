@@ -94,8 +94,15 @@ func Left(ctx context.Context, q table.Queryer, o readmodels.Operation) (int, er
 
 // Resume goes on with operations that nobody has gone on with for a while: their process died.
 func (d *Door) Resume(ctx context.Context) error {
+	head, err := d.Desk.Store.Head(ctx)
+	if err == nil {
+		err = d.Live.Wait(ctx, head)
+	}
+	if err != nil {
+		return err
+	}
 	var open []readmodels.Operation
-	err := d.Live.Read(func(db *table.DB) error {
+	err = d.Live.Read(func(db *table.DB) error {
 		found, err := readmodels.FindOperations(ctx, db.Readers, readmodels.OperationFilter{Open: true}, table.Page{Limit: table.MaxPage})
 		open = found.Rows
 		return err

@@ -84,6 +84,9 @@ func find(w *work.Work, from Sender, by By) (uuid.UUID, error) {
 		name := from.Name
 		register.Input = profile.Input{Name: &name}
 	}
+	if by.Actor == (event.Actor{Kind: event.Contact}) {
+		by.Actor.ID = id
+	}
 	_, err = work.Run(w, contact.Stream, id, register, by)
 	return id, err
 }

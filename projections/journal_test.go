@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
+	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/journal"
 )
@@ -31,7 +32,7 @@ func TestJournal(t *testing.T) {
 		Now: func() time.Time { return clock(0) },
 		Report: func(outcomes []journal.Outcome) {
 			for _, o := range outcomes {
-				if o.Result != journal.Accepted {
+				if o.Result != desk.Accepted {
 					t.Errorf("line %d of projections/testdata/desk.journal.ndjson is %s, so that it visits nothing: %s\n%s", o.Line, o.Result, o.Reason, o.Text)
 				}
 			}

@@ -12,7 +12,6 @@ import (
 	"daybook/access"
 	"daybook/api"
 	"daybook/domain"
-	"daybook/eventstore"
 	"daybook/projections"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
@@ -64,7 +63,7 @@ func (o *operator) resume(ctx context.Context) {
 	again := time.NewTicker(cmp.Or(o.door.Lease, time.Minute))
 	defer again.Stop()
 	for {
-		if err := errors.Join(o.parts.live.Wait(ctx, eventstore.Start), o.door.Resume(ctx)); err != nil && ctx.Err() == nil && !errors.Is(err, table.ErrNotReady) {
+		if err := o.door.Resume(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, table.ErrNotReady) {
 			o.log.Error("going on with operations that were cut short", "error", err)
 		}
 		select {

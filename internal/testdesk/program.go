@@ -213,7 +213,13 @@ func servedAt(out io.Reader) string {
 
 func newClient(t *testing.T, url, folder string) Client {
 	t.Helper()
-	c := Client{URL: url, Key: OwnerKey(t, folder), HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
+	return NewClient(t, url, OwnerKey(t, folder))
+}
+
+// NewClient is a client of a desk that is served at an address.
+func NewClient(t *testing.T, url, key string) Client {
+	t.Helper()
+	c := Client{URL: url, Key: key, HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	t.Cleanup(c.HTTP.CloseIdleConnections)
 	if err := c.readContract(t.Context()); err != nil {
 		t.Fatal(err)
