@@ -1,27 +1,14 @@
 package api_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
-	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
-	"daybook/access"
-	"daybook/api"
-	"daybook/commands/work"
-	"daybook/domain/role"
-	"daybook/eventstore/sqlite"
 	"daybook/internal/testdesk"
-	"daybook/projections"
-	"daybook/projections/engine"
-	"daybook/readmodels/table"
-	"daybook/vault"
 )
 
 // TestDeletingWhatOthersName deletes an agent, a company and a department: what named them does so no more, each by an event
@@ -94,7 +81,7 @@ func TestDeletingWhatOthersName(t *testing.T) {
 // the operation, also to who asks again, until all is done.
 func TestLongDeletion(t *testing.T) {
 	t.Parallel()
-	c := impatientDesk(t)
+	c, _ := wired(t, nil, time.Nanosecond)
 	acme := c.Must(t, 201, "POST", "/v1/companies", map[string]any{"name": "Acme"}).ID(t)
 	const contacts = 250 // three Works
 	for range contacts {
@@ -125,51 +112,4 @@ func TestLongDeletion(t *testing.T) {
 	if done := c.Must(t, 200, "DELETE", "/v1/companies/"+acme, nil, key); done.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("asked again when all was done: %s", done)
 	}
-}
-
-// impatientDesk is a desk in this process whose requests wait for no operation.
-func impatientDesk(t *testing.T) testdesk.Client {
-	t.Helper()
-	store, err := sqlite.OpenMemory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := vault.Open(filepath.Join(t.TempDir(), "vault.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	live := new(table.Live)
-	source := engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All}
-	e, err := engine.New(source, table.Folder(t.TempDir()), live)
-	if err != nil {
-		t.Fatal(err)
-	}
-	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = e.Run(background, engine.RunOptions{})
-	}()
-	door := access.New(&access.Door{
-		Desk: &work.Desk{Store: store, Keys: v, Names: v, Doors: v}, Vault: v, Live: live, Now: time.Now, Patience: time.Nanosecond, Background: background,
-	})
-	server := httptest.NewServer(api.New(api.Config{Door: door, Rows: engine.NewRows(source), Log: slog.New(slog.DiscardHandler), Drain: background}))
-	t.Cleanup(func() {
-		server.Close()
-		stop()
-		door.Wait()
-		<-ended
-		live.Close()
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := v.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	_, token, err := v.NewAPIKey(t.Context(), "test", role.Owner, uuid.Nil, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return testdesk.NewClient(t, server.URL, token)
 }

@@ -176,9 +176,23 @@ func TestAgentsSeeTheirDepartments(t *testing.T) {
 	agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "n"})
 	agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+tickets["sales"]+"/messages", map[string]any{"body": "n"})
 	agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["none"]+"/notes", map[string]any{"body": "n"})
+	// What is not seen is not judged: neither its revision nor its status. Nor is it remembered that it was not seen.
+	for _, id := range []string{tickets["sales"], uuid.NewString()} {
+		agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+id+"/resolve", nil, testdesk.Header("If-Match", `"999"`))
+	}
+	key := testdesk.Header("Idempotency-Key", "a note")
+	agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "now or later"}, key)
 	// Once the agent serves there, the ticket is seen; once the agent no longer does, it is not.
 	c.Must(t, 200, "PUT", "/v1/agents/"+ada+"/departments/"+sales, nil)
 	agent.Get(t, "/v1/tickets/"+tickets["sales"])
+	noted := agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "now or later"}, key)
+	// One's own request is answered as at first, whatever one sees by now.
+	moved := c.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Moved"}).ID(t)
+	c.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/transfer", map[string]any{"department": moved})
+	agent.Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+tickets["sales"], nil)
+	if again := agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "now or later"}, key); string(again.Body) != string(noted.Body) {
+		t.Errorf("the same request again: %s, first %s", again, noted)
+	}
 	c.Must(t, 200, "DELETE", "/v1/agents/"+ada+"/departments/"+support, nil)
 	agent.Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+tickets["support"], nil)
 	// A key ends with its agent.

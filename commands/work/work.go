@@ -16,6 +16,7 @@ import (
 	"daybook/domain/catalogue"
 	"daybook/domain/event"
 	"daybook/domain/personal"
+	"daybook/eventstore"
 )
 
 // A Work is one try at a piece of work: the streams that were loaded for it, and what is to be appended to them.
@@ -107,6 +108,9 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 		return Answer[any]{}, kind.Unknown
 	}
 	if by.IfMatch != nil && !slices.Contains(by.IfMatch, s.revision) {
+		if s.revision == eventstore.NoStream {
+			return Answer[any]{}, kind.Unknown
+		}
 		return Answer[any]{}, domain.Stale("stale", "It is at revision %d now, which is not what was seen. Read it again and decide anew.", s.revision)
 	}
 	by.ID = id

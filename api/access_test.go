@@ -1,0 +1,67 @@
+package api_test
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/role"
+	"daybook/eventstore"
+)
+
+// A watchedLog counts what is read of agents.
+type watchedLog struct {
+	eventstore.Store
+	agents atomic.Int64
+}
+
+func (w *watchedLog) Read(ctx context.Context, stream string, from eventstore.Revision, direction eventstore.Direction, limit int) iter.Seq2[eventstore.Recorded, error] {
+	if strings.HasPrefix(stream, "agent-") {
+		w.agents.Add(1)
+	}
+	return w.Store.Read(ctx, stream, from, direction, limit)
+}
+
+// TestAgentsAreNotLookedUp: who an agent is costs no reading of the log, for as long as nothing happens to the agent.
+func TestAgentsAreNotLookedUp(t *testing.T) {
+	t.Parallel()
+	log := new(watchedLog)
+	c, door := wired(t, func(s eventstore.Store) eventstore.Store { log.Store = s; return log }, 0)
+	following, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		door.Follow(following, func(err error) { t.Error(err) })
+	}()
+	defer func() { stop(); <-ended }()
+	id := c.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ada", "email": "ada@desk.example", "role": "agent"}).ID(t)
+	_, token, err := door.Vault.NewAPIKey(t.Context(), "ada", role.Admin, uuid.MustParse(id), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada := c.As(token)
+	ask := func() int64 {
+		before := log.agents.Load()
+		ada.Get(t, "/v1/me")
+		return log.agents.Load() - before
+	}
+	for ask() > 0 { // until the log is followed
+	}
+	for range 20 {
+		if reads := ask(); reads > 0 {
+			t.Fatalf("a request read %d streams of agents", reads)
+		}
+	}
+	admin := role.Admin
+	c.Must(t, 200, "PATCH", "/v1/agents/"+id, map[string]any{"role": admin})
+	if got := ada.Get(t, "/v1/me").Object(t); got["role"] != string(admin) {
+		t.Errorf("once the agent is an admin, the key is %v", got)
+	}
+	c.Must(t, 200, "DELETE", "/v1/agents/"+id, nil)
+	ada.Refused(t, 401, "key-unknown", "GET", "/v1/me", nil)
+}

@@ -1,0 +1,75 @@
+package api_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/access"
+	"daybook/api"
+	"daybook/commands/work"
+	"daybook/domain/role"
+	"daybook/eventstore"
+	"daybook/eventstore/sqlite"
+	"daybook/internal/testdesk"
+	"daybook/projections"
+	"daybook/projections/engine"
+	"daybook/readmodels/table"
+	"daybook/vault"
+)
+
+// wired is a desk in this process, with a log that is watched if watch says so, and a time that requests wait for operations.
+func wired(t *testing.T, watch func(eventstore.Store) eventstore.Store, patience time.Duration) (testdesk.Client, *access.Door) {
+	t.Helper()
+	memory, err := sqlite.OpenMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var store eventstore.Store = memory
+	if watch != nil {
+		store = watch(memory)
+	}
+	v, err := vault.Open(filepath.Join(t.TempDir(), "vault.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := new(table.Live)
+	source := engine.Source{Store: memory, Decode: engine.DecodeWith(v), Projections: projections.All}
+	e, err := engine.New(source, table.Folder(t.TempDir()), live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = e.Run(background, engine.RunOptions{})
+	}()
+	door := access.New(&access.Door{
+		Desk: &work.Desk{Store: store, Keys: v, Names: v, Doors: v}, Vault: v, Live: live, Now: time.Now, Patience: patience, Background: background,
+	})
+	server := httptest.NewServer(api.New(api.Config{Door: door, Rows: engine.NewRows(source), Log: slog.New(slog.DiscardHandler), Drain: background}))
+	t.Cleanup(func() {
+		server.Close()
+		stop()
+		door.Wait()
+		<-ended
+		live.Close()
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	_, token, err := v.NewAPIKey(t.Context(), "test", role.Owner, uuid.Nil, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return testdesk.NewClient(t, server.URL, token), door
+}
