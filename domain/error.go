@@ -1,7 +1,7 @@
-// Package domain is what is so on a support desk. It is pure: no clock, no I/O, no SQL.
+// Package domain is the model of a support desk. It is pure: no clock, no I/O, no SQL.
 //
-// Each kind of thing has a room of its own below this one: its state, its events and what they change. This room holds
-// only how the desk says no.
+// Each kind of thing has a package of its own below this one, with its state, its events and what they change. This
+// package holds only the errors by which the desk refuses a request.
 package domain
 
 import (
@@ -9,29 +9,28 @@ import (
 	"fmt"
 )
 
-// A Refusal is one of the ways to say no.
+// A Refusal is the class of an Error.
 type Refusal int
 
-// The ways to say no. A caller who repeats an invalid command gets the same answer; one who repeats a conflicting
-// command may get another.
+// The refusals. An invalid command is refused whenever it is repeated; a conflicting one may succeed later.
 const (
-	RefusedInvalid   Refusal = iota // a value cannot be what it is
+	RefusedInvalid   Refusal = iota // a field has a value that it cannot have
 	RefusedForbidden                // the caller may not do this
 	RefusedNotFound                 // there is no such thing
-	RefusedConflict                 // a rule of the desk says no as things stand
-	RefusedStale                    // the thing is no longer as the caller saw it
+	RefusedConflict                 // a rule of the desk forbids it in the current state
+	RefusedStale                    // the thing has changed since the caller read it
 )
 
-// An Error is the desk's no: a stable code for programs and a sentence that tells a person what to do.
-// It never holds a personal value.
+// An Error refuses a request. It has a stable code for programs, and a message that tells a person what is wrong and what
+// to do. It never holds a personal value.
 type Error struct {
 	Refusal Refusal
 	Code    string
 	Message string
-	Fields  []FieldError // each wrong field of an invalid command
+	Fields  []FieldError // every wrong field of an invalid command
 }
 
-// A FieldError says what is wrong with one field. Field is its name as the caller wrote it.
+// A FieldError says what is wrong with one field. Field is its name as the caller sent it.
 type FieldError struct {
 	Field   string
 	Code    string
@@ -40,34 +39,34 @@ type FieldError struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// Invalid refuses one field of a command.
+// Invalid returns the refusal of one field of a command.
 func Invalid(field, code, format string, args ...any) *Error {
 	message := fmt.Sprintf(format, args...)
 	return &Error{RefusedInvalid, code, message, []FieldError{{field, code, message}}}
 }
 
-// Forbidden refuses a caller.
+// Forbidden returns the refusal of a caller who may not do this.
 func Forbidden(code, format string, args ...any) *Error {
 	return &Error{Refusal: RefusedForbidden, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// NotFound says that there is no such thing.
+// NotFound returns the refusal for a thing that does not exist.
 func NotFound(code, format string, args ...any) *Error {
 	return &Error{Refusal: RefusedNotFound, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Conflict says that a rule forbids the command as things stand.
+// Conflict returns the refusal of a command that a rule forbids in the current state.
 func Conflict(code, format string, args ...any) *Error {
 	return &Error{Refusal: RefusedConflict, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Stale says that the thing is no longer as the caller saw it.
+// Stale returns the refusal of a command on a thing that has changed since the caller read it.
 func Stale(code, format string, args ...any) *Error {
 	return &Error{Refusal: RefusedStale, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Join makes one refusal of several invalid fields, so that a caller can mend them all at once.
-// Nil errors are passed over; anything that is no refusal of a field is returned as it is.
+// Join combines the refusals of several fields into one, so that a caller can fix them all at once. It ignores nil errors
+// and returns the first error that is not a RefusedInvalid *Error as it is.
 func Join(errs ...error) error {
 	var all *Error
 	for _, err := range errs {
@@ -83,7 +82,7 @@ func Join(errs ...error) error {
 			continue
 		}
 		all.Code = "invalid"
-		all.Message = "Several fields are wrong; each is listed with what to do."
+		all.Message = "Several fields are wrong. Each is listed with what to do."
 		all.Fields = append(all.Fields[:len(all.Fields):len(all.Fields)], one.Fields...)
 	}
 	if all == nil {

@@ -1,5 +1,5 @@
-// Package agent is the people who work at the desk, and their status: where they are signed in, whether they pause,
-// and which services they have switched on in which department.
+// Package agent is the people who work at the desk, and their status: where they are signed in, whether they are on a
+// break, and which services they have switched on in each department.
 package agent
 
 import (
@@ -28,7 +28,7 @@ type Agent struct {
 	Departments map[uuid.UUID]Services
 }
 
-// Services are the switches of an agent in one department. Joining a department switches all of them on.
+// Services says which services an agent has switched on in one department. Joining a department switches all of them on.
 type Services struct {
 	Tickets, Chats, Calls bool
 }
@@ -59,7 +59,7 @@ func (s Services) On(service Service) bool {
 	return false
 }
 
-// With returns the switches with one of them turned.
+// With returns a copy in which one service is on or off.
 func (s Services) With(service Service, on bool) Services {
 	switch service {
 	case Tickets:
@@ -72,15 +72,15 @@ func (s Services) With(service Service, on bool) Services {
 	return s
 }
 
-// Stream is the kind of stream that an agent has.
+// Stream is the kind of an agent's stream.
 var Stream = event.Kind[Agent, Event]{
 	Category: "agent",
 	Events:   Events,
 	Apply:    func(a *Agent, e Event) { e.apply(a) },
 	Exists:   func(a Agent) bool { return a.Created && !a.Deleted },
-	Unknown:  domain.NotFound("agent-unknown", "There is no such agent."),
+	Unknown:  domain.NotFound("agent-unknown", "There is no such agent. Check the id, or create the agent first."),
 	Holds: func(a Agent) []event.Hold {
-		return []event.Hold{{Space: "login/1", Name: a.Email.String(), Taken: "Another agent signs in with this e-mail address. Choose another one."}}
+		return []event.Hold{{Space: "login/1", Name: a.Email.String(), Taken: "Another agent has this e-mail address. Choose a different one."}}
 	},
 	Lapse: func(r uuid.UUID) Event { return ClaimLapsed{r} },
 	Roll: &event.Roll[Agent]{
@@ -90,16 +90,16 @@ var Stream = event.Kind[Agent, Event]{
 		Listed:   func(roll any) []uuid.UUID { return roll.(desk.Owners).Agents },
 		Enter:    func(agent uuid.UUID) event.Event { return desk.OwnerEntered{Agent: agent} },
 		Strike:   func(agent uuid.UUID) event.Event { return desk.OwnerStruck{Agent: agent} },
-		Empty:    domain.Conflict("last-owner", "This is the desk's last owner. Make another agent an owner first."),
+		Empty:    domain.Conflict("last-owner", "This agent is the desk's only owner. Make another agent an owner first."),
 	},
 }
 
-// MustExist refuses an agent who is not there.
+// MustExist returns an error if the agent does not exist.
 func (a Agent) MustExist() error {
 	return Stream.Must(a)
 }
 
-// Working reports whether the agent is signed in somewhere and does not pause.
+// Working reports whether the agent is signed in on a device and not on a break.
 func (a Agent) Working() bool { return Stream.Exists(a) && len(a.Devices) > 0 && !a.Paused }
 
 // In reports whether the agent belongs to a department.
@@ -108,10 +108,10 @@ func (a Agent) In(department uuid.UUID) bool {
 	return in
 }
 
-// Sight is what the agent sees: the departments in which they serve.
+// Sight returns what the agent sees: the departments that they serve.
 func (a Agent) Sight() role.Sight { return role.SightOf(slices.Collect(maps.Keys(a.Departments))...) }
 
-// with returns a copy of the departments in which one has the services given.
+// with returns a copy of the agent's departments, with the given services in one of them.
 func (a *Agent) with(department uuid.UUID, s Services) map[uuid.UUID]Services {
 	own := maps.Clone(a.Departments)
 	if own == nil {
@@ -127,7 +127,7 @@ type Event interface {
 	apply(*Agent)
 }
 
-// Events reads agent events back.
+// Events decodes agent events.
 var Events = event.NewTable(
 	of[Created](), of[Edited](), of[Deleted](), of[JoinedDepartment](), of[LeftDepartment](),
 	of[SignedIn](), of[SignedOut](), of[Paused](), of[Unpaused](), of[Switched](), of[ClaimLapsed](),
@@ -135,7 +135,7 @@ var Events = event.NewTable(
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
-// Created: there is a new agent.
+// Created: the agent was created.
 type Created struct {
 	Name  personal.Text `json:"name"`
 	Alias personal.Text `json:"alias"`
@@ -152,7 +152,7 @@ func (e Created) apply(a *Agent) {
 	a.Name, a.Alias, a.Email, a.Role = e.Name, e.Alias, e.Email, e.Role
 }
 
-// Edited: some fields have new values; nil stays as it was.
+// Edited: some fields have new values; nil fields stay as they were.
 type Edited struct {
 	Name  *personal.Text `json:"name,omitempty"`
 	Alias *personal.Text `json:"alias,omitempty"`
@@ -176,7 +176,7 @@ func set[T any](field, value *T) {
 	}
 }
 
-// Deleted: the agent no longer works here. Sessions end, the login is free again, history stays.
+// Deleted: the agent has left the desk. Their sessions end and their login is free again; their history stays.
 type Deleted struct{}
 
 // EventType is the stored name.
@@ -209,7 +209,7 @@ func (e LeftDepartment) apply(a *Agent) {
 	delete(a.Departments, e.Department)
 }
 
-// SignedIn: a session began on a device.
+// SignedIn: the agent signed in on a device.
 type SignedIn struct {
 	Device string `json:"device"`
 }
@@ -222,7 +222,7 @@ func (e SignedIn) apply(a *Agent) {
 	slices.Sort(a.Devices)
 }
 
-// SignedOut: a session ended.
+// SignedOut: the agent signed out on a device.
 type SignedOut struct {
 	Device string `json:"device"`
 }
@@ -264,8 +264,8 @@ func (e Switched) apply(a *Agent) {
 	a.Departments = a.with(e.Department, a.Departments[e.Department].With(e.Service, e.On))
 }
 
-// ClaimLapsed: somebody else needed a login that this agent had claimed but never used. It changes nothing of the
-// agent; standing in the stream, it makes the unfinished command that claimed the name begin again.
+// ClaimLapsed: another agent needed a login that this one had claimed but never used. It does not change the agent; it
+// moves the stream's revision, so that the unfinished command that claimed the login starts over.
 type ClaimLapsed struct {
 	Reservation uuid.UUID `json:"reservation"`
 }

@@ -1,4 +1,4 @@
-// Package catalogue lists every kind of thing on the desk, and so every type of event that was ever written.
+// Package catalogue lists every kind of thing on the desk, and with them every type of event that was ever stored.
 package catalogue
 
 import (
@@ -22,7 +22,7 @@ import (
 	"daybook/domain/ticket"
 )
 
-// Kinds are the kinds of things, for machines that work on any.
+// Kinds lists the kinds of things, for code that works on any of them.
 var Kinds = []*event.Noun{
 	agent.Stream.Noun(),
 	company.Stream.Noun(),
@@ -57,7 +57,7 @@ func init() {
 	}
 }
 
-// Kind returns the kind of a category. Which categories there are is fixed in the program: another is a mistake in it.
+// Kind returns the kind of a category. It panics if there is none: the categories are fixed in the program.
 func Kind(category string) *event.Noun {
 	kind := byCategory[category]
 	if kind == nil {
@@ -66,10 +66,10 @@ func Kind(category string) *event.Noun {
 	return kind
 }
 
-// Types lists the stored names of events, sorted.
+// Types returns the stored names of all events, sorted.
 func Types() []string { return slices.Sorted(maps.Keys(byType)) }
 
-// Decode reads any event back.
+// Decode decodes an event of any kind. It returns event.ErrUnknown if no kind has an event of this name.
 func Decode(name string, data []byte, id uuid.UUID, keys personal.Keys) (event.Event, error) {
 	kind, ok := byType[name]
 	if !ok {

@@ -30,8 +30,8 @@ import (
 	"daybook/domain/ticket"
 )
 
-// A sample is an event as it was stored, and what it says. It is written once and kept for ever: whatever becomes of the
-// program, it must still say that.
+// A sample is an event as it was stored, with the fields that it must decode to. Samples are written once and never
+// change: every later version of the program must decode them to the same fields.
 type sample struct {
 	ID   uuid.UUID       `json:"id"`
 	Data json.RawMessage `json:"data"`
@@ -40,7 +40,7 @@ type sample struct {
 
 var write = flag.Bool("write", false, "write samples of event types that have none")
 
-// TestEverySampleIsStillRead reads one stored sample of every type of event.
+// TestEverySampleIsStillRead decodes the stored samples of every type of event.
 func TestEverySampleIsStillRead(t *testing.T) {
 	files, err := filepath.Glob("../*/testdata/*.json")
 	if err != nil {
@@ -78,7 +78,7 @@ func TestEverySampleIsStillRead(t *testing.T) {
 	}
 }
 
-// says is what an event says, as JSON has it.
+// says returns an event's fields as decoded from JSON.
 func says(t *testing.T, e event.Event) map[string]any {
 	t.Helper()
 	fields := make(map[string]any)
@@ -102,7 +102,7 @@ func TestUnknownTypeIsNamed(t *testing.T) {
 	}
 }
 
-// FuzzDecode reads whatever it is given, and never panics.
+// FuzzDecode decodes arbitrary data. It must not panic.
 func FuzzDecode(f *testing.F) {
 	for _, name := range catalogue.Types() {
 		f.Add(name, []byte(`{"name":"$1$AAAA","tags":[],"addresses":[{"channel":"email","value":"x"}]}`))
@@ -116,7 +116,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestWriteSamples writes samples of event types that have none. It never touches one that is there.
+// TestWriteSamples writes samples for event types that have none. It never changes an existing one.
 func TestWriteSamples(t *testing.T) {
 	if !*write {
 		t.Skip("only with -write")

@@ -1,5 +1,5 @@
-// Package company is the organisations that contacts belong to. A company is registered by a person, never made of
-// itself.
+// Package company is the organisations that contacts belong to. Companies are registered explicitly; no message ever
+// creates one.
 package company
 
 import (
@@ -24,16 +24,16 @@ type Company struct {
 // MaxAddresses is how many e-mail addresses, and how many phone numbers, a company may have.
 const MaxAddresses = 50
 
-// Stream is the kind of stream that a company has.
+// Stream is the kind of a company's stream.
 var Stream = event.Kind[Company, Event]{
 	Category: "company",
 	Events:   Events,
 	Apply:    func(c *Company, e Event) { e.apply(c) },
 	Exists:   func(c Company) bool { return c.Registered && !c.Deleted },
-	Unknown:  domain.NotFound("company-unknown", "There is no such company. Companies are never made of themselves: register it first."),
+	Unknown:  domain.NotFound("company-unknown", "There is no such company. Check the id, or register the company first."),
 }
 
-// MustExist refuses a company that is not there.
+// MustExist returns an error if the company does not exist.
 func (c Company) MustExist() error {
 	return Stream.Must(c)
 }

@@ -16,17 +16,17 @@ type Event interface {
 	apply(*Company)
 }
 
-// Events reads company events back.
+// Events decodes company events.
 var Events = event.NewTable(of[Registered](), of[Edited](), of[AddressesChanged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted]())
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
-// Registered: a person entered the company.
+// Registered: the company was registered.
 type Registered struct {
 	profile.Profile
 	Emails []personal.Text `json:"emails"`
 	Phones []personal.Text `json:"phones"`
-	Ref    string          `json:"ref,omitempty"` // the name that an imported desk had for it
+	Ref    string          `json:"ref,omitempty"` // its name in the imported desk
 }
 
 // EventType is the stored name.
@@ -47,7 +47,7 @@ func (Edited) EventType() string { return "company-edited" }
 
 func (e Edited) apply(c *Company) { c.Profile.Apply(e.Changes) }
 
-// AddressesChanged: the company's e-mail addresses and phone numbers are these.
+// AddressesChanged: these are now all e-mail addresses and phone numbers of the company.
 type AddressesChanged struct {
 	Emails []personal.Text `json:"emails"`
 	Phones []personal.Text `json:"phones"`
@@ -58,7 +58,7 @@ func (AddressesChanged) EventType() string { return "company-addresses-changed" 
 
 func (e AddressesChanged) apply(c *Company) { c.Emails, c.Phones = e.Emails, e.Phones }
 
-// JoinedGroup: the company is one of a group.
+// JoinedGroup: the company was added to a group.
 type JoinedGroup struct {
 	Group uuid.UUID `json:"group"`
 }
@@ -68,7 +68,7 @@ func (JoinedGroup) EventType() string { return "company-joined-group" }
 
 func (e JoinedGroup) apply(c *Company) { c.Groups = append(slices.Clone(c.Groups), e.Group) }
 
-// LeftGroup: the company is no longer one of a group.
+// LeftGroup: the company was removed from a group.
 type LeftGroup struct {
 	Group uuid.UUID `json:"group"`
 }

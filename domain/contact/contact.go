@@ -26,13 +26,13 @@ type Contact struct {
 	Groups    []uuid.UUID
 }
 
-// Stream is the kind of stream that a contact has.
+// Stream is the kind of a contact's stream.
 var Stream = event.Kind[Contact, Event]{
 	Category: "contact",
 	Events:   Events,
 	Apply:    func(c *Contact, e Event) { e.apply(c) },
 	Exists:   func(c Contact) bool { return c.Registered && !c.Deleted },
-	Unknown:  domain.NotFound("contact-unknown", "There is no such contact."),
+	Unknown:  domain.NotFound("contact-unknown", "There is no such contact. Check the id, or register the contact first."),
 	Holds:    holds,
 	Lapse:    func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
@@ -46,7 +46,7 @@ type Address struct {
 // AddressKind is the kind of an address.
 type AddressKind string
 
-// The kinds of addresses. A visitor is known by what the chat window remembers of him.
+// The kinds of addresses. A Visitor is identified by an id that the chat window remembers.
 const (
 	Email    AddressKind = "email"
 	Phone    AddressKind = "phone"
@@ -60,8 +60,8 @@ const (
 // MaxAddresses is how many addresses of one kind a contact may have.
 const MaxAddresses = 50
 
-// NewAddress checks an address and brings it into the one form in which two spellings of it are equal. field is its
-// name as the caller wrote it; region is the country of phone numbers without a country code, or empty.
+// NewAddress validates an address and normalises it, so that two spellings of it are equal. field is its name as the
+// caller sent it. region is the country (ISO 3166) of phone numbers without a country code, or empty.
 func NewAddress(kind AddressKind, field, value, region string) (Address, error) {
 	var err error
 	switch kind {
@@ -75,15 +75,15 @@ func NewAddress(kind AddressKind, field, value, region string) (Address, error) 
 	return Address{kind, personal.New(value)}, err
 }
 
-// normaliser is the version of NewAddress's rules. A new version must look up the old ones' holds too.
+// normaliser is the version of NewAddress's rules. A new version must also look up the holds of older ones.
 const normaliser = "/1"
 
-// Hold is the address as a name that only one contact may have.
+// Hold returns the address as a name that only one contact may have.
 func (a Address) Hold() event.Hold {
 	return event.Hold{
 		Space: "address/" + string(a.Channel) + normaliser,
 		Name:  a.Value.String(),
-		Taken: "Another contact has this " + string(a.Channel) + " address. Find that contact and use it, or remove the address there first.",
+		Taken: "Another contact has this " + string(a.Channel) + " address. Use that contact, or remove the address from it first.",
 	}
 }
 
@@ -95,12 +95,12 @@ func holds(c Contact) []event.Hold {
 	return all
 }
 
-// MustExist refuses a contact that is not there.
+// MustExist returns an error if the contact does not exist.
 func (c Contact) MustExist() error {
 	return Stream.Must(c)
 }
 
-// Of lists the contact's addresses of one kind.
+// Of returns the contact's addresses of one kind.
 func (c Contact) Of(kind AddressKind) []string {
 	var values []string
 	for _, a := range c.Addresses {

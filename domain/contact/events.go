@@ -15,7 +15,7 @@ type Event interface {
 	apply(*Contact)
 }
 
-// Events reads contact events back.
+// Events decodes contact events.
 var Events = event.NewTable(
 	of[Registered](), of[Edited](), of[AddressAdded](), of[AddressRemoved](), of[ClaimLapsed](),
 	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](),
@@ -23,11 +23,11 @@ var Events = event.NewTable(
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
-// Registered: the contact is known from now on, entered by a person or found on a channel.
+// Registered: the contact was registered, by a person or because they wrote to the desk.
 type Registered struct {
 	profile.Profile
 	Addresses []Address `json:"addresses"`
-	Ref       string    `json:"ref,omitempty"` // the name that an imported desk had for it
+	Ref       string    `json:"ref,omitempty"` // the contact's name in the imported desk
 }
 
 // EventType is the stored name.
@@ -69,8 +69,8 @@ func (AddressRemoved) EventType() string { return "contact-address-removed" }
 
 func (e AddressRemoved) apply(c *Contact) { c.Addresses = without(c.Addresses, e.Address) }
 
-// ClaimLapsed: somebody else needed a name that this contact had claimed but never used. It changes nothing of the
-// contact; standing in its stream, it makes the unfinished command that claimed the name begin again.
+// ClaimLapsed: another contact needed an address that this one had claimed but never used. It does not change the
+// contact; it moves the stream's revision, so that the unfinished command that claimed the address starts over.
 type ClaimLapsed struct {
 	Reservation uuid.UUID `json:"reservation"`
 }
@@ -80,7 +80,7 @@ func (ClaimLapsed) EventType() string { return "contact-claim-lapsed" }
 
 func (ClaimLapsed) apply(*Contact) {}
 
-// AssignedCompany: the contact belongs to a company, and to no other.
+// AssignedCompany: the contact was assigned to a company. A contact belongs to at most one.
 type AssignedCompany struct {
 	Company uuid.UUID `json:"company"`
 }
@@ -90,7 +90,7 @@ func (AssignedCompany) EventType() string { return "contact-assigned-company" }
 
 func (e AssignedCompany) apply(c *Contact) { c.Company = e.Company }
 
-// LeftCompany: the contact belongs to no company.
+// LeftCompany: the contact was removed from its company.
 type LeftCompany struct {
 	Company uuid.UUID `json:"company"`
 }
@@ -100,7 +100,7 @@ func (LeftCompany) EventType() string { return "contact-left-company" }
 
 func (LeftCompany) apply(c *Contact) { c.Company = uuid.Nil }
 
-// Tagged: a tag was put on the contact.
+// Tagged: the contact was tagged.
 type Tagged struct {
 	Tag uuid.UUID `json:"tag"`
 }
@@ -110,7 +110,7 @@ func (Tagged) EventType() string { return "contact-tagged" }
 
 func (e Tagged) apply(c *Contact) { c.Tags = append(slices.Clone(c.Tags), e.Tag) }
 
-// Untagged: a tag was taken off the contact.
+// Untagged: a tag was removed from the contact.
 type Untagged struct {
 	Tag uuid.UUID `json:"tag"`
 }
@@ -120,7 +120,7 @@ func (Untagged) EventType() string { return "contact-untagged" }
 
 func (e Untagged) apply(c *Contact) { c.Tags = without(c.Tags, e.Tag) }
 
-// JoinedGroup: the contact is one of a group.
+// JoinedGroup: the contact was added to a group.
 type JoinedGroup struct {
 	Group uuid.UUID `json:"group"`
 }
@@ -130,7 +130,7 @@ func (JoinedGroup) EventType() string { return "contact-joined-group" }
 
 func (e JoinedGroup) apply(c *Contact) { c.Groups = append(slices.Clone(c.Groups), e.Group) }
 
-// LeftGroup: the contact is no longer one of a group.
+// LeftGroup: the contact was removed from a group.
 type LeftGroup struct {
 	Group uuid.UUID `json:"group"`
 }
@@ -148,7 +148,7 @@ func (Deleted) EventType() string { return "contact-deleted" }
 
 func (Deleted) apply(c *Contact) { c.Deleted = true }
 
-// without returns list without item; the list given stays as it is.
+// without returns a copy of list without item.
 func without[T comparable](list []T, item T) []T {
 	return slices.DeleteFunc(slices.Clone(list), func(t T) bool { return t == item })
 }

@@ -1,4 +1,4 @@
-// Package department is the parts of the desk that tickets and agents belong to.
+// Package department is the departments of the desk, to which tickets and agents belong.
 package department
 
 import (
@@ -13,16 +13,16 @@ type Department struct {
 	Name    string
 }
 
-// Stream is the kind of stream that a department has.
+// Stream is the kind of a department's stream.
 var Stream = event.Kind[Department, Event]{
 	Category: "department",
 	Events:   Events,
 	Apply:    func(d *Department, e Event) { e.apply(d) },
 	Exists:   func(d Department) bool { return d.Created && !d.Deleted },
-	Unknown:  domain.NotFound("department-unknown", "There is no such department. Create it first."),
+	Unknown:  domain.NotFound("department-unknown", "There is no such department. Check the id, or create the department first."),
 }
 
-// MustExist refuses a department that is not there.
+// MustExist returns an error if the department does not exist.
 func (d Department) MustExist() error {
 	return Stream.Must(d)
 }
@@ -33,12 +33,12 @@ type Event interface {
 	apply(*Department)
 }
 
-// Events reads department events back.
+// Events decodes department events.
 var Events = event.NewTable(of[Created](), of[Renamed](), of[Deleted]())
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
-// Created: there is a new department.
+// Created: the department was created.
 type Created struct {
 	Name string `json:"name"`
 	Ref  string `json:"ref,omitempty"`
@@ -49,7 +49,7 @@ func (Created) EventType() string { return "department-created" }
 
 func (e Created) apply(d *Department) { d.Created, d.Name = true, e.Name }
 
-// Renamed: the department has another name.
+// Renamed: the department has a new name.
 type Renamed struct {
 	Name string `json:"name"`
 }

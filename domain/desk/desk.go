@@ -1,4 +1,4 @@
-// Package desk is what belongs to no single thing on the desk: who its owners are, and what was imported.
+// Package desk is what belongs to the desk as a whole: who its owners are, and which journal lines were imported.
 package desk
 
 import (
@@ -9,16 +9,16 @@ import (
 	"daybook/domain/event"
 )
 
-// Owners is the roll of the desk's owners. A desk has one at least; the roll makes two owners who step down at once come
-// one after the other.
+// Owners is the list of the desk's owners. A desk has at least one. Because all owners share this stream, two who step
+// down at once do so one after the other.
 type Owners struct {
 	Agents []uuid.UUID
 }
 
-// OwnersID is the id of the one roll.
+// OwnersID is the id of the only list.
 var OwnersID = uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:owners"))
 
-// OwnersStream is the kind of stream that the roll has.
+// OwnersStream is the kind of the list's stream.
 var OwnersStream = event.Kind[Owners, OwnersEvent]{
 	Category: "owners",
 	Events:   OwnersEvents,
@@ -27,13 +27,13 @@ var OwnersStream = event.Kind[Owners, OwnersEvent]{
 	Order:    event.First,
 }
 
-// OwnersEvent is what happens to the roll.
+// OwnersEvent is what happens to the list of owners.
 type OwnersEvent interface {
 	event.Event
 	apply(*Owners)
 }
 
-// OwnersEvents reads the roll's events back.
+// OwnersEvents decodes the list's events.
 var OwnersEvents = event.NewTable(ofOwners[OwnerEntered](), ofOwners[OwnerStruck]())
 
 func ofOwners[T OwnersEvent]() event.Type[OwnersEvent] {
@@ -54,7 +54,7 @@ func (e OwnerEntered) apply(o *Owners) {
 	}
 }
 
-// OwnerStruck: the agent is no owner any more, or is about to be none.
+// OwnerStruck: the agent is no longer an owner, or is about to stop being one.
 type OwnerStruck struct {
 	Agent uuid.UUID `json:"agent"`
 }

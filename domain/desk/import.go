@@ -6,10 +6,10 @@ import (
 	"daybook/domain/event"
 )
 
-// Import is what was played of one source's journal. The lines themselves are kept as what they came to.
+// Import records which lines of one source's journal were imported, and with what result.
 type Import struct{}
 
-// ImportStream is the kind of stream that a source has.
+// ImportStream is the kind of a source's stream.
 var ImportStream = event.Kind[Import, ImportEvent]{
 	Category: "import",
 	Events:   ImportEvents,
@@ -24,11 +24,11 @@ type ImportEvent interface {
 	apply(*Import)
 }
 
-// ImportEvents reads an import's events back.
+// ImportEvents decodes an import's events.
 var ImportEvents = event.NewTable(event.TypeOf(func(e LinesPlayed) ImportEvent { return e }))
 
-// LinesPlayed: a batch of lines was played; each line's id stands under what it came to. A line that was played again
-// stands in a later batch.
+// LinesPlayed: a batch of lines was imported. Each line's id is listed under the line's result. A line that is imported
+// again is listed in a later batch.
 type LinesPlayed struct {
 	Source    string   `json:"source"`
 	Accepted  []string `json:"accepted,omitempty"`
@@ -37,7 +37,7 @@ type LinesPlayed struct {
 	Malformed []string `json:"malformed,omitempty"`
 }
 
-// Note adds a line under what it came to. A duplicate is not noted: it was before.
+// Note lists a line under its result. A duplicate is left out, since an earlier batch lists it.
 func (e *LinesPlayed) Note(id string, r Result) {
 	for _, list := range e.lists() {
 		if list.result == r {
@@ -46,7 +46,7 @@ func (e *LinesPlayed) Note(id string, r Result) {
 	}
 }
 
-// Each yields each line with what it came to.
+// Each yields the id of each line with its result.
 func (e LinesPlayed) Each() iter.Seq2[string, Result] {
 	return func(yield func(string, Result) bool) {
 		for _, list := range e.lists() {
@@ -73,32 +73,32 @@ func (LinesPlayed) EventType() string { return "journal-lines-played" }
 
 func (LinesPlayed) apply(*Import) {}
 
-// A Result is what a line of a journal came to.
+// A Result is the result of importing one line of a journal.
 type Result string
 
-// What a line can come to.
+// The results.
 const (
 	Accepted  Result = "accepted"  // events were stored
-	Unchanged Result = "unchanged" // it was so already
-	Duplicate Result = "duplicate" // a line of this id was played before
-	Rejected  Result = "rejected"  // a rule says no, or it names what is not there
-	Malformed Result = "malformed" // it is no line of a journal
+	Unchanged Result = "unchanged" // nothing to change
+	Duplicate Result = "duplicate" // a line with this id was imported before
+	Rejected  Result = "rejected"  // a rule forbids it, or it names something that does not exist
+	Malformed Result = "malformed" // not a line of a journal
 )
 
-// Refused reports whether a line was not taken.
+// Refused reports whether a line was rejected or malformed.
 func (r Result) Refused() bool { return r == Rejected || r == Malformed }
 
-// Counts say how many lines of a journal came to what.
+// Counts are the numbers of a journal's lines, in total and by result.
 type Counts struct {
-	Lines     int `json:"lines" doc:"How many there were"`
-	Accepted  int `json:"accepted" doc:"Events were stored"`
-	Unchanged int `json:"unchanged" doc:"It was so already"`
-	Duplicate int `json:"duplicate" doc:"The line was played before"`
-	Rejected  int `json:"rejected" doc:"A rule says no"`
-	Malformed int `json:"malformed" doc:"It is no line of a journal"`
+	Lines     int `json:"lines" doc:"Number of lines"`
+	Accepted  int `json:"accepted" doc:"Lines that stored events"`
+	Unchanged int `json:"unchanged" doc:"Lines that had nothing to change"`
+	Duplicate int `json:"duplicate" doc:"Lines that were imported before"`
+	Rejected  int `json:"rejected" doc:"Lines that a rule forbids, or that name something that does not exist"`
+	Malformed int `json:"malformed" doc:"Lines that are not lines of a journal"`
 }
 
-// of is the count of a result.
+// of returns the count of a result.
 func (c *Counts) of(r Result) *int {
 	return map[Result]*int{Accepted: &c.Accepted, Unchanged: &c.Unchanged, Duplicate: &c.Duplicate, Rejected: &c.Rejected, Malformed: &c.Malformed}[r]
 }
@@ -109,7 +109,7 @@ func (c *Counts) Add(r Result) {
 	*c.of(r)++
 }
 
-// Plus adds two counts.
+// Plus returns the sum of two counts.
 func (c Counts) Plus(other Counts) Counts {
 	c.Lines += other.Lines
 	for _, r := range []Result{Accepted, Unchanged, Duplicate, Rejected, Malformed} {

@@ -1,5 +1,5 @@
-// Package event is what all events share: a type name for ever, a table that reads them back, and metadata that says
-// who did it, when, why and because of what.
+// Package event is what all events share: a stored type name that never changes, a table that decodes them, and metadata
+// that says who did it, when, why and what caused it.
 package event
 
 import (
@@ -18,23 +18,23 @@ import (
 
 // An Event is something that happened on the desk.
 type Event interface {
-	// EventType is the stored name, for ever. It never follows the Go name.
+	// EventType returns the stored name. It never changes, whatever the Go type is called.
 	EventType() string
 }
 
-// Metadata goes with every event from the first one on.
+// Metadata is stored with every event.
 type Metadata struct {
-	At          time.Time     `json:"at"`                       // when it happened, by the caller's word; UTC, microseconds
+	At          time.Time     `json:"at"`                       // when it happened, as the caller says; UTC, to the microsecond
 	Actor       Actor         `json:"actor"`                    // who did it
-	Through     string        `json:"through"`                  // what it came through: "api", "import:journal", "first-start", …
+	Through     string        `json:"through"`                  // how it came in: "api", "import:journal", "first-start", …
 	Reason      personal.Text `json:"reason"`                   // why, in the actor's words
-	Request     uuid.UUID     `json:"request"`                  // the command that made it; the same on every retry
-	Digest      string        `json:"digest,omitempty"`         // of the command's body, so that a request reused for another is noticed
-	Correlation string        `json:"$correlationId,omitempty"` // the conversation that it belongs to
-	Causation   string        `json:"$causationId,omitempty"`   // the event or command that led to it
+	Request     uuid.UUID     `json:"request"`                  // the request that caused it; the same on every retry
+	Digest      string        `json:"digest,omitempty"`         // of the request's body, so that an id reused for another request is detected
+	Correlation string        `json:"$correlationId,omitempty"` // groups everything that one request or import led to
+	Causation   string        `json:"$causationId,omitempty"`   // the event or request that directly led to it
 }
 
-// An Actor is who did it: an agent, a contact, a rule, an API key, or the system itself.
+// An Actor is who did something: an agent, a contact, a rule, an API key or the system.
 type Actor struct {
 	Kind ActorKind
 	ID   uuid.UUID // nil for the system
@@ -52,10 +52,10 @@ const (
 	Key     ActorKind = "key"
 )
 
-// TheSystem is Daybook acting of its own accord.
+// TheSystem is Daybook acting on its own.
 var TheSystem = Actor{Kind: System}
 
-// String writes an actor as it is stored: "system" or "KIND:ID".
+// String returns the actor as it is stored: "system" or "KIND:ID".
 func (a Actor) String() string {
 	if a.Kind == System || a.Kind == "" {
 		return string(System)
@@ -63,10 +63,10 @@ func (a Actor) String() string {
 	return string(a.Kind) + ":" + a.ID.String()
 }
 
-// MarshalText writes what String does.
+// MarshalText returns String's form.
 func (a Actor) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText parses MarshalText's form.
 func (a *Actor) UnmarshalText(text []byte) error {
 	kind, id, found := strings.Cut(string(text), ":")
 	if !found && kind == string(System) {
@@ -74,17 +74,17 @@ func (a *Actor) UnmarshalText(text []byte) error {
 		return nil
 	}
 	if !slices.Contains([]ActorKind{Agent, Contact, Rule, Key}, ActorKind(kind)) {
-		return fmt.Errorf("%q is no actor: write system or KIND:ID", text)
+		return fmt.Errorf("%q is not an actor: write system or KIND:ID", text)
 	}
 	parsed, err := uuid.Parse(id)
 	if err != nil {
-		return fmt.Errorf("%q is no actor: %w", text, err)
+		return fmt.Errorf("%q is not an actor: %w", text, err)
 	}
 	*a = Actor{ActorKind(kind), parsed}
 	return nil
 }
 
-// AgentID returns the agent who acted, or nil.
+// AgentID returns the agent who acted, or uuid.Nil.
 func (a Actor) AgentID() uuid.UUID {
 	if a.Kind != Agent {
 		return uuid.Nil
@@ -92,22 +92,22 @@ func (a Actor) AgentID() uuid.UUID {
 	return a.ID
 }
 
-// Written is an event as it stands in the log, whose writer need not read it back.
+// Written is an event that was just appended, so that its writer need not read it back.
 type Written struct {
 	Event    Event
 	ID       uuid.UUID
 	Metadata Metadata
 	Revision int64  // in its stream
-	Position uint64 // in the log; that of the last event of those that were written at once
+	Position uint64 // in the log; for events of one append, the position of the last
 }
 
-// A Type reads one type of event back. E is the interface that all events of its room fulfil.
+// A Type decodes one type of event. E is the interface that all events of its package implement.
 type Type[E Event] struct {
 	Name   string
 	decode func(data []byte, id uuid.UUID, keys personal.Keys) (E, error)
 }
 
-// TypeOf describes the event type T; as is the identity, and lets the compiler see that T belongs to the room.
+// TypeOf describes the event type T. as is the identity function; it makes the compiler check that T is an E.
 func TypeOf[E Event, T Event](as func(T) E) Type[E] {
 	var zero T
 	return Type[E]{
@@ -123,10 +123,10 @@ func TypeOf[E Event, T Event](as func(T) E) Type[E] {
 	}
 }
 
-// A Table reads events back by their stored names.
+// A Table decodes events by their stored names.
 type Table[E Event] map[string]Type[E]
 
-// NewTable makes a table. Two types of one name are a mistake in the program.
+// NewTable returns a table of types. It panics if two have the same name.
 func NewTable[E Event](types ...Type[E]) Table[E] {
 	table := make(Table[E], len(types))
 	for _, t := range types {
@@ -138,13 +138,14 @@ func NewTable[E Event](types ...Type[E]) Table[E] {
 	return table
 }
 
-// Names lists the stored names, sorted.
+// Names returns the stored names, sorted.
 func (t Table[E]) Names() []string { return slices.Sorted(maps.Keys(t)) }
 
-// ErrUnknown is what decoding a type that the table does not have comes to: an event of a newer program.
+// ErrUnknown is returned for an event type that the table does not have: a newer program wrote it.
 var ErrUnknown = errors.New("unknown event type")
 
-// Decode reads an event back and opens what was sealed in it. id is the event's.
+// Decode decodes an event and opens its sealed texts. id is the event's id. It returns ErrUnknown for a name that is not
+// in the table.
 func (t Table[E]) Decode(name string, data []byte, id uuid.UUID, keys personal.Keys) (E, error) {
 	known, ok := t[name]
 	if !ok {
@@ -158,7 +159,7 @@ func (t Table[E]) Decode(name string, data []byte, id uuid.UUID, keys personal.K
 	return e, nil
 }
 
-// Encode writes an event as it is stored, its texts sealed under the subject's key.
+// Encode returns an event in its stored form, with its texts sealed under the subject's key.
 func Encode(e Event, id, subject uuid.UUID, keys personal.Keys) ([]byte, error) {
 	closed, err := personal.Seal(e, keys, subject, id)
 	if err != nil {
@@ -171,7 +172,7 @@ func Encode(e Event, id, subject uuid.UUID, keys personal.Keys) ([]byte, error) 
 	return data, nil
 }
 
-// EncodeMetadata writes metadata as it is stored.
+// EncodeMetadata returns metadata in its stored form, sealed like its event.
 func EncodeMetadata(m Metadata, id, subject uuid.UUID, keys personal.Keys) ([]byte, error) {
 	closed, err := personal.Seal(m, keys, subject, id)
 	if err != nil {
@@ -180,7 +181,7 @@ func EncodeMetadata(m Metadata, id, subject uuid.UUID, keys personal.Keys) ([]by
 	return json.Marshal(closed)
 }
 
-// DecodeMetadata reads metadata back. id is the event's.
+// DecodeMetadata decodes an event's metadata and opens its sealed texts. id is the event's id.
 func DecodeMetadata(data []byte, id uuid.UUID, keys personal.Keys) (Metadata, error) {
 	var m Metadata
 	if err := json.Unmarshal(data, &m); err != nil {

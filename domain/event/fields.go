@@ -8,8 +8,8 @@ import (
 	"daybook/domain/personal"
 )
 
-// Fields yields what an event says, field by field, by their stored names; empty ones are left out. Personal texts come
-// as plain strings: this is for showing to those who may see them, never for storing.
+// Fields yields an event's fields by their stored names, without the empty ones. Personal texts come as plain strings:
+// show them only to callers who may see them, and never store them.
 func Fields(e Event) iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) { fields(reflect.ValueOf(e), yield) }
 }
@@ -34,7 +34,7 @@ func fields(v reflect.Value, yield func(string, any) bool) bool {
 	return true
 }
 
-// shown is a value as it is shown: texts plain, structs as objects.
+// shown returns a value for display: texts are plain, structs are objects.
 func shown(v reflect.Value) any {
 	switch value := v.Interface().(type) {
 	case personal.Text:

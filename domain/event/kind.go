@@ -11,62 +11,63 @@ import (
 	"daybook/domain/role"
 )
 
-// A Kind is all that a machine knows of one kind of thing: how its state S folds from its events E, and what a command
-// that changes it must see to.
+// A Kind is everything that the generic packages (commands/work, projections/engine) know about one kind of thing: how
+// its state S folds from its events E, and what must hold when a command changes it.
 type Kind[S any, E Event] struct {
-	Category string // what its streams' names begin with
+	Category string // the first part of its streams' names
 	Events   Table[E]
 	Apply    func(*S, E)
 	Exists   func(S) bool
-	Unknown  *domain.Error // what a thing that does not exist, or is not seen, is refused with
+	Unknown  *domain.Error // the refusal for a thing that does not exist, or that the caller may not see
 	Order    Order
-	// Subject says whose key seals the words of this stream, given the state after the event. Nil: the thing's own.
+	// Subject returns whose key seals the personal texts of this stream, given the state after the event. Nil: the
+	// thing's own.
 	Subject func(S) uuid.UUID
-	// Seen says whether somebody sees a thing. Nil: everybody sees all.
+	// Seen reports whether a caller with this sight sees the thing. Nil: everybody does.
 	Seen func(S, role.Sight) bool
 	// Holds lists the names that no other thing may have while this one exists. Nil: none.
 	Holds func(S) []Hold
-	// Lapse makes the event by which a claim of this thing that was never used lapses. Every kind with Holds has it.
+	// Lapse returns the event by which an unused claim of this thing lapses. Every kind with Holds has it.
 	Lapse func(reservation uuid.UUID) E
-	// Roll keeps one of these things at least as the roll says. Nil: there is none.
+	// Roll keeps at least one of these things on a list, such as the desk's owners. Nil: no such rule.
 	Roll *Roll[S]
 }
 
-// Order says when the streams of a kind are written, among those of one piece of work, so that a crash in between leaves
-// nothing that a retry, or the next who comes, cannot finish.
+// Order says when the streams of a kind are written, among those of one piece of work. It is chosen so that after a crash
+// in between, a retry or the next caller can finish the rest.
 type Order int
 
 // The orders.
 const (
-	InTheMiddle Order = iota // as most things are
-	First                    // what others rest on: claims of names
-	Late                     // after the things that it names
-	Last                     // a record that all the rest was done
+	InTheMiddle Order = iota // most things
+	First                    // before everything that depends on it, such as claims of names
+	Late                     // after the things that it refers to
+	Last                     // a record that all the rest is done
 )
 
 // A Hold is a name that only one thing may have at a time: an address, a login, the name of a tag.
 type Hold struct {
 	Space string // whose names these are, with the version of the normaliser: "email/1"
-	Name  string // normalised; personal as a rule, so it is never stored but hashed
-	Taken string // the sentence for who comes second
+	Name  string // normalised; often personal, so only its hash is stored
+	Taken string // the message for a caller who wants a name that is taken
 }
 
-// A Roll is a stream that lists the things of which something holds that must hold of one at least, such as the desk's
-// owners. Two that cease to be so at once write into one stream, so that they come one after the other.
+// A Roll is a stream that lists the things of a kind of which at least one must remain, such as the desk's owners. Two
+// things that leave the roll at once write to the same stream, so that one comes after the other.
 type Roll[S any] struct {
 	Category string
 	ID       uuid.UUID
-	Stands   func(S) bool // whether a thing that exists stands on the roll
+	Stands   func(S) bool // whether a thing that exists belongs on the roll
 	Listed   func(roll any) []uuid.UUID
 	Enter    func(thing uuid.UUID) Event
 	Strike   func(thing uuid.UUID) Event
-	Empty    *domain.Error // what striking the last one is refused with
+	Empty    *domain.Error // the refusal for striking the last one
 }
 
-// Stream is the name of a thing's stream.
+// Stream returns the name of a thing's stream.
 func (k Kind[S, E]) Stream(id uuid.UUID) string { return k.Category + "-" + id.String() }
 
-// Fold applies events to a state, in their order.
+// Fold applies events to a state, in order.
 func (k Kind[S, E]) Fold(state S, events ...E) S {
 	for _, e := range events {
 		k.Apply(&state, e)
@@ -74,7 +75,7 @@ func (k Kind[S, E]) Fold(state S, events ...E) S {
 	return state
 }
 
-// Must refuses a thing that does not exist.
+// Must returns Unknown if the thing does not exist.
 func (k Kind[S, E]) Must(state S) error {
 	if !k.Exists(state) {
 		return k.Unknown
@@ -82,7 +83,7 @@ func (k Kind[S, E]) Must(state S) error {
 	return nil
 }
 
-// A Noun is a Kind without its types, for machines that work on things of any kind. A state is a value of the kind's S.
+// A Noun is a Kind without its type parameters, for code that works on any kind. A state is a value of the kind's S.
 type Noun struct {
 	Category string
 	Types    []string // the stored names of its events
@@ -90,20 +91,20 @@ type Noun struct {
 	Unknown  *domain.Error
 	Roll     *Roll[any]
 
-	Nothing any // the state of what never was
+	Nothing any // the state of a thing that was never created
 	Decode  func(name string, data []byte, id uuid.UUID, keys personal.Keys) (Event, error)
 	Apply   func(state any, e Event) any
 	Exists  func(state any) bool
 	Subject func(state any, id uuid.UUID) uuid.UUID
 	Seen    func(state any, sight role.Sight) bool
-	Holds   func(state any) []Hold // of what exists
+	Holds   func(state any) []Hold // none if the thing does not exist
 	Lapse   func(reservation uuid.UUID) Event
 }
 
-// Stream is the name of a thing's stream.
+// Stream returns the name of a thing's stream.
 func (n *Noun) Stream(id uuid.UUID) string { return n.Category + "-" + id.String() }
 
-// Noun returns the kind without its types.
+// Noun returns the kind without its type parameters.
 func (k Kind[S, E]) Noun() *Noun {
 	var nothing S
 	n := &Noun{
@@ -137,7 +138,8 @@ func (k Kind[S, E]) Noun() *Noun {
 	return n
 }
 
-// ParseStream splits a stream's name into its category and the id of its thing.
+// ParseStream splits a stream's name into its category and the id of its thing. It returns an error if the name does not
+// end in an id.
 func ParseStream(stream string) (category string, id uuid.UUID, err error) {
 	category, rest, _ := strings.Cut(stream, "-")
 	if id, err = uuid.Parse(rest); err != nil {

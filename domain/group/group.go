@@ -1,5 +1,4 @@
-// Package group is the groups that contacts and companies are sorted into. A group is never put on a ticket: tickets
-// have tags.
+// Package group is the groups of contacts and companies. Tickets are not grouped: they have tags.
 package group
 
 import (
@@ -25,23 +24,23 @@ type Look struct {
 	Background string `json:"background"`
 }
 
-// Stream is the kind of stream that a group has.
+// Stream is the kind of a group's stream.
 var Stream = event.Kind[Group, Event]{
 	Category: "group",
 	Events:   Events,
 	Apply:    func(g *Group, e Event) { e.apply(g) },
 	Exists:   func(g Group) bool { return g.Created && !g.Deleted },
-	Unknown:  domain.NotFound("group-unknown", "There is no such group. Create it first."),
+	Unknown:  domain.NotFound("group-unknown", "There is no such group. Check its id or name, or create the group first."),
 	Holds:    func(g Group) []event.Hold { return []event.Hold{Named(g.Name)} },
 	Lapse:    func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
 
-// Named is a group's name as a name that only one may have; case does not tell two names apart.
+// Named returns the hold of a group's name, which is unique regardless of case.
 func Named(name string) event.Hold {
-	return event.Hold{Space: "group/1", Name: strings.ToLower(name), Taken: "There is a group of this name already. Use it, or choose another name."}
+	return event.Hold{Space: "group/1", Name: strings.ToLower(name), Taken: "A group with this name already exists. Use it, or choose another name."}
 }
 
-// MustExist refuses a group that is not there.
+// MustExist returns an error if the group does not exist.
 func (g Group) MustExist() error {
 	return Stream.Must(g)
 }
@@ -52,12 +51,12 @@ type Event interface {
 	apply(*Group)
 }
 
-// Events reads group events back.
+// Events decodes group events.
 var Events = event.NewTable(of[Created](), of[Renamed](), of[Restyled](), of[Deleted](), of[ClaimLapsed]())
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
-// Created: there is a new group.
+// Created: the group was created.
 type Created struct {
 	Name string `json:"name"`
 	Look
@@ -69,7 +68,7 @@ func (Created) EventType() string { return "group-created" }
 
 func (e Created) apply(g *Group) { g.Created, g.Name, g.Look = true, e.Name, e.Look }
 
-// Renamed: the group has another name; who is in it stays.
+// Renamed: the group has a new name; its members stay.
 type Renamed struct {
 	Name string `json:"name"`
 }
@@ -79,7 +78,7 @@ func (Renamed) EventType() string { return "group-renamed" }
 
 func (e Renamed) apply(g *Group) { g.Name = e.Name }
 
-// Restyled: the group is shown in other colours.
+// Restyled: the group has new colours.
 type Restyled struct {
 	Look
 }
@@ -97,8 +96,8 @@ func (Deleted) EventType() string { return "group-deleted" }
 
 func (Deleted) apply(g *Group) { g.Deleted = true }
 
-// ClaimLapsed: somebody else needed a name that this group had claimed but never used. It changes nothing of the group;
-// standing in the stream, it makes the unfinished command that claimed the name begin again.
+// ClaimLapsed: another group needed a name that this one had claimed but never used. It does not change the group; it
+// moves the stream's revision, so that the unfinished command that claimed the name starts over.
 type ClaimLapsed struct {
 	Reservation uuid.UUID `json:"reservation"`
 }

@@ -1,5 +1,5 @@
-// Package operation is the record of a plan over many things: what it is about, how much of it is done, and whether it
-// has ended, so that it is gone on with after a crash.
+// Package operation records a long-running plan over many things: what it is about, how much of it is done, and whether
+// it has ended. After a crash the plan resumes from this record.
 package operation
 
 import (
@@ -13,23 +13,23 @@ import (
 type Operation struct {
 	Begun    bool
 	Ended    bool
-	Plan     string    // its name
+	Plan     string    // the plan's name
 	About    uuid.UUID // the thing that the plan is about
 	Revision int64     // of that thing, when the plan was made
-	Done     int       // things that were seen to
+	Done     int       // how many things have been processed
 }
 
-// Stream is the kind of stream that an operation has. It is written before what it announces.
+// Stream is the kind of an operation's stream. It is written before the changes that it announces.
 var Stream = event.Kind[Operation, Event]{
 	Category: "operation",
 	Events:   Events,
 	Apply:    func(o *Operation, e Event) { e.apply(o) },
 	Exists:   func(o Operation) bool { return o.Begun },
-	Unknown:  domain.NotFound("operation-unknown", "There is no such operation."),
+	Unknown:  domain.NotFound("operation-unknown", "There is no such operation. Check its id."),
 	Order:    event.First,
 }
 
-// Of is the id of the operation that a request begins.
+// Of returns the id of the operation that a request begins.
 func Of(request uuid.UUID) uuid.UUID { return uuid.NewSHA1(request, []byte(Stream.Category)) }
 
 // Event is what happens to an operation.
@@ -47,7 +47,7 @@ func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { ret
 type Begun struct {
 	Plan     string    `json:"plan"`
 	About    uuid.UUID `json:"about"`
-	Revision int64     `json:"revision"` // the thing's, when the plan was made
+	Revision int64     `json:"revision"` // of that thing, when the plan was made
 }
 
 // EventType is the stored name.
@@ -57,9 +57,9 @@ func (e Begun) apply(o *Operation) {
 	o.Begun, o.Plan, o.About, o.Revision = true, e.Plan, e.About, e.Revision
 }
 
-// Progressed: so many more things were seen to.
+// Progressed: more things were processed.
 type Progressed struct {
-	Things int `json:"things"`
+	Things int `json:"things"` // how many
 }
 
 // EventType is the stored name.

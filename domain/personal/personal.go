@@ -1,8 +1,8 @@
-// Package personal holds text about a person so that it can be forgotten.
+// Package personal stores text about people so that it can be erased.
 //
 // A Text is plain in memory and sealed in the log: AES-256-GCM under the key of the person it is about, bound to the
-// event and the field that hold it. Destroying the key forgets the person, whatever copies of the log there are. Text
-// is a type so that no field is forgotten: one that was not sealed refuses to be stored.
+// event and the field that hold it. Destroying the key erases the text, in every copy of the log. Text is a type of its
+// own so that no field is overlooked: a Text that is not sealed cannot be stored.
 //
 // The stored form is the string "$1$" and, in unpadded URL-safe base64, the 16 bytes of the subject's id, the nonce,
 // the ciphertext and the tag. An empty text is stored as an empty string.
@@ -36,13 +36,13 @@ const (
 
 const prefix = "$1$"
 
-// Erased is what stands where a forgotten text stood.
+// Erased is shown in place of a text whose key was destroyed.
 const Erased = "[erased]"
 
-// New makes a text of a plain value.
+// New returns a plain text.
 func New(value string) Text { return Text{value: value} }
 
-// String returns the plain value, or Erased.
+// String returns the plain value, "[sealed]" for a text that was not opened, or Erased.
 func (t Text) String() string {
 	switch t.form {
 	case forgotten:
@@ -56,7 +56,7 @@ func (t Text) String() string {
 // Empty reports whether there is no text.
 func (t Text) Empty() bool { return t.form == plain && t.value == "" }
 
-// MarshalJSON writes the sealed form. A plain text that is not empty refuses: Seal must come first.
+// MarshalJSON returns the sealed form. It fails for a plain text that is not empty: call Seal first.
 func (t Text) MarshalJSON() ([]byte, error) {
 	if t.form != sealed && !t.Empty() {
 		return nil, errors.New("personal text would be stored unsealed")
@@ -64,7 +64,7 @@ func (t Text) MarshalJSON() ([]byte, error) {
 	return json.Marshal(t.value)
 }
 
-// UnmarshalJSON reads the sealed form; Open makes it plain.
+// UnmarshalJSON parses the sealed form; Open decrypts it.
 func (t *Text) UnmarshalJSON(data []byte) error {
 	var s string
 	if err := json.Unmarshal(data, &s); err != nil {
@@ -81,16 +81,16 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Keys are the keys of persons, one for each subject. The vault fulfils it.
+// Keys holds one key per subject, the person whom a text is about. The vault implements it.
 type Keys interface {
-	// Make sees to it that each subject has a key that is durable. It returns ErrForgotten if one was destroyed.
+	// Make creates a durable key for each subject that has none. It returns ErrForgotten if a key was destroyed.
 	Make(ctx context.Context, subjects ...uuid.UUID) error
-	// Key returns a subject's key as an AEAD that brings its own nonce. It returns ErrForgotten if the key was
-	// destroyed and a *NoKeyError if there never was one.
+	// Key returns a subject's key as an AEAD that generates its own nonces. It returns ErrForgotten if the key was
+	// destroyed, and a *NoKeyError if the subject never had one.
 	Key(subject uuid.UUID) (cipher.AEAD, error)
 }
 
-// ErrForgotten says that a subject's key is destroyed.
+// ErrForgotten says that a subject's key was destroyed.
 var ErrForgotten = errors.New("this person was forgotten: the key is destroyed")
 
 // A NoKeyError says that a subject never had a key.
@@ -102,8 +102,8 @@ func (e *NoKeyError) Error() string {
 	return fmt.Sprintf("there is no key for %s: the vault does not belong to this log", e.Subject)
 }
 
-// Seal returns a copy of v, a struct, in which every text is sealed under the subject's key and bound to the event id.
-// v itself stays as it is.
+// Seal returns a copy of the struct v in which every text is sealed under the subject's key and bound to the event id.
+// It does not change v.
 func Seal[T any](v T, keys Keys, subject, event uuid.UUID) (T, error) {
 	var key cipher.AEAD
 	return rewrite(v, func(t *Text, field string) error {
@@ -124,7 +124,7 @@ func Seal[T any](v T, keys Keys, subject, event uuid.UUID) (T, error) {
 	})
 }
 
-// Open makes every sealed text of *v plain, or forgotten where the key is destroyed.
+// Open decrypts every sealed text of the struct that v points to. A text whose key was destroyed reads as Erased.
 func Open(v any, keys Keys, event uuid.UUID) error {
 	return visit(v, func(t *Text, field string) error {
 		if t.form != sealed {
@@ -151,7 +151,7 @@ func Open(v any, keys Keys, event uuid.UUID) error {
 	})
 }
 
-// binding is what a sealed text is bound to: moved to another event or field it does not open.
+// binding returns the additional data of a sealed text: moved to another event or field, it cannot be opened.
 func binding(event uuid.UUID, field string) []byte {
 	return append(append(make([]byte, 0, 16+len(field)), event[:]...), field...)
 }

@@ -111,7 +111,7 @@ func TestUnsealedIsNotStored(t *testing.T) {
 	}
 }
 
-// FuzzOpen opens whatever stands in the log, and never panics.
+// FuzzOpen opens arbitrary stored texts. It must not panic.
 func FuzzOpen(f *testing.F) {
 	f.Add(`{"name":"$1$AAAA"}`)
 	f.Add(`{"name":"$1$` + strings.Repeat("A", 80) + `","mails":["$1$"],"homes":[{"city":""}]}`)

@@ -18,7 +18,7 @@ var (
 	plans    sync.Map // reflect.Type → []step
 )
 
-// stepsOf finds the texts of a type, once for each type.
+// stepsOf returns the steps to all texts of a type. It computes them once per type.
 func stepsOf(t reflect.Type) []step {
 	if known, ok := plans.Load(t); ok {
 		return known.([]step)
@@ -51,7 +51,7 @@ func visit(v any, f func(t *Text, field string) error) error {
 	return walk(value, stepsOf(value.Type()), false, f)
 }
 
-// rewrite calls f with every text of a copy of v that shares none of them with v.
+// rewrite returns a copy of v that shares no text with it, after calling f with every text of the copy.
 func rewrite[T any](v T, f func(t *Text, field string) error) (T, error) {
 	source := reflect.ValueOf(v)
 	steps := stepsOf(source.Type())

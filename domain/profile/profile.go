@@ -1,5 +1,5 @@
-// Package profile is what is known of a contact or a company alike: a name, a picture, where they are and in what
-// language, and a free text. It also checks the values that such fields may hold.
+// Package profile holds the fields that contacts and companies share: name, picture, address, time zone, language and a
+// note. It also validates and normalises their values.
 package profile
 
 import (
@@ -8,7 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
-	_ "time/tzdata" // zones must be known on every machine
+	_ "time/tzdata" // not every machine has its own zone data
 	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
@@ -18,24 +18,24 @@ import (
 	"daybook/domain/personal"
 )
 
-// Fields are the fields of a profile: T is what a text is, S what a plain value is.
+// Fields are the fields of a profile. T is the type of its personal texts, S that of its plain values.
 type Fields[T, S any] struct {
-	Name     T `json:"name,omitempty,omitzero" maxLength:"200" doc:"The name, 1 to 200 characters"`
-	Avatar   T `json:"avatar,omitempty,omitzero" doc:"The URL of a picture"`
-	URL      T `json:"url,omitempty,omitzero" doc:"A web page, http or https"`
-	Address  T `json:"address,omitempty,omitzero" doc:"A postal address"`
+	Name     T `json:"name,omitempty,omitzero" maxLength:"200" doc:"Name, 1 to 200 characters"`
+	Avatar   T `json:"avatar,omitempty,omitzero" doc:"URL of a picture, http or https"`
+	URL      T `json:"url,omitempty,omitzero" doc:"URL of a web page, http or https"`
+	Address  T `json:"address,omitempty,omitzero" doc:"Postal address"`
 	Note     T `json:"note,omitempty,omitzero" doc:"Free text"`
-	TimeZone S `json:"time_zone,omitempty,omitzero" doc:"An IANA time zone such as Europe/Rome"`
-	Language S `json:"language,omitempty,omitzero" doc:"A BCP 47 language tag such as it or pt-BR"`
+	TimeZone S `json:"time_zone,omitempty,omitzero" doc:"IANA time zone, such as Europe/Rome"`
+	Language S `json:"language,omitempty,omitzero" doc:"BCP 47 language tag, such as it or pt-BR"`
 }
 
-// A Profile is what is known of a person or an organisation. What is empty is not known.
+// A Profile is what is known of a person or an organisation. An empty field is not known.
 type Profile Fields[personal.Text, string]
 
 // Changes are new values of some fields; nil leaves a field as it is.
 type Changes Fields[*personal.Text, *string]
 
-// Input is a profile as a caller writes it; nil leaves a field out. It is embedded in the commands that set one.
+// Input is a profile as a caller sends it; nil leaves a field out. Commands that set a profile embed it.
 type Input Fields[*string, *string]
 
 // Apply sets the changed fields.
@@ -48,7 +48,7 @@ func (p *Profile) Apply(c Changes) {
 	}
 }
 
-// Since drops from c what p holds already, and reports whether anything is left.
+// Since returns the changes that p does not hold yet, and reports whether there are any.
 func (c Changes) Since(p Profile) (Changes, bool) {
 	held, changes := reflect.ValueOf(p), reflect.ValueOf(&c).Elem()
 	for i := range changes.NumField() {
@@ -67,7 +67,7 @@ const (
 	MaxNote    = 50_000
 )
 
-// Clean checks every field that is given and brings it into its one form.
+// Clean validates and normalises every field that is given. It returns all invalid fields in one *domain.Error.
 func (in Input) Clean() (Changes, error) {
 	var c Changes
 	err := domain.Join(
@@ -82,19 +82,19 @@ func (in Input) Clean() (Changes, error) {
 	return c, err
 }
 
-// Text checks a text of at most limit characters and trims it.
+// Text validates a text of at most limit characters and trims it.
 func Text(field, value string, limit int) (string, error) {
 	value = strings.TrimSpace(value)
 	switch {
 	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-		return "", domain.Invalid(field, "text-encoding", "%s must be text in UTF-8 without NUL.", field)
+		return "", domain.Invalid(field, "text-encoding", "%s must be UTF-8 text without NUL characters.", field)
 	case utf8.RuneCountInString(value) > limit:
 		return "", domain.Invalid(field, "text-too-long", "%s may have at most %d characters.", field, limit)
 	}
 	return value, nil
 }
 
-// Name checks a name that must be there.
+// Name validates a required name of at most MaxName characters and trims it.
 func Name(field, value string) (string, error) {
 	value, err := Text(field, value, MaxName)
 	if err == nil && value == "" {
@@ -103,16 +103,16 @@ func Name(field, value string) (string, error) {
 	return value, err
 }
 
-// Zone checks the name of an IANA time zone.
+// Zone validates the name of an IANA time zone.
 func Zone(field, value string) (string, error) {
 	if _, err := time.LoadLocation(value); err != nil || value == "" || value == "Local" {
-		return "", domain.Invalid(field, "time-zone-unknown", "%s must be an IANA time zone such as Europe/Rome.", field)
+		return "", domain.Invalid(field, "time-zone-unknown", "%s must be an IANA time zone, such as Europe/Rome.", field)
 	}
 	return value, nil
 }
 
-// Email checks an e-mail address and brings it into the form in which two spellings of one address are equal:
-// trimmed and in lower case.
+// Email validates an e-mail address and normalises it, so that two spellings of one address are equal: trimmed and in
+// lower case.
 func Email(field, value string) (string, error) {
 	value, err := Text(field, value, 254)
 	if err != nil {
@@ -120,13 +120,13 @@ func Email(field, value string) (string, error) {
 	}
 	parsed, err := mail.ParseAddress(value)
 	if err != nil || parsed.Name != "" || parsed.Address != value {
-		return "", domain.Invalid(field, "email-malformed", "%s must be an e-mail address such as eve@example.org.", field)
+		return "", domain.Invalid(field, "email-malformed", "%s must be an e-mail address, such as eve@example.org.", field)
 	}
 	return strings.ToLower(value), nil
 }
 
-// Phone checks a phone number and brings it into E.164. region is the country (ISO 3166) of numbers without a country
-// code, or empty: then each must begin with +.
+// Phone validates a phone number and normalises it to E.164. region is the country (ISO 3166) of numbers without a
+// country code. If it is empty, every number must begin with +.
 func Phone(field, value, region string) (string, error) {
 	number, err := phonenumbers.Parse(strings.TrimSpace(value), region)
 	if err != nil || !phonenumbers.IsPossibleNumber(number) {
@@ -159,7 +159,7 @@ func cleanURL(field string, in *string, out **personal.Text) error {
 	if err == nil && value != "" {
 		parsed, parseErr := url.Parse(value)
 		if parseErr != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
-			err = domain.Invalid(field, "url-malformed", "%s must be a web address that begins with https:// or http://.", field)
+			err = domain.Invalid(field, "url-malformed", "%s must be a URL that begins with https:// or http://.", field)
 		}
 	}
 	return keep(value, err, out)
@@ -182,7 +182,7 @@ func cleanLanguage(in *string, out **string) error {
 	}
 	tag, err := language.Parse(strings.TrimSpace(*in))
 	if err != nil {
-		return domain.Invalid("language", "language-unknown", "language must be a BCP 47 tag such as it or pt-BR.")
+		return domain.Invalid("language", "language-unknown", "language must be a BCP 47 tag, such as it or pt-BR.")
 	}
 	value := tag.String()
 	*out = &value

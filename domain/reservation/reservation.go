@@ -1,9 +1,10 @@
-// Package reservation is who has a name that only one may have: an address, a login, the name of a tag.
+// Package reservation keeps names unique: addresses, logins, names of tags and groups.
 //
-// Streams cannot be written together, so a name has a stream of its own, called by a keyed hash of the name. Its last
-// event says who claimed it. A claim counts only once its holder's own stream shows the name: until then it belongs to a
-// command that is under way, or that died. Whoever needs the name then lets the claim lapse in the holder's stream, which
-// makes the command under way begin again, and claims it himself.
+// Two streams cannot be written in one transaction, so each name has a stream of its own, whose id is a keyed hash of the
+// name. The last event of that stream says who claimed the name. A claim counts only once the holder's own stream shows
+// the name. Until then it belongs to a command that is still running, or that died. Another command that needs the name
+// writes to the holder's stream that the claim lapsed, which makes a command that is still running start over, and then
+// claims the name for its own thing.
 package reservation
 
 import (
@@ -18,7 +19,7 @@ type Reservation struct {
 	Holder   uuid.UUID // nil: free
 }
 
-// Stream is the kind of stream that a name has.
+// Stream is the kind of a name's stream.
 var Stream = event.Kind[Reservation, Event]{
 	Category: "reservation",
 	Events:   Events,
@@ -33,12 +34,12 @@ type Event interface {
 	apply(*Reservation)
 }
 
-// Events reads reservation events back.
+// Events decodes reservation events.
 var Events = event.NewTable(of[Claimed](), of[Released]())
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
-// Claimed: the name is for this holder, whoever had claimed it before.
+// Claimed: the name is claimed for this holder, and no longer for an earlier one.
 type Claimed struct {
 	Category string    `json:"category"`
 	Holder   uuid.UUID `json:"holder"`

@@ -1,4 +1,5 @@
-// Package role says who may do and see what: roles, the permissions that they are sets of, and sight.
+// Package role defines who may do and see what: permissions, roles (which are sets of permissions) and sight (which
+// departments a caller sees).
 package role
 
 import (
@@ -21,16 +22,16 @@ const (
 // All lists the roles.
 var All = []Role{Owner, Admin, Agent, Auditor}
 
-// AgentRoles are the roles that an agent can have. An auditor has a key, not a place on the desk.
+// AgentRoles are the roles that an agent can have. Auditors are not agents: they only have API keys.
 var AgentRoles = []Role{Owner, Admin, Agent}
 
 // Known reports whether there is such a role.
 func (r Role) Known() bool { return slices.Contains(All, r) }
 
-// Permissions are what the role allows.
+// Permissions returns what the role allows.
 func (r Role) Permissions() Permissions { return builtIn[r] }
 
-// A Permission is one thing that somebody may do. Each command names one, and each query.
+// A Permission is the right to do one thing. Each command and each query requires one.
 type Permission string
 
 // The permissions.
@@ -42,10 +43,10 @@ const (
 	DesksWrite     Permission = "desk.write"   // departments
 	AgentsRead     Permission = "agents.read"  // agents and their status
 	AgentsWrite    Permission = "agents.write" // create, edit, delete, departments
-	StatusOwn      Permission = "status.own"   // one's own sign-in, pause and switches
-	StatusAny      Permission = "status.any"   // those of others
+	StatusOwn      Permission = "status.own"   // the caller's own sign-in, breaks and services
+	StatusAny      Permission = "status.any"   // those of other agents
 	TicketsRead    Permission = "tickets.read"
-	EverywhereRead Permission = "everywhere.read" // see what belongs to departments in which one does not serve
+	EverywhereRead Permission = "everywhere.read" // see all departments, not only one's own
 	TicketsReceive Permission = "tickets.receive" // inquiries and contacts' messages
 	TicketsWork    Permission = "tickets.work"    // reply, note, tag, assign, postpone, resolve …
 	TicketsDelete  Permission = "tickets.delete"
@@ -60,10 +61,11 @@ const (
 // Permissions are a set of permissions.
 type Permissions []Permission
 
-// Have reports whether a permission is one of the set.
+// Have reports whether the set contains a permission.
 func (s Permissions) Have(p Permission) bool { return slices.Contains(s, p) }
 
-// And returns the permissions that are in both sets: a key that acts as an agent allows what both allow.
+// And returns the permissions that both sets contain. A key that acts as an agent has the intersection of its own
+// permissions and the agent's.
 func (s Permissions) And(other Permissions) Permissions {
 	var both Permissions
 	for _, p := range s {
@@ -86,23 +88,23 @@ var (
 	}
 )
 
-// Sight is how much of the desk somebody sees: what belongs to no department, and to those of the sight. The zero value
-// sees no department.
+// Sight is which departments a caller sees. Everybody sees what belongs to no department. The zero value sees no
+// department.
 type Sight struct {
 	everything  bool
 	departments []uuid.UUID
 }
 
-// Everything is the sight of whoever sees all departments.
+// Everything is the sight of a caller who sees all departments.
 var Everything = Sight{everything: true}
 
-// SightOf is the sight of whoever serves in some departments.
+// SightOf returns the sight of a caller who sees only these departments.
 func SightOf(departments ...uuid.UUID) Sight { return Sight{departments: departments} }
 
-// Sees reports whether what belongs to a department is seen; uuid.Nil is no department.
+// Sees reports whether the caller sees what belongs to a department; uuid.Nil means no department.
 func (s Sight) Sees(department uuid.UUID) bool {
 	return s.everything || department == uuid.Nil || slices.Contains(s.departments, department)
 }
 
-// Departments returns the only departments that are seen, or that all are.
+// Departments returns the departments that the caller sees, or all if they see every department.
 func (s Sight) Departments() (only []uuid.UUID, all bool) { return s.departments, s.everything }

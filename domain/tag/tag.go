@@ -1,4 +1,4 @@
-// Package tag is the two registries of tags: those for contacts and those for tickets.
+// Package tag is the desk's tags. There are two registries: tags for contacts and tags for tickets.
 package tag
 
 import (
@@ -21,7 +21,7 @@ type Tag struct {
 // Scope is what a tag can be put on.
 type Scope string
 
-// The scopes. A tag of one registry is never a tag of the other.
+// The scopes, one for each registry. A tag belongs to one of them.
 const (
 	Contacts Scope = "contacts"
 	Tickets  Scope = "tickets"
@@ -30,32 +30,32 @@ const (
 // Scopes lists the scopes.
 var Scopes = []Scope{Contacts, Tickets}
 
-// Stream is the kind of stream that a tag has.
+// Stream is the kind of a tag's stream.
 var Stream = event.Kind[Tag, Event]{
 	Category: "tag",
 	Events:   Events,
 	Apply:    func(t *Tag, e Event) { e.apply(t) },
 	Exists:   func(t Tag) bool { return t.Created && !t.Deleted },
-	Unknown:  domain.NotFound("tag-unknown", "There is no such tag. Create it first."),
+	Unknown:  domain.NotFound("tag-unknown", "There is no such tag. Check its id or name, or create the tag first."),
 	Holds:    func(t Tag) []event.Hold { return []event.Hold{Named(t.Scope, t.Name)} },
 	Lapse:    func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
 
-// Named is a tag's name as a name that only one of its registry may have; case does not tell two names apart.
+// Named returns the hold of a tag's name, which is unique within its scope regardless of case.
 func Named(scope Scope, name string) event.Hold {
-	return event.Hold{Space: "tag/" + string(scope) + "/1", Name: strings.ToLower(name), Taken: "There is a tag of this name already. Use it, or choose another name."}
+	return event.Hold{Space: "tag/" + string(scope) + "/1", Name: strings.ToLower(name), Taken: "A tag with this name already exists. Use it, or choose another name."}
 }
 
-// MustExist refuses a tag that is not there.
+// MustExist returns an error if the tag does not exist.
 func (t Tag) MustExist() error { return Stream.Must(t) }
 
-// MustBeFor refuses a tag that is not there or belongs to the other registry.
+// MustBeFor returns an error if the tag does not exist or has another scope.
 func (t Tag) MustBeFor(scope Scope) error {
 	if err := Stream.Must(t); err != nil {
 		return err
 	}
 	if t.Scope != scope {
-		return domain.Conflict("tag-of-other-registry", "This tag is for %s. Use one that is for %s.", t.Scope, scope)
+		return domain.Conflict("tag-of-other-registry", "This tag is for %s. Use a tag for %s.", t.Scope, scope)
 	}
 	return nil
 }
@@ -66,12 +66,12 @@ type Event interface {
 	apply(*Tag)
 }
 
-// Events reads tag events back.
+// Events decodes tag events.
 var Events = event.NewTable(of[Created](), of[Renamed](), of[Deleted](), of[ClaimLapsed]())
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
-// Created: there is a new tag.
+// Created: the tag was created.
 type Created struct {
 	Scope Scope  `json:"scope"`
 	Name  string `json:"name"`
@@ -83,7 +83,7 @@ func (Created) EventType() string { return "tag-created" }
 
 func (e Created) apply(t *Tag) { t.Created, t.Scope, t.Name = true, e.Scope, e.Name }
 
-// Renamed: the tag has another name; where it is stays.
+// Renamed: the tag has a new name; it stays wherever it was put.
 type Renamed struct {
 	Name string `json:"name"`
 }
@@ -101,8 +101,8 @@ func (Deleted) EventType() string { return "tag-deleted" }
 
 func (Deleted) apply(t *Tag) { t.Deleted = true }
 
-// ClaimLapsed: somebody else needed a name that this tag had claimed but never used. It changes nothing of the tag;
-// standing in the stream, it makes the unfinished command that claimed the name begin again.
+// ClaimLapsed: another tag needed a name that this one had claimed but never used. It does not change the tag; it moves
+// the stream's revision, so that the unfinished command that claimed the name starts over.
 type ClaimLapsed struct {
 	Reservation uuid.UUID `json:"reservation"`
 }

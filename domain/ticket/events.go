@@ -15,7 +15,7 @@ type Event interface {
 	apply(*Ticket)
 }
 
-// Events reads ticket events back.
+// Events decodes ticket events.
 var Events = event.NewTable(
 	of[Opened](), of[Received](), of[Replied](), of[Noted](), of[Assigned](), of[Unassigned](), of[Transferred](),
 	of[Prioritised](), of[Tagged](), of[Untagged](), of[Postponed](), of[Resumed](), of[Resolved](), of[Reopened](),
@@ -24,7 +24,7 @@ var Events = event.NewTable(
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
-// Opened: a contact asked something, or an agent opened a ticket for him.
+// Opened: a contact wrote to the desk, or an agent opened a ticket for them.
 type Opened struct {
 	Contact    uuid.UUID     `json:"contact"`
 	Channel    Channel       `json:"channel"`
@@ -33,7 +33,7 @@ type Opened struct {
 	Department uuid.UUID     `json:"department,omitzero"`
 	Priority   Priority      `json:"priority"`
 	FollowUpOf uuid.UUID     `json:"follow_up_of,omitzero"`
-	Ref        string        `json:"ref,omitempty"` // the name that an imported desk had for it
+	Ref        string        `json:"ref,omitempty"` // the ticket's name in the imported desk
 }
 
 // EventType is the stored name.
@@ -45,7 +45,7 @@ func (e Opened) apply(t *Ticket) {
 	t.Department, t.Priority = e.Department, e.Priority
 }
 
-// Received: the contact wrote.
+// Received: the contact wrote a message. An answered ticket is open again.
 type Received struct {
 	Body personal.Text `json:"body"`
 }
@@ -59,7 +59,7 @@ func (Received) apply(t *Ticket) {
 	}
 }
 
-// Replied: an agent answered the contact.
+// Replied: an agent replied to the contact.
 type Replied struct {
 	Body personal.Text `json:"body"`
 }
@@ -69,7 +69,7 @@ func (Replied) EventType() string { return "ticket-replied" }
 
 func (Replied) apply(t *Ticket) { t.Status = StatusAnswered }
 
-// Noted: somebody wrote a note that the contact does not see.
+// Noted: an internal note was added, which the contact does not see.
 type Noted struct {
 	Body personal.Text `json:"body"`
 }
@@ -79,7 +79,7 @@ func (Noted) EventType() string { return "ticket-noted" }
 
 func (Noted) apply(*Ticket) {}
 
-// Assigned: the ticket is an agent's.
+// Assigned: the ticket was assigned to an agent.
 type Assigned struct {
 	Agent uuid.UUID `json:"agent"`
 }
@@ -89,7 +89,7 @@ func (Assigned) EventType() string { return "ticket-assigned" }
 
 func (e Assigned) apply(t *Ticket) { t.Agent = e.Agent }
 
-// Unassigned: the ticket is nobody's.
+// Unassigned: the ticket has no agent any more.
 type Unassigned struct{}
 
 // EventType is the stored name.
@@ -97,7 +97,7 @@ func (Unassigned) EventType() string { return "ticket-unassigned" }
 
 func (Unassigned) apply(t *Ticket) { t.Agent = uuid.Nil }
 
-// Transferred: the ticket belongs to another department.
+// Transferred: the ticket was moved to another department.
 type Transferred struct {
 	Department uuid.UUID `json:"department"`
 }
@@ -107,7 +107,7 @@ func (Transferred) EventType() string { return "ticket-transferred" }
 
 func (e Transferred) apply(t *Ticket) { t.Department = e.Department }
 
-// Prioritised: the ticket is more or less urgent than it was.
+// Prioritised: the ticket's priority changed.
 type Prioritised struct {
 	Priority Priority `json:"priority"`
 }
@@ -117,7 +117,7 @@ func (Prioritised) EventType() string { return "ticket-prioritised" }
 
 func (e Prioritised) apply(t *Ticket) { t.Priority = e.Priority }
 
-// Tagged: a tag was put on the ticket.
+// Tagged: the ticket was tagged.
 type Tagged struct {
 	Tag uuid.UUID `json:"tag"`
 }
@@ -127,7 +127,7 @@ func (Tagged) EventType() string { return "ticket-tagged" }
 
 func (e Tagged) apply(t *Ticket) { t.Tags = append(slices.Clone(t.Tags), e.Tag) }
 
-// Untagged: a tag was taken off the ticket.
+// Untagged: a tag was removed from the ticket.
 type Untagged struct {
 	Tag uuid.UUID `json:"tag"`
 }
@@ -139,7 +139,7 @@ func (e Untagged) apply(t *Ticket) {
 	t.Tags = slices.DeleteFunc(slices.Clone(t.Tags), func(tag uuid.UUID) bool { return tag == e.Tag })
 }
 
-// Postponed: the ticket waits.
+// Postponed: the ticket was put off for later.
 type Postponed struct{}
 
 // EventType is the stored name.
@@ -147,7 +147,7 @@ func (Postponed) EventType() string { return "ticket-postponed" }
 
 func (Postponed) apply(t *Ticket) { t.PostponedFrom, t.Status = t.Status, StatusPostponed }
 
-// Resumed: the ticket waits no more. One that was new is new again, any other is open.
+// Resumed: the ticket is no longer postponed. It is new if it was new before, open otherwise.
 type Resumed struct{}
 
 // EventType is the stored name.
@@ -163,7 +163,7 @@ func (Resolved) EventType() string { return "ticket-resolved" }
 
 func (Resolved) apply(t *Ticket) { t.Status = StatusResolved }
 
-// Reopened: a ticket that was done is not.
+// Reopened: a resolved or closed ticket is open again.
 type Reopened struct {
 	Cause Cause `json:"cause"`
 }
@@ -173,7 +173,7 @@ type Cause string
 
 // The causes of a reopening.
 const (
-	ByCommand Cause = "command" // somebody said so
+	ByCommand Cause = "command" // somebody reopened it
 	ByMessage Cause = "message" // the contact wrote again
 )
 
@@ -182,7 +182,7 @@ func (Reopened) EventType() string { return "ticket-reopened" }
 
 func (Reopened) apply(t *Ticket) { t.Status = StatusOpen }
 
-// Closed: the ticket is done for good.
+// Closed: the ticket is finished. The contact's next message opens a follow-up.
 type Closed struct{}
 
 // EventType is the stored name.
@@ -190,7 +190,7 @@ func (Closed) EventType() string { return "ticket-closed" }
 
 func (Closed) apply(t *Ticket) { t.Status = StatusClosed }
 
-// MarkedSpam: the ticket is none.
+// MarkedSpam: the ticket was marked as spam.
 type MarkedSpam struct{}
 
 // EventType is the stored name.
@@ -198,7 +198,7 @@ func (MarkedSpam) EventType() string { return "ticket-marked-spam" }
 
 func (MarkedSpam) apply(t *Ticket) { t.SpamFrom, t.Status = t.Status, StatusSpam }
 
-// UnmarkedSpam: the ticket is one after all. One that was new is new again, any other is open.
+// UnmarkedSpam: the ticket is not spam after all. It is new if it was new before, open otherwise.
 type UnmarkedSpam struct{}
 
 // EventType is the stored name.
@@ -206,7 +206,7 @@ func (UnmarkedSpam) EventType() string { return "ticket-unmarked-spam" }
 
 func (UnmarkedSpam) apply(t *Ticket) { t.Status = back(t.SpamFrom) }
 
-// Deleted: the ticket is out of the way; its history stays.
+// Deleted: the ticket was deleted. Its history stays, and it can be restored.
 type Deleted struct{}
 
 // EventType is the stored name.
@@ -214,7 +214,7 @@ func (Deleted) EventType() string { return "ticket-deleted" }
 
 func (Deleted) apply(t *Ticket) { t.DeletedFrom, t.Status = t.Status, StatusDeleted }
 
-// Restored: the ticket is back in the state it had before it was deleted.
+// Restored: the ticket has the status again that it had before it was deleted.
 type Restored struct{}
 
 // EventType is the stored name.

@@ -1,7 +1,8 @@
-// Package ticket is what contacts ask and how the desk answers.
+// Package ticket is the requests of contacts and how the desk answers them.
 //
 // A ticket goes from new through open, answered and postponed to resolved and closed; it may be marked as spam or
-// deleted, and come back. A closed or deleted ticket takes no more messages: the contact's next one opens a follow-up.
+// deleted, and restored from there. A closed or deleted ticket takes no more messages: the contact's next message opens a
+// follow-up.
 package ticket
 
 import (
@@ -22,13 +23,13 @@ type Ticket struct {
 	Contact    uuid.UUID
 	Channel    Channel
 	Subject    personal.Text
-	Agent      uuid.UUID // nil: nobody
+	Agent      uuid.UUID // nil: unassigned
 	Department uuid.UUID // nil: none
 	Priority   Priority
 	Tags       []uuid.UUID
 }
 
-// Standing is where a ticket stands, and where it stood before it was set aside.
+// Standing is the status of a ticket, and the statuses to which it returns when it is resumed, unmarked or restored.
 type Standing struct {
 	Status        Status
 	PostponedFrom Status
@@ -36,14 +37,14 @@ type Standing struct {
 	DeletedFrom   Status
 }
 
-// After is where a ticket stands after an event.
+// After returns the standing after an event.
 func (s Standing) After(e Event) Standing {
 	t := Ticket{Standing: s}
 	e.apply(&t)
 	return t.Standing
 }
 
-// Status is where a ticket stands.
+// Status is the status of a ticket.
 type Status string
 
 // The statuses.
@@ -61,10 +62,10 @@ const (
 // Statuses lists the statuses.
 var Statuses = []Status{StatusNew, StatusOpen, StatusAnswered, StatusPostponed, StatusResolved, StatusClosed, StatusSpam, StatusDeleted}
 
-// Unfinished are the statuses of tickets that somebody still has to work on.
+// Unfinished lists the statuses of tickets that are still to be worked on.
 var Unfinished = []Status{StatusNew, StatusOpen, StatusAnswered, StatusPostponed}
 
-// Channel is what a ticket came in through.
+// Channel is the channel through which a ticket came in.
 type Channel string
 
 // Channels lists the channels.
@@ -81,7 +82,7 @@ const (
 	Urgent Priority = "urgent"
 )
 
-// Priorities lists the priorities, the least urgent first.
+// Priorities lists the priorities, from the least to the most urgent.
 var Priorities = []Priority{Low, Normal, High, Urgent}
 
 // MaxSubject and MaxBody are the longest subject and message, in characters.
@@ -90,28 +91,28 @@ const (
 	MaxBody    = 100_000
 )
 
-// Stream is the kind of stream that a ticket has. The words of a ticket are under the key of its contact.
+// Stream is the kind of a ticket's stream. A ticket's personal texts are sealed under the key of its contact.
 var Stream = event.Kind[Ticket, Event]{
 	Category: "ticket",
 	Events:   Events,
 	Apply:    func(t *Ticket, e Event) { e.apply(t) },
 	Exists:   func(t Ticket) bool { return t.Opened },
-	Unknown:  domain.NotFound("ticket-unknown", "There is no such ticket."),
+	Unknown:  domain.NotFound("ticket-unknown", "There is no such ticket, or you may not see it. Check its id."),
 	Order:    event.Late,
 	Seen:     func(t Ticket, s role.Sight) bool { return s.Sees(t.Department) },
 	Subject:  func(t Ticket) uuid.UUID { return t.Contact },
 }
 
-// FollowUp is the id of the ticket that a contact's message opens when this one is closed or deleted. It is derived, so
-// that two messages at once open one.
+// FollowUp returns the id of the ticket that a contact's message opens when this one is closed or deleted. It is derived
+// from id, so that two messages at once open only one follow-up.
 func FollowUp(id uuid.UUID) uuid.UUID { return uuid.NewSHA1(id, []byte("follow-up")) }
 
-// MustExist refuses a ticket that is not there.
+// MustExist returns an error if the ticket does not exist.
 func (t Ticket) MustExist() error {
 	return Stream.Must(t)
 }
 
-// MustNotBe refuses a ticket in one of some statuses.
+// MustNotBe returns an error if the ticket does not exist or has one of these statuses.
 func (t Ticket) MustNotBe(statuses ...Status) error {
 	if err := t.MustExist(); err != nil {
 		return err
@@ -122,21 +123,21 @@ func (t Ticket) MustNotBe(statuses ...Status) error {
 	return nil
 }
 
-// wayOut says what to do with a ticket that is in the way of something.
+// wayOut says what to do about a status that forbids a command.
 var wayOut = map[Status]string{
 	StatusResolved: "Reopen it first.",
 	StatusClosed:   "Reopen it first.",
-	StatusSpam:     "Take the mark off first.",
+	StatusSpam:     "Unmark it first.",
 	StatusDeleted:  "Restore it first.",
 }
 
-// MustBeWorkable refuses a ticket on which no work is done any more: one that is closed, spam or deleted.
+// MustBeWorkable returns an error if the ticket does not exist, or is closed, spam or deleted.
 func (t Ticket) MustBeWorkable() error { return t.MustNotBe(StatusClosed, StatusSpam, StatusDeleted) }
 
 // TakesMessages reports whether a contact's message goes to this ticket rather than to a follow-up.
 func (t Ticket) TakesMessages() bool { return t.Status != StatusClosed && t.Status != StatusDeleted }
 
-// back is where a ticket goes that was set aside: a new one stays new, any other is open.
+// back returns the status of a ticket that is resumed or unmarked: new if it was new, open otherwise.
 func back(from Status) Status {
 	if from == StatusNew {
 		return StatusNew
@@ -144,7 +145,7 @@ func back(from Status) Status {
 	return StatusOpen
 }
 
-// KnownChannel refuses a channel that there is not.
+// KnownChannel returns an error if there is no such channel.
 func KnownChannel(c Channel) error {
 	if !slices.Contains(Channels, c) {
 		return domain.Invalid("channel", "channel-unknown", "channel must be one of %v.", Channels)
@@ -152,7 +153,7 @@ func KnownChannel(c Channel) error {
 	return nil
 }
 
-// KnownPriority refuses a priority that there is not.
+// KnownPriority returns an error if there is no such priority.
 func KnownPriority(p Priority) error {
 	if !slices.Contains(Priorities, p) {
 		return domain.Invalid("priority", "priority-unknown", "priority must be one of %v.", Priorities)

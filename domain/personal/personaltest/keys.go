@@ -1,5 +1,5 @@
-// Package personaltest has keys of persons for tests: each is derived from its subject, so that what one test sealed
-// another opens.
+// Package personaltest provides personal keys for tests. Each key is derived from its subject, so that texts sealed by
+// one instance can be opened by another.
 package personaltest
 
 import (
@@ -14,13 +14,13 @@ import (
 	"daybook/domain/personal"
 )
 
-// Keys fulfils personal.Keys. Every subject has a key until Forget.
+// Keys implements personal.Keys. Every subject has a key until Forget.
 type Keys struct {
 	mu        sync.Mutex
 	forgotten map[uuid.UUID]bool
 }
 
-// Make refuses subjects that were forgotten.
+// Make returns personal.ErrForgotten if a subject was forgotten.
 func (k *Keys) Make(_ context.Context, subjects ...uuid.UUID) error {
 	for _, s := range subjects {
 		if _, err := k.Key(s); err != nil {
@@ -30,7 +30,7 @@ func (k *Keys) Make(_ context.Context, subjects ...uuid.UUID) error {
 	return nil
 }
 
-// Key derives the subject's key.
+// Key returns the subject's derived key.
 func (k *Keys) Key(subject uuid.UUID) (cipher.AEAD, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
