@@ -10,23 +10,23 @@ import (
 	"daybook/domain/role"
 )
 
-// CreateAgent makes a new agent. Name, e-mail and role are mandatory; the e-mail address is the login and belongs to one
-// agent at a time.
+// CreateAgent creates an agent. Name, e-mail address and role are required. The e-mail address is the login and belongs
+// to one agent at a time.
 type CreateAgent struct {
-	Name  string    `json:"name" doc:"The name that agents see, 1 to 200 characters"`
-	Email string    `json:"email" doc:"The login, and where notifications go"`
-	Role  role.Role `json:"role" enum:"owner,admin,agent" doc:"What the agent may do"`
-	Alias string    `json:"alias,omitempty" doc:"The name that contacts see instead"`
+	Name  string    `json:"name" doc:"Name shown to other agents, 1 to 200 characters"`
+	Email string    `json:"email" doc:"E-mail address: the login, and where notifications go"`
+	Role  role.Role `json:"role" enum:"owner,admin,agent" doc:"Role, which says what the agent may do"`
+	Alias string    `json:"alias,omitempty" doc:"Name shown to contacts instead of the agent's own"`
 	Ref   string    `json:"-"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (CreateAgent) Permission() role.Permission { return role.AgentsWrite }
 
-// Decide checks the mandatory fields; only an owner makes owners.
+// Decide validates the fields. Only an owner may create owners.
 func (c CreateAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	if a.Created {
-		return nil, domain.Conflict("agent-exists", "There is such an agent already.")
+		return nil, domain.Conflict("agent-exists", "This agent already exists.")
 	}
 	name, nameErr := profile.Name("name", c.Name)
 	alias, aliasErr := profile.Text("alias", c.Alias, profile.MaxName)

@@ -11,14 +11,14 @@ import (
 	"daybook/domain/ticket"
 )
 
-// DeleteAgent takes an agent off the desk: sessions end, the login is free again, history stays. The agent's unfinished
-// tickets go back to their departments.
+// DeleteAgent deletes an agent. Their sessions and API keys end, their login is free again, and their unfinished tickets
+// go back to their departments. Their history stays.
 type DeleteAgent struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (DeleteAgent) Permission() role.Permission { return role.AgentsWrite }
 
-// Decide refuses an agent who never was; only an owner deletes owners.
+// Decide refuses an agent who never existed. Only an owner may delete owners. Deleting again changes nothing.
 func (DeleteAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	if a.Deleted {
 		return nil, nil
@@ -34,21 +34,21 @@ func (DeleteAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	return happened[agent.Event](agent.Deleted{})
 }
 
-// Name is the name of the plan.
+// Name returns the plan's stored name.
 func (DeleteAgent) Name() string { return "agent-delete" }
 
-// Left is the agent's unfinished tickets.
+// Left selects the agent's unfinished tickets.
 func (DeleteAgent) Left(id uuid.UUID) work.Left {
 	return work.Left{Category: ticket.Stream.Category, Showing: agent.Stream.Category, ID: id}
 }
 
-// Each makes a ticket nobody's.
+// Each unassigns a ticket.
 func (DeleteAgent) Each(w *work.Work, thing, _ uuid.UUID, by By) error {
 	_, err := work.Run(w, ticket.Stream, thing, UnassignTicket{}, by)
 	return err
 }
 
-// Finish ends the agent's keys. They open nothing any more since the agent was deleted.
+// Finish revokes the agent's keys. They have allowed nothing since the agent was deleted.
 func (DeleteAgent) Finish(ctx context.Context, d *work.Desk, about uuid.UUID, by By) error {
 	if d.Doors == nil {
 		return nil

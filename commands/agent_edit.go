@@ -8,18 +8,18 @@ import (
 	"daybook/domain/role"
 )
 
-// EditAgent gives some of an agent's fields new values; those left out stay.
+// EditAgent changes some of an agent's fields. Fields that are left out stay as they are.
 type EditAgent struct {
-	Name  *string    `json:"name,omitempty" doc:"The name that agents see, 1 to 200 characters"`
-	Email *string    `json:"email,omitempty" doc:"The login, and where notifications go"`
-	Role  *role.Role `json:"role,omitempty" enum:"owner,admin,agent" doc:"What the agent may do"`
-	Alias *string    `json:"alias,omitempty" doc:"The name that contacts see instead"`
+	Name  *string    `json:"name,omitempty" doc:"Name shown to other agents, 1 to 200 characters"`
+	Email *string    `json:"email,omitempty" doc:"E-mail address: the login, and where notifications go"`
+	Role  *role.Role `json:"role,omitempty" enum:"owner,admin,agent" doc:"Role, which says what the agent may do"`
+	Alias *string    `json:"alias,omitempty" doc:"Name shown to contacts instead of the agent's own"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (EditAgent) Permission() role.Permission { return role.AgentsWrite }
 
-// Decide drops what is so already; only an owner makes, changes or unmakes owners.
+// Decide keeps only values that change something. Only an owner may make, edit or demote owners.
 func (c EditAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	if err := a.MustExist(); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (c EditAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	return happened[agent.Event](edited)
 }
 
-// changed sets a change to a cleaned value unless the field holds it already.
+// changed sets change to the validated value, unless the field already has it.
 func changed(change **personal.Text, held personal.Text, clean func() (string, error)) error {
 	value, err := clean()
 	if text := personal.New(value); err == nil && text != held {

@@ -9,20 +9,20 @@ import (
 	"daybook/domain/role"
 )
 
-// JoinDepartment has an agent serve a department, with all services switched on.
+// JoinDepartment adds an agent to a department, with all services switched on.
 type JoinDepartment struct {
 	Department uuid.UUID `json:"-" path:"department" ref:"department"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (JoinDepartment) Permission() role.Permission { return role.AgentsWrite }
 
-// Refs names the department.
+// Refs returns the department.
 func (c JoinDepartment) Refs() []Reference {
 	return []Reference{work.Needs("department", department.Stream, c.Department, department.Department.MustExist)}
 }
 
-// Decide changes nothing for an agent who serves there already.
+// Decide changes nothing for an agent who already serves the department.
 func (c JoinDepartment) Decide(a agent.Agent, _ By) ([]agent.Event, error) {
 	if err := a.MustExist(); err != nil || a.In(c.Department) {
 		return nil, err

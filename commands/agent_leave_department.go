@@ -7,15 +7,15 @@ import (
 	"daybook/domain/role"
 )
 
-// LeaveDepartment has an agent no longer serve a department; the services there end.
+// LeaveDepartment removes an agent from a department. Their services there end.
 type LeaveDepartment struct {
 	Department uuid.UUID `json:"-" path:"department" ref:"department"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (LeaveDepartment) Permission() role.Permission { return role.AgentsWrite }
 
-// Decide changes nothing for an agent who does not serve there.
+// Decide changes nothing for an agent who does not serve the department.
 func (c LeaveDepartment) Decide(a agent.Agent, _ By) ([]agent.Event, error) {
 	if err := a.MustExist(); err != nil || !a.In(c.Department) {
 		return nil, err

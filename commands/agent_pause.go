@@ -5,13 +5,13 @@ import (
 	"daybook/domain/role"
 )
 
-// Pause has an agent take a break, on all devices. The break lasts until it is ended, also over a new session.
+// Pause starts an agent's break on all devices. It lasts until Unpause, even across sign-outs and sign-ins.
 type Pause struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (Pause) Permission() role.Permission { return role.StatusOwn }
 
-// Decide changes nothing where it is so already.
+// Decide changes nothing for an agent who is already on a break.
 func (Pause) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	if _, err := status(a, by, ""); err != nil || a.Paused {
 		return nil, err

@@ -9,15 +9,15 @@ import (
 	"daybook/domain/role"
 )
 
-// SignIn begins a session of an agent on a device.
+// SignIn signs an agent in on a device.
 type SignIn struct {
-	Device string `json:"device,omitempty" doc:"Where the agent signs in: panel, android, ios … 1 to 200 characters; left out, it is the panel"`
+	Device string `json:"device,omitempty" doc:"Device on which the agent signs in, such as panel, android or ios; 1 to 200 characters, default panel"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (SignIn) Permission() role.Permission { return role.StatusOwn }
 
-// Decide changes nothing for an agent who is signed in there.
+// Decide changes nothing for an agent who is already signed in on the device.
 func (c SignIn) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	device, err := status(a, by, c.Device)
 	if err != nil || slices.Contains(a.Devices, device) {
@@ -26,7 +26,7 @@ func (c SignIn) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	return happened[agent.Event](agent.SignedIn{Device: device})
 }
 
-// status refuses a change of an agent's status by somebody who may not make it, and names the device.
+// status checks that the caller may change this agent's status. It returns the normalised device, default panel.
 func status(a agent.Agent, by By, device string) (string, error) {
 	if err := a.MustExist(); err != nil {
 		return "", err
@@ -41,10 +41,10 @@ func status(a agent.Agent, by By, device string) (string, error) {
 	}
 	device, err := profile.Name("device", device)
 	if err == nil && len(a.Devices) > maxDevices {
-		err = domain.Conflict("too-many-devices", "The agent is signed in on %d devices. Sign out on one of them first.", maxDevices)
+		err = domain.Conflict("too-many-devices", "The agent is signed in on more than %d devices. Sign out on one of them first.", maxDevices)
 	}
 	return device, err
 }
 
-// maxDevices is on how many devices an agent may be signed in at once.
+// maxDevices is the number of devices above which an agent cannot sign in on another.
 const maxDevices = 50

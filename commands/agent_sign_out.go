@@ -7,15 +7,15 @@ import (
 	"daybook/domain/role"
 )
 
-// SignOut ends the session of an agent on a device.
+// SignOut signs an agent out on a device.
 type SignOut struct {
-	Device string `json:"device,omitempty" doc:"Where the session is; left out, it is the panel"`
+	Device string `json:"device,omitempty" doc:"Device on which the agent signs out; default panel"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (SignOut) Permission() role.Permission { return role.StatusOwn }
 
-// Decide changes nothing for an agent who is not signed in there.
+// Decide changes nothing for an agent who is not signed in on the device.
 func (c SignOut) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	device, err := status(a, by, c.Device)
 	if err != nil || !slices.Contains(a.Devices, device) {

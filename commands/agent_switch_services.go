@@ -8,24 +8,24 @@ import (
 	"daybook/domain/role"
 )
 
-// SwitchServices turns an agent's services on or off in one department; those left out stay.
+// SwitchServices switches an agent's services in one department on or off. Services that are left out stay as they are.
 type SwitchServices struct {
 	Department uuid.UUID `json:"-" path:"department" ref:"department"`
-	Tickets    *bool     `json:"tickets,omitempty" doc:"Whether tickets are switched on"`
-	Chats      *bool     `json:"chats,omitempty" doc:"Whether chats are switched on"`
-	Calls      *bool     `json:"calls,omitempty" doc:"Whether calls are switched on"`
+	Tickets    *bool     `json:"tickets,omitempty" doc:"Whether the agent takes tickets in this department"`
+	Chats      *bool     `json:"chats,omitempty" doc:"Whether the agent takes chats in this department"`
+	Calls      *bool     `json:"calls,omitempty" doc:"Whether the agent takes calls in this department"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (SwitchServices) Permission() role.Permission { return role.StatusOwn }
 
-// Decide refuses an agent who does not serve in the department.
+// Decide refuses an agent who does not serve the department.
 func (c SwitchServices) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	if _, err := status(a, by, ""); err != nil {
 		return nil, err
 	}
 	if !a.In(c.Department) {
-		return nil, domain.Conflict("not-in-department", "The agent does not serve in this department. Have the agent join it first.")
+		return nil, domain.Conflict("not-in-department", "The agent does not serve this department. Add the agent to it first.")
 	}
 	wanted := map[agent.Service]*bool{agent.Tickets: c.Tickets, agent.Chats: c.Chats, agent.Calls: c.Calls}
 	var events []agent.Event

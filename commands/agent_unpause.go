@@ -5,13 +5,13 @@ import (
 	"daybook/domain/role"
 )
 
-// Unpause ends the break of an agent.
+// Unpause ends an agent's break.
 type Unpause struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (Unpause) Permission() role.Permission { return role.StatusOwn }
 
-// Decide changes nothing where it is so already.
+// Decide changes nothing for an agent who is not on a break.
 func (Unpause) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	if _, err := status(a, by, ""); err != nil || !a.Paused {
 		return nil, err

@@ -1,8 +1,7 @@
-// Package commands is what may be asked of the desk. One command, one file: its fields, what it decides, the permission it
-// needs.
+// Package commands holds the desk's commands, one file each: its fields, its decision and the permission it needs.
 //
-// A command decides purely: from the state of one thing, and from who asks, it makes events or a refusal. A plan does so on
-// several things. Package work below carries both out.
+// A decision is a pure function. From the state of one thing and from who asks, it returns events or a refusal. A plan
+// does the same for several things. Package work executes both.
 package commands
 
 import (
@@ -13,16 +12,16 @@ import (
 	"daybook/domain/event"
 )
 
-// What commands and plans are written in.
+// Short names for the types that every command uses.
 type (
 	By        = work.By
 	Reference = work.Reference
 )
 
-// happened makes one event of a decision.
+// happened returns events as the result of a decision.
 func happened[E event.Event](events ...E) ([]E, error) { return events, nil }
 
-// Long lists the plans that begin operations, so that one can be gone on with after a crash.
+// Long lists the plans that begin operations, so that an operation can be resumed after a crash.
 var Long = []work.Long{
 	work.LongOf[agent.Agent, agent.Event](agent.Stream, DeleteAgent{}).Long(),
 	work.LongOf[company.Company, company.Event](company.Stream, DeleteCompany{}).Long(),

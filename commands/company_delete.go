@@ -9,13 +9,13 @@ import (
 	"daybook/domain/role"
 )
 
-// DeleteCompany takes a company out of use; its contacts leave it. Its history stays.
+// DeleteCompany deletes a company and removes its contacts from it. Its history stays.
 type DeleteCompany struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (DeleteCompany) Permission() role.Permission { return role.CompaniesWrite }
 
-// Decide refuses what was never there; deleting again changes nothing.
+// Decide refuses a company that never existed. Deleting again changes nothing.
 func (DeleteCompany) Decide(t company.Company, _ By) ([]company.Event, error) {
 	if t.Deleted {
 		return nil, nil
@@ -26,15 +26,15 @@ func (DeleteCompany) Decide(t company.Company, _ By) ([]company.Event, error) {
 	return happened[company.Event](company.Deleted{})
 }
 
-// Name is the name of the plan.
+// Name returns the plan's stored name.
 func (DeleteCompany) Name() string { return "company-delete" }
 
-// Left is the contacts of the company.
+// Left selects the company's contacts.
 func (DeleteCompany) Left(id uuid.UUID) work.Left {
 	return work.Left{Category: contact.Stream.Category, Showing: company.Stream.Category, ID: id}
 }
 
-// Each has a contact leave the company that was deleted.
+// Each removes a contact from the deleted company.
 func (DeleteCompany) Each(w *work.Work, thing, about uuid.UUID, by By) error {
 	_, err := work.Run(w, contact.Stream, thing, LeaveCompany{Company: about}, by)
 	return err

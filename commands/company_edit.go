@@ -9,17 +9,17 @@ import (
 	"daybook/domain/role"
 )
 
-// EditCompany gives some of a company's fields new values; those left out stay. A list that is given is the whole list.
+// EditCompany changes some of a company's fields. Fields that are left out stay as they are; a list replaces the whole list.
 type EditCompany struct {
 	profile.Input
-	Emails *[]string `json:"emails,omitempty" doc:"All e-mail addresses, at most 50"`
-	Phones *[]string `json:"phones,omitempty" doc:"All phone numbers, at most 50"`
+	Emails *[]string `json:"emails,omitempty" doc:"E-mail addresses, at most 50; replaces the whole list"`
+	Phones *[]string `json:"phones,omitempty" doc:"Phone numbers, at most 50; replaces the whole list"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (EditCompany) Permission() role.Permission { return role.CompaniesWrite }
 
-// Decide drops what is so already.
+// Decide keeps only values that change something.
 func (c EditCompany) Decide(co company.Company, by By) ([]company.Event, error) {
 	if err := co.MustExist(); err != nil {
 		return nil, err

@@ -11,20 +11,20 @@ import (
 	"daybook/domain/role"
 )
 
-// GroupCompany has a company join a group.
+// GroupCompany adds a company to a group.
 type GroupCompany struct {
 	Group uuid.UUID `json:"-" path:"group" ref:"group,create"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (GroupCompany) Permission() role.Permission { return role.CompaniesWrite }
 
-// Refs names the group.
+// Refs returns the group.
 func (c GroupCompany) Refs() []Reference {
 	return []Reference{work.Needs("group", group.Stream, c.Group, group.Group.MustExist)}
 }
 
-// Decide changes nothing for a company that is one of the group already.
+// Decide changes nothing for a company that is already in the group.
 func (c GroupCompany) Decide(co company.Company, _ By) ([]company.Event, error) {
 	if err := co.MustExist(); err != nil || slices.Contains(co.Groups, c.Group) {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"daybook/domain/role"
 )
 
-// RegisterCompany enters a company. Companies are never made of themselves.
+// RegisterCompany registers a company. Nothing else creates companies.
 type RegisterCompany struct {
 	profile.Input
 	Emails []string `json:"emails,omitempty" doc:"E-mail addresses, at most 50"`
@@ -16,13 +16,13 @@ type RegisterCompany struct {
 	Ref    string   `json:"-"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (RegisterCompany) Permission() role.Permission { return role.CompaniesWrite }
 
 // Decide refuses a company without a name.
 func (c RegisterCompany) Decide(co company.Company, by By) ([]company.Event, error) {
 	if co.Registered {
-		return nil, domain.Conflict("company-exists", "There is such a company already.")
+		return nil, domain.Conflict("company-exists", "This company already exists.")
 	}
 	input, inputErr := registration(c.Input)
 	emails, emailsErr := texts("emails", c.Emails, profile.Email)
@@ -35,7 +35,7 @@ func (c RegisterCompany) Decide(co company.Company, by By) ([]company.Event, err
 	return happened[company.Event](registered)
 }
 
-// registration checks a profile that must have a name.
+// registration validates a profile that must have a name.
 func registration(in profile.Input) (profile.Changes, error) {
 	if in.Name == nil {
 		none := ""
@@ -44,7 +44,7 @@ func registration(in profile.Input) (profile.Changes, error) {
 	return in.Clean()
 }
 
-// texts checks a list of values, drops those that are there twice, and refuses too many.
+// texts validates a list of values and drops duplicates. It refuses more than company.MaxAddresses.
 func texts(field string, values []string, clean func(field, value string) (string, error)) ([]personal.Text, error) {
 	if len(values) > company.MaxAddresses {
 		return nil, tooMany(field, len(values), company.MaxAddresses)

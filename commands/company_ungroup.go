@@ -9,15 +9,15 @@ import (
 	"daybook/domain/role"
 )
 
-// UngroupCompany has a company leave a group.
+// UngroupCompany removes a company from a group.
 type UngroupCompany struct {
 	Group uuid.UUID `json:"-" path:"group" ref:"group"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (UngroupCompany) Permission() role.Permission { return role.CompaniesWrite }
 
-// Decide changes nothing for a company that is not one of the group.
+// Decide changes nothing for a company that is not in the group.
 func (c UngroupCompany) Decide(co company.Company, _ By) ([]company.Event, error) {
 	if err := co.MustExist(); err != nil || !slices.Contains(co.Groups, c.Group) {
 		return nil, err

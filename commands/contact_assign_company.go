@@ -9,20 +9,20 @@ import (
 	"daybook/domain/role"
 )
 
-// AssignCompany has a contact belong to a company, and to no other.
+// AssignCompany assigns a contact to a company. A contact belongs to at most one.
 type AssignCompany struct {
-	Company uuid.UUID `json:"company" format:"uuid" ref:"company" doc:"The company"`
+	Company uuid.UUID `json:"company" format:"uuid" ref:"company" doc:"Id of the company"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (AssignCompany) Permission() role.Permission { return role.ContactsWrite }
 
-// Refs names the company.
+// Refs returns the company.
 func (c AssignCompany) Refs() []Reference {
 	return []Reference{work.Needs("company", company.Stream, c.Company, company.Company.MustExist)}
 }
 
-// Decide changes nothing for a contact who belongs to it already.
+// Decide changes nothing for a contact who already belongs to the company.
 func (c AssignCompany) Decide(co contact.Contact, _ By) ([]contact.Event, error) {
 	if err := co.MustExist(); err != nil || co.Company == c.Company {
 		return nil, err

@@ -5,13 +5,13 @@ import (
 	"daybook/domain/role"
 )
 
-// DeleteContact takes a contact out of use and frees its addresses. Its history stays.
+// DeleteContact deletes a contact and frees their addresses. Their history stays.
 type DeleteContact struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (DeleteContact) Permission() role.Permission { return role.ContactsWrite }
 
-// Decide refuses what was never there; deleting again changes nothing.
+// Decide refuses a contact who never existed. Deleting again changes nothing.
 func (DeleteContact) Decide(t contact.Contact, _ By) ([]contact.Event, error) {
 	if t.Deleted {
 		return nil, nil

@@ -9,17 +9,17 @@ import (
 	"daybook/domain/role"
 )
 
-// EditContact gives some of a contact's fields new values; those left out stay. A list that is given is the whole list.
+// EditContact changes some of a contact's fields. Fields that are left out stay as they are; a list replaces the whole list.
 type EditContact struct {
 	profile.Input
-	Emails *[]string `json:"emails,omitempty" doc:"All e-mail addresses, at most 50"`
-	Phones *[]string `json:"phones,omitempty" doc:"All phone numbers, at most 50"`
+	Emails *[]string `json:"emails,omitempty" doc:"E-mail addresses, at most 50; replaces the whole list"`
+	Phones *[]string `json:"phones,omitempty" doc:"Phone numbers, at most 50; replaces the whole list"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (EditContact) Permission() role.Permission { return role.ContactsWrite }
 
-// Decide drops what is so already. Each address that comes or goes is an event of its own.
+// Decide keeps only values that change something. Each address that is added or removed is an event of its own.
 func (c EditContact) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 	if err := co.MustExist(); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (c EditContact) Decide(co contact.Contact, by By) ([]contact.Event, error) 
 	return slices.Concat(events, emails, phones), nil
 }
 
-// moves lists what must happen for a contact's addresses of one kind to be those given; nil leaves them as they are.
+// moves returns the events that replace a contact's addresses of one kind by values; nil leaves them as they are.
 func moves(co contact.Contact, kind contact.AddressKind, field string, values *[]string, by By) ([]contact.Event, error) {
 	if values == nil {
 		return nil, nil

@@ -11,20 +11,20 @@ import (
 	"daybook/domain/role"
 )
 
-// GroupContact has a contact join a group.
+// GroupContact adds a contact to a group.
 type GroupContact struct {
 	Group uuid.UUID `json:"-" path:"group" ref:"group,create"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (GroupContact) Permission() role.Permission { return role.ContactsWrite }
 
-// Refs names the group.
+// Refs returns the group.
 func (c GroupContact) Refs() []Reference {
 	return []Reference{work.Needs("group", group.Stream, c.Group, group.Group.MustExist)}
 }
 
-// Decide changes nothing for a contact that is one of the group already.
+// Decide changes nothing for a contact who is already in the group.
 func (c GroupContact) Decide(co contact.Contact, _ By) ([]contact.Event, error) {
 	if err := co.MustExist(); err != nil || slices.Contains(co.Groups, c.Group) {
 		return nil, err

@@ -10,24 +10,24 @@ import (
 	"daybook/domain/role"
 )
 
-// RegisterContact enters a contact: by hand, or as the one who wrote on a channel. An address belongs to one contact at a
+// RegisterContact registers a contact: by hand, or as the sender of an inquiry. An address belongs to one contact at a
 // time.
 type RegisterContact struct {
 	profile.Input
 	Emails   []string          `json:"emails,omitempty" doc:"E-mail addresses, at most 50"`
 	Phones   []string          `json:"phones,omitempty" doc:"Phone numbers, at most 50"`
-	Channels []contact.Address `json:"-"` // addresses of other kinds, checked
-	Found    bool              `json:"-"` // on a channel: what it gave is all there is, and may lack a name
+	Channels []contact.Address `json:"-"` // addresses of all kinds, already validated
+	Found    bool              `json:"-"` // the contact is the sender of an inquiry, whose name may be unknown
 	Ref      string            `json:"-"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (RegisterContact) Permission() role.Permission { return role.ContactsWrite }
 
-// Decide refuses a contact that is there already, and one entered by hand without a name.
+// Decide refuses a contact who already exists. It requires a name unless Found is set.
 func (c RegisterContact) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 	if co.Registered {
-		return nil, domain.Conflict("contact-exists", "There is such a contact already.")
+		return nil, domain.Conflict("contact-exists", "This contact already exists.")
 	}
 	input, inputErr := registration(c.Input)
 	if c.Found && c.Name == nil {
@@ -43,7 +43,7 @@ func (c RegisterContact) Decide(co contact.Contact, by By) ([]contact.Event, err
 	return happened[contact.Event](registered)
 }
 
-// addresses checks addresses of one kind, drops those that are there twice, and refuses too many.
+// addresses validates addresses of one kind and drops duplicates. It refuses more than contact.MaxAddresses.
 func addresses(kind contact.AddressKind, field string, values []string, region string) ([]contact.Address, error) {
 	if len(values) > contact.MaxAddresses {
 		return nil, tooMany(field, len(values), contact.MaxAddresses)
@@ -60,14 +60,14 @@ func addresses(kind contact.AddressKind, field string, values []string, region s
 	return list, domain.Join(refused...)
 }
 
-// phoneOf checks a phone number of a region; see profile.Phone.
+// phoneOf returns profile.Phone for a region.
 func phoneOf(region string) func(field, value string) (string, error) {
 	return func(field, value string) (string, error) { return profile.Phone(field, value, region) }
 }
 
-// item names one item of a list field.
+// item returns the name of one item of a list field, such as emails/0.
 func item(field string, i int) string { return field + "/" + strconv.Itoa(i) }
 
 func tooMany(field string, n, limit int) error {
-	return domain.Invalid(field, "too-many", "%s may list at most %d, not %d.", field, limit, n)
+	return domain.Invalid(field, "too-many", "%s may have at most %d items, not %d.", field, limit, n)
 }

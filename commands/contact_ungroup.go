@@ -9,15 +9,15 @@ import (
 	"daybook/domain/role"
 )
 
-// UngroupContact has a contact leave a group.
+// UngroupContact removes a contact from a group.
 type UngroupContact struct {
 	Group uuid.UUID `json:"-" path:"group" ref:"group"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (UngroupContact) Permission() role.Permission { return role.ContactsWrite }
 
-// Decide changes nothing for a contact that is not one of the group.
+// Decide changes nothing for a contact who is not in the group.
 func (c UngroupContact) Decide(co contact.Contact, _ By) ([]contact.Event, error) {
 	if err := co.MustExist(); err != nil || !slices.Contains(co.Groups, c.Group) {
 		return nil, err

@@ -9,15 +9,15 @@ import (
 	"daybook/domain/role"
 )
 
-// UntagContact takes a tag off a contact.
+// UntagContact removes a tag from a contact.
 type UntagContact struct {
 	Tag uuid.UUID `json:"-" path:"tag" ref:"tag/contacts"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (UntagContact) Permission() role.Permission { return role.ContactsWrite }
 
-// Decide changes nothing where the tag is not there.
+// Decide changes nothing for a contact who does not have the tag.
 func (c UntagContact) Decide(co contact.Contact, _ By) ([]contact.Event, error) {
 	if err := co.MustExist(); err != nil || !slices.Contains(co.Tags, c.Tag) {
 		return nil, err

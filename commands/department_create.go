@@ -7,19 +7,19 @@ import (
 	"daybook/domain/role"
 )
 
-// CreateDepartment makes a new part of the desk.
+// CreateDepartment creates a department.
 type CreateDepartment struct {
-	Name string `json:"name" doc:"The name, 1 to 200 characters"`
+	Name string `json:"name" doc:"Name, 1 to 200 characters"`
 	Ref  string `json:"-"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (CreateDepartment) Permission() role.Permission { return role.DesksWrite }
 
-// Decide refuses an empty name, and a department that is there already.
+// Decide refuses an empty name and a department that already exists.
 func (c CreateDepartment) Decide(d department.Department, _ By) ([]department.Event, error) {
 	if d.Created {
-		return nil, domain.Conflict("department-exists", "There is such a department already.")
+		return nil, domain.Conflict("department-exists", "This department already exists.")
 	}
 	name, err := profile.Name("name", c.Name)
 	if err != nil {

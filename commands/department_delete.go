@@ -9,13 +9,13 @@ import (
 	"daybook/domain/role"
 )
 
-// DeleteDepartment takes a department out of use; its agents leave it. Its history stays.
+// DeleteDepartment deletes a department and removes its agents from it. Its history stays.
 type DeleteDepartment struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (DeleteDepartment) Permission() role.Permission { return role.DesksWrite }
 
-// Decide refuses what was never there; deleting again changes nothing.
+// Decide refuses a department that never existed. Deleting again changes nothing.
 func (DeleteDepartment) Decide(t department.Department, _ By) ([]department.Event, error) {
 	if t.Deleted {
 		return nil, nil
@@ -26,15 +26,15 @@ func (DeleteDepartment) Decide(t department.Department, _ By) ([]department.Even
 	return happened[department.Event](department.Deleted{})
 }
 
-// Name is the name of the plan.
+// Name returns the plan's stored name.
 func (DeleteDepartment) Name() string { return "department-delete" }
 
-// Left is the agents who serve in the department.
+// Left selects the agents who serve the department.
 func (DeleteDepartment) Left(id uuid.UUID) work.Left {
 	return work.Left{Category: agent.Stream.Category, Showing: department.Stream.Category, ID: id}
 }
 
-// Each has an agent leave the department that was deleted.
+// Each removes an agent from the deleted department.
 func (DeleteDepartment) Each(w *work.Work, thing, about uuid.UUID, by By) error {
 	_, err := work.Run(w, agent.Stream, thing, LeaveDepartment{Department: about}, by)
 	return err

@@ -6,12 +6,12 @@ import (
 	"daybook/domain/role"
 )
 
-// RenameDepartment gives a department another name; nothing else of it changes.
+// RenameDepartment renames a department.
 type RenameDepartment struct {
-	Name string `json:"name" doc:"The new name, 1 to 200 characters"`
+	Name string `json:"name" doc:"New name, 1 to 200 characters"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (RenameDepartment) Permission() role.Permission { return role.DesksWrite }
 
 // Decide refuses an empty name.

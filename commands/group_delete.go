@@ -5,13 +5,13 @@ import (
 	"daybook/domain/role"
 )
 
-// DeleteGroup takes a group out of use. Its history stays.
+// DeleteGroup deletes a group. Its history stays.
 type DeleteGroup struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (DeleteGroup) Permission() role.Permission { return role.TagsWrite }
 
-// Decide refuses what was never there; deleting again changes nothing.
+// Decide refuses a group that never existed. Deleting again changes nothing.
 func (DeleteGroup) Decide(t group.Group, _ By) ([]group.Event, error) {
 	if t.Deleted {
 		return nil, nil

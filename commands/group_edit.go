@@ -7,17 +7,17 @@ import (
 	"daybook/domain/role"
 )
 
-// EditGroup gives a group another name or other colours; what is left out stays, and so does who is in it.
+// EditGroup changes a group's name or colours. Fields that are left out stay as they are, and so do its members.
 type EditGroup struct {
-	Name       *string `json:"name,omitempty" doc:"The name, 1 to 200 characters; no other group has it"`
-	Color      *string `json:"color,omitempty" doc:"The colour of the text, #rrggbb"`
-	Background *string `json:"background,omitempty" doc:"The colour behind it, #rrggbb"`
+	Name       *string `json:"name,omitempty" doc:"Unique name, 1 to 200 characters"`
+	Color      *string `json:"color,omitempty" doc:"Text colour, as #rrggbb; empty clears it"`
+	Background *string `json:"background,omitempty" doc:"Background colour, as #rrggbb; empty clears it"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (EditGroup) Permission() role.Permission { return role.TagsWrite }
 
-// Decide drops what is so already.
+// Decide keeps only values that change something.
 func (c EditGroup) Decide(g group.Group, _ By) ([]group.Event, error) {
 	if err := g.MustExist(); err != nil {
 		return nil, err

@@ -5,15 +5,15 @@ import (
 	"daybook/domain/role"
 )
 
-// RecordLines notes what a batch of a journal's lines came to.
+// RecordLines records the results of a batch of journal lines.
 type RecordLines struct {
 	desk.LinesPlayed
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (RecordLines) Permission() role.Permission { return role.Import }
 
-// Decide changes nothing for a batch in which every line was played before.
+// Decide changes nothing for a batch of duplicates only.
 func (c RecordLines) Decide(desk.Import, By) ([]desk.ImportEvent, error) {
 	if len(c.Accepted)+len(c.Unchanged)+len(c.Rejected)+len(c.Malformed) == 0 {
 		return nil, nil

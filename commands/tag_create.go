@@ -9,20 +9,20 @@ import (
 	"daybook/domain/tag"
 )
 
-// CreateTag makes a tag for contacts or for tickets. Its name is its own within that registry.
+// CreateTag creates a tag for contacts or for tickets. Its name is unique within that scope.
 type CreateTag struct {
-	Scope tag.Scope `json:"scope" doc:"What the tag is put on"`
-	Name  string    `json:"name" doc:"The name, 1 to 200 characters; no other tag of the scope has it"`
+	Scope tag.Scope `json:"scope" doc:"Whether the tag is for contacts or for tickets"`
+	Name  string    `json:"name" doc:"Name, 1 to 200 characters, unique within the scope"`
 	Ref   string    `json:"-"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (CreateTag) Permission() role.Permission { return role.TagsWrite }
 
 // Decide refuses an empty name and an unknown scope.
 func (c CreateTag) Decide(t tag.Tag, _ By) ([]tag.Event, error) {
 	if t.Created {
-		return nil, domain.Conflict("tag-exists", "There is such a tag already.")
+		return nil, domain.Conflict("tag-exists", "This tag already exists.")
 	}
 	name, nameErr := profile.Name("name", c.Name)
 	var scopeErr error

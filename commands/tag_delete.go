@@ -5,13 +5,13 @@ import (
 	"daybook/domain/tag"
 )
 
-// DeleteTag takes a tag out of use. Its history stays.
+// DeleteTag deletes a tag. Its history stays.
 type DeleteTag struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (DeleteTag) Permission() role.Permission { return role.TagsWrite }
 
-// Decide refuses what was never there; deleting again changes nothing.
+// Decide refuses a tag that never existed. Deleting again changes nothing.
 func (DeleteTag) Decide(t tag.Tag, _ By) ([]tag.Event, error) {
 	if t.Deleted {
 		return nil, nil

@@ -6,12 +6,12 @@ import (
 	"daybook/domain/tag"
 )
 
-// RenameTag gives a tag another name; where it is put stays.
+// RenameTag renames a tag. It stays wherever it was put.
 type RenameTag struct {
-	Name string `json:"name" doc:"The new name, 1 to 200 characters; no other tag of the scope has it"`
+	Name string `json:"name" doc:"New name, 1 to 200 characters, unique within the scope"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (RenameTag) Permission() role.Permission { return role.TagsWrite }
 
 // Decide refuses an empty name.

@@ -10,20 +10,20 @@ import (
 	"daybook/domain/ticket"
 )
 
-// AssignTicket makes a ticket an agent's.
+// AssignTicket assigns a ticket to an agent.
 type AssignTicket struct {
-	Agent uuid.UUID `json:"agent" format:"uuid" ref:"agent" doc:"Whose the ticket is"`
+	Agent uuid.UUID `json:"agent" format:"uuid" ref:"agent" doc:"Id of the agent"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (AssignTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Refs names the agent.
+// Refs returns the agent.
 func (c AssignTicket) Refs() []Reference {
 	return []Reference{work.Needs("agent", agent.Stream, c.Agent, agent.Agent.MustExist)}
 }
 
-// Decide refuses an agent who does not serve in the ticket's department; in another desk's history that happened.
+// Decide refuses an agent who does not serve the ticket's department, except in an imported history.
 func (c AssignTicket) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 	if err := t.MustBeWorkable(); err != nil || t.Agent == c.Agent {
 		return nil, err
@@ -36,7 +36,7 @@ func (c AssignTicket) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 		return nil, err
 	}
 	if !assignee.In(t.Department) {
-		return nil, domain.Conflict("agent-not-in-department", "The agent does not serve in the ticket's department. Have the agent join it, or transfer the ticket first.")
+		return nil, domain.Conflict("agent-not-in-department", "The agent does not serve the ticket's department. Add the agent to it, or transfer the ticket first.")
 	}
 	return happened[ticket.Event](ticket.Assigned{Agent: c.Agent})
 }

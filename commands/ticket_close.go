@@ -5,13 +5,13 @@ import (
 	"daybook/domain/ticket"
 )
 
-// CloseTicket marks a ticket as done for good. The contact's next message opens a follow-up.
+// CloseTicket closes a ticket. The contact's next message opens a follow-up.
 type CloseTicket struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (CloseTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Decide changes nothing for a ticket that is closed.
+// Decide refuses a ticket that is spam or deleted. Closing again changes nothing.
 func (CloseTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustNotBe(ticket.StatusSpam, ticket.StatusDeleted); err != nil || t.Status == ticket.StatusClosed {
 		return nil, err

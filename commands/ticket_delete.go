@@ -5,13 +5,13 @@ import (
 	"daybook/domain/ticket"
 )
 
-// DeleteTicket takes a ticket out of the way. Its history stays, and it can be restored.
+// DeleteTicket deletes a ticket. Its history stays, and it can be restored.
 type DeleteTicket struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (DeleteTicket) Permission() role.Permission { return role.TicketsDelete }
 
-// Decide changes nothing for a ticket that is deleted.
+// Decide refuses a ticket that does not exist. Deleting again changes nothing.
 func (DeleteTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustExist(); err != nil || t.Status == ticket.StatusDeleted {
 		return nil, err

@@ -12,36 +12,36 @@ import (
 	"daybook/domain/ticket"
 )
 
-// An Inquiry is what came in through a channel: who wrote, and what. Its sender is found by address, or registered with
-// only what the channel gave.
+// An Inquiry is a message that came in through a channel. Its sender is found by address, or registered with what the
+// channel knows of them.
 type Inquiry struct {
-	Channel    ticket.Channel  `json:"channel" doc:"What it came in through"`
-	From       Sender          `json:"from" doc:"Who wrote; at least one address"`
-	Subject    string          `json:"subject,omitempty" doc:"At most 1000 characters"`
-	Body       string          `json:"body,omitempty" doc:"The message, at most 100000 characters"`
-	Department uuid.UUID       `json:"department,omitzero" required:"false" format:"uuid" doc:"Where it belongs"`
-	Priority   ticket.Priority `json:"priority,omitempty" doc:"How urgent it is; left out, normal"`
-	InReplyTo  uuid.UUID       `json:"in_reply_to,omitzero" required:"false" format:"uuid" doc:"The ticket that it goes on with; left out, it opens a new one"`
+	Channel    ticket.Channel  `json:"channel" doc:"Channel through which the message came in"`
+	From       Sender          `json:"from" doc:"Sender, with at least one address"`
+	Subject    string          `json:"subject,omitempty" doc:"Subject, at most 1000 characters"`
+	Body       string          `json:"body,omitempty" doc:"Message, at most 100000 characters"`
+	Department uuid.UUID       `json:"department,omitzero" required:"false" format:"uuid" doc:"Id of the department for a new ticket"`
+	Priority   ticket.Priority `json:"priority,omitempty" doc:"Priority of a new ticket; default normal"`
+	InReplyTo  uuid.UUID       `json:"in_reply_to,omitzero" required:"false" format:"uuid" doc:"Id of the ticket that the message is added to; left out, it opens a new ticket"`
 	Ref        string          `json:"-"`
 }
 
-// A Sender is what a channel knows of who wrote.
+// A Sender is what a channel knows of the person who wrote.
 type Sender struct {
-	Name     string `json:"name,omitempty" doc:"A name, if the channel gave one"`
-	Email    string `json:"email,omitempty" doc:"An e-mail address"`
-	Phone    string `json:"phone,omitempty" doc:"A phone number"`
-	Visitor  string `json:"visitor,omitempty" doc:"What the chat window remembers a visitor by"`
-	Forum    string `json:"forum,omitempty" doc:"A user id of the forum"`
-	Facebook string `json:"facebook,omitempty" doc:"A Facebook id"`
-	X        string `json:"x,omitempty" doc:"An X handle"`
-	WhatsApp string `json:"whatsapp,omitempty" doc:"A WhatsApp number"`
+	Name     string `json:"name,omitempty" doc:"Name, if the channel knows it"`
+	Email    string `json:"email,omitempty" doc:"E-mail address"`
+	Phone    string `json:"phone,omitempty" doc:"Phone number"`
+	Visitor  string `json:"visitor,omitempty" doc:"Visitor id that the chat window remembers"`
+	Forum    string `json:"forum,omitempty" doc:"User id in the forum"`
+	Facebook string `json:"facebook,omitempty" doc:"Facebook id"`
+	X        string `json:"x,omitempty" doc:"X handle"`
+	WhatsApp string `json:"whatsapp,omitempty" doc:"WhatsApp number"`
 }
 
-// Permission is what the caller needs.
+// Permission returns the permission that the caller needs.
 func (Inquiry) Permission() role.Permission { return role.TicketsReceive }
 
-// Carry finds or registers the contact, and opens the ticket that has the id, or adds to the one replied to. However many
-// inquiries come from one new address at once, they make one contact.
+// Carry finds or registers the contact. Then it opens the ticket with the id, or adds the message to the ticket that it
+// replies to. Any number of inquiries from one new address at once register only one contact.
 func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
 	who, err := find(w, in.From, by)
 	if err != nil {
@@ -58,8 +58,8 @@ func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.T
 	}, by)
 }
 
-// find returns the contact who has one of the sender's addresses, the first that anybody has, and registers one if nobody
-// does.
+// find returns the contact who has the first of the sender's addresses that any contact has. If no contact has one, it
+// registers a new contact.
 func find(w *work.Work, from Sender, by By) (uuid.UUID, error) {
 	given, err := from.addresses(by.Region)
 	if err != nil {
@@ -75,7 +75,7 @@ func find(w *work.Work, from Sender, by By) (uuid.UUID, error) {
 		if err != nil {
 			return uuid.Nil, err
 		}
-		if unmade { // claimed for a contact that was never registered: finish that
+		if unmade { // claimed for a contact who was never registered: register that one
 			id = holder
 		}
 	}
@@ -91,7 +91,7 @@ func find(w *work.Work, from Sender, by By) (uuid.UUID, error) {
 	return id, err
 }
 
-// neverRegistered reports whether an id was claimed for, but nothing was ever made of it.
+// neverRegistered reports whether an id has claimed an address but was never registered as a contact.
 func neverRegistered(w *work.Work, id uuid.UUID) (bool, error) {
 	if id == uuid.Nil {
 		return false, nil
@@ -100,7 +100,7 @@ func neverRegistered(w *work.Work, id uuid.UUID) (bool, error) {
 	return err == nil && !c.Registered, err
 }
 
-// addresses lists what the channel gave, the surest first.
+// addresses returns the sender's addresses, validated, the most reliable first.
 func (s Sender) addresses(region string) ([]contact.Address, error) {
 	var given []contact.Address
 	var refused []error
@@ -118,7 +118,7 @@ func (s Sender) addresses(region string) ([]contact.Address, error) {
 		given, refused = append(given, address), append(refused, err)
 	}
 	if len(given) == 0 {
-		return nil, domain.Invalid("from", "address-required", "from needs at least one address, such as an email or a phone.")
+		return nil, domain.Invalid("from", "address-required", "from must have at least one address, such as email or phone.")
 	}
 	return given, domain.Join(refused...)
 }

@@ -5,13 +5,13 @@ import (
 	"daybook/domain/ticket"
 )
 
-// MarkSpam marks a ticket as none.
+// MarkSpam marks a ticket as spam.
 type MarkSpam struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (MarkSpam) Permission() role.Permission { return role.TicketsWork }
 
-// Decide refuses a closed ticket.
+// Decide refuses a ticket that is closed or deleted. Marking again changes nothing.
 func (MarkSpam) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustNotBe(ticket.StatusClosed, ticket.StatusDeleted); err != nil || t.Status == ticket.StatusSpam {
 		return nil, err

@@ -5,12 +5,12 @@ import (
 	"daybook/domain/ticket"
 )
 
-// AddNote writes a note on a ticket that the contact does not see.
+// AddNote adds an internal note to a ticket. The contact does not see it.
 type AddNote struct {
-	Body string `json:"body" doc:"The note, 1 to 100000 characters"`
+	Body string `json:"body" doc:"Note, 1 to 100000 characters"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (AddNote) Permission() role.Permission { return role.TicketsWork }
 
 // Decide refuses a deleted ticket.

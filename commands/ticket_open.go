@@ -13,22 +13,22 @@ import (
 	"daybook/domain/ticket"
 )
 
-// OpenTicket opens a ticket of a contact.
+// OpenTicket opens a ticket for a contact.
 type OpenTicket struct {
-	Contact    uuid.UUID       `json:"contact" format:"uuid" doc:"Who asks"`
-	Channel    ticket.Channel  `json:"channel" doc:"What it came in through"`
-	Subject    string          `json:"subject" doc:"At most 1000 characters"`
-	Body       string          `json:"body,omitempty" doc:"The first message, at most 100000 characters"`
-	Department uuid.UUID       `json:"department,omitzero" required:"false" format:"uuid" doc:"Where it belongs"`
-	Priority   ticket.Priority `json:"priority,omitempty" doc:"How urgent it is; left out, normal"`
+	Contact    uuid.UUID       `json:"contact" format:"uuid" doc:"Id of the contact"`
+	Channel    ticket.Channel  `json:"channel" doc:"Channel through which the request came in"`
+	Subject    string          `json:"subject" doc:"Subject, at most 1000 characters"`
+	Body       string          `json:"body,omitempty" doc:"First message, at most 100000 characters"`
+	Department uuid.UUID       `json:"department,omitzero" required:"false" format:"uuid" doc:"Id of the department"`
+	Priority   ticket.Priority `json:"priority,omitempty" doc:"Priority; default normal"`
 	FollowUpOf uuid.UUID       `json:"-"`
 	Ref        string          `json:"-"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (OpenTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Refs names the contact and the department.
+// Refs returns the contact, and the department if there is one.
 func (c OpenTicket) Refs() []Reference {
 	refs := []Reference{work.Needs("contact", contact.Stream, c.Contact, contact.Contact.MustExist)}
 	if c.Department != uuid.Nil {
@@ -37,10 +37,10 @@ func (c OpenTicket) Refs() []Reference {
 	return refs
 }
 
-// Decide refuses a second ticket of one id.
+// Decide refuses a ticket that already exists, and invalid fields.
 func (c OpenTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if t.Opened {
-		return nil, domain.Conflict("ticket-exists", "There is such a ticket already.")
+		return nil, domain.Conflict("ticket-exists", "This ticket already exists.")
 	}
 	if c.Priority == "" {
 		c.Priority = ticket.Normal

@@ -5,13 +5,13 @@ import (
 	"daybook/domain/ticket"
 )
 
-// PostponeTicket has a ticket wait.
+// PostponeTicket postpones a ticket until it is resumed or the contact writes again.
 type PostponeTicket struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (PostponeTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Decide refuses a ticket that is done.
+// Decide refuses a ticket that is resolved, closed, spam or deleted. Postponing again changes nothing.
 func (PostponeTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustNotBe(ticket.StatusResolved, ticket.StatusClosed, ticket.StatusSpam, ticket.StatusDeleted); err != nil || t.Status == ticket.StatusPostponed {
 		return nil, err

@@ -5,15 +5,15 @@ import (
 	"daybook/domain/ticket"
 )
 
-// PrioritiseTicket says how urgent a ticket is.
+// PrioritiseTicket sets a ticket's priority.
 type PrioritiseTicket struct {
-	Priority ticket.Priority `json:"priority" doc:"How urgent the ticket is"`
+	Priority ticket.Priority `json:"priority" doc:"New priority"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (PrioritiseTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Decide changes nothing where it is so already.
+// Decide changes nothing for a ticket that already has the priority.
 func (c PrioritiseTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustBeWorkable(); err != nil {
 		return nil, err

@@ -5,16 +5,16 @@ import (
 	"daybook/domain/ticket"
 )
 
-// ReceiveMessage takes a contact's message on a ticket that takes messages. One that was answered or done is open again,
-// and one that waits waits no more. (For a ticket that is closed or deleted see TakeMessage.)
+// ReceiveMessage adds a contact's message to a ticket. An answered ticket is open again, a resolved one is reopened and a
+// postponed one is resumed. For a ticket that may be closed or deleted, see TakeMessage.
 type ReceiveMessage struct {
-	Body string `json:"body" doc:"What the contact wrote, 1 to 100000 characters"`
+	Body string `json:"body" doc:"Message of the contact, 1 to 100000 characters"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (ReceiveMessage) Permission() role.Permission { return role.TicketsReceive }
 
-// Decide refuses a ticket that takes no messages.
+// Decide refuses a ticket that is closed or deleted.
 func (c ReceiveMessage) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustNotBe(ticket.StatusClosed, ticket.StatusDeleted); err != nil {
 		return nil, err

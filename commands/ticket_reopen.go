@@ -5,13 +5,13 @@ import (
 	"daybook/domain/ticket"
 )
 
-// ReopenTicket takes up a ticket that was done.
+// ReopenTicket reopens a resolved or closed ticket.
 type ReopenTicket struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (ReopenTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Decide changes nothing for a ticket that is not done.
+// Decide refuses a ticket that is spam or deleted. It changes nothing for one that is neither resolved nor closed.
 func (ReopenTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustNotBe(ticket.StatusSpam, ticket.StatusDeleted); err != nil {
 		return nil, err

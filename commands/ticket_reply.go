@@ -8,12 +8,12 @@ import (
 	"daybook/domain/ticket"
 )
 
-// Reply answers the contact. A reply to a resolved ticket answers it and is no reopening.
+// Reply replies to the contact. A resolved ticket becomes answered, which does not count as reopening it.
 type Reply struct {
-	Body string `json:"body" doc:"What the agent wrote, 1 to 100000 characters"`
+	Body string `json:"body" doc:"Reply of the agent, 1 to 100000 characters"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (Reply) Permission() role.Permission { return role.TicketsWork }
 
 // Decide refuses a ticket that is closed, spam or deleted.
@@ -28,7 +28,7 @@ func (c Reply) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	return happened[ticket.Event](ticket.Replied{Body: body})
 }
 
-// words checks a message.
+// words validates the body of a message.
 func words(body string) (personal.Text, error) {
 	body, err := profile.Text("body", body, ticket.MaxBody)
 	if err == nil && body == "" {

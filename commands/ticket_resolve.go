@@ -5,13 +5,13 @@ import (
 	"daybook/domain/ticket"
 )
 
-// ResolveTicket marks a ticket as done.
+// ResolveTicket resolves a ticket. The contact's next message reopens it.
 type ResolveTicket struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (ResolveTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Decide changes nothing for a ticket that is resolved.
+// Decide refuses a ticket that is closed, spam or deleted. Resolving again changes nothing.
 func (ResolveTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustBeWorkable(); err != nil || t.Status == ticket.StatusResolved {
 		return nil, err

@@ -5,10 +5,10 @@ import (
 	"daybook/domain/ticket"
 )
 
-// RestoreTicket brings a deleted ticket back in the state it had.
+// RestoreTicket restores a deleted ticket, with the status that it had.
 type RestoreTicket struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (RestoreTicket) Permission() role.Permission { return role.TicketsDelete }
 
 // Decide changes nothing for a ticket that is not deleted.

@@ -5,13 +5,13 @@ import (
 	"daybook/domain/ticket"
 )
 
-// ResumeTicket has a ticket wait no more.
+// ResumeTicket resumes a postponed ticket.
 type ResumeTicket struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (ResumeTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Decide changes nothing for a ticket that does not wait.
+// Decide changes nothing for a ticket that is not postponed.
 func (ResumeTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustBeWorkable(); err != nil || t.Status != ticket.StatusPostponed {
 		return nil, err

@@ -8,13 +8,14 @@ import (
 	"daybook/domain/ticket"
 )
 
-// TakeMessage takes a contact's message on a ticket. If the ticket is closed or deleted, the message opens one follow-up,
-// and later messages go to the newest follow-up while that takes any. It ends in the ticket that the message went to.
+// TakeMessage adds a contact's message to a ticket. If the ticket is closed or deleted, the message opens a follow-up, and
+// later messages go to that follow-up until it is closed or deleted in turn. The answer is the ticket that the message
+// was added to.
 type TakeMessage struct {
-	Body string `json:"body" doc:"What the contact wrote, 1 to 100000 characters"`
+	Body string `json:"body" doc:"Message of the contact, 1 to 100000 characters"`
 }
 
-// Permission is what the caller needs.
+// Permission returns the permission that the caller needs.
 func (TakeMessage) Permission() role.Permission { return role.TicketsReceive }
 
 // Carry finds the ticket that takes the message, or opens a follow-up.

@@ -9,20 +9,20 @@ import (
 	"daybook/domain/ticket"
 )
 
-// TransferTicket hands a ticket to another department. Whose it is stays.
+// TransferTicket moves a ticket to another department. It stays assigned to the same agent.
 type TransferTicket struct {
-	Department uuid.UUID `json:"department" format:"uuid" ref:"department" doc:"Where the ticket belongs"`
+	Department uuid.UUID `json:"department" format:"uuid" ref:"department" doc:"Id of the new department"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (TransferTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Refs names the department.
+// Refs returns the department.
 func (c TransferTicket) Refs() []Reference {
 	return []Reference{work.Needs("department", department.Stream, c.Department, department.Department.MustExist)}
 }
 
-// Decide changes nothing where it belongs there already.
+// Decide changes nothing for a ticket that is already in the department.
 func (c TransferTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustBeWorkable(); err != nil || t.Department == c.Department {
 		return nil, err

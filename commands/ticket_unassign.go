@@ -7,13 +7,13 @@ import (
 	"daybook/domain/ticket"
 )
 
-// UnassignTicket makes a ticket nobody's.
+// UnassignTicket removes the agent from a ticket.
 type UnassignTicket struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (UnassignTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Decide changes nothing where it is nobody's already.
+// Decide changes nothing for a ticket that is not assigned.
 func (UnassignTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustBeWorkable(); err != nil || t.Agent == uuid.Nil {
 		return nil, err

@@ -5,10 +5,10 @@ import (
 	"daybook/domain/ticket"
 )
 
-// UnmarkSpam takes the mark off again. A ticket that was new is new, any other is open.
+// UnmarkSpam unmarks a ticket as spam. It is new if it was new before, open otherwise.
 type UnmarkSpam struct{}
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (UnmarkSpam) Permission() role.Permission { return role.TicketsWork }
 
 // Decide changes nothing for a ticket that is not spam.

@@ -9,15 +9,15 @@ import (
 	"daybook/domain/ticket"
 )
 
-// UntagTicket takes a tag off a ticket.
+// UntagTicket removes a tag from a ticket.
 type UntagTicket struct {
 	Tag uuid.UUID `json:"-" path:"tag" ref:"tag/tickets"`
 }
 
-// Permission is what the caller's role needs.
+// Permission returns the permission that the caller needs.
 func (UntagTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Decide changes nothing where the tag is not there.
+// Decide refuses a deleted ticket. It changes nothing for one that does not have the tag.
 func (c UntagTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustNotBe(ticket.StatusDeleted); err != nil || !slices.Contains(t.Tags, c.Tag) {
 		return nil, err
