@@ -1,6 +1,6 @@
-// Package access is the way in for whoever asks over HTTP, by JSON or by pages: who sends a request, what they may do and
-// see, doing a request once however often it is sent, waiting until the read models have what was written, and carrying on
-// what takes longer than a request.
+// Package access is what every HTTP interface to the desk shares. It authenticates callers, determines what they may do
+// and see, executes each request once however often it is sent, waits for the read models to catch up with what was
+// written, and continues operations that take longer than a request.
 package access
 
 import (
@@ -20,7 +20,7 @@ import (
 	"daybook/vault"
 )
 
-// A Door is the way in to one desk.
+// A Door gives HTTP handlers access to one desk. Fill in its fields and pass it to New.
 type Door struct {
 	Desk   *work.Desk
 	Vault  *vault.Vault
@@ -40,16 +40,16 @@ type Door struct {
 	operations operations
 }
 
-// New opens a door. Desk.Wrote becomes its own.
+// New returns d, ready for use. It sets d.Desk.Wrote.
 func New(d *Door) *Door {
 	d.Desk.Wrote = d.agents.wrote
 	return d
 }
 
-// Wait returns when nothing is carried on any more, once Background has ended.
+// Wait waits until no operation runs in the background. Call it after Background has ended.
 func (d *Door) Wait() { d.atWork.Wait() }
 
-// A Principal is who sends a request, as they are now.
+// A Principal is the caller of a request, with their current rights.
 type Principal struct {
 	Key     vault.APIKey
 	Role    role.Role // the key's, or the agent's where that allows less
@@ -57,8 +57,9 @@ type Principal struct {
 	Sight   role.Sight
 }
 
-// Authenticate finds out who sends a request, by the token of an API key. A key that acts as an agent ends with the agent,
-// allows what both allow, and sees what the agent sees.
+// Authenticate returns the caller whose API key has this token. A key that acts as an agent stops working when the agent
+// is deleted, has the permissions that both the key and the agent have, and sees what the agent sees. It returns
+// vault.ErrBadKey for a token that is not valid.
 func (d *Door) Authenticate(ctx context.Context, token string) (Principal, error) {
 	key, err := d.Vault.Authenticate(ctx, token)
 	if err != nil {
@@ -84,7 +85,7 @@ func (d *Door) Authenticate(ctx context.Context, token string) (Principal, error
 	return p, nil
 }
 
-// ID is what requests of one principal are told apart from those of others by.
+// ID returns the id under which the principal's idempotency keys are kept: the agent's, or the key's.
 func (p Principal) ID() uuid.UUID {
 	if p.Key.Agent != uuid.Nil {
 		return p.Key.Agent
@@ -92,7 +93,7 @@ func (p Principal) ID() uuid.UUID {
 	return p.Key.UUID()
 }
 
-// Actor is whom events name.
+// Actor returns the actor to record with events.
 func (p Principal) Actor() event.Actor {
 	if p.Key.Agent != uuid.Nil {
 		return event.Actor{Kind: event.Agent, ID: p.Key.Agent}
@@ -100,12 +101,13 @@ func (p Principal) Actor() event.Actor {
 	return event.Actor{Kind: event.Key, ID: p.Key.UUID()}
 }
 
-// MustMay refuses a principal who lacks a permission.
+// MustMay returns an error if the principal lacks a permission.
 func (p Principal) MustMay(permission role.Permission) error {
 	return work.By{Allowed: p.Allowed}.MustMay(permission)
 }
 
-// By says of a command that the principal asks for it. key is the idempotency key, or empty; digest is that of the request.
+// By returns the work.By of a command that the principal asks for. key is the idempotency key, or empty; digest is the
+// request's.
 func (d *Door) By(p Principal, key, digest string) work.By {
 	by := work.By{
 		Actor: p.Actor(), Allowed: p.Allowed, Sight: p.Sight, At: d.Now(), Request: uuid.Must(uuid.NewV7()), Digest: digest, Region: d.Region,
@@ -117,12 +119,12 @@ func (d *Door) By(p Principal, key, digest string) work.By {
 	return by
 }
 
-// agents are the states of the agents whose keys were used. While the log is followed they are as the log has them, but for
-// what another process wrote a moment ago; else each is read when it is needed.
+// agents caches the states of agents whose keys were used. It works only while the log is followed, and then lags behind
+// other processes' writes by a moment. Otherwise every state is read from the log.
 type agents struct {
 	mu      sync.Mutex
 	follows bool
-	changes int // counts what was forgotten, so that nothing older is kept after
+	changes int // counts invalidations, so that no state read before one is cached after it
 	known   map[uuid.UUID]agent.Agent
 }
 
@@ -146,7 +148,7 @@ func (a *agents) state(ctx context.Context, d *work.Desk, id uuid.UUID) (agent.A
 	return answer.State, nil
 }
 
-// wrote forgets an agent who has changed.
+// wrote drops the cached state of an agent who has changed.
 func (a *agents) wrote(category string, id uuid.UUID) {
 	if category != agent.Stream.Category {
 		return
@@ -157,7 +159,7 @@ func (a *agents) wrote(category string, id uuid.UUID) {
 	delete(a.known, id)
 }
 
-// follow says whether the log is followed from now on.
+// follow clears the cache, and switches it on or off.
 func (a *agents) follow(follows bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -166,8 +168,8 @@ func (a *agents) follow(follows bool) {
 	a.known = make(map[uuid.UUID]agent.Agent)
 }
 
-// Follow follows the log, until the context ends, so that who asks need not be looked up in it at each request. failing is
-// told why it cannot, each time before it is tried again.
+// Follow follows the log until the context ends, so that agents need not be read from it at each request. If the
+// subscription fails, it calls failing with the error and tries again.
 func (d *Door) Follow(ctx context.Context, failing func(error)) {
 	_, _ = backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, d.followOnce(ctx) },
 		backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {

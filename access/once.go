@@ -13,7 +13,7 @@ import (
 	"daybook/vault"
 )
 
-// An Outcome is what a request came to: which thing, and where it stands.
+// An Outcome is the result of a request: the thing that it was about, and its revision and position.
 type Outcome struct {
 	Category string
 	ID       uuid.UUID
@@ -21,17 +21,17 @@ type Outcome struct {
 	Position eventstore.Position
 	Created  bool
 	Replayed bool
-	Written  []event.Written // what happened to the thing; empty if it was replayed
+	Written  []event.Written // the thing's new events; empty if replayed
 }
 
-// A Repeated is the desk's no, as the same request was told before.
+// A Repeated is the refusal that the same request got before.
 type Repeated struct{ No *domain.Error }
 
 func (e *Repeated) Error() string { return e.No.Error() }
 
-// Once carries out a request once, however often it is sent with one idempotency key, and answers a repeated one with what
-// it came to at first: a refusal too, but for those that another try may overcome (stale), and those of what is not there or
-// not seen, which may come to be. Without a key it just carries it out.
+// Once executes a request once, however often it is sent with the same idempotency key, and repeats the first result. A
+// refusal is repeated too, as *Repeated, unless it is stale or not found: those may succeed later. Without a key, it
+// always executes the request. It returns vault.ErrKeyReused if the key was used with another request.
 func (d *Door) Once(ctx context.Context, p Principal, key string, by work.By, do func(work.By) (Outcome, error)) (Outcome, error) {
 	if key == "" {
 		return do(by)

@@ -17,13 +17,13 @@ import (
 	"daybook/readmodels/table"
 )
 
-// operations are those that this process goes on with now.
+// operations are the operations that this process is working on.
 type operations struct {
 	mu       sync.Mutex
 	underWay map[uuid.UUID]bool
 }
 
-// begin reports whether nobody here goes on with an operation yet; who begins ends it.
+// begin marks an operation as being worked on, and reports whether it was not so before. Then the caller must call end.
 func (o *operations) begin(id uuid.UUID) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -41,8 +41,8 @@ func (o *operations) end(id uuid.UUID) {
 	delete(o.underWay, id)
 }
 
-// CarryLong carries out a plan over many things. It answers when the first part has taken effect and nothing is left, or
-// when its patience is over; then the rest goes on, and open is the operation that says what is left.
+// CarryLong executes a plan over many things. It returns when nothing is left to do, or after Patience. In that case the
+// rest continues in the background, and open is the id of the operation that shows what is left.
 func CarryLong[S any](ctx context.Context, d *Door, plan work.LongPlan[S], id uuid.UUID, by work.By) (answer work.Answer[S], open uuid.UUID, err error) {
 	answer, err = work.Carry(ctx, d.Desk, work.Plan[S](plan), id, by)
 	if err != nil || !answer.Changed {
@@ -69,7 +69,7 @@ func (d *Door) background(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
-// goOn goes on with an operation, unless this process does so already.
+// goOn continues an operation, unless this process already does.
 func (d *Door) goOn(ctx context.Context, id uuid.UUID) error {
 	if !d.operations.begin(id) {
 		return nil
@@ -78,7 +78,7 @@ func (d *Door) goOn(ctx context.Context, id uuid.UUID) error {
 	return d.Desk.GoOn(ctx, id, commands.Long, finder{d.Live})
 }
 
-// Left counts the things that an operation has left to do, as the read models show them.
+// Left returns how many things an operation has left to process, according to the read models.
 func Left(ctx context.Context, q table.Queryer, o readmodels.Operation) (int, error) {
 	i := slices.IndexFunc(commands.Long, func(l work.Long) bool { return l.Name == o.Plan })
 	if o.EndedAt != 0 || i < 0 {
@@ -92,7 +92,7 @@ func Left(ctx context.Context, q table.Queryer, o readmodels.Operation) (int, er
 	return table.Count(ctx, q, rows, where)
 }
 
-// Resume goes on with operations that nobody has gone on with for a while: their process died.
+// Resume continues operations that have made no progress for Lease, because their process died.
 func (d *Door) Resume(ctx context.Context) error {
 	head, err := d.Desk.Store.Head(ctx)
 	if err == nil {
@@ -111,7 +111,7 @@ func (d *Door) Resume(ctx context.Context) error {
 		return err
 	}
 	for _, o := range open {
-		if d.Now().Sub(o.ChangedAt.Time()) < d.Lease { // two at once would only do the same twice
+		if d.Now().Sub(o.ChangedAt.Time()) < d.Lease { // two at once would do no harm, but the same work twice
 			continue
 		}
 		if err := d.goOn(ctx, o.ID); err != nil {
@@ -121,7 +121,7 @@ func (d *Door) Resume(ctx context.Context) error {
 	return nil
 }
 
-// finder finds by the live read models what is left to do.
+// finder finds what is left to process in the live read models.
 type finder struct{ live *table.Live }
 
 // Find implements work.Finder.

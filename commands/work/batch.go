@@ -6,27 +6,27 @@ import (
 	"daybook/domain/event"
 )
 
-// later is a stored event whose turn has not come.
+// later is a stored event that the batch has not reached yet.
 type later struct {
 	event   event.Event
 	request uuid.UUID
 }
 
-// Batch says that these requests are played in order, and that a part of what they come to may have been written before a
-// crash. It comes before anything else in a work.
+// Batch announces that these requests are carried out in this order, and that some of their events may have been written
+// before a crash. Call it before anything else in a Work.
 func (w *Work) Batch(requests []uuid.UUID) {
 	w.batch = make(map[uuid.UUID]int, len(requests))
 	for i, r := range requests {
-		if _, twice := w.batch[r]; !twice { // it is played where it comes first
+		if _, twice := w.batch[r]; !twice { // the first one counts
 			w.batch[r] = i
 		}
 	}
 }
 
-// Turn says which request of the batch is next.
+// Turn says that a request of the batch comes next.
 func (w *Work) Turn(request uuid.UUID) { w.turn = w.batch[request] }
 
-// playedBefore reports whether a stream holds something of the batch.
+// playedBefore reports whether a stream holds events of the batch.
 func (w *Work) playedBefore(requests map[uuid.UUID]played) bool {
 	for request := range requests {
 		if _, ours := w.batch[request]; ours {
@@ -36,8 +36,9 @@ func (w *Work) playedBefore(requests map[uuid.UUID]played) bool {
 	return false
 }
 
-// advance folds what an earlier try stored, as far as the batch has come: up to the request whose turn it is, and for names
-// that one too, since whoever claimed a name and was not written goes on as its holder, unless somebody else came.
+// advance folds events that an earlier try stored, up to the current request of the batch. For claims of names it folds
+// those of the current request too: a thing that claimed a name before the crash still holds it, unless another claimed it
+// since.
 func (s *stream) advance(w *Work) {
 	for len(s.later) > 0 {
 		turn, ours := w.batch[s.later[0].request]
@@ -49,7 +50,7 @@ func (s *stream) advance(w *Work) {
 	}
 }
 
-// catchUp folds what an earlier try stored, up to the end of a request; all of it for uuid.Nil.
+// catchUp folds events that an earlier try stored, up to the end of a request; all of them for uuid.Nil.
 func (s *stream) catchUp(request uuid.UUID) {
 	end := len(s.later)
 	for i, e := range s.later {

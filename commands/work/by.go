@@ -17,13 +17,13 @@ import (
 
 // A Command changes one thing, whose state is S and whose events are E.
 type Command[S any, E event.Event] interface {
-	// Permission is what the caller needs.
+	// Permission returns the permission that the caller needs.
 	Permission() role.Permission
-	// Decide returns what happens, nothing if all is so already, or a *domain.Error.
+	// Decide returns the events that happen, none if there is nothing to change, or a *domain.Error.
 	Decide(state S, by By) ([]E, error)
 }
 
-// By says who asks, when and why. What a command decides depends on nothing else.
+// By says who asks, when and why. Besides the state, a command's decision depends on nothing else.
 type By struct {
 	Actor       event.Actor
 	Allowed     role.Permissions
@@ -31,7 +31,7 @@ type By struct {
 	At          time.Time // when it happened
 	Reason      string
 	Request     uuid.UUID // the same on every retry of one request
-	Digest      string    // of the request's body; empty where a request has but one
+	Digest      string    // of the request's body; empty if the same request always has the same body
 	Correlation string
 	Causation   string
 	Through     string
@@ -44,10 +44,10 @@ type By struct {
 	// ID is the thing that the command is about. The machine sets it.
 	ID uuid.UUID
 
-	others []other // the things that the command named
+	others []other // the things that the command refers to
 }
 
-// other is another thing that a command leans on.
+// other is another thing that a command refers to.
 type other struct {
 	stream string
 	state  any
@@ -59,12 +59,12 @@ func (by By) May(p role.Permission) bool { return by.History || by.Allowed.Have(
 // MustMay refuses a caller who lacks a permission.
 func (by By) MustMay(p role.Permission) error {
 	if !by.May(p) {
-		return domain.Forbidden("permission-missing", "This needs the permission %s, which your key does not have.", p)
+		return domain.Forbidden("permission-missing", "Your API key does not have the permission %s. Use a key whose role has it.", p)
 	}
 	return nil
 }
 
-// Sees reports whether the caller sees a thing.
+// sees reports whether the caller sees a thing.
 func (by By) sees(kind *event.Noun, state any) bool { return by.History || kind.Seen(state, by.Sight) }
 
 func (by By) metadata() event.Metadata {
@@ -74,7 +74,7 @@ func (by By) metadata() event.Metadata {
 	}
 }
 
-// A Reference is another thing that a command leans on, as its caller named it.
+// A Reference is another thing that a command refers to.
 type Reference struct {
 	field    string
 	category string
@@ -82,31 +82,32 @@ type Reference struct {
 	must     func(state any) error
 }
 
-// A Referrer is a command that leans on other things. They are loaded and checked before it decides.
+// A Referrer is a command that refers to other things. They are loaded and checked before it decides.
 type Referrer interface{ Refs() []Reference }
 
-// Needs names a thing that must be as must says. field is where the caller wrote its id.
+// Needs returns a reference to a thing that must pass must. field is where the caller wrote its id.
 func Needs[S any, E event.Event](field string, kind event.Kind[S, E], id uuid.UUID, must func(S) error) Reference {
 	return Reference{field, kind.Category, id, func(state any) error { return must(state.(S)) }}
 }
 
-// Known returns the state of a thing that the command named in Refs. One that it did not name is a mistake in the command.
+// Known returns the state of a thing that the command's Refs name. It returns an error for any other thing, which is a bug
+// in the command.
 func Known[S any, E event.Event](by By, kind event.Kind[S, E], id uuid.UUID) (state S, err error) {
 	stream := kind.Stream(id)
 	i := slices.IndexFunc(by.others, func(o other) bool { return o.stream == stream })
 	if i < 0 {
-		return state, fmt.Errorf("the command looks at %s, which its Refs do not name", stream)
+		return state, fmt.Errorf("the command reads %s, which its Refs do not name", stream)
 	}
 	return by.others[i].state.(S), nil
 }
 
-// With returns by, knowing the state of a thing. The machine does the same; this is for tests of decisions.
+// With returns a copy of by that knows the state of a thing. It is for tests of decisions; otherwise this package does so.
 func With[S any, E event.Event](by By, kind event.Kind[S, E], id uuid.UUID, state S) By {
 	by.others = append(by.others[:len(by.others):len(by.others)], other{kind.Stream(id), state})
 	return by
 }
 
-// ofField turns "there is no such thing" into "this field names no such thing".
+// ofField turns a not-found refusal into one of the field that names the thing.
 func ofField(field string, err error) error {
 	var no *domain.Error
 	if !errors.As(err, &no) || no.Refusal != domain.RefusedNotFound {

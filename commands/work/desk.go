@@ -15,45 +15,45 @@ import (
 	"daybook/internal/recent"
 )
 
-// A Desk carries commands and plans out: it loads streams, folds them, lets commands decide, and appends what happened at
-// the exact revisions, again if another was first.
+// A Desk executes commands and plans. It loads streams, folds them, lets commands decide, and appends their events at the
+// exact revisions. If another writer was first, it starts over.
 type Desk struct {
 	Store eventstore.Store
 	Keys  personal.Keys
 	Names Names
-	// Doors are shut behind those who may no longer come in. Nil: there are none.
+	// Doors revokes the keys of agents who were deleted. Nil: there are no keys.
 	Doors Doors
-	// Wrote is told of each thing that this process has written to. It must not block. Nil: nobody is.
+	// Wrote is called for each thing that this process has written to. It must not block. Nil: not called.
 	Wrote func(category string, id uuid.UUID)
 
 	baseline baseline
 }
 
-// Names hashes a name that only one thing may have. The key of the hash never changes. The vault fulfils it.
+// Names hashes names that only one thing may have. The key of the hash never changes. The vault implements it.
 type Names interface {
 	NameID(hold event.Hold) uuid.UUID
 }
 
-// Doors are the keys by which somebody comes in. The vault fulfils it.
+// Doors are the API keys of agents. The vault implements it.
 type Doors interface {
-	// Revoke ends all keys that act as a thing of the desk.
+	// Revoke ends all keys that act as holder, an agent.
 	Revoke(ctx context.Context, holder uuid.UUID, at time.Time) error
 }
 
-// Answer is what a command or a plan came to: the thing as it now is.
+// Answer is the result of a command or a plan: the thing as it now is.
 type Answer[S any] struct {
 	ID       uuid.UUID
 	State    S
 	Revision eventstore.Revision
-	Position eventstore.Position // of the last event that the answer rests on
-	Changed  bool                // false: it was so already
-	Replayed bool                // the same request came before; this is what it came to then
-	Written  []event.Written     // what happened to the thing, in its order; empty for what was replayed
+	Position eventstore.Position // of the last event that the answer is based on
+	Changed  bool                // false: nothing to change
+	Replayed bool                // the same request came before; this repeats its result
+	Written  []event.Written     // the thing's new events, in order; empty if replayed
 
 	stream *stream
 }
 
-// settled is the answer once all is written.
+// settled returns the answer once everything is written.
 func (a Answer[S]) settled() Answer[S] {
 	if a.stream != nil && !a.Replayed {
 		a.Revision, a.Position, a.Written = a.stream.revision, a.stream.position, a.stream.written
@@ -65,12 +65,13 @@ func (a Answer[S]) settled() Answer[S] {
 // ErrReused says that a request's id was used before with another body.
 var ErrReused = errors.New("the id of the request was used before with another body")
 
-// Do carries out one command on the thing of a kind that has the id.
+// Do executes one command on the thing with the id. It returns a *domain.Error for a refusal, and ErrReused for a request
+// id that was used with another body.
 func Do[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S, E], id uuid.UUID, command Command[S, E], by By) (Answer[S], error) {
 	return Carry(ctx, d, Of(kind, command), id, by)
 }
 
-// Carry carries out a plan in one Work, and answers with the thing as it was written.
+// Carry executes a plan in one Work, and returns the thing as it was written. Its errors are those of Do.
 func Carry[S any](ctx context.Context, d *Desk, plan Plan[S], id uuid.UUID, by By) (Answer[S], error) {
 	var answer Answer[S]
 	err := d.Play(ctx, func(w *Work) (func(), error) {
@@ -81,7 +82,7 @@ func Carry[S any](ctx context.Context, d *Desk, plan Plan[S], id uuid.UUID, by B
 	return answer, err
 }
 
-// State returns a thing as it is now; the zero state if there is none.
+// State returns a thing as it now is; the zero state if there is no such thing.
 func State[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S, E], id uuid.UUID) (Answer[S], error) {
 	s, err := d.begin(ctx).load(catalogue.Kind(kind.Category), id)
 	if err != nil {
@@ -90,17 +91,17 @@ func State[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S
 	return Answer[S]{ID: id, State: s.state.(S), Revision: s.revision, Position: s.position}, nil
 }
 
-// Find returns the thing that has a name.
+// Find returns the thing that has a name, and reports whether one does.
 func Find(ctx context.Context, d *Desk, h event.Hold) (id uuid.UUID, found bool, err error) {
 	return d.begin(ctx).Find(h)
 }
 
-// maxTries bounds how often a piece of work begins again because another was first. Each time at least one other came
-// through.
+// maxTries bounds how often a piece of work starts over because another writer was first. Each time, at least one other
+// writer succeeded.
 const maxTries = 200
 
-// Play does a piece of work and writes it down; do may run several times, since it begins again if another was first. It
-// returns what is to be done once all is written, or nil.
+// Play runs do and appends the events that it decided on. If another writer was first, it starts over, so do may run
+// several times. do may return a function to call once everything is written.
 func (d *Desk) Play(ctx context.Context, do func(*Work) (done func(), err error)) error {
 	for try := 1; ; try++ {
 		w := d.begin(ctx)
@@ -126,13 +127,13 @@ func (d *Desk) begin(ctx context.Context) *Work {
 	return &Work{ctx: ctx, desk: d, streams: make(map[string]*stream)}
 }
 
-// A baseline remembers streams, so that only what is newer need be read. It is never trusted to be the newest.
+// A baseline caches streams, so that only newer events need to be read. It is never trusted to be up to date.
 type baseline struct {
 	mu      sync.Mutex
-	streams *recent.Map[string, *stream] // never changed once they are here
+	streams *recent.Map[string, *stream] // immutable once stored
 }
 
-// remembered is how many streams are kept, at least.
+// remembered is the least number of streams that the cache keeps.
 const remembered = 10_000
 
 func (b *baseline) get(name string) *stream {

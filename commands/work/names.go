@@ -12,10 +12,11 @@ import (
 	"daybook/domain/reservation"
 )
 
-// ErrWriteFirst says that a command of a batch needs a name that an earlier one of the same work gives up.
-var ErrWriteFirst = errors.New("what was decided so far must be written first")
+// ErrWriteFirst says that a command of a batch depends on a name that an earlier command of the same Work claims or gives
+// up. The earlier commands must be written first.
+var ErrWriteFirst = errors.New("the commands before this one must be written first")
 
-// hold claims the names that a thing has after a command and had not before, and gives up those that it has no more.
+// hold claims the names that a command gave a thing, and releases those that it took away.
 func (w *Work) hold(s *stream, before, after any, by By) error {
 	had, has := s.kind.Holds(before), s.kind.Holds(after)
 	for _, h := range has {
@@ -35,7 +36,7 @@ func (w *Work) hold(s *stream, before, after any, by By) error {
 	return nil
 }
 
-// reserved loads who has a name.
+// reserved loads the reservation of a name.
 func (w *Work) reserved(h event.Hold) (s *stream, by reservation.Reservation, err error) {
 	s, err = w.load(catalogue.Kind(reservation.Stream.Category), w.desk.Names.NameID(h))
 	if err != nil {
@@ -44,8 +45,8 @@ func (w *Work) reserved(h event.Hold) (s *stream, by reservation.Reservation, er
 	return s, s.state.(reservation.Reservation), nil
 }
 
-// claim takes a name for a thing. It writes a claim even where an earlier one stands: a claim counts only for a command
-// that read its thing before making it (see package reservation).
+// claim claims a name for a thing. It writes a claim even if the thing claimed the name before: a claim counts only for a
+// command that read the thing before claiming (see package reservation).
 func (w *Work) claim(h event.Hold, category string, id uuid.UUID, by By) error {
 	r, reserved, err := w.reserved(h)
 	if err != nil {
@@ -70,7 +71,7 @@ func (w *Work) claim(h event.Hold, category string, id uuid.UUID, by By) error {
 	return nil
 }
 
-// lapse lets the claim of a thing that never used it lapse.
+// lapse ends a claim that the thing of stream s never used.
 func (w *Work) lapse(s *stream, reservation uuid.UUID, by By) error {
 	switch {
 	case len(s.pending) == 0:
@@ -82,7 +83,7 @@ func (w *Work) lapse(s *stream, reservation uuid.UUID, by By) error {
 	return ErrWriteFirst
 }
 
-// release gives a name up, once the thing no longer shows it.
+// release gives up a name that the thing no longer has.
 func (w *Work) release(h event.Hold, id uuid.UUID, by By) error {
 	r, reserved, err := w.reserved(h)
 	if err != nil {
@@ -97,8 +98,8 @@ func (w *Work) release(h event.Hold, id uuid.UUID, by By) error {
 	return nil
 }
 
-// Find returns the thing that has a name. If it is not found, id may be one that claimed the name and was never made, or
-// has it no more.
+// Find returns the thing that has a name. If found is false, id may still name a thing that claimed the name but was never
+// created, or that no longer has it.
 func (w *Work) Find(h event.Hold) (id uuid.UUID, found bool, err error) {
 	_, reserved, err := w.reserved(h)
 	if err != nil || reserved.Holder == uuid.Nil {
@@ -111,8 +112,7 @@ func (w *Work) Find(h event.Hold) (id uuid.UUID, found bool, err error) {
 	return reserved.Holder, slices.Contains(theirs.kind.Holds(theirs.state), h), nil
 }
 
-// guard keeps a kind's roll: whoever leaves it writes that into the roll, and only while another stands on it of whom it is
-// true.
+// guard maintains a kind's roll. A thing may leave the roll only while another thing on it still belongs there.
 func (w *Work) guard(s *stream, before, after any, by By) error {
 	roll := s.kind.Roll
 	if roll == nil {

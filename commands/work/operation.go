@@ -17,42 +17,42 @@ import (
 	"daybook/eventstore"
 )
 
-// A LongCommand is a command on one thing that has something follow for many others: deleting an agent hands the agent's
-// tickets back. What follows is done in as many Works as it needs, under one request and one correlation.
+// A LongCommand is a command on one thing that affects many others: deleting an agent unassigns the agent's tickets. The
+// others are processed in as many Works as needed, under one request and one correlation.
 type LongCommand[S any, E event.Event] interface {
 	Command[S, E]
-	// Name is the name of the plan, for ever.
+	// Name returns the stored name of the plan. It never changes.
 	Name() string
-	// Left says which things are left, once the command has taken effect on the thing with the id.
+	// Left selects the things that are left to process, once the command has taken effect on the thing with the id.
 	Left(id uuid.UUID) Left
-	// Each sees to one of them, as a part of a Work. about is what the command took effect on.
+	// Each processes one of them, as part of a Work. about is the thing that the command took effect on.
 	Each(w *Work, thing, about uuid.UUID, by By) error
 }
 
-// Left names things of one category by what they show, such as the contacts that show a company.
+// Left selects things of one category by what they refer to, such as the contacts of a company.
 type Left struct {
 	Category string
-	Showing  string // the category of what they show
+	Showing  string // the category of what they refer to
 	ID       uuid.UUID
 }
 
-// A Finder finds what is left to do. The read models fulfil it.
+// A Finder finds what is left to process. The read models implement it.
 type Finder interface {
-	// Find returns some of the things, at most limit, in the order of their ids, which come after one; empty: from the first
-	// on. The read models have come to a position at least.
+	// Find returns at most limit of the things, ordered by id, starting after the id after, or with the first if after is
+	// empty. It first waits until the read models have reached the position at.
 	Find(ctx context.Context, left Left, at eventstore.Position, after string, limit int) ([]uuid.UUID, error)
 }
 
-// A Long is a LongCommand on a kind, without its types, by which an operation is gone on with.
+// A Long is a LongCommand without its type parameters, by which an operation is resumed.
 type Long struct {
-	Name   string
+	Name   string // see LongCommand
 	begin  func(w *Work, id uuid.UUID, by By) error
 	Left   func(id uuid.UUID) Left // see LongCommand
 	finish func(ctx context.Context, d *Desk, about uuid.UUID, by By) error
 	each   func(w *Work, thing, about uuid.UUID, by By) error
 }
 
-// LongOf makes a plan of a long command on a thing of a kind.
+// LongOf returns the plan of a long command on a thing of a kind.
 func LongOf[S any, E event.Event](kind event.Kind[S, E], command LongCommand[S, E]) LongPlan[S] {
 	return long[S, E]{kind, command}
 }
@@ -60,7 +60,7 @@ func LongOf[S any, E event.Event](kind event.Kind[S, E], command LongCommand[S, 
 // A LongPlan is a plan that begins an operation.
 type LongPlan[S any] interface {
 	Plan[S]
-	// Long is the plan without its types.
+	// Long returns the plan without its type parameters.
 	Long() Long
 }
 
@@ -69,12 +69,12 @@ type long[S any, E event.Event] struct {
 	LongCommand[S, E]
 }
 
-// A Finisher is a long command that has something to see to outside the log, when all else is done.
+// A Finisher is a long command with a last step outside the log, after everything else.
 type Finisher interface {
 	Finish(ctx context.Context, d *Desk, about uuid.UUID, by By) error
 }
 
-// Carry does the first part, and notes that the rest is to be done.
+// Carry executes the command, and records that an operation has begun.
 func (l long[S, E]) Carry(w *Work, id uuid.UUID, by By) (Answer[S], error) {
 	s, err := w.load(catalogue.Kind(l.kind.Category), id)
 	if err != nil {
@@ -104,13 +104,13 @@ func (l long[S, E]) Long() Long {
 	}
 }
 
-// ofItsOwn is by for what the machine does of its own for a caller, whatever the caller has seen.
+// ofItsOwn returns by for work that Daybook does on behalf of a caller: it sees everything, at any revision.
 func ofItsOwn(by By) By {
 	by.Sight, by.IfMatch = role.Everything, nil
 	return by
 }
 
-// note notes something of an operation, unless it has ended.
+// note is a command that records an event of an operation, unless the operation has ended.
 type note struct{ operation.Event }
 
 func (note) Permission() role.Permission { return role.Operate }
@@ -122,10 +122,10 @@ func (n note) Decide(o operation.Operation, _ By) ([]operation.Event, error) {
 	return []operation.Event{n.Event}, nil
 }
 
-// inOneWork is how many things one Work of an operation sees to, at most.
+// inOneWork is the largest number of things that one Work of an operation processes.
 const inOneWork = 100
 
-// GoOn carries an operation on until nothing is left. It may be cut short at any point and called again, also by another
+// GoOn continues an operation until nothing is left. It may be interrupted at any point and called again, also by another
 // process, and by two at once.
 func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder) error {
 	o, by, err := d.operation(ctx, id)
@@ -141,7 +141,7 @@ func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder
 	again.IfMatch = []eventstore.Revision{eventstore.Revision(o.Revision)}
 	err = d.Play(ctx, func(w *Work) (func(), error) { return nil, plan.begin(w, o.About, again) })
 	var no *domain.Error
-	if errors.As(err, &no) { // a crash came before the first part, and meanwhile another did
+	if errors.As(err, &no) { // a crash came before the command was written, and the thing has changed since
 		return d.noteOf(ctx, id, operation.Ended{}, by)
 	}
 	if err != nil {
@@ -170,7 +170,7 @@ func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder
 	return d.noteOf(ctx, id, operation.Ended{}, by)
 }
 
-// seeTo sees to some things in one Work. One that refuses is as it should be already, or somebody else saw to it.
+// seeTo processes some things in one Work. It skips a thing that refuses: there is nothing left to do for it.
 func (d *Desk) seeTo(ctx context.Context, id, about uuid.UUID, plan Long, things []uuid.UUID, by By) error {
 	err := d.Play(ctx, func(w *Work) (func(), error) {
 		for _, thing := range things {
@@ -191,7 +191,7 @@ func (d *Desk) seeTo(ctx context.Context, id, about uuid.UUID, plan Long, things
 	return d.noteOf(ctx, id, operation.Progressed{Things: len(things)}, by)
 }
 
-// noteOf notes something of an operation, under a request of its own.
+// noteOf records an event of an operation, under a request of its own.
 func (d *Desk) noteOf(ctx context.Context, id uuid.UUID, e operation.Event, by By) error {
 	return d.Play(ctx, func(w *Work) (func(), error) {
 		s, err := w.load(catalogue.Kind(operation.Stream.Category), id)
@@ -205,7 +205,7 @@ func (d *Desk) noteOf(ctx context.Context, id uuid.UUID, e operation.Event, by B
 	})
 }
 
-// operation returns an operation, and by whom it was begun.
+// operation returns an operation, and the By that began it.
 func (d *Desk) operation(ctx context.Context, id uuid.UUID) (operation.Operation, By, error) {
 	a, err := State(ctx, d, operation.Stream, id)
 	if err != nil {

@@ -7,17 +7,16 @@ import (
 	"daybook/domain/role"
 )
 
-// A Plan is work on one thing or several, under one permission, that is carried out in one Work: all of it or nothing. It
-// ends in one thing, whose state is S, and which it answers with. Every door takes plans: a command on one thing is one
-// (see Of).
+// A Plan is work on one or several things, under one permission, that is decided as a whole in one Work. Its answer is one
+// of the things, whose state is S. A single command is a plan too (see Of).
 type Plan[S any] interface {
-	// Permission is what the caller needs, for all that the plan does.
+	// Permission returns the permission that the caller needs for everything that the plan does.
 	Permission() role.Permission
-	// Carry does the work, by Run and Find. id is that of the thing it is about, or of the thing that it is to make.
+	// Carry does the work, by Run and Find. id is the id of the thing that the plan is about, or that it creates.
 	Carry(w *Work, id uuid.UUID, by By) (Answer[S], error)
 }
 
-// Begin does what a plan has to do in one Work, if the caller may.
+// Begin carries out a plan as part of a Work, after checking the caller's permission.
 func Begin[S any](w *Work, plan Plan[S], id uuid.UUID, by By) (Answer[S], error) {
 	if err := by.MustMay(plan.Permission()); err != nil {
 		return Answer[S]{}, err
@@ -25,7 +24,7 @@ func Begin[S any](w *Work, plan Plan[S], id uuid.UUID, by By) (Answer[S], error)
 	return plan.Carry(w, id, by)
 }
 
-// Of makes a plan of one command on a thing of a kind.
+// Of returns the plan of one command on a thing of a kind.
 func Of[S any, E event.Event](kind event.Kind[S, E], command Command[S, E]) Plan[S] {
 	return single[S, E]{kind, command}
 }

@@ -13,7 +13,7 @@ import (
 	"daybook/eventstore"
 )
 
-// A stream is what is loaded of a thing: its state, with what is pending applied.
+// A stream is a thing as it was loaded: its state, with the pending events applied.
 type stream struct {
 	kind     *event.Noun
 	id       uuid.UUID
@@ -21,10 +21,10 @@ type stream struct {
 	revision eventstore.Revision // of the last event that is stored
 	position eventstore.Position // of the same
 	requests map[uuid.UUID]played
-	later    []later // stored by an earlier try at the same batch, and not yet in state
+	later    []later // stored by an earlier try at the same batch, and not in state yet
 	pending  []pending
-	encoded  []eventstore.Event // pending, as it is appended
-	written  []event.Written    // what was pending, once it is appended
+	encoded  []eventstore.Event // the pending events in their stored form
+	written  []event.Written    // the events that were appended
 	order    order
 }
 
@@ -43,7 +43,7 @@ type pending struct {
 	by      By
 }
 
-// load returns the stream of a thing, reading only what is newer than what the desk remembers.
+// load returns the stream of a thing, reading only events that are newer than the cached ones.
 func (w *Work) load(kind *event.Noun, id uuid.UUID) (*stream, error) {
 	name := kind.Stream(id)
 	if s, ok := w.streams[name]; ok {
@@ -84,7 +84,7 @@ func ownCopy(requests map[uuid.UUID]played) map[uuid.UUID]played {
 	return maps.Clone(requests)
 }
 
-// take reads one stored event, and folds it unless its turn comes later.
+// take decodes one stored event. It folds the event, or keeps it for later if the batch has not reached it.
 func (s *stream) take(r eventstore.Recorded, w *Work) error {
 	e, err := s.kind.Decode(r.Type, r.Data, r.ID, w.desk.Keys)
 	if err != nil {
@@ -126,7 +126,7 @@ func (w *Work) stateAt(kind *event.Noun, id uuid.UUID, revision eventstore.Revis
 	return state, nil
 }
 
-// keep applies events and has them written at the end of the work, at a place in its order.
+// keep applies events, and marks them to be written at the end of the Work, in the given order.
 func (s *stream) keep(w *Work, at order, by By, events ...event.Event) {
 	state, had, was := s.state, s.pending, s.order
 	w.undo = append(w.undo, func() { s.state, s.pending, s.order = state, had, was })
@@ -137,8 +137,8 @@ func (s *stream) keep(w *Work, at order, by By, events ...event.Event) {
 	}
 }
 
-// encode makes stored events of what is pending. Event ids are derived from the request, the stream and the number of the
-// event within them, so that a retry is the same append.
+// encode encodes the pending events. Event ids are derived from the request, the stream and the event's number within
+// them, so that a retry is the same append.
 func (s *stream) encode(keys personal.Keys) error {
 	name := s.kind.Stream(s.id)
 	requests := ownCopy(s.requests)
@@ -163,7 +163,7 @@ func (s *stream) encode(keys personal.Keys) error {
 	return nil
 }
 
-// append writes what was encoded, in one append, and lets the desk remember what it makes of the stream.
+// append appends the encoded events at once, and caches the stream.
 func (s *stream) append(ctx context.Context, d *Desk) error {
 	name := s.kind.Stream(s.id)
 	at, err := d.Store.Append(ctx, name, s.revision, s.encoded)
@@ -175,7 +175,7 @@ func (s *stream) append(ctx context.Context, d *Desk) error {
 		r.position = at.Position
 		s.requests[p.by.Request] = r
 		if !at.New {
-			continue // what stands there may have been written by another who carried out the same request
+			continue // another process may have written these events for the same request
 		}
 		s.written = append(s.written, event.Written{
 			Event: p.event, ID: s.encoded[i].ID, Metadata: p.by.metadata(), Revision: int64(s.revision) + int64(1+i), Position: uint64(at.Position),

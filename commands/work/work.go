@@ -1,7 +1,7 @@
-// Package work is the machine that carries commands and plans out, whatever they are about: it loads what they name, asks
-// whether the caller may and sees it, lets commands decide, claims and gives up names, and appends what happened.
+// Package work executes commands and plans, whatever they are about. It loads the things that they name, checks what the
+// caller may do and see, lets commands decide, claims and releases unique names, and appends the events.
 //
-// What it must know of a kind of thing stands in the kind (see event.Kind); it knows no noun of the desk.
+// All that it knows about a kind of thing comes from its event.Kind: this package names no kind itself.
 package work
 
 import (
@@ -19,8 +19,8 @@ import (
 	"daybook/eventstore"
 )
 
-// A Work is one try at a piece of work: the streams that were loaded for it, and what is to be appended to them.
-// It belongs to one goroutine.
+// A Work is one try at a piece of work: the streams loaded for it, and the events to append to them. It is not safe for
+// concurrent use.
 type Work struct {
 	ctx     context.Context
 	desk    *Desk
@@ -33,10 +33,9 @@ type Work struct {
 	turn  int
 }
 
-// An order says when a stream is written: the kind's own (event.Order), and before and after it what keeps names true. So a
-// crash between two streams leaves nothing that a retry, or the next who comes, cannot finish: unused claims lapse, names
-// are claimed, things change, late things come after those that they name, names are given up, and last of all comes the
-// record that it was done.
+// An order says when a stream is written. It refines event.Order: unused claims lapse, names are claimed, things change,
+// late things change after those that they refer to, names are released, and records come last. So after a crash between
+// two streams, a retry or the next caller can finish the rest.
 type order int
 
 const (
@@ -53,7 +52,7 @@ func orderOf(kind *event.Noun) order {
 	return [...]order{event.First: claims, event.InTheMiddle: things, event.Late: late, event.Last: records}[kind.Order]
 }
 
-// Look returns a thing as it is at this point of a work; the zero state if there is none.
+// Look returns a thing as it is at this point of a Work; the zero state if there is no such thing.
 func Look[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID) (S, error) {
 	s, err := w.load(catalogue.Kind(kind.Category), id)
 	if err != nil {
@@ -63,10 +62,10 @@ func Look[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID) (S
 	return s.state.(S), nil
 }
 
-// Mark is a place in a work that Rollback goes back to.
+// Mark returns the current point of a Work, for Rollback.
 func (w *Work) Mark() int { return len(w.undo) }
 
-// Rollback drops what was decided since a mark, as a refused line of a batch leaves nothing behind.
+// Rollback drops everything that was decided since a mark, such as by a line of a batch that was refused.
 func (w *Work) Rollback(mark int) {
 	for i := len(w.undo) - 1; i >= mark; i-- {
 		w.undo[i]()
@@ -74,8 +73,8 @@ func (w *Work) Rollback(mark int) {
 	w.undo = w.undo[:mark]
 }
 
-// Run lets a command decide on a thing, and keeps what it decided for the end of the work. It is a step of a plan, whose
-// permission was asked for.
+// Run lets a command decide on a thing, and keeps its events until the end of the Work. It is a step of a plan: it does not
+// check the command's permission, since Begin has checked the plan's.
 func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, command Command[S, E], by By) (Answer[S], error) {
 	c := decider{command: command, decide: func(state any, by By) ([]event.Event, error) {
 		events, err := command.Decide(state.(S), by)
@@ -90,7 +89,7 @@ func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, com
 	return Answer[S]{ID: a.ID, State: state, Revision: a.Revision, Position: a.Position, Changed: a.Changed, Replayed: a.Replayed, stream: a.stream}, err
 }
 
-// A decider is a command without its types.
+// A decider is a command without its type parameters.
 type decider struct {
 	command any
 	decide  func(state any, by By) ([]event.Event, error)
@@ -111,7 +110,7 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 		if s.revision == eventstore.NoStream {
 			return Answer[any]{}, kind.Unknown
 		}
-		return Answer[any]{}, domain.Stale("stale", "It is at revision %d now, which is not what was seen. Read it again and decide anew.", s.revision)
+		return Answer[any]{}, domain.Stale("stale", "It has changed and is at revision %d now. Read it again and repeat the request with its new ETag.", s.revision)
 	}
 	by.ID = id
 	if by, err = w.know(c.command, by); err != nil {
@@ -122,7 +121,7 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 	if err != nil {
 		return Answer[any]{}, err
 	}
-	if len(events) > 0 && len(s.later) > 0 { // this line came to nothing before the crash: others were first
+	if len(events) > 0 && len(s.later) > 0 { // this request had stored nothing before the crash: others were first
 		w.Rollback(mark)
 		state, later := s.state, s.later
 		w.undo = append(w.undo, func() { s.state, s.later = state, later })
@@ -132,7 +131,7 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 		}
 	}
 	if len(events) > 0 {
-		if s.order == lapses { // what lapses must be written before anything is claimed, and this after
+		if s.order == lapses { // lapses are written before claims, and these events after them
 			return Answer[any]{}, ErrWriteFirst
 		}
 		s.keep(w, orderOf(kind), by, events...)
@@ -140,7 +139,7 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 	return Answer[any]{ID: id, State: s.state, Revision: s.revision, Position: s.position, Changed: len(events) > 0, stream: s}, nil
 }
 
-// again answers a request that came before with what it came to then.
+// again repeats the answer to a request that came before.
 func (w *Work) again(s *stream, before played, by By) (Answer[any], error) {
 	if before.digest != by.Digest {
 		return Answer[any]{}, ErrReused
@@ -156,7 +155,7 @@ func (w *Work) again(s *stream, before played, by By) (Answer[any], error) {
 	return a, err
 }
 
-// decide lets a command decide, and sees to the names and the roll that this moves.
+// decide lets a command decide, and updates the names and the roll accordingly.
 func (w *Work) decide(s *stream, c decider, by By) ([]event.Event, error) {
 	events, err := c.decide(s.state, by)
 	if err != nil {
@@ -172,7 +171,7 @@ func (w *Work) decide(s *stream, c decider, by By) ([]event.Event, error) {
 	return events, w.guard(s, before, after, by)
 }
 
-// know loads what a command leans on. What the caller does not see is not there.
+// know loads the things that a command refers to. A thing that the caller does not see is refused as unknown.
 func (w *Work) know(command any, by By) (By, error) {
 	referrer, ok := command.(Referrer)
 	if !ok {
@@ -195,7 +194,8 @@ func (w *Work) know(command any, by By) (By, error) {
 	return by, domain.Join(refused...)
 }
 
-// write stores what the work decided: keys first, then the streams in their order, those of one place in it at once.
+// write appends the events of the Work: it makes missing keys first, then writes the streams by their order, those of the
+// same order concurrently.
 func (w *Work) write() error {
 	var inOrder [orders][]*stream
 	var keyless []*stream
@@ -235,13 +235,13 @@ func (w *Work) write() error {
 	return nil
 }
 
-// Came reports whether a request wrote to a thing before; the thing was looked at.
+// Came reports whether by's request has written to a thing before. The thing must have been loaded, for example by Look.
 func Came[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, by By) bool {
 	s := w.streams[kind.Stream(id)]
 	return s != nil && s.has(by.Request)
 }
 
-// MustSee refuses a thing that the caller named and does not see. Run does so too, for the thing that it runs on.
+// MustSee refuses a thing that the caller does not see. Run does so too for its own thing.
 func MustSee[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, by By) error {
 	s, err := w.load(catalogue.Kind(kind.Category), id)
 	if err == nil && !by.sees(s.kind, s.state) {
