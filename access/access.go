@@ -26,13 +26,15 @@ type Door struct {
 	Vault  *vault.Vault
 	Live   *table.Live
 	Now    func() time.Time // the clock
-	Region string           // the country of phone numbers without a country code; empty: none
+	Region string           // the country (ISO 3166) of phone numbers without a country code; empty: none
 
-	// Patience is how long a request waits for a plan over many things; 0 is 5 s.
+	// Patience is how long a request waits for an operation to end; default 5 s.
 	Patience time.Duration
-	// Lease is for how long nothing may come of an operation before another process goes on with it; 0: no other works here.
+	// Lease is how long an operation may make no progress before this process takes it over. 0: at once, since no other
+	// process works on this desk.
 	Lease time.Duration
-	// Background ends when the process is to stop; what takes longer than a request goes on until then. Nil: never.
+	// Background ends when the process stops. Operations that take longer than a request continue until then. Nil: they
+	// are never stopped.
 	Background context.Context
 	atWork     sync.WaitGroup
 

@@ -13,7 +13,7 @@ import (
 func (d *Door) MustHave(ctx context.Context, field string, p eventstore.Position) error {
 	head, err := d.Desk.Store.Head(ctx)
 	if err == nil && p > head {
-		err = domain.Invalid(field, "position-unknown", "%s is after the end of the log, which is at %s. Check that the position comes from this desk.", p, head)
+		err = domain.Invalid(field, "position-unknown", "Position %s is after the end of the log, which is at %s. Check that the position comes from this desk.", p, head)
 	}
 	return err
 }

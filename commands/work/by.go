@@ -35,13 +35,13 @@ type By struct {
 	Correlation string
 	Causation   string
 	Through     string
-	History     bool   // it happened already, on another desk: who may do and see what is not asked
-	Region      string // the country of phone numbers without a country code; empty: none
+	History     bool   // imported history, which happened on another desk: permissions and sight are not checked
+	Region      string // the country (ISO 3166) of phone numbers without a country code; empty: none
 
-	// IfMatch are the revisions that the caller has seen; a thing that is elsewhere refuses. Nil: any.
+	// IfMatch lists the revisions that the caller accepts. A thing at any other revision is refused as stale. Nil: any.
 	IfMatch []eventstore.Revision
 
-	// ID is the thing that the command is about. The machine sets it.
+	// ID is the thing that the command is about. This package sets it.
 	ID uuid.UUID
 
 	others []other // the things that the command refers to

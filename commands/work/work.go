@@ -25,10 +25,10 @@ type Work struct {
 	ctx     context.Context
 	desk    *Desk
 	streams map[string]*stream
-	undo    []func() // for each thing kept, how to drop it again
+	undo    []func() // undoes each keep
 
-	// batch numbers the requests of a batch that is played in order, and that may have been written in part before a crash.
-	// A stream is then folded only as far as the batch has come, which is turn. Nil: no batch.
+	// batch numbers the requests of a batch, which are carried out in order and may have been written in part before a
+	// crash. A stream is then folded only as far as the current request, turn. Nil: no batch.
 	batch map[uuid.UUID]int
 	turn  int
 }
