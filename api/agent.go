@@ -13,23 +13,23 @@ import (
 	"daybook/readmodels"
 )
 
-// AgentQuery asks for agents.
+// AgentQuery are the parameters of a list of agents.
 type AgentQuery struct {
 	Listing
-	Department uuid.UUID              `query:"department" format:"uuid" doc:"Where they serve"`
-	Status     readmodels.AgentStatus `query:"status" doc:"Their status"`
-	Role       role.Role              `query:"role" enum:"owner,admin,agent" doc:"Their role"`
-	Ref        string                 `query:"ref" doc:"The name that an imported desk had for the agent"`
-	Deleted    bool                   `query:"deleted" doc:"Also those that are deleted"`
+	Department uuid.UUID              `query:"department" format:"uuid" doc:"Only agents who serve this department, by id"`
+	Status     readmodels.AgentStatus `query:"status" doc:"Only agents with this status"`
+	Role       role.Role              `query:"role" enum:"owner,admin,agent" doc:"Only agents with this role"`
+	Ref        string                 `query:"ref" doc:"Only agents with this name in an imported journal"`
+	Deleted    bool                   `query:"deleted" doc:"Include deleted agents"`
 }
 
-// Myself is who an API key acts as.
+// Myself describes the API key of a request.
 type Myself struct {
-	Key         string           `json:"key" doc:"The id of the API key"`
-	Name        string           `json:"name" doc:"The name of the API key"`
-	Role        role.Role        `json:"role" doc:"The role that limits it: its own, or that of its agent"`
-	Permissions role.Permissions `json:"permissions" doc:"What it may do"`
-	Agent       uuid.UUID        `json:"agent,omitzero" required:"false" doc:"The agent that it acts as, if it does"`
+	Key         string           `json:"key" doc:"Id of the API key"`
+	Name        string           `json:"name" doc:"Name of the API key"`
+	Role        role.Role        `json:"role" doc:"Effective role: the key's own, or its agent's if that allows less"`
+	Permissions role.Permissions `json:"permissions" doc:"Permissions of the key, limited to those of its agent"`
+	Agent       uuid.UUID        `json:"agent,omitzero" required:"false" doc:"Id of the agent that the key acts as, if any"`
 }
 
 // agents are the routes of agents and their status.
@@ -40,18 +40,18 @@ func (s *server) agents() {
 	lists(t, "List agents, by name", func(_ context.Context, in *AgentQuery) (readmodels.AgentFilter, error) {
 		return readmodels.AgentFilter{Department: in.Department, Status: in.Status, Role: in.Role, Ref: in.Ref, Deleted: in.Deleted}, nil
 	}, readmodels.FindAgents)
-	get(t, "Get an agent and their status, as they are or as they were")
+	get(t, "Get an agent and their status, now or in the past")
 	patch[commands.EditAgent](t, "", "Edit an agent")
-	deletes[commands.DeleteAgent](t, "Delete an agent: open tickets go back to the department, their API keys end, history stays")
-	post[commands.SignIn](t, "/status/sign-in", "Sign in on a device")
-	post[commands.SignOut](t, "/status/sign-out", "Sign out on a device")
-	post[commands.Pause](t, "/status/pause", "Take a break")
-	post[commands.Unpause](t, "/status/unpause", "End the break")
+	deletes[commands.DeleteAgent](t, "Delete an agent. Their unfinished tickets go back to the department, their API keys end, their history stays")
+	post[commands.SignIn](t, "/status/sign-in", "Sign an agent in on a device")
+	post[commands.SignOut](t, "/status/sign-out", "Sign an agent out on a device")
+	post[commands.Pause](t, "/status/pause", "Start an agent's break")
+	post[commands.Unpause](t, "/status/unpause", "End an agent's break")
 	put[commands.JoinDepartment](t, "/departments/{other}", "Add an agent to a department")
 	del[commands.LeaveDepartment](t, "/departments/{other}", "Remove an agent from a department")
-	patch[commands.SwitchServices](t, "/departments/{other}", "Switch an agent's services on or off in a department")
+	patch[commands.SwitchServices](t, "/departments/{other}", "Switch an agent's services in a department on or off")
 	t.timeline()
-	huma.Register(s.api, describe(http.MethodGet, "/v1/me", t.title, "Who the API key acts as"), func(ctx context.Context, _ *struct{}) (*struct{ Body Myself }, error) {
+	huma.Register(s.api, describe(http.MethodGet, "/v1/me", t.title, "Show the API key of this request, its permissions and its agent"), func(ctx context.Context, _ *struct{}) (*struct{ Body Myself }, error) {
 		p := who(ctx)
 		return &struct{ Body Myself }{Myself{p.Key.ID, p.Key.Name, p.Role, p.Allowed, p.Key.Agent}}, nil
 	})

@@ -1,8 +1,8 @@
-// Package api is the desk as JSON over HTTP.
+// Package api serves the desk as JSON over HTTP.
 //
-// A command is a POST, PUT, PATCH or DELETE that answers with the thing as it now is; a query is a GET that is answered
-// from the read models and says from which position. The OpenAPI document at /openapi.json is made of the code that
-// serves it.
+// A command is a POST, PUT, PATCH or DELETE, and returns the thing as it now is. A query is a GET. It is answered from the
+// read models, and says at which position of the log they were. The OpenAPI document at /openapi.json is generated from
+// the handlers.
 package api
 
 import (
@@ -25,61 +25,66 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Config is what the API is made of.
+// Config holds the parts of the API. All are required, except as noted.
 type Config struct {
 	*access.Door
 	Log *slog.Logger
 
-	// Rows folds things' own streams into their rows.
+	// Rows folds a thing's stream into its row.
 	Rows Rows
-	// Import plays a journal's lines.
+	// Import imports a journal.
 	Import func(ctx context.Context, options ImportOptions, journal io.Reader) (ImportAnswer, error)
-	// Operator keeps the read models.
+	// Operator manages the read models.
 	Operator Operator
-	// OperationsOnly leaves out all but how the process and the read models are.
+	// OperationsOnly serves only health checks and the state of the read models; default false.
 	OperationsOnly bool
-	// Drain ends when the server is asked to stop: streams end then, so that it can.
+	// Drain ends when the server is asked to stop. Event streams end then, so that it can.
 	Drain context.Context
 }
 
-// Rows folds a thing's own stream into its row. It returns readmodels.ErrNoRow if that makes nothing.
+// Rows folds a thing's stream into its row. It returns table.ErrNoRow if the events make no row.
 type Rows interface {
-	// At returns a thing as it was at a revision; written is what was written last, up to there, if that is at hand.
+	// At returns a thing as it was at a revision. written holds the last events up to that revision, if the caller has them.
 	At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision, written []event.Written) (table.Snapshot, error)
-	// AsOf returns a thing as the events that keep lets count make it.
+	// AsOf returns a thing folded from only those of its events for which keep returns true.
 	AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (table.Snapshot, error)
 }
 
-// MaxBody is the largest body of a request, in bytes, but for an import.
+// MaxBody is the largest body of a request in bytes, except for an import.
 const MaxBody = 1 << 20
 
-// bodyTimeout is how long a body may take to come; of an import, each part of it.
+// bodyTimeout is how long the body of a request may take to arrive; for an import, each part of it.
 const bodyTimeout = 30 * time.Second
 
 // server is the API with its routes.
 type server struct {
 	Config
 	api    huma.API
-	places map[string]string         // where a thing is, by its category
-	routes map[reflect.Type][]string // those that ask for each type of command or plan
+	places map[string]string         // the path of a thing, by its category
+	routes map[reflect.Type][]string // the routes of each type of command or plan
 }
 
-// New makes the API's handler. It serves /v1, /openapi.json, /docs, /healthz and /readyz.
+// New returns the API's handler. It serves /v1, /openapi.json, /docs, /healthz and /readyz.
 func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	h := newServer(c, mux)
 	return h.wrap(mux)
 }
 
-// description is what holds for all routes.
+// description says what applies to all routes.
 const description = `The event-sourced system of record for customer support.
 
-A command answers with the thing as it now is. **Idempotency-Key** makes it safe to repeat: the same key and body get the
-first answer again. **If-Match** with an ETag refuses to overwrite what somebody else changed. **Daybook-Position** of an
-answer, sent as **Daybook-After** with a query, waits until the query sees what was written. **Daybook-Reason** is kept with
-the events. Every answer has a **Request-Id**: the request's own, if it has one, or a new one. Errors are RFC 9457 problems
-with a stable code, a sentence that says what to do, and the request's id. Unknown fields and parameters are errors, so that
-typing mistakes are found; so is null: what is left out stays as it is, and an empty value clears.`
+A command returns the thing as it now is.
+
+- **Idempotency-Key** makes a command safe to repeat: the same key and body get the first answer again.
+- **If-Match** with an ETag refuses a command on a thing that has changed since.
+- **Daybook-Position** in an answer, sent as **Daybook-After** with a query, makes the query wait until it sees what was written.
+- **Daybook-Reason** is stored with the events.
+- **Request-Id** in an answer is the request's own id, or a new one.
+
+Errors are RFC 9457 problems with a stable code, a sentence that says what to do, and the request's id. Unknown fields and
+parameters are errors, so that typing mistakes are found. So is null: leave a field out to keep it, or send an empty value
+to clear it.`
 
 func newServer(c Config, mux *http.ServeMux) *server {
 	config := huma.DefaultConfig("Daybook", "1")
@@ -87,14 +92,14 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	for _, tag := range []string{"Contacts", "Tickets", "Reports", "Events", "Companies", "Agents", "Departments", "Tags", "Groups", "Operations"} {
 		config.Tags = append(config.Tags, &huma.Tag{Name: tag})
 	}
-	config.DocsPath = "" // its pages come from elsewhere; ours is docs.go
+	config.DocsPath = "" // huma's page loads files from other hosts; ours is in docs.go
 	config.OpenAPIPath = "/openapi"
 	config.SchemasPath = ""
 	config.CreateHooks = nil
 	config.RejectUnknownQueryParameters = true
 	config.Transformers = []huma.Transformer{withRequestID}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"key": {Type: "http", Scheme: "bearer", Description: "An API key, made with `daybook key create`."},
+		"key": {Type: "http", Scheme: "bearer", Description: "An API key, as created by `daybook key create`."},
 	}
 	config.Security = []map[string][]string{{"key": {}}}
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[table.Instant](), reflect.TypeFor[instant]())
@@ -116,7 +121,7 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	return s
 }
 
-// people is what people and programs ask of the desk.
+// people adds the routes for people and programs, as opposed to those for operators.
 func (s *server) people() {
 	s.contacts()
 	s.companies()
@@ -131,7 +136,7 @@ func (s *server) people() {
 	s.plans()
 }
 
-// What the rows are made of, as the OpenAPI document shows it.
+// The types of row fields, as the OpenAPI document shows them.
 type (
 	instant   struct{}
 	ref       struct{}
@@ -154,7 +159,7 @@ func (id) Schema(huma.Registry) *huma.Schema {
 func (reportRow) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{
 		Type:        huma.TypeObject,
-		Description: "agent_id and agent (null and empty for nobody), bucket, and each metric by its name.",
+		Description: "The agent's id and name (null and empty for figures of no agent), the bucket, and each metric by its name.",
 		Properties: map[string]*huma.Schema{
 			"agent_id": {Type: huma.TypeString, Format: "uuid", Nullable: true},
 			"agent":    {Type: huma.TypeString},
@@ -165,7 +170,7 @@ func (reportRow) Schema(huma.Registry) *huma.Schema {
 	}
 }
 
-// Routes lists the routes that ask for each type of command or plan, by the type's name.
+// Routes returns the routes of each type of command or plan, by the type's name.
 func Routes() map[string][]string {
 	all := make(map[string][]string)
 	for t, routes := range newServer(Config{Door: new(access.Door)}, http.NewServeMux()).routes {
@@ -174,12 +179,12 @@ func Routes() map[string][]string {
 	return all
 }
 
-// noteCommand notes which route asks for a command.
+// noteCommand records the route of a command.
 func noteCommand[C any](s *server, op huma.Operation) {
 	s.routes[reflect.TypeFor[C]()] = append(s.routes[reflect.TypeFor[C]()], op.Method+" "+op.Path)
 }
 
-// describe makes the description of a route. Tag is what it is listed under.
+// describe returns the OpenAPI operation of a route, listed under tag.
 func describe(method, path, tag, summary string) huma.Operation {
 	name := strings.NewReplacer("/v1/", "", "/", "-", "{", "", "}", "", "_", "-").Replace(path)
 	errors := []int{
@@ -196,9 +201,9 @@ func describe(method, path, tag, summary string) huma.Operation {
 	}
 }
 
-// conditional describes a route that answers 304 to whoever has its answer already.
+// conditional adds to a route that it answers 304 if If-None-Match names the current ETag.
 func conditional(op huma.Operation) huma.Operation {
-	op.Responses = map[string]*huma.Response{"304": {Description: "It is as the caller has it"}}
+	op.Responses = map[string]*huma.Response{"304": {Description: "The thing has not changed"}}
 	return op
 }
 

@@ -19,12 +19,12 @@ import (
 	"daybook/vault"
 )
 
-// A principal is who sends a request, and what the request says of itself.
+// A principal is the caller of a request, with what the request's headers and parameters say.
 type principal struct {
 	access.Principal
-	traced string     // the conversation that the request belongs to
+	traced string     // the trace that the request belongs to; empty: none
 	asked  url.Values // the parameters of the request
-	query  bool       // it asks, and changes nothing
+	query  bool       // it only reads
 }
 
 type (
@@ -32,7 +32,7 @@ type (
 	requestKey   struct{}
 )
 
-// authenticate finds out who sends a request. Only routes without security do without.
+// authenticate finds the caller of a request, except on routes without security.
 func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	if op := ctx.Operation(); op.Security != nil && len(op.Security) == 0 {
 		next(ctx)
@@ -41,7 +41,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		ctx.SetHeader("WWW-Authenticate", `Bearer realm="daybook"`)
-		s.fail(ctx, problem(http.StatusUnauthorized, "key-missing", "Send an API key: Authorization: Bearer KEY. The first owner's is in the file owner.key of the data folder."))
+		s.fail(ctx, problem(http.StatusUnauthorized, "key-missing", "Send an API key in the header Authorization: Bearer KEY. The first owner's key is in the file owner.key in the data folder."))
 		return
 	}
 	p, err := s.Authenticate(ctx.Context(), strings.TrimSpace(token))
@@ -62,7 +62,7 @@ func (s *server) fail(ctx huma.Context, p *Problem) {
 	huma.WriteErr(s.api, ctx, p.Status, p.Detail, p)
 }
 
-// traced is the conversation that a request belongs to: the trace that traceparent names, or X-Request-Id.
+// traced returns the trace that a request belongs to: that of traceparent, or X-Request-Id, or empty.
 func traced(ctx huma.Context) string {
 	if parts := strings.Split(ctx.Header("traceparent"), "-"); len(parts) == 4 && len(parts[1]) == 32 {
 		return parts[1]
@@ -73,7 +73,7 @@ func traced(ctx huma.Context) string {
 	return ""
 }
 
-// requestID is what a request is called by: its own id, or a new one.
+// requestID returns the request's own id, or a new one.
 func requestID(r *http.Request) string {
 	for _, name := range []string{"Request-Id", "X-Request-Id"} {
 		if given := r.Header.Get(name); sane(given) {
@@ -83,18 +83,18 @@ func requestID(r *http.Request) string {
 	return uuid.Must(uuid.NewV7()).String()
 }
 
-// sane reports whether an id that a caller made up can stand in headers and logs.
+// sane reports whether a caller's id is safe to repeat in headers and logs.
 func sane(id string) bool {
 	return id != "" && len(id) <= 100 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// requestIn is the id of the request that a context belongs to.
+// requestIn returns the id of a context's request.
 func requestIn(ctx context.Context) string {
 	id, _ := ctx.Value(requestKey{}).(string)
 	return id
 }
 
-// write answers with a problem outside of huma.
+// write sends a problem without huma.
 func write(w http.ResponseWriter, p *Problem) {
 	p.RequestID = w.Header().Get("Request-Id")
 	w.Header().Set("Content-Type", p.ContentType(""))
@@ -107,23 +107,23 @@ func write(w http.ResponseWriter, p *Problem) {
 
 func who(ctx context.Context) principal { return ctx.Value(principalKey{}).(principal) }
 
-// asks reports whether a request asks, and changes nothing.
+// asks reports whether a request only reads.
 func asks(ctx context.Context) bool {
 	p, _ := ctx.Value(principalKey{}).(principal)
 	return p.query
 }
 
-// may refuses a principal who lacks a permission.
+// may returns an error if the caller lacks a permission.
 func (s *server) may(ctx context.Context, p role.Permission) error { return who(ctx).MustMay(p) }
 
-// Asking is what a command's request says beside its body.
+// Asking are the headers of a command's request.
 type Asking struct {
-	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the request safe to repeat: the same key and body get the first answer again"`
-	IfMatch string `header:"If-Match" doc:"The ETag that was seen, or several; if the thing has none of them now, 412"`
-	Reason  string `header:"Daybook-Reason" maxLength:"1000" doc:"Why; it is kept with the events"`
+	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"Unique key that makes the request safe to repeat: the same key and body get the first answer again"`
+	IfMatch string `header:"If-Match" doc:"ETag of the thing as last read, or several; 412 if the thing has none of them now"`
+	Reason  string `header:"Daybook-Reason" maxLength:"1000" doc:"Reason for the command, stored with its events"`
 }
 
-// by says who asks. digest is that of the request.
+// by returns the work.By of a request with this digest.
 func (s *server) by(ctx context.Context, a Asking, digest string) (work.By, error) {
 	p := who(ctx)
 	by := s.By(p.Principal, a.Key, digest)
@@ -136,7 +136,7 @@ func (s *server) by(ctx context.Context, a Asking, digest string) (work.By, erro
 	return by, err
 }
 
-// digest tells one request from another: by its route, the thing it is about, and its body.
+// digest identifies a request by its route, the thing that it is about, and its body.
 func digest(op huma.Operation, about string, body []byte) string {
 	sum := sha256.Sum256([]byte(op.OperationID + "\x00" + about + "\x00" + string(body)))
 	return base64.RawURLEncoding.EncodeToString(sum[:18])

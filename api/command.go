@@ -14,20 +14,20 @@ import (
 	"daybook/commands/work"
 )
 
-// Changed is the answer to a command: the thing as it now is.
+// Changed is the answer to a command, with the thing as it now is.
 type Changed[R any] struct {
 	Status   int
-	ETag     string `header:"ETag" doc:"The thing's revision"`
-	Location string `header:"Location" doc:"Where the thing is, if it is new"`
-	Position string `header:"Daybook-Position" doc:"Where the log stands; send it as Daybook-After to read what was written"`
-	Replayed string `header:"Idempotent-Replayed" doc:"true if the request came before"`
+	ETag     string `header:"ETag" doc:"Revision of the thing"`
+	Location string `header:"Location" doc:"Path of the thing, if it is new"`
+	Position string `header:"Daybook-Position" doc:"Position of the log after the command; send it as Daybook-After to read what was written"`
+	Replayed string `header:"Idempotent-Replayed" doc:"true if the request was sent before and this repeats its answer"`
 	Body     R
 }
 
 // About is a request about one thing.
 type About struct {
 	Asking
-	ID uuid.UUID `path:"id" format:"uuid" doc:"The thing"`
+	ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the thing"`
 }
 
 // Sent is the body of a request.
@@ -36,7 +36,8 @@ type Sent[C any] struct {
 	RawBody []byte
 }
 
-// Resolve refuses fields that are null: they would count as left out, which is another thing than cleared.
+// Resolve refuses fields that are null. The decoder would treat them as left out, but the caller may have meant to clear
+// them.
 func (s *Sent[C]) Resolve(huma.Context) []error {
 	var body any
 	if !bytes.Contains(s.RawBody, []byte("null")) || json.Unmarshal(s.RawBody, &body) != nil {
@@ -69,7 +70,7 @@ type NewThing[C any] struct {
 	Sent[C]
 }
 
-// carry carries a request out once, however often it is sent, and answers with the thing's row.
+// carry executes a request once, however often it is sent, and returns the thing's row.
 func carry[R any](ctx context.Context, s *server, a Asking, digest string, do func(by work.By) (access.Outcome, error)) (*Changed[R], error) {
 	by, err := s.by(ctx, a, digest)
 	if err != nil {
@@ -94,7 +95,7 @@ func carry[R any](ctx context.Context, s *server, a Asking, digest string, do fu
 	return answer, nil
 }
 
-// command describes a route that changes something.
+// command returns the OpenAPI operation of a route that executes a command.
 func command(method, path, tag, summary string) huma.Operation {
 	op := describe(method, path, tag, summary)
 	op.DefaultStatus = http.StatusOK

@@ -15,15 +15,15 @@ import (
 	"daybook/readmodels/table"
 )
 
-// ContactQuery asks for contacts.
+// ContactQuery are the parameters of a list of contacts.
 type ContactQuery struct {
 	Listing
-	Q       string    `query:"q" maxLength:"200" doc:"Words that the name or the addresses contain"`
-	Tag     []string  `query:"tag,explode" doc:"Tags, by id or name, that they all have; with ! before it one that they do not have"`
-	Group   string    `query:"group" doc:"A group, by id or name"`
-	Company uuid.UUID `query:"company" format:"uuid" doc:"A company"`
-	Ref     string    `query:"ref" doc:"The name that an imported desk had for the contact"`
-	Deleted bool      `query:"deleted" doc:"Also those that are deleted"`
+	Q       string    `query:"q" maxLength:"200" doc:"Words to search for in names and addresses"`
+	Tag     []string  `query:"tag,explode" doc:"Only contacts with this tag, by id or name, or without it if prefixed with !; repeat for several tags"`
+	Group   string    `query:"group" doc:"Only contacts in this group, by id or name"`
+	Company uuid.UUID `query:"company" format:"uuid" doc:"Only contacts of this company, by id"`
+	Ref     string    `query:"ref" doc:"Only contacts with this name in an imported journal"`
+	Deleted bool      `query:"deleted" doc:"Include deleted contacts"`
 }
 
 // contacts are the routes of contacts.
@@ -31,20 +31,20 @@ func (s *server) contacts() {
 	t := resourceOf(s, contact.Stream, "/v1/contacts", "Contacts", role.ContactsRead, readmodels.ContactsTable,
 		func(r readmodels.Contact) int64 { return r.Revision })
 	create[commands.RegisterContact](t, "Register a contact")
-	lists(t, "Search contacts, the newest first", s.contactFilter, readmodels.FindContacts)
-	get(t, "Get a contact, as it is or as it was")
+	lists(t, "Search contacts, newest first", s.contactFilter, readmodels.FindContacts)
+	get(t, "Get a contact, now or in the past")
 	patch[commands.EditContact](t, "", "Edit a contact")
-	del[commands.DeleteContact](t, "", "Delete a contact; its history stays")
+	del[commands.DeleteContact](t, "", "Delete a contact. Their history stays")
 	put[commands.AssignCompany](t, "/company", "Assign a contact to a company")
-	del[commands.LeaveCompany](t, "/company", "Remove a contact from its company")
+	del[commands.LeaveCompany](t, "/company", "Remove a contact from their company")
 	put[commands.TagContact](t, "/tags/{other}", "Tag a contact")
 	del[commands.UntagContact](t, "/tags/{other}", "Untag a contact")
 	put[commands.GroupContact](t, "/groups/{other}", "Add a contact to a group")
 	del[commands.UngroupContact](t, "/groups/{other}", "Remove a contact from a group")
-	huma.Register(s.api, describe(http.MethodGet, t.one()+"/tickets", t.title, "List the tickets of a contact, the newest first"), s.history)
-	huma.Register(s.api, describe(http.MethodGet, t.one()+"/timeline", t.title, "What happened to a contact, who did it, when and why"), func(ctx context.Context, in *struct {
+	huma.Register(s.api, describe(http.MethodGet, t.one()+"/tickets", t.title, "List the tickets of a contact, newest first"), s.history)
+	huma.Register(s.api, describe(http.MethodGet, t.one()+"/timeline", t.title, "List what happened to a contact, who did it, when and why"), func(ctx context.Context, in *struct {
 		Listing
-		ID uuid.UUID `path:"id" format:"uuid" doc:"The contact"`
+		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the contact"`
 	}) (*Answered[List[readmodels.TimelineEntry]], error) {
 		return listing(ctx, s, in.Listing, t.path+"/"+in.ID.String()+"/timeline", role.ContactsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.TimelineEntry], error) {
 			if err := mustHave(ctx, q, readmodels.ContactsTable, in.ID, contact.Stream.Unknown); err != nil {
@@ -55,7 +55,7 @@ func (s *server) contacts() {
 	})
 }
 
-// contactFilter finds what the query names.
+// contactFilter resolves the names in a query to ids.
 func (s *server) contactFilter(ctx context.Context, in *ContactQuery) (readmodels.ContactFilter, error) {
 	f := readmodels.ContactFilter{Q: in.Q, Company: in.Company, Ref: in.Ref, Deleted: in.Deleted}
 	for _, text := range in.Tag {
@@ -79,7 +79,7 @@ func (s *server) contactFilter(ctx context.Context, in *ContactQuery) (readmodel
 	return f, nil
 }
 
-// mustHave refuses with unknown if a table has no such row.
+// mustHave returns the error unknown if a table has no such row.
 func mustHave(ctx context.Context, q table.Queryer, in table.Table, id uuid.UUID, unknown error) error {
 	there, err := table.Has(ctx, q, in, id)
 	if err == nil && !there {

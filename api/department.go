@@ -13,7 +13,7 @@ func (s *server) departments() {
 		func(r readmodels.Department) int64 { return r.Revision })
 	create[commands.CreateDepartment](t, "Create a department")
 	lists(t, "List departments", nameFilter, readmodels.FindDepartments)
-	get(t, "Get a department, as it is or as it was")
+	get(t, "Get a department, now or in the past")
 	patch[commands.RenameDepartment](t, "", "Rename a department")
-	deletes[commands.DeleteDepartment](t, "Delete a department: its agents leave it, its history stays")
+	deletes[commands.DeleteDepartment](t, "Delete a department and remove its agents from it. Its history stays")
 }

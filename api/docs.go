@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// The page that shows the OpenAPI document, with all it needs: nothing is fetched from elsewhere. docs/VENDOR.txt says
-// what comes from whom.
+// docsFiles is the page that shows the OpenAPI document, complete, so that a browser loads nothing from other hosts.
+// docs/VENDOR.txt says where the files come from.
 //
 //go:embed docs
 var docsFiles embed.FS
@@ -27,7 +27,7 @@ func serveDocs(w http.ResponseWriter, r *http.Request, name string) {
 		data, err = docsFiles.ReadFile("docs/" + name + ".gz")
 	}
 	if err != nil || strings.HasSuffix(name, ".gz") {
-		write(w, problem(http.StatusNotFound, "no-such-path", "There is nothing at this path."))
+		write(w, problem(http.StatusNotFound, "no-such-path", "There is nothing at this path. The documentation is at /docs."))
 		return
 	}
 	w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))

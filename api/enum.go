@@ -11,12 +11,12 @@ import (
 	"daybook/readmodels/report"
 )
 
-// enums are the types that have few values, and how the OpenAPI document shows them.
+// enums lists the types with a fixed set of values, which the OpenAPI document shows as enums.
 var enums = []enum{
 	enumOf[ticket.Channel](), enumOf[ticket.Priority](), enumOf[ticket.Status](), enumOf[tag.Scope](), enumOf[readmodels.AgentStatus](), enumOf[report.Granularity](),
 }
 
-// values are all values of such a type.
+// values returns all values of such a type.
 func values[T ~string]() any {
 	switch any(*new(T)).(type) {
 	case ticket.Channel:
@@ -37,7 +37,7 @@ type enum struct{ of, shown reflect.Type }
 
 func enumOf[T ~string]() enum { return enum{reflect.TypeFor[T](), reflect.TypeFor[oneOf[T]]()} }
 
-// oneOf stands for a T in the OpenAPI document.
+// oneOf replaces a T in the OpenAPI document.
 type oneOf[T ~string] struct{}
 
 // Schema lists the values.

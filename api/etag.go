@@ -10,7 +10,7 @@ import (
 	"daybook/eventstore"
 )
 
-// etag is a revision as an entity tag (RFC 9110, section 8.8.3).
+// etag returns a revision as an entity tag (RFC 9110, section 8.8.3).
 func etag(r eventstore.Revision) string { return strconv.Quote(strconv.FormatInt(int64(r), 10)) }
 
 var (
@@ -18,7 +18,7 @@ var (
 	tagList = regexp.MustCompile(`^[ \t,]*` + oneTag.String() + `(?:[ \t]*,[ \t,]*` + oneTag.String() + `)*[ \t,]*$`)
 )
 
-// joinTags makes one line of a list of entity tags that came in several.
+// joinTags joins a list of entity tags that came in several header lines.
 func joinTags(h http.Header) {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if lines := h.Values(name); len(lines) > 1 {
@@ -27,20 +27,20 @@ func joinTags(h http.Header) {
 	}
 }
 
-// entityTags reads a list of entity tags. A lone * is one of its own, and means any.
+// entityTags parses a list of entity tags. A lone * means any, and is returned as such.
 func entityTags(field, text string) ([]string, error) {
 	if text == "" || strings.TrimSpace(text) == "*" {
 		return strings.Fields(text), nil
 	}
 	if !tagList.MatchString(text) {
-		p := parameter(field, "etag-malformed", `%s must be *, or ETags that answers gave, such as "3", with commas between.`, field)
+		p := parameter(field, "etag-malformed", `%s must be * or a comma-separated list of ETags, such as "3".`, field)
 		p.Status, p.Title = http.StatusBadRequest, http.StatusText(http.StatusBadRequest)
 		return nil, p
 	}
 	return oneTag.FindAllString(text, -1), nil
 }
 
-// revisions are those that If-Match names; nil: any will do. A weak tag names none, as the RFC has it.
+// revisions returns the revisions that If-Match names; nil means any. A weak tag matches none, as RFC 9110 requires.
 func revisions(ifMatch string) ([]eventstore.Revision, error) {
 	tags, err := entityTags("If-Match", ifMatch)
 	if err != nil || len(tags) == 0 || tags[0] == "*" {
@@ -55,7 +55,7 @@ func revisions(ifMatch string) ([]eventstore.Revision, error) {
 	return named, nil
 }
 
-// unlessSeen answers 304 if If-None-Match names what a thing has, weakly compared.
+// unlessSeen returns a 304 if If-None-Match names the thing's ETag, compared weakly.
 func unlessSeen(ifNoneMatch, etag, position string) error {
 	tags, err := entityTags("If-None-Match", ifNoneMatch)
 	if err != nil {

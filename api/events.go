@@ -18,42 +18,42 @@ import (
 	"daybook/readmodels/table"
 )
 
-// An Event is one entry of the audit trail: what happened, who did it, when and why.
+// An Event is an entry of the audit trail: what happened, who did it, when and why.
 type Event struct {
-	Position    string         `json:"position" doc:"Where it stands in the log"`
-	ID          uuid.UUID      `json:"id" doc:"Its id"`
-	Stream      string         `json:"stream" doc:"What it happened to"`
-	Revision    int64          `json:"revision" doc:"Its number in the stream"`
-	Type        string         `json:"type" doc:"Its type"`
-	At          time.Time      `json:"at" doc:"When it happened"`
-	RecordedAt  time.Time      `json:"recorded_at" doc:"When it was written down"`
-	Actor       string         `json:"actor" doc:"Who did it: system, or a kind and an id"`
-	Through     string         `json:"through" doc:"What it came through"`
-	Reason      string         `json:"reason" doc:"Why, in the actor's words"`
-	Request     uuid.UUID      `json:"request" doc:"The request that made it"`
-	Correlation string         `json:"correlation" doc:"The conversation that it belongs to"`
-	Causation   string         `json:"causation" doc:"The event or request that led to it"`
-	Data        map[string]any `json:"data" doc:"What it says, field by field"`
+	Position    string         `json:"position" doc:"Position of the event in the log"`
+	ID          uuid.UUID      `json:"id" doc:"Id of the event"`
+	Stream      string         `json:"stream" doc:"Stream of the thing that the event changed, such as ticket-ID"`
+	Revision    int64          `json:"revision" doc:"Number of the event in its stream, from 0"`
+	Type        string         `json:"type" doc:"Type of the event, such as ticket-replied"`
+	At          time.Time      `json:"at" doc:"Time when it happened"`
+	RecordedAt  time.Time      `json:"recorded_at" doc:"Time when it was written to the log"`
+	Actor       string         `json:"actor" doc:"Who did it: system, or KIND:ID with the kind agent, contact, rule or key"`
+	Through     string         `json:"through" doc:"How it came in: api, import:SOURCE or first-start"`
+	Reason      string         `json:"reason" doc:"Reason, in the actor's words"`
+	Request     uuid.UUID      `json:"request" doc:"Id of the request that caused it"`
+	Correlation string         `json:"correlation" doc:"Correlation id: a trace, a request or an import"`
+	Causation   string         `json:"causation" doc:"Id of the event or request that directly led to it"`
+	Data        map[string]any `json:"data" doc:"Fields of the event"`
 }
 
-// EventQuery asks for events.
+// EventQuery are the parameters of the audit trail.
 type EventQuery struct {
 	Reading
-	Limit       int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many, at most"`
-	Cursor      string `query:"cursor" doc:"The next of the answer before"`
-	After       string `query:"after" doc:"A position: only what came later"`
-	Stream      string `query:"stream" doc:"What it happened to, such as ticket-ID"`
-	Type        string `query:"type" doc:"The type of event"`
-	Actor       string `query:"actor" doc:"Who did it, such as agent:ID"`
-	Correlation string `query:"correlation" doc:"The conversation that it belongs to"`
-	From        string `query:"from" doc:"Happened at this instant or later"`
-	To          string `query:"to" doc:"Happened before this instant"`
+	Limit       int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Largest number of events to return"`
+	Cursor      string `query:"cursor" doc:"Cursor of the page, which is next of the page before"`
+	After       string `query:"after" doc:"Only events after this position of the log"`
+	Stream      string `query:"stream" doc:"Only events of this stream, such as ticket-ID"`
+	Type        string `query:"type" doc:"Only events of this type, such as ticket-replied"`
+	Actor       string `query:"actor" doc:"Only events by this actor, such as agent:ID"`
+	Correlation string `query:"correlation" doc:"Only events with this correlation id"`
+	From        string `query:"from" doc:"Only events that happened at this instant (RFC 3339) or later"`
+	To          string `query:"to" doc:"Only events that happened before this instant (RFC 3339)"`
 }
 
 func (s *server) events() {
 	const list = "/v1/events"
-	trail := describe(http.MethodGet, list, "Events", "The audit trail, in the order of the log")
-	trail.Description = "Without a filter, every event of the log. Filtered, the events of the desk: what Daybook notes for itself (names claimed and given up, the roll of owners, what lines of a journal came to) has no actor worth asking for and is left out."
+	trail := describe(http.MethodGet, list, "Events", "List the audit trail, in the order of the log")
+	trail.Description = "Without a filter, the list has every event of the log. With a filter, it leaves out the events that Daybook writes for its own bookkeeping: claims and releases of unique names, the list of owners, the progress of operations, and the results of imported journal lines."
 	huma.Register(s.api, trail, func(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
 		if in.unfiltered() {
 			answer, err := s.fromLog(ctx, in)
@@ -79,15 +79,15 @@ func (s *server) events() {
 			return s.findEvents(ctx, q, f, p)
 		})
 	})
-	stream := describe(http.MethodGet, list+"/stream", "Events", "The audit trail as it grows, as server-sent events; resumes by Last-Event-ID")
+	stream := describe(http.MethodGet, list+"/stream", "Events", "Stream the audit trail as server-sent events, and resume after Last-Event-ID")
 	stream.Responses = map[string]*huma.Response{"200": {
-		Description: "id is the position, event the type, data an event as /v1/events has it.",
+		Description: "One server-sent event for each event: id is its position, event its type, and data the event as in /v1/events.",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
 	huma.Register(s.api, stream, s.stream)
-	huma.Register(s.api, describe(http.MethodGet, "/v1/events/{stream}/{revision}", "Events", "One event"), func(ctx context.Context, in *struct {
-		Stream   string `path:"stream" doc:"What it happened to"`
-		Revision int64  `path:"revision" minimum:"0" doc:"Its number in the stream"`
+	huma.Register(s.api, describe(http.MethodGet, "/v1/events/{stream}/{revision}", "Events", "Get an event"), func(ctx context.Context, in *struct {
+		Stream   string `path:"stream" doc:"Stream of the event, such as ticket-ID"`
+		Revision int64  `path:"revision" minimum:"0" doc:"Number of the event in its stream, from 0"`
 	}) (*Answered[Event], error) {
 		if err := s.may(ctx, role.EventsRead); err != nil {
 			return nil, s.refused(ctx, err)
@@ -100,7 +100,7 @@ func (s *server) events() {
 	})
 }
 
-// findEvents finds events by the trail and reads them from the log.
+// findEvents finds events in the read models and reads them from the log.
 func (s *server) findEvents(ctx context.Context, q table.Queryer, f readmodels.TrailFilter, p table.Page) (table.Found[Event], error) {
 	found, err := readmodels.FindEvents(ctx, q, f, p)
 	if err != nil {
@@ -115,15 +115,15 @@ func (s *server) findEvents(ctx context.Context, q table.Queryer, f readmodels.T
 	return events, nil
 }
 
-// unfiltered reports whether every event is asked for.
+// unfiltered reports whether the query has no filter.
 func (in *EventQuery) unfiltered() bool {
 	return in.Stream+in.Type+in.Actor+in.Correlation+in.From+in.To == ""
 }
 
-// pageWithin is how long a page of the log may take: a store waits out its server's absence for as long as somebody follows.
+// pageWithin is how long a page of the log may take. Without it, a store whose server is away would wait for it.
 const pageWithin = 30 * time.Second
 
-// fromLog lists events straight from the log. A cursor holds the position before the page.
+// fromLog lists events directly from the log. A cursor holds the last position of the page before.
 func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
 	if err := s.may(ctx, role.EventsRead); err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 	answer := &Answered[List[Event]]{Body: List[Event]{Data: []Event{}}}
 	for batch, err := range s.Desk.Store.Follow(within, after) {
 		if errors.Is(err, eventstore.ErrAhead) {
-			return nil, parameter("after", "position-unknown", "The log has no such position yet. Is this the right desk?")
+			return nil, parameter("after", "position-unknown", "The position is after the end of the log. Check that it comes from this desk.")
 		}
 		if err != nil {
 			return nil, err
@@ -154,14 +154,14 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 			answer.Body.Data = append(answer.Body.Data, shown)
 			answer.Position = shown.Position
 		}
-		if len(batch) == 0 { // that is all there is
+		if len(batch) == 0 { // the end of the log
 			break
 		}
 	}
 	return answer, nil
 }
 
-// startOf is the position after which a page of the log begins.
+// startOf returns the position after which a page of the log begins.
 func (s *server) startOf(in *EventQuery) (eventstore.Position, error) {
 	cursor, err := s.unseal(in.Cursor)
 	switch {
@@ -190,10 +190,10 @@ func (s *server) event(ctx context.Context, stream string, revision eventstore.R
 		}
 		return s.show(r)
 	}
-	return Event{}, problem(http.StatusNotFound, "event-unknown", "There is no such event.")
+	return Event{}, problem(http.StatusNotFound, "event-unknown", "There is no such event. Check its stream and its revision.")
 }
 
-// show opens an event for those who may read the trail.
+// show decodes an event for callers who may read the trail.
 func (s *server) show(r eventstore.Recorded) (Event, error) {
 	shown := Event{
 		Position: r.Position.String(), ID: r.ID, Stream: r.Stream, Revision: int64(r.Revision), Type: r.Type, RecordedAt: r.RecordedAt, Data: map[string]any{},
@@ -217,7 +217,7 @@ func (s *server) show(r eventstore.Recorded) (Event, error) {
 func position(field, text string) (eventstore.Position, error) {
 	p, err := eventstore.ParsePosition(text)
 	if err != nil {
-		return 0, parameter(field, "position-malformed", "%s must be a position of the log, as answers give it.", field)
+		return 0, parameter(field, "position-malformed", "%s must be a position of the log, such as the Daybook-Position of an answer.", field)
 	}
 	return p, nil
 }

@@ -13,7 +13,7 @@ func (s *server) groups() {
 		func(r readmodels.Group) int64 { return r.Revision })
 	create[commands.CreateGroup](t, "Create a group of contacts and companies")
 	lists(t, "List groups", nameFilter, readmodels.FindGroups)
-	get(t, "Get a group, as it is or as it was")
+	get(t, "Get a group, now or in the past")
 	patch[commands.EditGroup](t, "", "Edit a group")
-	del[commands.DeleteGroup](t, "", "Delete a group; its history stays")
+	del[commands.DeleteGroup](t, "", "Delete a group. Its history stays")
 }

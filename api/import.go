@@ -17,7 +17,7 @@ import (
 	"daybook/domain/role"
 )
 
-// ImportOptions are how a journal is played.
+// ImportOptions say how to import a journal. See journal.Player.
 type ImportOptions struct {
 	Source        string
 	Actor         event.Actor
@@ -25,27 +25,27 @@ type ImportOptions struct {
 	Strict        bool
 }
 
-// ImportAnswer is what the lines of a journal came to.
+// ImportAnswer is the result of an import.
 type ImportAnswer struct {
 	desk.Counts
-	Outcomes []ImportOutcome `json:"outcomes" doc:"What each line came to"`
+	Outcomes []ImportOutcome `json:"outcomes" doc:"Outcome of each line, in order"`
 }
 
-// ImportOutcome is what one line came to.
+// ImportOutcome is the outcome of one line.
 type ImportOutcome struct {
-	Line    int    `json:"line" doc:"Its number, from 1"`
-	ID      string `json:"id,omitempty" doc:"Its id"`
-	Outcome string `json:"outcome" doc:"accepted, unchanged, duplicate, rejected or malformed"`
-	Code    string `json:"code,omitempty" doc:"Why it was refused, for programs"`
-	Reason  string `json:"reason,omitempty" doc:"Why it was refused, for people"`
+	Line    int    `json:"line" doc:"Number of the line, from 1"`
+	ID      string `json:"id,omitempty" doc:"Id of the line"`
+	Outcome string `json:"outcome" doc:"Outcome: accepted, unchanged, duplicate, rejected or malformed"`
+	Code    string `json:"code,omitempty" doc:"Stable code of the reason for the refusal"`
+	Reason  string `json:"reason,omitempty" doc:"Sentence that says why the line was refused"`
 }
 
 // MaxImport is the largest journal that can be sent in one request, in bytes.
 const MaxImport = 16 << 20
 
-// imports takes the lines of a journal as they are, plain or gzip.
+// imports adds the route that imports a journal, plain or gzip.
 func (s *server) imports() {
-	op := describe(http.MethodPost, "/v1/import", "Operations", "Play the lines of a journal")
+	op := describe(http.MethodPost, "/v1/import", "Operations", "Import a journal")
 	op.DefaultStatus = http.StatusOK
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
@@ -66,11 +66,11 @@ func (s *server) imports() {
 	})
 }
 
-// importRequest reads its body as it plays it.
+// importRequest is an import. Its body is read while it is imported.
 type importRequest struct {
-	Source        string `query:"source" default:"journal" minLength:"1" maxLength:"100" doc:"Keeps the names of two desks apart"`
-	RetryRejected bool   `query:"retry_rejected" doc:"Play lines again that were rejected or malformed before"`
-	Strict        bool   `query:"strict" doc:"Stop at the first line that is refused"`
+	Source        string `query:"source" default:"journal" minLength:"1" maxLength:"100" doc:"Name of the desk that the journal comes from; the same names in journals of two sources are different things"`
+	RetryRejected bool   `query:"retry_rejected" doc:"Import lines again that were rejected or malformed before"`
+	Strict        bool   `query:"strict" doc:"Stop at the first line that is rejected or malformed"`
 	body          io.Reader
 }
 
@@ -81,7 +81,7 @@ func (r *importRequest) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// impatient reads a body of which each part must come in time: a caller who stalls is let go.
+// impatient reads a body of which each part must arrive in time.
 type impatient struct {
 	body    io.Reader
 	conn    *http.ResponseController
@@ -95,7 +95,7 @@ func (r *impatient) Read(p []byte) (int, error) {
 	n, err := r.body.Read(p)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = problem(http.StatusRequestTimeout, "too-slow", "The journal came too slowly. Send it again: no line is played twice.")
+		err = problem(http.StatusRequestTimeout, "too-slow", "The journal arrived too slowly. Send it again: no line is imported twice.")
 	case errors.Is(err, io.EOF): // from here on the server waits for the next request
 		err = cmp.Or(r.conn.SetReadDeadline(time.Time{}), err)
 	}

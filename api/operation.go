@@ -19,28 +19,28 @@ import (
 
 const operationsPath = "/v1/operations"
 
-// An OperationState is a plan over many things, and what is left of it.
+// An OperationState is an operation, with the number of things that are left.
 type OperationState struct {
 	readmodels.Operation
-	Left int `json:"left" doc:"How many things are left"`
+	Left int `json:"left" doc:"Number of things that are left to process"`
 }
 
-// OperationQuery asks for operations.
+// OperationQuery are the parameters of a list of operations.
 type OperationQuery struct {
 	Listing
-	Open bool `query:"open" doc:"Only those that have not ended"`
+	Open bool `query:"open" doc:"Only operations that have not ended"`
 }
 
 // plans are the routes of operations.
 func (s *server) plans() {
-	huma.Register(s.api, describe(http.MethodGet, operationsPath, "Operations", "List plans over many things, the newest first"), func(ctx context.Context, in *OperationQuery) (*Answered[List[readmodels.Operation]], error) {
+	huma.Register(s.api, describe(http.MethodGet, operationsPath, "Operations", "List operations, newest first. An operation is a command that takes longer than a request"), func(ctx context.Context, in *OperationQuery) (*Answered[List[readmodels.Operation]], error) {
 		return listing(ctx, s, in.Listing, operationsPath, role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Operation], error) {
 			return readmodels.FindOperations(ctx, q, readmodels.OperationFilter{Open: in.Open}, p)
 		})
 	})
-	huma.Register(s.api, describe(http.MethodGet, operationsPath+"/{id}", "Operations", "Get a plan over many things, and what is left of it"), func(ctx context.Context, in *struct {
+	huma.Register(s.api, describe(http.MethodGet, operationsPath+"/{id}", "Operations", "Get an operation and its progress"), func(ctx context.Context, in *struct {
 		Reading
-		ID uuid.UUID `path:"id" format:"uuid" doc:"The operation"`
+		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the operation"`
 	}) (*Answered[OperationState], error) {
 		return read(ctx, s, in.Reading, role.TicketsRead, func(q table.Queryer) (OperationState, error) {
 			row, found, err := table.One[readmodels.Operation](ctx, q, readmodels.OperationsTable, in.ID)
@@ -56,7 +56,7 @@ func (s *server) plans() {
 	})
 }
 
-// operationNow is an operation that may be too new for the read models: then it is folded from its stream.
+// operationNow returns an operation from its stream, since it may be too new for the read models.
 func (s *server) operationNow(ctx context.Context, id uuid.UUID) (o OperationState, err error) {
 	folded, err := s.Rows.AsOf(ctx, operation.Stream.Category, id, func(event.Metadata, eventstore.Revision, eventstore.Position) bool { return true })
 	if errors.Is(err, table.ErrNoRow) {

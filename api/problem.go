@@ -21,52 +21,52 @@ import (
 	"daybook/vault"
 )
 
-// A Problem is an error as RFC 9457 has it: a stable type and code for programs, a sentence for people, and each wrong
-// field. It never holds a value that the caller or anybody else wrote.
+// A Problem is an error in the form of RFC 9457: a stable type and code for programs, a sentence for people, and every
+// wrong field. It never repeats a value that the caller or anybody else wrote.
 type Problem struct {
-	Type   string         `json:"type" doc:"A stable name of the kind of problem" example:"urn:daybook:problem:ticket-closed"`
-	Title  string         `json:"title" doc:"The status in words"`
-	Status int            `json:"status" doc:"The HTTP status"`
-	Detail string         `json:"detail" doc:"A sentence that says what to do"`
-	Code   string         `json:"code" doc:"The last part of the type"`
-	Errors []ProblemField `json:"errors,omitempty" doc:"Each wrong field and parameter"`
+	Type   string         `json:"type" doc:"Stable URN of the kind of problem" example:"urn:daybook:problem:ticket-closed"`
+	Title  string         `json:"title" doc:"HTTP status in words"`
+	Status int            `json:"status" doc:"HTTP status"`
+	Detail string         `json:"detail" doc:"Sentence that says what is wrong and what to do"`
+	Code   string         `json:"code" doc:"Stable code, which is the last part of type"`
+	Errors []ProblemField `json:"errors,omitempty" doc:"Every wrong field and parameter"`
 
-	RequestID string `json:"request_id" doc:"The request, as the header Request-Id and the log call it"`
+	RequestID string `json:"request_id" doc:"Id of the request, as in the header Request-Id and in the log"`
 
 	headers http.Header
 }
 
 // A ProblemField is one wrong field of the body, or one wrong parameter.
 type ProblemField struct {
-	Pointer   string `json:"pointer,omitempty" doc:"A JSON pointer to the field, if it is one of the body"`
-	Parameter string `json:"parameter,omitempty" doc:"The name of the parameter, if it is one of the query, the path or the headers"`
-	Code      string `json:"code" doc:"A stable code"`
-	Detail    string `json:"detail" doc:"What to do"`
+	Pointer   string `json:"pointer,omitempty" doc:"JSON pointer to a field of the body"`
+	Parameter string `json:"parameter,omitempty" doc:"Name of a parameter of the query, the path or the headers"`
+	Code      string `json:"code" doc:"Stable code"`
+	Detail    string `json:"detail" doc:"Sentence that says what is wrong and what to do"`
 }
 
 func (p *Problem) Error() string { return p.Detail }
 
-// GetStatus is the HTTP status.
+// GetStatus returns the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType is that of problems.
+// ContentType returns the media type of problems.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// GetHeaders are headers to be sent with the problem.
+// GetHeaders returns the headers to send with the problem.
 func (p *Problem) GetHeaders() http.Header { return p.headers }
 
 func problem(status int, code, detail string) *Problem {
 	return &Problem{Type: "urn:daybook:problem:" + code, Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
 }
 
-// parameter refuses one parameter of a request.
+// parameter returns the problem of one wrong parameter.
 func parameter(name, code, format string, args ...any) *Problem {
 	p := problem(http.StatusUnprocessableEntity, code, fmt.Sprintf(format, args...))
 	p.Errors = []ProblemField{{Parameter: name, Code: code, Detail: p.Detail}}
 	return p
 }
 
-// withRequestID gives a problem the id of its request.
+// withRequestID sets the request id of a problem.
 func withRequestID(ctx huma.Context, _ string, body any) (any, error) {
 	if p, ok := body.(*Problem); ok {
 		p.RequestID = requestIn(ctx.Context())
@@ -76,7 +76,7 @@ func withRequestID(ctx huma.Context, _ string, body any) (any, error) {
 
 const object = `Send one JSON object, such as {"name": "Nora"}.`
 
-// newProblem makes a problem of what huma found wrong with a request.
+// newProblem returns the problem for errors that huma found in a request.
 func newProblem(status int, message string, errs ...error) huma.StatusError {
 	for _, err := range errs {
 		var own *Problem
@@ -95,14 +95,14 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 		}
 		d := detailer.ErrorDetail()
 		if d.Location == "body" && d.Message == validation.MsgExpectedObject {
-			return problem(status, "not-an-object", "The body must not be a list, a text, a number or null. "+object)
+			return problem(status, "not-an-object", "The body must not be a list, a string, a number or null. "+object)
 		}
 		p.Errors = append(p.Errors, wrong(d))
 	}
 	p.Errors = eachOnce(p.Errors)
 	switch {
 	case status == http.StatusUnprocessableEntity && len(p.Errors) > 0:
-		p.Detail = "Some fields or parameters are wrong; each is listed with what to do."
+		p.Detail = "Some fields or parameters are wrong. Each is listed with what to do."
 	case status == http.StatusBadRequest && len(errs) == 0:
 		p.Detail = "The body is empty. " + object
 	case status == http.StatusBadRequest:
@@ -110,12 +110,12 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 	case status == http.StatusUnsupportedMediaType:
 		p.Detail, p.Errors = "Send the body as JSON, with Content-Type: application/json.", nil
 	case status == http.StatusRequestEntityTooLarge:
-		p.Detail = fmt.Sprintf("The body may have at most %d bytes.", MaxBody)
+		p.Detail = fmt.Sprintf("The body must not be larger than %d bytes.", MaxBody)
 	}
 	return p
 }
 
-// eachOnce sorts wrong fields, and keeps of those of one place the last, which is ours and not huma's.
+// eachOnce sorts wrong fields, and keeps only the last of each place, which is ours rather than huma's.
 func eachOnce(fields []ProblemField) []ProblemField {
 	place := func(a, b ProblemField) int {
 		return cmp.Or(strings.Compare(a.Pointer, b.Pointer), strings.Compare(a.Parameter, b.Parameter))
@@ -131,7 +131,8 @@ var codes = map[int]string{
 	http.StatusInternalServerError: "internal",
 }
 
-// wrong says what huma found wrong. It turns a place such as "body.emails[3]" into a pointer such as "/emails/3".
+// wrong returns the wrong field of an error that huma found. It turns a location such as "body.emails[3]" into a pointer
+// such as "/emails/3".
 func wrong(d *huma.ErrorDetail) ProblemField {
 	in, place, _ := strings.Cut(d.Location, ".")
 	f := ProblemField{Code: "invalid", Detail: upper(d.Message) + "."}
@@ -144,7 +145,7 @@ func wrong(d *huma.ErrorDetail) ProblemField {
 		place, f.Detail = strings.TrimPrefix(place+"."+missing, "."), missing+" is missing."
 	}
 	if d.Message == validation.MsgUnexpectedProperty {
-		f.Detail = "There is no such field. Names are written as /docs has them."
+		f.Detail = "There is no such field. Check its name and its case: /docs lists the fields."
 	}
 	f.Pointer = "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(place)
 	return f
@@ -170,7 +171,7 @@ func (s *server) refused(ctx context.Context, err error) error {
 	return s.problemOf(ctx, err)
 }
 
-// problemOf turns an error into a problem. What is not for callers is logged and not said.
+// problemOf turns an error into a problem. Errors that are not for callers are logged, and their text is not sent.
 func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	var own *Problem
 	var no *domain.Error
@@ -187,24 +188,23 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	case errors.As(err, &no):
 		return ofRefusal(no, asks(ctx))
 	case errors.Is(err, work.ErrReused), errors.Is(err, vault.ErrKeyReused):
-		return parameter("Idempotency-Key", "idempotency-key-reused", "This Idempotency-Key was used before with another request. Use a new key for each new request.")
+		return parameter("Idempotency-Key", "idempotency-key-reused", "This Idempotency-Key was already used for another request. Use a new key for each new request.")
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, "too-large", upper(tooLarge.Error())+".")
 	case errors.As(err, &overLimit):
-		return problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body may have at most %d bytes. Of a journal, what came before was played: send it in parts.", overLimit.Limit))
+		return problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body must not be larger than %d bytes. Send a journal in parts: lines that were already imported are not imported twice.", overLimit.Limit))
 	case errors.Is(err, table.ErrNotReady):
-		return retryable("building", "The read models are being built. Try again soon.")
+		return retryable("building", "The read models are being built. Try again in a moment.")
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, table.ErrClosed):
-		return retryable("stopping", "The server is stopping. Try again soon.")
+		return retryable("stopping", "The server is stopping. Try again in a moment.")
 	case ctx.Err() != nil:
 		return problem(http.StatusRequestTimeout, "cancelled", "The request was cancelled. If it was a command, it may have taken effect: send it again with the same Idempotency-Key.")
 	}
 	s.Log.Error("request failed", "request_id", requestIn(ctx), "error", err)
-	return retryable("unavailable", "The desk could not do this now; whether it took effect is not known. Send it again with the same Idempotency-Key.")
+	return retryable("unavailable", "The request failed, and may or may not have taken effect. Send it again with the same Idempotency-Key.")
 }
 
-// ofRefusal is the problem that says the desk's no. What a query says stands in its parameters, what a command says in its
-// body.
+// ofRefusal returns the problem of a refusal. The fields of a query are parameters, those of a command are in its body.
 func ofRefusal(no *domain.Error, query bool) *Problem {
 	p := problem(statuses[no.Refusal], no.Code, no.Message)
 	for _, f := range no.Fields {
@@ -223,7 +223,7 @@ func retryable(code, detail string) *Problem {
 	return p
 }
 
-// wrap gives each request an id, answers what no route does, in the same form, and turns a panic into a problem.
+// wrap gives each request an id, answers requests that match no route with a problem, and turns a panic into one.
 func (s *server) wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := requestID(r)
@@ -237,7 +237,7 @@ func (s *server) wrap(mux *http.ServeMux) http.Handler {
 			}
 			if cause != nil {
 				s.Log.Error("panic", "request_id", id, "path", r.URL.Path, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
-				write(w, problem(http.StatusInternalServerError, "internal", "This is a fault of the program. It was logged."))
+				write(w, problem(http.StatusInternalServerError, "internal", "Daybook failed to handle this request, which is a bug. The log has the details under the request's id."))
 			}
 		}()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -251,16 +251,16 @@ func (s *server) wrap(mux *http.ServeMux) http.Handler {
 		switch probe.status {
 		case http.StatusMethodNotAllowed:
 			w.Header().Set("Allow", probe.header.Get("Allow"))
-			write(w, problem(probe.status, "method-not-allowed", "This path takes only "+probe.header.Get("Allow")+"."))
+			write(w, problem(probe.status, "method-not-allowed", "This path accepts only "+probe.header.Get("Allow")+"."))
 		case http.StatusNotFound:
-			write(w, problem(probe.status, "no-such-path", "There is nothing at this path. /docs lists what there is."))
+			write(w, problem(probe.status, "no-such-path", "There is nothing at this path. The documentation is at /docs."))
 		default:
 			handler.ServeHTTP(w, r)
 		}
 	})
 }
 
-// statusOnly is a ResponseWriter that keeps what a handler would say.
+// statusOnly is a ResponseWriter that records a handler's status and headers.
 type statusOnly struct {
 	header http.Header
 	status int

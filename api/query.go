@@ -19,38 +19,38 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Reading is what a query's request says beside what it asks.
+// Reading are the headers that every query takes.
 type Reading struct {
-	After  string `header:"Daybook-After" doc:"Wait until the read models have this position, which a command's answer gave"`
-	Prefer string `header:"Prefer" doc:"wait=N: wait at most N seconds (5, at most 60); handling=strict: 409 rather than older data"`
+	After  string `header:"Daybook-After" doc:"Wait until the read models have reached this position, the Daybook-Position of an earlier answer"`
+	Prefer string `header:"Prefer" doc:"wait=N waits at most N seconds for Daybook-After (default 5, at most 60); handling=strict returns 409 rather than older data"`
 }
 
-// Listing is what a query for a list says beside its filters.
+// Listing are the parameters that every list takes.
 type Listing struct {
 	Reading
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many rows, at most"`
-	Cursor string `query:"cursor" doc:"The next of the answer before"`
-	Sort   string `query:"sort" doc:"A column, with - before it for descending"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Largest number of rows to return"`
+	Cursor string `query:"cursor" doc:"Cursor of the page, which is next of the page before"`
+	Sort   string `query:"sort" doc:"Column to sort by; prefix with - for descending order"`
 }
 
 func (l Listing) listing() Listing { return l }
 
 // Answered is the answer to a query.
 type Answered[B any] struct {
-	ETag     string `header:"ETag" doc:"The thing's revision, for one thing"`
-	Position string `header:"Daybook-Position" doc:"The position of the read models that answered"`
-	StaleBy  string `header:"Daybook-Stale-By" doc:"How many events the answer is older than Daybook-After; only if it is"`
-	Link     string `header:"Link" doc:"The next page, for a list"`
+	ETag     string `header:"ETag" doc:"Revision of the thing, if the answer is one thing"`
+	Position string `header:"Daybook-Position" doc:"Position of the read models that answered"`
+	StaleBy  string `header:"Daybook-Stale-By" doc:"Number of events by which the answer is older than Daybook-After; only if it is older"`
+	Link     string `header:"Link" doc:"Link to the next page of a list"`
 	Body     B
 }
 
 // A List is a page of rows.
 type List[R any] struct {
-	Data []R     `json:"data" doc:"The rows"`
-	Next *string `json:"next" doc:"The cursor of the next page, or null"`
+	Data []R     `json:"data" doc:"Rows of the page"`
+	Next *string `json:"next" doc:"Cursor of the next page; null on the last page"`
 }
 
-// read waits as the request wants and asks the read models.
+// read waits for the read models if the request wants it, and queries them.
 func read[B any](ctx context.Context, s *server, r Reading, p role.Permission, ask func(table.Queryer) (B, error)) (*Answered[B], error) {
 	if err := s.may(ctx, p); err != nil {
 		return nil, s.refused(ctx, err)
@@ -67,7 +67,7 @@ func read[B any](ctx context.Context, s *server, r Reading, p role.Permission, a
 	})
 	if err != nil {
 		p := s.problemOf(ctx, err)
-		if stale != "" && p.Status == http.StatusNotFound { // it may come yet
+		if stale != "" && p.Status == http.StatusNotFound { // the thing may be too new for the read models
 			p.headers = http.Header{"Daybook-Stale-By": {stale}}
 		}
 		return nil, p
@@ -75,15 +75,15 @@ func read[B any](ctx context.Context, s *server, r Reading, p role.Permission, a
 	return answer, nil
 }
 
-// await waits until the read models have the position that the request wants, and says by how much they lack it if that
-// takes too long.
+// await waits until the read models have reached the position of Daybook-After. If that takes too long, it returns the
+// number of events that they lack.
 func (s *server) await(ctx context.Context, r Reading) (stale string, err error) {
 	if r.After == "" {
 		return "", nil
 	}
 	after, err := eventstore.ParsePosition(r.After)
 	if err != nil {
-		return "", domain.Invalid("Daybook-After", "position-malformed", "Daybook-After must be the Daybook-Position of an answer.")
+		return "", domain.Invalid("Daybook-After", "position-malformed", "Daybook-After must be the Daybook-Position of an earlier answer.")
 	}
 	if err := s.MustHave(ctx, "Daybook-After", after); err != nil {
 		return "", err
@@ -94,7 +94,7 @@ func (s *server) await(ctx context.Context, r Reading) (stale string, err error)
 		return "", err
 	}
 	if strict {
-		return "", problem(http.StatusConflict, "not-yet", "The read models are not at this position yet. Try again, or do without handling=strict.")
+		return "", problem(http.StatusConflict, "not-yet", "The read models have not reached this position yet. Try again, or leave out handling=strict.")
 	}
 	return strconv.FormatUint(uint64(after-s.Live.Position()), 10), nil
 }
@@ -112,7 +112,7 @@ func preferences(prefer string) (patience time.Duration, strict bool) {
 	return patience, strict
 }
 
-// listing asks for a page of rows.
+// listing queries a page of rows.
 func listing[R any](ctx context.Context, s *server, l Listing, path string, p role.Permission, ask func(table.Queryer, table.Page) (table.Found[R], error)) (*Answered[List[R]], error) {
 	cursor, err := s.unseal(l.Cursor)
 	if err != nil {
@@ -130,7 +130,8 @@ func listing[R any](ctx context.Context, s *server, l Listing, path string, p ro
 	return answer, err
 }
 
-// after says where the next page of a list is. Its cursor is sealed: it may hold a person's name, and URLs land in logs.
+// after returns the cursor and the link of the next page. The cursor is sealed, since it may hold a person's name and URLs
+// end up in logs.
 func (s *server) after(ctx context.Context, path, cursor string) (next *string, link string) {
 	sealed := s.Vault.Seal(cursor)
 	again := maps.Clone(who(ctx).asked)
@@ -138,7 +139,7 @@ func (s *server) after(ctx context.Context, path, cursor string) (next *string, 
 	return &sealed, "<" + path + "?" + again.Encode() + `>; rel="next"`
 }
 
-// unseal opens a cursor; an empty one is none.
+// unseal opens a cursor; an empty one stays empty.
 func (s *server) unseal(cursor string) (string, error) {
 	if cursor == "" {
 		return "", nil
@@ -150,15 +151,15 @@ func (s *server) unseal(cursor string) (string, error) {
 	return text, nil
 }
 
-// OneThing asks for one thing, as it is or as it was.
+// OneThing are the parameters of a query for one thing.
 type OneThing struct {
 	Reading
-	ID          uuid.UUID `path:"id" format:"uuid" doc:"The thing"`
-	AsOf        string    `query:"as_of" doc:"As it was: an instant (RFC 3339) by when it happened, or a position of the log"`
-	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the caller has; if the thing has one of them, 304"`
+	ID          uuid.UUID `path:"id" format:"uuid" doc:"Id of the thing"`
+	AsOf        string    `query:"as_of" doc:"Returns the thing as it was: after what had happened by an instant (RFC 3339), or at a position of the log"`
+	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the client has; 304 if the thing still has one of them"`
 }
 
-// get binds a GET on one thing to its row, as it is by the read model, or as it was by its own stream.
+// get binds a GET on one thing to its row: the current one from the read model, or a past one from its stream.
 func get[S any, E event.Event, R any](t *resource[S, E, R], summary string) {
 	huma.Register(t.api, conditional(describe(http.MethodGet, t.one(), t.title, summary)), func(ctx context.Context, in *OneThing) (*Answered[R], error) {
 		ask := t.now
@@ -179,13 +180,13 @@ func get[S any, E event.Event, R any](t *resource[S, E, R], summary string) {
 	})
 }
 
-// seen reports whether a row is shown to somebody.
+// seen reports whether a caller with a sight sees a row.
 func seen(row any, s role.Sight) bool {
 	hidden, may := row.(interface{ SeenBy(role.Sight) bool })
 	return !may || hidden.SeenBy(s)
 }
 
-// now is a thing as the read model has it.
+// now returns a thing from the read model.
 func (t *resource[S, E, R]) now(ctx context.Context, in *OneThing) (*Answered[R], error) {
 	answer, err := read(ctx, t.server, in.Reading, t.reading, func(q table.Queryer) (R, error) {
 		row, found, err := table.One[R](ctx, q, t.table, in.ID)
@@ -200,7 +201,7 @@ func (t *resource[S, E, R]) now(ctx context.Context, in *OneThing) (*Answered[R]
 	return answer, err
 }
 
-// then is a thing as its stream had it.
+// then returns a thing as it was, folded from its stream.
 func (t *resource[S, E, R]) then(ctx context.Context, in *OneThing) (*Answered[R], error) {
 	if err := t.may(ctx, t.reading); err != nil {
 		return nil, err
@@ -211,7 +212,7 @@ func (t *resource[S, E, R]) then(ctx context.Context, in *OneThing) (*Answered[R
 	}
 	row, err := t.Rows.AsOf(ctx, t.kind.Category, in.ID, keep)
 	if errors.Is(err, table.ErrNoRow) {
-		return nil, domain.NotFound(t.kind.Unknown.Code, "There was no such %s then.", t.kind.Category)
+		return nil, domain.NotFound(t.kind.Unknown.Code, "There was no such %s at that time. Check its id and as_of.", t.kind.Category)
 	}
 	if err != nil {
 		return nil, err
@@ -219,7 +220,7 @@ func (t *resource[S, E, R]) then(ctx context.Context, in *OneThing) (*Answered[R
 	return &Answered[R]{ETag: etag(row.Revision), Position: row.Position.String(), Body: row.Row.(R)}, nil
 }
 
-// cutAt says which events count for a thing as it was.
+// cutAt returns which events to fold for a thing as of a past moment.
 func (s *server) cutAt(ctx context.Context, asOf string) (func(event.Metadata, eventstore.Revision, eventstore.Position) bool, error) {
 	at, until, err := s.moment(ctx, "as_of", asOf)
 	if err != nil {
@@ -230,29 +231,29 @@ func (s *server) cutAt(ctx context.Context, asOf string) (func(event.Metadata, e
 	}, nil
 }
 
-// moment reads a moment of the past: a position, or an instant with where the log ends now.
+// moment parses a past moment: a position, or an instant. For an instant, p is the current end of the log.
 func (s *server) moment(ctx context.Context, field, text string) (at time.Time, p eventstore.Position, err error) {
 	if p, err := eventstore.ParsePosition(text); err == nil {
 		return at, p, s.MustHave(ctx, field, p)
 	}
 	if at, err = time.Parse(time.RFC3339, text); err != nil {
-		return at, 0, parameter(field, "instant-malformed", "%s must be an instant such as 2012-01-01T00:00:00+01:00, or a position of the log.", field)
+		return at, 0, parameter(field, "instant-malformed", "%s must be an instant, such as 2012-01-01T00:00:00+01:00, or a position of the log.", field)
 	}
 	if at.After(s.Now()) {
-		return at, 0, parameter(field, "instant-in-future", "%s must not lie in the future: what will be so then is not known.", field)
+		return at, 0, parameter(field, "instant-in-future", "%s must not be in the future. Use an instant up to now.", field)
 	}
 	p, err = s.Desk.Store.Head(ctx)
 	return at, p, err
 }
 
-// instantOf reads a limit in time; empty is none.
+// instantOf parses an instant; empty means no limit.
 func instantOf(field, text string) (table.Instant, error) {
 	if text == "" {
 		return 0, nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return 0, domain.Invalid(field, "instant-malformed", "%s must be an instant such as 2012-01-01T00:00:00+01:00.", field)
+		return 0, domain.Invalid(field, "instant-malformed", "%s must be an instant, such as 2012-01-01T00:00:00+01:00.", field)
 	}
 	return table.At(at), nil
 }

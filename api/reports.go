@@ -23,27 +23,27 @@ import (
 	"daybook/readmodels/table"
 )
 
-// ReportQuery asks for the agent report.
+// ReportQuery are the parameters of the report on all agents.
 type ReportQuery struct {
 	ReportTerms
-	Agent uuid.UUID `query:"agent" format:"uuid" doc:"One agent"`
+	Agent uuid.UUID `query:"agent" format:"uuid" doc:"Only this agent, by id"`
 }
 
-// ReportTerms are those of the report of all agents and of one.
+// ReportTerms are the parameters that the reports on all agents and on one agent share.
 type ReportTerms struct {
 	Reading
-	Accept     string             `header:"Accept" doc:"text/csv for a table"`
-	From       string             `query:"from" format:"date" required:"true" doc:"The first day"`
-	To         string             `query:"to" format:"date" required:"true" doc:"The day after the last"`
-	Zone       string             `query:"tz" default:"UTC" doc:"The IANA zone of days and hours"`
-	By         report.Granularity `query:"by" default:"day" doc:"How long a bucket is"`
-	Department uuid.UUID          `query:"department" format:"uuid" doc:"The tickets' department then, and where services were on"`
-	Channel    ticket.Channel     `query:"channel" doc:"The tickets' channel"`
-	Tag        string             `query:"tag" doc:"A tag, by id or name, that the tickets had then"`
-	Metrics    []string           `query:"metrics" doc:"Those wanted, with commas between; left out, all"`
-	KnownAt    string             `query:"known_at" doc:"What was known at a position of the log, or at an instant of recording"`
-	Definition int                `query:"definition" default:"1" minimum:"1" maximum:"1" doc:"The version of what the metrics mean"`
-	Excluded   bool               `query:"excluded" doc:"Also tickets that are spam or deleted"`
+	Accept     string             `header:"Accept" doc:"text/csv for a CSV table; default JSON"`
+	From       string             `query:"from" format:"date" required:"true" doc:"First day of the report"`
+	To         string             `query:"to" format:"date" required:"true" doc:"Day after the last day of the report"`
+	Zone       string             `query:"tz" default:"UTC" doc:"IANA time zone of days and hours"`
+	By         report.Granularity `query:"by" default:"day" doc:"Length of a bucket"`
+	Department uuid.UUID          `query:"department" format:"uuid" doc:"Only tickets that were in this department at the time, and services that were on there; by id"`
+	Channel    ticket.Channel     `query:"channel" doc:"Only tickets of this channel"`
+	Tag        string             `query:"tag" doc:"Only tickets that had this tag at the time, by id or name"`
+	Metrics    []string           `query:"metrics" doc:"Metrics to return, separated by commas; default all"`
+	KnownAt    string             `query:"known_at" doc:"Counts only what had been recorded at a position of the log, or by an instant (RFC 3339)"`
+	Definition int                `query:"definition" default:"1" minimum:"1" maximum:"1" doc:"Version of the metrics' definitions"`
+	Excluded   bool               `query:"excluded" doc:"Include tickets that are spam or deleted"`
 }
 
 // Reported is a report, as JSON or as CSV.
@@ -55,9 +55,9 @@ type Reported struct {
 }
 
 func (s *server) reports() {
-	op := describe(http.MethodGet, "/v1/reports/agents", "Reports", "The agent performance report")
+	op := describe(http.MethodGet, "/v1/reports/agents", "Reports", "Report the performance of all agents")
 	op.Responses = map[string]*huma.Response{"200": {
-		Description: "The report",
+		Description: "The report, as JSON or CSV",
 		Content: map[string]*huma.MediaType{
 			"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reportType, true, "Report")},
 			"text/csv":         {Schema: &huma.Schema{Type: huma.TypeString}},
@@ -67,20 +67,20 @@ func (s *server) reports() {
 		return s.agentReport(ctx, in.ReportTerms, in.Agent, nil)
 	})
 	one := op
-	one.Path, one.OperationID, one.Summary = op.Path+"/{id}", op.OperationID+"-id", "The performance report of one agent"
+	one.Path, one.OperationID, one.Summary = op.Path+"/{id}", op.OperationID+"-id", "Report the performance of one agent"
 	huma.Register(s.api, one, func(ctx context.Context, in *struct {
-		ID uuid.UUID `path:"id" format:"uuid" doc:"The agent"`
+		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the agent"`
 		ReportTerms
 	}) (*Reported, error) {
 		return s.agentReport(ctx, in.ReportTerms, in.ID, agent.Stream.Unknown)
 	})
 	table := op
-	table.Path, table.OperationID, table.Summary = op.Path+".csv", op.OperationID+"-csv", "The agent performance report as a table"
+	table.Path, table.OperationID, table.Summary = op.Path+".csv", op.OperationID+"-csv", "Report the performance of all agents as CSV"
 	huma.Register(s.api, table, func(ctx context.Context, in *ReportQuery) (*Reported, error) {
 		in.Accept = "text/csv"
 		return s.agentReport(ctx, in.ReportTerms, in.Agent, nil)
 	})
-	huma.Register(s.api, describe(http.MethodGet, "/v1/reports/metrics", "Reports", "What each metric means"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[report.Metric] }, error) {
+	huma.Register(s.api, describe(http.MethodGet, "/v1/reports/metrics", "Reports", "List the metrics and their definitions"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[report.Metric] }, error) {
 		if err := s.may(ctx, role.ReportsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}
@@ -90,8 +90,8 @@ func (s *server) reports() {
 
 var reportType = reflect.TypeFor[report.Report]()
 
-// agentReport reports on one agent, or on all if that is nil. If there is no such agent, it refuses with unknown, unless
-// that is nil too.
+// agentReport reports on one agent, or on all if agent is nil. If there is no such agent, it returns the error unknown,
+// unless that is nil.
 func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUID, unknown *domain.Error) (*Reported, error) {
 	ask, err := s.reportQuery(ctx, in)
 	if err != nil {
@@ -127,10 +127,10 @@ func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Qu
 	ask = report.Query{By: in.By, Department: in.Department, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded}
 	var fromErr, toErr, zoneErr error
 	if ask.From, fromErr = time.Parse(time.DateOnly, in.From); fromErr != nil {
-		fromErr = domain.Invalid("from", "date-malformed", "from must be a date such as 2014-02-01.")
+		fromErr = domain.Invalid("from", "date-malformed", "from must be a date, such as 2014-02-01.")
 	}
 	if ask.To, toErr = time.Parse(time.DateOnly, in.To); toErr != nil {
-		toErr = domain.Invalid("to", "date-malformed", "to must be a date such as 2014-02-01.")
+		toErr = domain.Invalid("to", "date-malformed", "to must be a date, such as 2014-02-01.")
 	}
 	if _, zoneErr = profile.Zone("tz", in.Zone); zoneErr == nil {
 		ask.Zone, zoneErr = time.LoadLocation(in.Zone)
@@ -144,8 +144,8 @@ func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Qu
 	return ask, err
 }
 
-// cutOff says how the position of a report's cut-off is found; without one, it is that of the read models. It waits until
-// they have all that can count, so that the same cut-off is the same position for ever.
+// cutOff returns a function that finds the position of known_at; without known_at, that of the read models. It first
+// waits until they have everything up to known_at, so that the same known_at always gives the same position.
 func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer) (table.Position, error), error) {
 	if in.KnownAt == "" {
 		return func(table.Queryer) (table.Position, error) {
@@ -159,7 +159,7 @@ func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer
 	patience, _ := preferences(in.Prefer)
 	there, err := s.Reach(ctx, p, patience)
 	if err == nil && !there {
-		err = retryable("not-yet", "The read models do not have all that was known then yet. Try again soon.")
+		err = retryable("not-yet", "The read models have not caught up with known_at yet. Try again in a moment.")
 	}
 	return func(q table.Queryer) (table.Position, error) {
 		if at.IsZero() {
@@ -169,7 +169,8 @@ func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer
 	}, err
 }
 
-// reportCSV is a report as a table: one column a figure. Text that a spreadsheet could take for a formula is quoted.
+// reportCSV returns a report as CSV, with one column for each figure. Text that a spreadsheet could take for a formula is
+// quoted.
 func reportCSV(r report.Report) []byte {
 	var b strings.Builder
 	w := csv.NewWriter(&b)

@@ -21,34 +21,34 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A resource is one kind of thing with its routes. S is its state, E its events, R the row that it is shown as.
+// A resource is a kind of thing with its routes. S is its state, E its events, R its row.
 type resource[S any, E event.Event, R any] struct {
 	*server
 	kind     event.Kind[S, E]
 	path     string // of the list
-	title    string // what its routes are listed under
+	title    string // the OpenAPI tag of its routes
 	table    table.Table
-	reading  role.Permission // what it takes to see one
+	reading  role.Permission // needed to read one
 	revision func(R) int64
 }
 
-// one is the path of one thing.
+// one returns the path of one thing.
 func (t *resource[S, E, R]) one() string { return t.path + "/{id}" }
 
-// resourceOf begins a resource, and notes where its things are.
+// resourceOf returns a resource without routes, and records the path of its things.
 func resourceOf[S any, E event.Event, R any](s *server, kind event.Kind[S, E], path, title string, reading role.Permission, rows table.Table, revision func(R) int64) *resource[S, E, R] {
 	t := &resource[S, E, R]{s, kind, path, title, rows, reading, revision}
 	s.places[kind.Category] = t.one()
 	return t
 }
 
-// create binds a POST on the list to a command that makes a thing.
+// create binds a POST on the list to a command that creates a thing.
 func create[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string) {
 	creates(t, t.path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
 }
 
-// post, put, patch and del bind a route to a command on one thing: its fields are the body, but for the one that the path
-// names, if it has one. A command without fields takes no body.
+// post, put, patch and del bind a route to a command on one thing. The command's fields are the body, except for one that
+// may be in the path. A command without fields takes no body.
 func post[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
 	changes(t, http.MethodPost, path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
 }
@@ -70,12 +70,12 @@ func carries[P work.Plan[S], S any, E event.Event, R any](t *resource[S, E, R], 
 	changes(t, http.MethodPost, path, summary, func(p P) work.Plan[S] { return p })
 }
 
-// creates binds a POST to a plan that makes a thing.
+// creates binds a POST to a plan that creates a thing.
 func creates[C any, S any, E event.Event, R any](t *resource[S, E, R], path, summary string, plan func(C) work.Plan[S]) {
 	op := command(http.MethodPost, path, t.title, summary)
 	op.DefaultStatus = http.StatusCreated
-	op.Responses = map[string]*huma.Response{"200": { // what a plan added to, or a repeated request
-		Description: "The thing that it was added to",
+	op.Responses = map[string]*huma.Response{"200": { // a plan that added to an existing thing
+		Description: "The existing thing that the request was added to",
 		Content:     map[string]*huma.MediaType{"application/json": {Schema: t.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[R](), true, "")}},
 	}}
 	noteCommand[C](t.server, op)
@@ -132,15 +132,15 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 	}
 }
 
-// deletes binds a DELETE to a command that has something follow for many other things. What is not done in 5 s goes on;
-// then the answer is the operation that says what is left.
+// deletes binds a DELETE to a long command. If it takes longer than access.Door.Patience, it continues in the background,
+// and the answer is the operation that shows what is left.
 func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string) {
 	op := command(http.MethodDelete, t.one(), t.title, summary)
 	noteCommand[C](t.server, op)
 	schemas := t.api.OpenAPI().Components.Schemas
 	op.Responses = map[string]*huma.Response{
-		"200": {Description: "It is done", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[R](), true, "")}}},
-		"202": {Description: "It is under way: the operation says what is left", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[OperationState](), true, "")}}},
+		"200": {Description: "Done", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[R](), true, "")}}},
+		"202": {Description: "Still running: the operation in the body, at Location, shows what is left", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[OperationState](), true, "")}}},
 	}
 	huma.Register(t.api, op, func(ctx context.Context, in *About) (*Changed[any], error) {
 		var asked C
@@ -179,15 +179,15 @@ func (s *server) stillOpen(ctx context.Context, key string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// Other is the rest of a path that names another thing.
+// Other is the end of a path that names another thing.
 type Other struct {
-	Other string `path:"other" maxLength:"200" doc:"The other thing's id; a tag or a group may be named instead"`
+	Other string `path:"other" maxLength:"200" doc:"Id of the other thing; for a tag or a group, its id or name"`
 }
 
 // fields say where the fields of a command come from.
 type fields struct {
-	body  bool  // some are the body's
-	other []int // the one that the path names; nil: none
+	body  bool  // some are in the body
+	other []int // the one in the path; nil: none
 	ref   string
 }
 
@@ -203,7 +203,7 @@ func fieldsOf[C any]() (f fields) {
 	return f
 }
 
-// resolve sets the field that the path names. about is the id of the thing, a slash, and that name.
+// resolve sets the field that is in the path. about is the id of the thing, a slash, and the end of the path.
 func (s *server) resolve(ctx context.Context, f fields, id uuid.UUID, about string, command any) error {
 	if f.other == nil {
 		return nil
@@ -215,7 +215,7 @@ func (s *server) resolve(ctx context.Context, f fields, id uuid.UUID, about stri
 	return err
 }
 
-// named are the kinds of things that may be called by their names, by what the tag ref of a field says.
+// named holds the kinds of things that requests may call by name, by the ref tag of a command's field.
 var named = map[string]struct {
 	hold    func(name string) event.Hold
 	unknown *domain.Error
@@ -233,7 +233,7 @@ func (s *server) find(ctx context.Context, ref, text string) (uuid.UUID, error) 
 	}
 	by, may := named[ref]
 	if !may {
-		return id, parameter("other", "id-malformed", "The path must end in an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f.")
+		return id, parameter("other", "id-malformed", "The path must end with an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f.")
 	}
 	id, found, err := work.Find(ctx, s.Desk, by.hold(strings.TrimSpace(text)))
 	if err == nil && !found {
@@ -242,7 +242,7 @@ func (s *server) find(ctx context.Context, ref, text string) (uuid.UUID, error) 
 	return id, err
 }
 
-// lists binds a GET on the list to a question. filter takes what the query names apart.
+// lists binds a GET on the list to a query of the read models. filter turns the request's parameters into its filter.
 func lists[Q interface{ listing() Listing }, F any, S any, E event.Event, R any](t *resource[S, E, R], summary string, filter func(context.Context, *Q) (F, error), ask func(context.Context, table.Queryer, F, table.Page) (table.Found[R], error)) {
 	huma.Register(t.api, describe(http.MethodGet, t.path, t.title, summary), func(ctx context.Context, in *Q) (*Answered[List[R]], error) {
 		f, err := filter(ctx, in)
@@ -255,14 +255,14 @@ func lists[Q interface{ listing() Listing }, F any, S any, E event.Event, R any]
 	})
 }
 
-// timeline binds a route to what happened to one thing, the newest first.
+// timeline binds a route to the events of one thing, newest first.
 func (t *resource[S, E, R]) timeline() {
 	path := t.one() + "/timeline"
-	huma.Register(t.api, describe(http.MethodGet, path, t.title, "What happened, who did it, when and why, the newest first"), func(ctx context.Context, in *struct {
+	huma.Register(t.api, describe(http.MethodGet, path, t.title, "List what happened to the "+t.kind.Category+", who did it, when and why, newest first"), func(ctx context.Context, in *struct {
 		Reading
-		ID     uuid.UUID `path:"id" format:"uuid" doc:"The thing"`
-		Limit  int       `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many, at most"`
-		Cursor string    `query:"cursor" doc:"The next of the answer before"`
+		ID     uuid.UUID `path:"id" format:"uuid" doc:"Id of the thing"`
+		Limit  int       `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Largest number of events to return"`
+		Cursor string    `query:"cursor" doc:"Cursor of the page, which is next of the page before"`
 	}) (*Answered[List[Event]], error) {
 		l := Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor, Sort: "-position"}
 		return listing(ctx, t.server, l, strings.Replace(path, "{id}", in.ID.String(), 1), t.reading, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
@@ -275,7 +275,7 @@ func (t *resource[S, E, R]) timeline() {
 	})
 }
 
-// outcome says what an answer came to.
+// outcome returns the outcome of an answer.
 func outcome[S any, E event.Event](kind event.Kind[S, E], a work.Answer[S]) access.Outcome {
 	return access.Outcome{Category: kind.Category, ID: a.ID, Revision: a.Revision, Position: a.Position, Replayed: a.Replayed, Written: a.Written}
 }

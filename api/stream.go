@@ -13,10 +13,10 @@ import (
 	"daybook/eventstore"
 )
 
-// stream sends events as they come, until the caller goes away or the server drains.
+// stream sends events as they are written, until the client disconnects or the server drains.
 func (s *server) stream(ctx context.Context, in *struct {
-	LastEventID string `header:"Last-Event-ID" doc:"Where an earlier stream ended; wins over after"`
-	After       string `query:"after" doc:"A position: only what came later; 0 is from the beginning, left out from now on"`
+	LastEventID string `header:"Last-Event-ID" doc:"Position at which an earlier stream ended; takes precedence over after"`
+	After       string `query:"after" doc:"Only events after this position of the log; 0 is from the beginning, default from now on"`
 	Type        string `query:"type" doc:"Only events of this type"`
 	Stream      string `query:"stream" doc:"Only events of this stream"`
 }) (*huma.StreamResponse, error) {
@@ -37,7 +37,7 @@ func (s *server) stream(ctx context.Context, in *struct {
 		}
 	}
 	if after > head {
-		return nil, parameter("after", "position-unknown", "The log has no such position yet. Is this the right desk?")
+		return nil, parameter("after", "position-unknown", "The position is after the end of the log. Check that it comes from this desk.")
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "text/event-stream")
@@ -50,10 +50,10 @@ func (s *server) stream(ctx context.Context, in *struct {
 	}}, nil
 }
 
-// heartbeat is how long a stream is silent at most, so that nobody between takes it for dead.
+// heartbeat is the longest silence of a stream, so that no proxy closes it as idle.
 const heartbeat = 15 * time.Second
 
-// follow writes events from after a position on.
+// follow writes the events after a position.
 func (s *server) follow(hc huma.Context, after eventstore.Position, wanted func(eventstore.Recorded) bool) {
 	ctx, cancel := context.WithCancel(hc.Context())
 	defer cancel()

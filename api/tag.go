@@ -9,21 +9,21 @@ import (
 	"daybook/readmodels"
 )
 
-// NameQuery asks for departments or groups.
+// NameQuery are the parameters of a list of departments or groups.
 type NameQuery struct {
 	Listing
-	Ref     string `query:"ref" doc:"The name that an imported desk had for it"`
-	Deleted bool   `query:"deleted" doc:"Also those that are deleted"`
+	Ref     string `query:"ref" doc:"Only those with this name in an imported journal"`
+	Deleted bool   `query:"deleted" doc:"Include deleted ones"`
 }
 
 func nameFilter(_ context.Context, in *NameQuery) (readmodels.NameFilter, error) {
 	return readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, nil
 }
 
-// TagQuery asks for tags.
+// TagQuery are the parameters of a list of tags.
 type TagQuery struct {
 	NameQuery
-	Scope tag.Scope `query:"scope" doc:"What they can be put on"`
+	Scope tag.Scope `query:"scope" doc:"Only tags for contacts, or only tags for tickets"`
 }
 
 // tags are the routes of tags.
@@ -34,7 +34,7 @@ func (s *server) tags() {
 	lists(t, "List tags", func(_ context.Context, in *TagQuery) (readmodels.NameFilter, error) {
 		return readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Deleted: in.Deleted}, nil
 	}, readmodels.FindTags)
-	get(t, "Get a tag, as it is or as it was")
+	get(t, "Get a tag, now or in the past")
 	patch[commands.RenameTag](t, "", "Rename a tag")
-	del[commands.DeleteTag](t, "", "Delete a tag; its history stays")
+	del[commands.DeleteTag](t, "", "Delete a tag. Its history stays")
 }

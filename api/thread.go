@@ -12,20 +12,20 @@ import (
 	"daybook/eventstore"
 )
 
-// A ThreadEntry is one thing said or done on a ticket.
+// A ThreadEntry is a message, a note or any other event of a ticket.
 type ThreadEntry struct {
-	Revision int64          `json:"revision" doc:"Its number on the ticket"`
-	At       time.Time      `json:"at" doc:"When it happened"`
-	Type     string         `json:"type" doc:"The type of event"`
-	Actor    string         `json:"actor" doc:"Who did it"`
-	Reason   string         `json:"reason" doc:"Why, in the actor's words"`
-	Data     map[string]any `json:"data" doc:"What it says: body is what was written"`
+	Revision int64          `json:"revision" doc:"Number of the event in the ticket's stream, from 0"`
+	At       time.Time      `json:"at" doc:"Time when it happened"`
+	Type     string         `json:"type" doc:"Type of the event, such as ticket-replied"`
+	Actor    string         `json:"actor" doc:"Who did it: system, or KIND:ID with the kind agent, contact, rule or key"`
+	Reason   string         `json:"reason" doc:"Reason, in the actor's words"`
+	Data     map[string]any `json:"data" doc:"Fields of the event; body is the text of a message or note"`
 }
 
-// thread is a ticket as it went, from its own stream.
+// thread returns the events of a ticket, from its stream.
 func (s *server) thread(ctx context.Context, in *struct {
-	ID          uuid.UUID `path:"id" format:"uuid" doc:"The ticket"`
-	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the caller has; if the ticket has one of them, 304"`
+	ID          uuid.UUID `path:"id" format:"uuid" doc:"Id of the ticket"`
+	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the client has; 304 if the ticket still has one of them"`
 }) (*Answered[List[ThreadEntry]], error) {
 	if err := s.may(ctx, role.TicketsRead); err != nil {
 		return nil, s.refused(ctx, err)

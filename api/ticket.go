@@ -18,59 +18,59 @@ import (
 	"daybook/readmodels/table"
 )
 
-// TicketQuery asks for tickets.
+// TicketQuery are the parameters of a list of tickets.
 type TicketQuery struct {
 	Listing
-	Contact    uuid.UUID       `query:"contact" format:"uuid" doc:"Who asked"`
-	Company    uuid.UUID       `query:"company" format:"uuid" doc:"Whose contact asked"`
-	Agent      string          `query:"agent" doc:"Whose they are: an agent's id, or none"`
-	Department uuid.UUID       `query:"department" format:"uuid" doc:"Where they belong"`
-	Status     []ticket.Status `query:"status" doc:"Where they stand; several with commas between"`
-	Channel    ticket.Channel  `query:"channel" doc:"What they came in through"`
-	Priority   ticket.Priority `query:"priority" doc:"How urgent they are"`
-	Tag        string          `query:"tag" doc:"A tag, by id or name"`
-	Ref        string          `query:"ref" doc:"The name that an imported desk had for the ticket"`
-	FollowUpOf uuid.UUID       `query:"follow_up_of" format:"uuid" doc:"The ticket that they go on with"`
-	From       string          `query:"from" doc:"Opened at this instant or later"`
-	To         string          `query:"to" doc:"Opened before this instant"`
-	Expand     []string        `query:"expand" enum:"contact,agent,department,tags" doc:"Other things to show whole; several with commas between"`
+	Contact    uuid.UUID       `query:"contact" format:"uuid" doc:"Only tickets of this contact, by id"`
+	Company    uuid.UUID       `query:"company" format:"uuid" doc:"Only tickets of this company's contacts, by id"`
+	Agent      string          `query:"agent" doc:"Only tickets of this agent, by id; none for unassigned tickets"`
+	Department uuid.UUID       `query:"department" format:"uuid" doc:"Only tickets of this department, by id"`
+	Status     []ticket.Status `query:"status" doc:"Only tickets with one of these statuses, separated by commas"`
+	Channel    ticket.Channel  `query:"channel" doc:"Only tickets that came in through this channel"`
+	Priority   ticket.Priority `query:"priority" doc:"Only tickets with this priority"`
+	Tag        string          `query:"tag" doc:"Only tickets with this tag, by id or name"`
+	Ref        string          `query:"ref" doc:"Only tickets with this name in an imported journal"`
+	FollowUpOf uuid.UUID       `query:"follow_up_of" format:"uuid" doc:"Only the follow-up of this ticket, by id"`
+	From       string          `query:"from" doc:"Only tickets opened at this instant (RFC 3339) or later"`
+	To         string          `query:"to" doc:"Only tickets opened before this instant (RFC 3339)"`
+	Expand     []string        `query:"expand" enum:"contact,agent,department,tags" doc:"Related things to include in full, separated by commas"`
 }
 
-// A TicketRow is a ticket with the other things that were asked for.
+// A TicketRow is a ticket with the related things that the query expands.
 type TicketRow struct {
 	readmodels.Ticket
 	Expanded
 }
 
-// A HistoryRow is a ticket of a contact's history with the other things that were asked for.
+// A HistoryRow is a ticket of a contact's history with the related things that the query expands.
 type HistoryRow struct {
 	readmodels.TicketHistory
 	Expanded
 }
 
-// Expanded are the other things that a row names.
+// Expanded are the things that a ticket refers to, in full.
 type Expanded struct {
-	Contact    *readmodels.Contact    `json:"contact,omitempty" doc:"Who asked, if expanded"`
-	Agent      *readmodels.Agent      `json:"agent,omitempty" doc:"Whose it is, if expanded"`
-	Department *readmodels.Department `json:"department,omitempty" doc:"Where it belongs, if expanded"`
-	TagRows    []readmodels.Tag       `json:"tag_rows,omitempty" doc:"Its tags, if expanded"`
+	Contact    *readmodels.Contact    `json:"contact,omitempty" doc:"Contact of the ticket, if expanded"`
+	Agent      *readmodels.Agent      `json:"agent,omitempty" doc:"Agent of the ticket, if expanded"`
+	Department *readmodels.Department `json:"department,omitempty" doc:"Department of the ticket, if expanded"`
+	TagRows    []readmodels.Tag       `json:"tag_rows,omitempty" doc:"Tags of the ticket, if expanded"`
 }
 
 // tickets are the routes of tickets.
 func (s *server) tickets() {
 	t := resourceOf(s, ticket.Stream, "/v1/tickets", "Tickets", role.TicketsRead, readmodels.TicketsTable,
 		func(r readmodels.Ticket) int64 { return r.Revision })
-	creates(t, "/v1/inquiries", "Take what came in through a channel: finds or registers the contact, and opens a ticket or adds to one",
+	creates(t, "/v1/inquiries", "Receive a message from a channel. Finds or registers the contact, and opens a ticket or adds to one",
 		func(in commands.Inquiry) work.Plan[ticket.Ticket] { return in })
 	create[commands.OpenTicket](t, "Open a ticket for a contact")
-	huma.Register(s.api, describe(http.MethodGet, t.path, t.title, "List tickets, the newest first"), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
+	huma.Register(s.api, describe(http.MethodGet, t.path, t.title, "List tickets, newest first"), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
 		return s.listTickets(ctx, t.path, in)
 	})
-	get(t, "Get a ticket, as it is or as it was")
-	huma.Register(s.api, conditional(describe(http.MethodGet, t.one()+"/thread", t.title, "What was said and done on a ticket, the oldest first")), s.thread)
+	get(t, "Get a ticket, now or in the past")
+	huma.Register(s.api, conditional(describe(http.MethodGet, t.one()+"/thread", t.title, "List the messages, notes and other events of a ticket, oldest first")), s.thread)
 	post[commands.Reply](t, "/replies", "Reply to the contact")
-	carries[commands.TakeMessage](t, "/messages", "Take a message of the contact; on a closed or deleted ticket it opens a follow-up")
-	post[commands.AddNote](t, "/notes", "Add a note that the contact does not see")
+	carries[commands.TakeMessage](t, "/messages", "Receive a message from the contact. On a closed or deleted ticket, it opens a follow-up")
+	post[commands.AddNote](t, "/notes", "Add an internal note, which the contact does not see")
 	post[commands.AssignTicket](t, "/assign", "Assign a ticket to an agent")
 	post[commands.UnassignTicket](t, "/unassign", "Unassign a ticket")
 	post[commands.TransferTicket](t, "/transfer", "Transfer a ticket to another department")
@@ -82,14 +82,14 @@ func (s *server) tickets() {
 	post[commands.ResumeTicket](t, "/resume", "Resume a postponed ticket")
 	post[commands.ResolveTicket](t, "/resolve", "Resolve a ticket")
 	post[commands.ReopenTicket](t, "/reopen", "Reopen a ticket")
-	post[commands.CloseTicket](t, "/close", "Close a ticket; the contact's next message opens a follow-up")
+	post[commands.CloseTicket](t, "/close", "Close a ticket. The contact's next message opens a follow-up")
 	post[commands.MarkSpam](t, "/spam", "Mark a ticket as spam")
 	post[commands.UnmarkSpam](t, "/unspam", "Unmark a ticket as spam")
-	del[commands.DeleteTicket](t, "", "Delete a ticket; it can be restored")
+	del[commands.DeleteTicket](t, "", "Delete a ticket. It can be restored")
 	post[commands.RestoreTicket](t, "/restore", "Restore a deleted ticket")
 }
 
-// listTickets lists tickets with the other things that were asked for.
+// listTickets lists tickets with the related things that the query expands.
 func (s *server) listTickets(ctx context.Context, path string, in *TicketQuery) (*Answered[List[TicketRow]], error) {
 	filter, err := s.ticketFilter(ctx, in)
 	if err != nil {
@@ -104,9 +104,9 @@ func (s *server) listTickets(ctx context.Context, path string, in *TicketQuery) 
 	})
 }
 
-// history is the ticket-by-contact history.
+// history lists the tickets of a contact.
 func (s *server) history(ctx context.Context, in *struct {
-	ID uuid.UUID `path:"id" format:"uuid" doc:"The contact"`
+	ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the contact"`
 	TicketQuery
 }) (*Answered[List[HistoryRow]], error) {
 	filter, err := s.ticketFilter(ctx, &in.TicketQuery)
@@ -132,7 +132,7 @@ func (s *server) ticketFilter(ctx context.Context, in *TicketQuery) (f readmodel
 	}
 	if in.Agent != "" && !f.Unassigned {
 		if f.Agent, err = uuid.Parse(in.Agent); err != nil {
-			return f, domain.Invalid("agent", "id-malformed", "agent must be an agent's id, or none.")
+			return f, domain.Invalid("agent", "id-malformed", "agent must be the id of an agent, or none for unassigned tickets.")
 		}
 	}
 	if in.Tag != "" {
@@ -147,7 +147,7 @@ func (s *server) ticketFilter(ctx context.Context, in *TicketQuery) (f readmodel
 	return f, err
 }
 
-// expand adds the other things that were asked for, with one query a kind.
+// expand adds the related things that the query expands, with one query for each kind.
 func expand[R, X any](ctx context.Context, q table.Queryer, found table.Found[R], wanted []string, state func(R) readmodels.TicketState, with func(R, Expanded) X) (table.Found[X], error) {
 	out := table.Found[X]{Rows: make([]X, len(found.Rows)), Next: found.Next}
 	var contactIDs, agentIDs, departmentIDs, tagIDs []uuid.UUID
