@@ -31,12 +31,12 @@ func TestLinesAreStrict(t *testing.T) {
 	c := testdesk.Serve(t, t.TempDir())
 	n := 0
 	for fields, reason := range map[string]string{
-		`"do":"contact.edit","contact":"c","set":{"note":null}`:                                           "set is wrong: note must not be null",
-		`"do":"contact.edit","contact":"c","set":{"Note":"n"}`:                                            `set is wrong: there is no field "Note" here`,
-		`"do":"contact.edit","contact":"c","set":{"emails":"n"}`:                                          "set is wrong: emails must not be a string",
+		`"do":"contact.edit","contact":"c","set":{"note":null}`:                                           "set has a wrong field: note must not be null",
+		`"do":"contact.edit","contact":"c","set":{"Note":"n"}`:                                            `set has a wrong field: "Note" is not a field of this line`,
+		`"do":"contact.edit","contact":"c","set":{"emails":"n"}`:                                          "set has a wrong field: emails must not be a string",
 		`"do":"contact.edit","contact":"c","set":"note"`:                                                  "set must not be a string",
-		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":null}`:           "from is wrong: email must not be null",
-		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":"e","telex":""}`: `from is wrong: there is no field "telex" here`,
+		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":null}`:           "from has a wrong field: email must not be null",
+		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":"e","telex":""}`: `from has a wrong field: "telex" is not a field of this line`,
 	} {
 		n++
 		got := c.Play(t, fmt.Appendf(nil, `{"id":"%d","at":"2026-01-05T10:00:00Z","by":"system",%s}`, n, fields))

@@ -21,7 +21,7 @@ var agentVerbs = map[string]maker{
 	"agent.switch":           {func() verb { return new(agentSwitch) }, []string{"SwitchServices"}},
 }
 
-// agentSwitch turns one service on or off.
+// agentSwitch switches one service on or off.
 type agentSwitch struct {
 	agent ref
 	switching

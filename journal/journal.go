@@ -1,9 +1,10 @@
-// Package journal is the desk as files: it plays what another desk recorded, one line a command, through the same
-// commands as the API.
+// Package journal imports what another desk recorded. A journal is a file with one command per line; it goes through the
+// same commands as the API.
 //
-// A journal can be played in parts, again after a crash, and twice: each line is played once. Lines are played in batches.
-// All lines of a batch that touch one stream are written in one append, with ids derived from the lines, and last of all a
-// record of what each line came to. A batch whose record is missing is played again; what it wrote before is found there.
+// A journal can be imported in parts, again after a crash, and twice: each line takes effect once. Lines are imported in
+// batches. All lines of a batch that change one stream are written in one append, with event ids derived from the lines.
+// The record of each line's outcome is written last. A batch without a record is imported again, and finds the events that
+// it has already written.
 package journal
 
 import (
@@ -23,25 +24,25 @@ import (
 	"daybook/domain/event"
 )
 
-// A Player plays the journals of one source. It is used by one goroutine at a time.
+// A Player imports the journals of one source. It is not safe for concurrent use.
 type Player struct {
 	Desk          *work.Desk
-	Source        string // keeps the names of two desks apart
+	Source        string // the desk that the journals come from, at most MaxSource bytes; part of the ids of all its things
 	Actor         event.Actor
-	Region        string           // of phone numbers without a country code; empty: none
+	Region        string           // the country (ISO 3166) of phone numbers without a country code; empty: none
 	Strict        bool             // stop at the first line that is rejected or malformed
-	RetryRejected bool             // play lines again that were rejected or malformed before
-	Report        func([]Outcome)  // called after each batch is written, in the order of the lines; nil: not
-	Now           func() time.Time // when the batch's record is made
-	Memory        *Memory          // what other players know of the desk's sources; nil: nothing
+	RetryRejected bool             // import lines again that were rejected or malformed before
+	Report        func([]Outcome)  // called after each batch is written, in the order of the lines; may be nil
+	Now           func() time.Time // the clock, for the time of a batch's record
+	Memory        *Memory          // cache to share between players; nil: none
 
 	*played
 }
 
-// ErrStopped says that a strict player met a line that was refused.
-var ErrStopped = errors.New("stopped at the first line that was refused")
+// ErrStopped says that a strict Player stopped at a line that was rejected or malformed.
+var ErrStopped = errors.New("stopped at the first line that was rejected or malformed")
 
-// One batch is at most maxLines lines and maxBytes bytes, so that all of it fits into one append to one stream.
+// A batch has at most maxLines lines and maxBytes bytes, so that it always fits into one append to one stream.
 const (
 	maxLines = 500
 	maxBytes = 256 << 10
@@ -50,14 +51,15 @@ const (
 // MaxSource is the longest name of a source, in bytes.
 const MaxSource = 100
 
-// playing lets one batch at a time through in one process: two would only make each other begin again.
+// playing lets one batch at a time run in this process: two would only make each other start over.
 var playing sync.Mutex
 
-// Play plays a journal, plain or gzip, to its end. A line that is refused does not stop it, unless it is strict.
+// Play imports a journal, plain or gzip. It goes on after lines that are refused, unless Strict is set: then it returns
+// ErrStopped. The counts are of the lines that were imported, also if it returns an error.
 func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, error) {
 	var counts desk.Counts
 	if p.Source == "" || len(p.Source) > MaxSource {
-		return counts, domain.Invalid("source", "source-malformed", "source must have 1 to %d bytes.", MaxSource)
+		return counts, domain.Invalid("source", "source-malformed", "source must be 1 to %d bytes long.", MaxSource)
 	}
 	lines, err := newReader(journal)
 	if err != nil {
@@ -72,8 +74,8 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, erro
 		}
 		for len(batch) > 0 {
 			outcomes, playErr := p.play(ctx, batch)
-			if playErr == nil && len(outcomes) == 0 { // it would be so for ever
-				playErr = fmt.Errorf("line %d: no line could be played: %w", batch[0].number, work.ErrWriteFirst)
+			if playErr == nil && len(outcomes) == 0 { // it would never get any further
+				playErr = fmt.Errorf("line %d: the line cannot be imported: %w", batch[0].number, work.ErrWriteFirst)
 			}
 			for _, o := range outcomes {
 				counts.Add(o.Result)
@@ -92,7 +94,7 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, erro
 	}
 }
 
-// play plays a batch, or as much of it as can be written at once, and returns what its lines came to.
+// play imports a batch, or as many of its first lines as can be written at once, and returns their outcomes.
 func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 	lines := make([]line, len(batch))
 	for i, t := range batch {
@@ -130,7 +132,7 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 	return outcomes, err
 }
 
-// one plays one line. A line that is refused leaves nothing behind.
+// one imports one line. A line that is refused leaves no changes behind.
 func (p *Player) one(w *work.Work, l line, inBatch map[string]desk.Result) (Outcome, error) {
 	o := Outcome{Line: l.number, ID: l.ID, Text: l.text}
 	before, again := inBatch[l.ID]
@@ -168,13 +170,13 @@ func (p *Player) one(w *work.Work, l line, inBatch map[string]desk.Result) (Outc
 	return o, nil
 }
 
-// playedBefore says what a line came to when it was played, unless it is to be played again.
+// playedBefore returns the result of a line that was imported before, unless it is to be imported again.
 func (p *Player) playedBefore(l line) (desk.Result, bool) {
 	before, again := p.known[l.ID]
 	return before, again && (!p.RetryRejected || !before.Refused())
 }
 
-// requests lists the lines that are to be played, as requests.
+// requests returns the request ids of the lines that are to be imported.
 func (p *Player) requests(lines []line) []uuid.UUID {
 	var all []uuid.UUID
 	for _, l := range lines {
@@ -185,13 +187,13 @@ func (p *Player) requests(lines []line) []uuid.UUID {
 	return all
 }
 
-// record notes what the lines of a batch came to.
+// record writes the results of a batch's lines.
 func (p *Player) record(w *work.Work, outcomes []Outcome) error {
 	played := desk.LinesPlayed{Source: p.Source}
 	first := ""
 	for _, o := range outcomes {
 		if o.ID == "" {
-			continue // malformed beyond recognition
+			continue // a malformed line without an id
 		}
 		played.Note(o.ID, o.Result)
 		if first == "" && o.Result != desk.Duplicate {
@@ -204,18 +206,18 @@ func (p *Player) record(w *work.Work, outcomes []Outcome) error {
 	return err
 }
 
-// space is what ids of a source's things are derived in.
+// space is the UUID namespace of the ids of all sources' things.
 var space = uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:journal"))
 
-// thing is the id of what a source calls by a name.
+// thing returns the id of the thing that the source calls ref.
 func (p *Player) thing(kind, ref string) uuid.UUID {
 	return uuid.NewSHA1(space, []byte(p.Source+"/"+kind+"/"+ref))
 }
 
-// request is the id of a line as a request.
+// request returns the request id of a line.
 func (p *Player) request(id string) uuid.UUID { return p.thing("line", id) }
 
-// stream is the id of the source's own stream.
+// stream returns the id of the source's import stream.
 func (p *Player) stream() uuid.UUID { return uuid.NewSHA1(space, []byte(p.Source)) }
 
 func (p *Player) through() string { return "import:" + p.Source }

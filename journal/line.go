@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A line is one command of a journal.
+// A line is one line of a journal, parsed.
 type line struct {
 	number int
 	text   string
@@ -17,7 +17,7 @@ type line struct {
 	malformed error
 }
 
-// header is what all lines have.
+// header are the fields that all lines have.
 type header struct {
 	ID string
 	At timestamp `json:"at"`
@@ -30,7 +30,7 @@ var headForm = formOf[header]("", nil)
 // maxID is the longest id of a line, in bytes.
 const maxID = 200
 
-// parse reads a line. One that is malformed keeps its id, if that can be read.
+// parse parses a line. A malformed one keeps its id, if that can be read.
 func parse(t text) line {
 	l := line{number: t.number, text: string(t.bytes)}
 	if t.tooLong {
@@ -60,7 +60,7 @@ func (l *line) parse(data []byte) error {
 	}
 	verb, known := verbs[l.Do]
 	if !known {
-		return fmt.Errorf("%q is nothing that a line can do", l.Do)
+		return fmt.Errorf("do must be one of the verbs of docs/journal.md, not %q", l.Do)
 	}
 	head := map[string]json.RawMessage{"at": fields["at"], "by": fields["by"]}
 	if err := headForm.read(head, nil, reflect.ValueOf(&l.header).Elem(), nil); err != nil {
@@ -73,7 +73,7 @@ func (l *line) parse(data []byte) error {
 	return l.verb.read(fields)
 }
 
-// set sets a field to what the line says. An object in a line is read as strictly as the line.
+// set decodes the line's value into a field. An object is decoded as strictly as the line itself.
 func set(field reflect.Value, data json.RawMessage) error {
 	if t := field.Type(); t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
 		field.Set(reflect.New(t.Elem()))
@@ -88,12 +88,12 @@ func set(field reflect.Value, data json.RawMessage) error {
 		return err
 	}
 	if err := formOfType(field.Type(), "", nil).read(fields, nil, field, nil); err != nil {
-		return fmt.Errorf("is wrong: %w", err)
+		return fmt.Errorf("has a wrong field: %w", err)
 	}
 	return nil
 }
 
-// wrong says what is wrong with a field, without its value.
+// wrong says what is wrong with a field, without repeating its value.
 func wrong(err error) string {
 	if mistyped := (*json.UnmarshalTypeError)(nil); errors.As(err, &mistyped) {
 		return fmt.Sprintf("must not be a %s", mistyped.Value)
@@ -101,7 +101,7 @@ func wrong(err error) string {
 	return err.Error()
 }
 
-// A timestamp is RFC 3339 with an offset.
+// A timestamp is an instant in RFC 3339, from 1970 to 9999.
 type timestamp struct{ time.Time }
 
 func (t *timestamp) UnmarshalJSON(data []byte) error {
@@ -111,13 +111,13 @@ func (t *timestamp) UnmarshalJSON(data []byte) error {
 	}
 	parsed, err := time.Parse(time.RFC3339, s)
 	if err != nil || parsed.Year() < 1970 || parsed.Year() > 9999 {
-		return errors.New("must be an instant such as 2013-11-19T10:17:43+01:00, from 1970 on")
+		return errors.New("must be an instant from 1970 on, such as 2013-11-19T10:17:43+01:00")
 	}
 	t.Time = parsed
 	return nil
 }
 
-// A ref is the source's own name for a thing.
+// A ref is the source's name for a thing.
 type ref string
 
 func (r *ref) UnmarshalJSON(data []byte) error {

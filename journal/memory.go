@@ -9,11 +9,11 @@ import (
 	"daybook/eventstore"
 )
 
-// A Memory keeps which lines of a desk's sources were played, so that the next player need only read what came since. The
-// zero value knows nothing.
+// A Memory caches which lines of each source were imported, so that the next Player only reads what came since. The zero
+// value is empty and ready to use.
 type Memory struct{ sources map[string]*played }
 
-// of is what is known of a source.
+// of returns what is cached for a source.
 func (m *Memory) of(source string) *played {
 	own := m.sources[source]
 	if own == nil {
@@ -30,16 +30,16 @@ func (m *Memory) of(source string) *played {
 	return own
 }
 
-// played is what came of the lines of a source. It is read and written by whoever holds playing.
+// played is the results of a source's lines. The mutex playing protects it.
 type played struct {
 	known map[string]desk.Result
 	read  eventstore.Revision // of the source's stream
 }
 
-// maxRemembered bounds the lines that are remembered between journals. Over it, those of other sources are forgotten.
+// maxRemembered bounds the lines that are cached between journals. Beyond it, those of other sources are dropped.
 const maxRemembered = 1_000_000
 
-// recall begins with what is known of the source.
+// recall loads what is cached for the source.
 func (p *Player) recall() {
 	playing.Lock()
 	defer playing.Unlock()
@@ -49,7 +49,7 @@ func (p *Player) recall() {
 	p.played = p.Memory.of(p.Source)
 }
 
-// refresh reads which lines were played, as far as it does not know.
+// refresh reads from the log which lines were imported since the cache was filled.
 func (p *Player) refresh(ctx context.Context) error {
 	for r, err := range p.Desk.Store.Read(ctx, desk.ImportStream.Stream(p.stream()), p.read+1, eventstore.Forwards, 0) {
 		if errors.Is(err, eventstore.ErrNotFound) {

@@ -2,7 +2,7 @@ package journal
 
 import "daybook/domain/desk"
 
-// An Outcome is what one line came to. Written as JSON it does not hold what the line said.
+// An Outcome is the outcome of one line. Its JSON does not hold the line's text.
 type Outcome struct {
 	Line   int         `json:"line"` // from 1
 	ID     string      `json:"id,omitempty"`
@@ -10,9 +10,9 @@ type Outcome struct {
 	Code   string      `json:"code,omitempty"`
 	Reason string      `json:"reason,omitempty"`
 
-	// Before is what the line came to when it was first played, for a duplicate.
+	// Before is, for a duplicate, the result when the line was first imported.
 	Before desk.Result `json:"before,omitempty"`
 
-	// Text is the line as it stood in the journal.
+	// Text is the line as written in the journal.
 	Text string `json:"-"`
 }

@@ -15,14 +15,14 @@ import (
 	"daybook/domain/tag"
 )
 
-// play is one line being played.
+// play is one line being imported.
 type play struct {
 	*Player
 	work *work.Work
 	line line
 }
 
-// by is who did what the line says. requester is the contact of its ticket, if it has one.
+// by returns who did what the line says. requester is the contact of its ticket, if it has one.
 func (p *play) by(requester uuid.UUID) (work.By, error) {
 	by := work.By{
 		At: p.line.At.Time, Request: p.request(p.line.ID), Through: p.through(), Correlation: p.stream().String(), History: true, Region: p.Region,
@@ -52,16 +52,15 @@ func (p *play) by(requester uuid.UUID) (work.By, error) {
 	case kind == "rule" || kind == "key":
 		return by, nil
 	}
-	return by, domain.Invalid("by", "actor-malformed", "by must be system, contact, or one of agent, contact, rule and key with a name, such as agent:REF.")
+	return by, domain.Invalid("by", "actor-malformed", "by must be system, contact, or agent:REF, contact:REF, rule:REF or key:REF.")
 }
 
-// unknown refuses a name that an earlier line should have brought. It does not repeat it: a name can be an address.
+// unknown refuses a name that no earlier line has introduced. It does not repeat the name, which may be an address.
 func unknown(field, kind string) error {
-	return domain.Invalid(field, kind+"-unknown", "%s names one of kind %s that is not in this journal so far.", field, kind)
+	return domain.Invalid(field, kind+"-unknown", "%s must name the %s of an earlier line.", field, kind)
 }
 
-// named returns the thing that a field names. A tag or a group that does not exist is made first if create is set, as the
-// importer.
+// named returns the thing that a field names. If create is set, it first creates a tag or a group that does not exist.
 func (p *play) named(kind string, name ref, create bool) (uuid.UUID, error) {
 	switch category, scope, _ := strings.Cut(kind, "/"); category {
 	case tag.Stream.Category:
@@ -76,7 +75,7 @@ func (p *play) named(kind string, name ref, create bool) (uuid.UUID, error) {
 
 func trimmed(name ref) string { return strings.TrimSpace(string(name)) }
 
-// called returns the thing that is called so: the one of the source's, or the one of this desk.
+// called returns the thing with a name: the source's own, or one that this desk already has.
 func called[S any, E event.Event](p *play, kind event.Kind[S, E], own string, hold event.Hold, create bool, c work.Command[S, E]) (uuid.UUID, error) {
 	id := p.thing(kind.Category, own)
 	state, err := work.Look(p.work, kind, id)
@@ -93,7 +92,7 @@ func called[S any, E event.Event](p *play, kind event.Kind[S, E], own string, ho
 	return id, err
 }
 
-// importer is who makes what a line names and nobody made.
+// importer returns the work.By for things that are created because a line names them.
 func (p *play) importer() work.By {
 	return work.By{
 		Actor: event.TheSystem, At: p.line.At.Time, Request: p.request(p.line.ID), Through: p.through(), Correlation: p.stream().String(), History: true,

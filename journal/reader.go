@@ -15,7 +15,7 @@ import (
 // MaxLine is the longest line of a journal, in bytes. A longer one is malformed.
 const MaxLine = 1 << 20
 
-// text is a line as it stands in the journal.
+// text is a line as written in the journal.
 type text struct {
 	number  int
 	bytes   []byte
@@ -28,7 +28,7 @@ type reader struct {
 	lines    int
 }
 
-// newReader reads a journal, plain or gzip.
+// newReader returns a reader of a journal, plain or gzip.
 func newReader(r io.Reader) (*reader, error) {
 	buffered := bufio.NewReaderSize(r, 64<<10)
 	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
@@ -41,7 +41,7 @@ func newReader(r io.Reader) (*reader, error) {
 	return &reader{buffered: buffered}, nil
 }
 
-// batch returns the next lines, at least one if there is any; io.EOF comes with the last ones.
+// batch returns the next lines, at least one if there are any, and io.EOF with the last ones.
 func (r *reader) batch(maxLines, maxBytes int) ([]text, error) {
 	var batch []text
 	for size := 0; len(batch) < maxLines && size < maxBytes; {
@@ -57,7 +57,8 @@ func (r *reader) batch(maxLines, maxBytes int) ([]text, error) {
 	return batch, nil
 }
 
-// line returns the next line without its end; an empty one has no bytes. What is over MaxLine is passed over.
+// line returns the next line without its line end; an empty one has no bytes. It skips the bytes of a line longer than
+// MaxLine.
 func (r *reader) line() (text, error) {
 	r.lines++
 	t := text{number: r.lines}
@@ -76,24 +77,24 @@ func (r *reader) line() (text, error) {
 	}
 }
 
-// readable turns what is wrong with gzip into a refusal.
+// readable turns an error in the gzip format into a refusal.
 func readable(err error) error {
 	var corrupt flate.CorruptInputError
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt) {
 		return &domain.Error{
 			Refusal: domain.RefusedInvalid, Code: "journal-damaged",
-			Message: "The journal is damaged or ends too early. Play it again when it is whole: no line is played twice.",
+			Message: "The journal is damaged or incomplete. Import it again once it is complete: no line is imported twice.",
 		}
 	}
 	return err
 }
 
-// ErrNoJournal says that a file is something else than a journal.
-var ErrNoJournal = errors.New("its first line is no line of a journal, which is a JSON object with id, at, by and do, such as " +
+// ErrNoJournal says that a file is not a journal.
+var ErrNoJournal = errors.New("not a journal: its first line must be a JSON object with id, at, by and do, such as " +
 	`{"id":"1","at":"2026-01-05T10:00:00+01:00","by":"system","do":"department.create","department":"support","name":"Support"}` +
-	"; docs/journal.md in Daybook's source lists all that a line can do")
+	"; docs/journal.md in Daybook's source describes the format")
 
-// Sniff returns ErrNoJournal if the first line that is not empty has nothing of a journal's line, wrong or right.
+// Sniff returns ErrNoJournal if the first line that is not empty has none of the fields of a journal's line.
 func Sniff(journal io.Reader) error {
 	lines, err := newReader(journal)
 	if err != nil {
@@ -112,7 +113,7 @@ func Sniff(journal io.Reader) error {
 	return nil
 }
 
-// CountLines counts the lines of a journal, plain or gzip, that are not empty.
+// CountLines returns the number of lines of a journal, plain or gzip, that are not empty.
 func CountLines(journal io.Reader) (int, error) {
 	count := 0
 	err := Parts(journal, MaxLine, func(_ int, part []byte) error {
@@ -122,9 +123,9 @@ func CountLines(journal io.Reader) (int, error) {
 	return count, err
 }
 
-// Parts cuts a journal, plain or gzip, into parts of whole lines of about size bytes, each with the number of its first
-// line. Empty lines are left out of a part unless they stand between two others, so that numbers stay true. A line that is
-// over MaxLine stands in its part as one that is as malformed.
+// Parts splits a journal, plain or gzip, into parts of whole lines of about size bytes, and calls f with each part and the
+// number of its first line. Empty lines are kept between two others, so that line numbers stay correct, and dropped
+// elsewhere. A line longer than MaxLine is replaced by a short one that is malformed too.
 func Parts(journal io.Reader, size int, f func(first int, part []byte) error) error {
 	lines, err := newReader(journal)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Simulate writes the journal of a believable desk: shifts, contacts and companies, and tickets that are assigned,
-// answered, transferred, postponed, resolved and reopened. The same seed, first day and number of days write the same
-// bytes. Times are in Europe/Rome.
+// Simulate writes the journal of a made-up desk: shifts, contacts, companies, and tickets that are assigned, answered,
+// transferred, postponed, resolved and reopened. The same seed, first day and number of days always write the same bytes.
+// Times are in Europe/Rome.
 func Simulate(w io.Writer, seed int64, from time.Time, days int) error {
 	zone, err := time.LoadLocation("Europe/Rome")
 	if err != nil {
@@ -24,7 +24,7 @@ func Simulate(w io.Writer, seed int64, from time.Time, days int) error {
 		s.day(s.first.AddDate(0, 0, day))
 	}
 	end := s.first.AddDate(0, 0, days)
-	s.lines = slices.DeleteFunc(s.lines, func(l simulated) bool { return !l.at.Before(end) }) // what is not done yet
+	s.lines = slices.DeleteFunc(s.lines, func(l simulated) bool { return !l.at.Before(end) }) // what happens after the last day
 	slices.SortStableFunc(s.lines, func(a, b simulated) int { return a.at.Compare(b.at) })
 	for i, l := range s.lines {
 		l.fields["id"] = fmt.Sprintf("s%d-%06d", seed, i+1)
@@ -43,7 +43,7 @@ func Simulate(w io.Writer, seed int64, from time.Time, days int) error {
 // fields are a line's own fields.
 type fields map[string]any
 
-// simulated is a line whose number is not known before all are sorted.
+// simulated is a line whose number is not known until all lines are sorted.
 type simulated struct {
 	at     time.Time
 	fields fields
@@ -58,7 +58,7 @@ type simulation struct {
 	tickets int
 }
 
-// Who works on the simulated desk, and for whom.
+// The names on the simulated desk.
 var (
 	departments = []string{"Support", "Billing", "Shipping"}
 	staff       = []string{"Ann Rossi", "Bob Bianchi", "Carla Conti", "Dario Danti", "Elena Esposito", "Fabio Ferri"}
@@ -74,7 +74,7 @@ func (s *simulation) say(at time.Time, by, do string, f fields) {
 	s.lines = append(s.lines, simulated{at, f})
 }
 
-// open makes the desk itself, an hour before its first shift.
+// open creates departments, agents and companies, an hour before the first shift.
 func (s *simulation) open() {
 	at := s.first.Add(7 * time.Hour)
 	for _, d := range departments {
@@ -98,7 +98,7 @@ func (s *simulation) open() {
 
 func agentRef(i int) string { return fmt.Sprintf("agent-%d", i+1) }
 
-// day plays the shifts and the tickets of one day; on Sundays the desk is closed.
+// day writes the shifts and the tickets of one day. On Sundays the desk is closed.
 func (s *simulation) day(midnight time.Time) {
 	if midnight.Weekday() == time.Sunday {
 		return
@@ -119,14 +119,14 @@ func (s *simulation) day(midnight time.Time) {
 	}
 }
 
-// after is some time after t, at most within.
+// after returns a random time between t and within later.
 func (s *simulation) after(t time.Time, within time.Duration) time.Time {
 	return t.Add(time.Duration(s.dice.Int64N(int64(within)))).Truncate(time.Second)
 }
 
 func pick[T any](s *simulation, from []T) T { return from[s.dice.IntN(len(from))] }
 
-// ticket plays one ticket from its opening to its end.
+// ticket writes the lines of one ticket from its opening to its end.
 func (s *simulation) ticket(at time.Time) {
 	s.tickets++
 	t := fmt.Sprintf("case-%d", s.tickets)

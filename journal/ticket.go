@@ -36,7 +36,7 @@ var ticketVerbs = map[string]maker{
 	"ticket.restore":    command[commands.RestoreTicket](ticket.Stream),
 }
 
-// ticketOpen opens a ticket: for a contact that the source names, or for whoever has an address.
+// ticketOpen opens a ticket, for a contact that the source names or for the contact who has an address.
 type ticketOpen struct {
 	ticket ref
 	opening
@@ -59,7 +59,7 @@ func (v *ticketOpen) read(fields map[string]json.RawMessage) error {
 		return err
 	}
 	if (v.From == nil) == (v.Contact == "") {
-		return errors.New("exactly one of from and contact must be there")
+		return errors.New("the line must have either from or contact")
 	}
 	return nil
 }

@@ -16,9 +16,9 @@ import (
 	"daybook/domain/ticket"
 )
 
-// A verb is what a line does, with the fields that are its own.
+// A verb is what a line does, with its own fields.
 type verb interface {
-	// read takes the fields of a line, but for id, at, by and do.
+	// read reads the fields of a line other than id, at, by and do.
 	read(fields map[string]json.RawMessage) error
 	play(*play) (changed bool, err error)
 }
@@ -26,10 +26,10 @@ type verb interface {
 // A maker makes a verb for each line.
 type maker struct {
 	make     func() verb
-	commands []string // the types that it asks for
+	commands []string // the types of the commands that it carries out
 }
 
-// verbs are all verbs, by name. docs/journal.md lists their fields.
+// verbs holds all verbs by name. docs/journal.md lists their fields.
 var verbs = make(map[string]maker)
 
 func init() {
@@ -40,7 +40,7 @@ func init() {
 	}
 }
 
-// Verbs lists the verbs that ask for each type of command or plan, by the type's name.
+// Verbs returns the verbs of each type of command or plan, by the type's name.
 func Verbs() map[string][]string {
 	all := make(map[string][]string)
 	for name, v := range verbs {
@@ -51,14 +51,14 @@ func Verbs() map[string][]string {
 	return all
 }
 
-// command is the verb of a command on a thing of a kind. Its fields are the thing, called as its kind, and those of the
-// command: those that have a json name, stand in a path, or have a tag line. A field with a tag ref holds the source's name for a thing. What
-// the command may do without, a line may too, unless it is named here as required.
+// command returns the verb of a command on a thing of a kind. Its fields are the thing, named like its kind, and the
+// command's fields that have a json name, a path tag or a line tag. A field with a ref tag holds the source's name for
+// another thing. A field that is optional in the command is optional in the line too, unless required names it.
 func command[C work.Command[S, E], S any, E event.Event](kind event.Kind[S, E], required ...string) maker {
 	return planned(kind, func(c C) work.Plan[S] { return work.Of(kind, c) }, required...)
 }
 
-// plan is the verb of a plan on a thing of a kind.
+// plan returns the verb of a plan on a thing of a kind.
 func plan[P work.Plan[S], S any, E event.Event](kind event.Kind[S, E], required ...string) maker {
 	return planned(kind, func(p P) work.Plan[S] { return p }, required...)
 }
@@ -68,21 +68,21 @@ func planned[C, S any, E event.Event](kind event.Kind[S, E], plan func(C) work.P
 	return maker{func() verb { return &asked[C, S, E]{form: form, kind: kind, plan: plan} }, []string{reflect.TypeFor[C]().Name()}}
 }
 
-// edit is the verb of a command whose fields stand in the field set.
+// edit returns the verb of a command whose fields are inside the field set.
 func edit[C work.Command[S, E], S any, E event.Event](kind event.Kind[S, E]) maker {
 	form := formOf[C]("", nil)
 	plan := func(c C) work.Plan[S] { return work.Of(kind, c) }
 	return maker{func() verb { return &edited[C, S, E]{asked[C, S, E]{form: form, kind: kind, plan: plan}} }, []string{reflect.TypeFor[C]().Name()}}
 }
 
-// asked is a line that asks for one plan.
+// asked is a line that carries out one plan.
 type asked[C, S any, E event.Event] struct {
 	*form
 	kind  event.Kind[S, E]
 	plan  func(C) work.Plan[S]
 	thing ref
 	c     C
-	names []ref // of other things, by the places of their fields in the form
+	names []ref // the source's names of other things, by the index of their fields in the form
 }
 
 func (a *asked[C, S, E]) read(fields map[string]json.RawMessage) error {
@@ -108,7 +108,7 @@ func (a *asked[C, S, E]) play(p *play) (bool, error) {
 	return carry(p, a.kind, p.thing(a.kind.Category, string(a.thing)), a.plan(a.c))
 }
 
-// edited is a line whose command stands in the field set.
+// edited is a line whose command is in the field set.
 type edited[C, S any, E event.Event] struct{ asked[C, S, E] }
 
 func (e *edited[C, S, E]) read(fields map[string]json.RawMessage) error {
@@ -119,12 +119,12 @@ func (e *edited[C, S, E]) read(fields map[string]json.RawMessage) error {
 	}
 	e.names = make([]ref, len(e.fields))
 	if err := e.form.read(set.Set, nil, reflect.ValueOf(&e.c).Elem(), e.names); err != nil {
-		return fmt.Errorf("set is wrong: %w", err)
+		return fmt.Errorf("set has a wrong field: %w", err)
 	}
 	return nil
 }
 
-// carry plays a plan. Who the contact of the ticket is, a line of a ticket need not say.
+// carry carries out a plan. In a line about a ticket, by may be just contact, which is then the ticket's contact.
 func carry[S any, E event.Event](p *play, kind event.Kind[S, E], id uuid.UUID, plan work.Plan[S]) (bool, error) {
 	state, err := work.Look(p.work, kind, id)
 	if err != nil {
@@ -137,7 +137,7 @@ func carry[S any, E event.Event](p *play, kind event.Kind[S, E], id uuid.UUID, p
 	}
 	by, err := p.by(requester)
 	if err == nil && !ofTicket && p.line.By == "contact" {
-		err = domain.Invalid("by", "actor-malformed", "by may be contact only where the line names a ticket.")
+		err = domain.Invalid("by", "actor-malformed", "by may be contact without a name only if the line is about a ticket.")
 	}
 	if err != nil {
 		return false, err
@@ -148,21 +148,21 @@ func carry[S any, E event.Event](p *play, kind event.Kind[S, E], id uuid.UUID, p
 
 // A form says which fields a line has.
 type form struct {
-	thing  string // the field that names what the line is about; empty: none
-	own    []int  // the field of the command that keeps that name; nil: none
+	thing  string // the field that names the line's thing; empty: none
+	own    []int  // the command's field that stores this name; nil: none
 	fields []field
 }
 
-// A field is one of a line.
+// A field is a field of a line.
 type field struct {
 	name     string
 	index    []int // in the command
 	required bool
-	ref      string // the kind of thing that it names, from the tag ref; empty: it is a value
-	create   bool   // what it names is made if nobody made it
+	ref      string // the kind of thing that it names, from the ref tag; empty: it is a value
+	create   bool   // the thing that it names is created if it does not exist
 }
 
-// formOf reads a form off the fields of a command.
+// formOf returns the form of a command's fields.
 func formOf[C any](thing string, required []string) *form {
 	return formOfType(reflect.TypeFor[C](), thing, required)
 }
@@ -186,8 +186,8 @@ func formOfType(t reflect.Type, thing string, required []string) *form {
 	return f
 }
 
-// read sets the fields of a line: none that is required may lack, and there may be no other. thing is set to the name of
-// what it is about, and names to those of the other things.
+// read decodes the fields of a line. It returns an error if a required field is missing or a field is unknown. It sets
+// thing to the name of the line's thing, and names to those of other things.
 func (f *form) read(fields map[string]json.RawMessage, thing *ref, command reflect.Value, names []ref) error {
 	known := 0
 	take := func(name string, required bool, set func(json.RawMessage) error) error {
@@ -227,7 +227,7 @@ func (f *form) read(fields map[string]json.RawMessage, thing *ref, command refle
 	}
 	for name := range fields {
 		if name != f.thing && !slices.ContainsFunc(f.fields, func(of field) bool { return of.name == name }) {
-			return fmt.Errorf("there is no field %q here", name)
+			return fmt.Errorf("unknown field %q", name)
 		}
 	}
 	return nil

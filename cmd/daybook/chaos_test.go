@@ -165,7 +165,7 @@ type fault struct {
 // sequence is so many faults, of each kind as many, by chance.
 func (d *disturbed) sequence(n int) (all []fault) {
 	kinds := []fault{
-		{"kills", d.kill}, {"kills", d.kill}, {"ends", d.end}, {"sleeping posters", d.posterSleeps}, {"sleepers", d.anySleeps},
+		{"kills", d.kill}, {"kills", d.kill}, {"ends", d.end}, {"sleeping projectors", d.projectorSleeps}, {"sleepers", d.anySleeps},
 		{"ends of PostgreSQL", d.serverEnds}, {"cuts", d.cut}, {"rebuilds", d.rebuild}, {"dashboards", d.dashboard}, {"drops", d.drop},
 	}
 	for len(all) < n {
@@ -196,14 +196,14 @@ func (d *disturbed) end() bool {
 	return d.lasts(func() { d.start(p) })
 }
 
-// posterSleeps suspends who posts until the other has posted instead, at least.
-func (d *disturbed) posterSleeps() bool {
+// projectorSleeps suspends who posts until the other has posted instead, at least.
+func (d *disturbed) projectorSleeps() bool {
 	if d.away || slices.ContainsFunc(d.parts, func(p *part) bool { return p.mayPost() && !p.works() }) {
 		d.nothingAmiss()
 	}
-	posting := d.whoPosts()
-	d.suspend(posting)
-	d.whoPosts()
+	projecting := d.whoProjects()
+	d.suspend(projecting)
+	d.whoProjects()
 	return true
 }
 
@@ -243,7 +243,7 @@ func (d *disturbed) rebuild() bool {
 	if d.away || d.any(func(p *part) bool { return p.mayPost() && p.works() }) == nil {
 		d.nothingAmiss()
 	}
-	_, talk, exit := reexec.Run(d.T, "rebuild", "--data", d.folder, "--url", d.whoPosts().now.Load().URL)
+	_, talk, exit := reexec.Run(d.T, "rebuild", "--data", d.folder, "--url", d.whoProjects().now.Load().URL)
 	if exit != 0 && exit != conflict {
 		d.Errorf("rebuild --url: exit %d, %s", exit, talk)
 	}
@@ -295,18 +295,18 @@ func (d *disturbed) does(statement string) error {
 	return err
 }
 
-// whoPosts waits until one process says that it posts.
-func (d *disturbed) whoPosts() (one *part) {
+// whoProjects waits until one process says that it projects.
+func (d *disturbed) whoProjects() (one *part) {
 	d.Helper()
-	testdesk.Eventually(d.T, "one posts", func() bool {
-		posting := 0
+	testdesk.Eventually(d.T, "one projects", func() bool {
+		projecting := 0
 		for _, p := range d.parts {
 			if all := d.projections(p); len(all) > 0 && all[0].Posting {
 				one = p
-				posting++
+				projecting++
 			}
 		}
-		return posting == 1
+		return projecting == 1
 	})
 	return one
 }
@@ -330,7 +330,7 @@ func (d *disturbed) comesRight(l *requests) {
 	d.nothingAmiss()
 	l.allAnswered()
 	last := d.desk().Must(d.T, 201, "POST", "/v1/contacts", map[string]any{"name": "Last"}) // what was dropped is noticed at the next post
-	d.whoPosts()
+	d.whoProjects()
 	for _, p := range d.parts {
 		c := *p.now.Load()
 		testdesk.Eventually(d.T, "it is ready", func() bool {

@@ -20,19 +20,19 @@ import (
 	"daybook/journal"
 )
 
-// importCommand plays journals.
+// importCommand imports journals.
 type importCommand struct {
 	folder
 	remote
-	Files         []string `arg:"" name:"file" help:"Journals, plain or gzip." type:"existingfile"`
-	Source        string   `help:"The name of the desk that the journal comes from; it keeps the names of two desks apart." default:"journal"`
-	Region        string   `help:"The country (ISO 3166) of phone numbers without a country code." env:"DAYBOOK_REGION" placeholder:"IT"`
+	Files         []string `arg:"" name:"file" help:"Journals to import, plain or gzip." type:"existingfile"`
+	Source        string   `help:"Name of the desk that the journal comes from. The same names in journals of two sources are different things." default:"journal"`
+	Region        string   `help:"Country (ISO 3166) of phone numbers without a country code. If not set, such numbers are rejected." env:"DAYBOOK_REGION" placeholder:"IT"`
 	Strict        bool     `help:"Stop at the first line that is rejected or malformed."`
-	RetryRejected bool     `help:"Play lines again that were rejected or malformed before."`
-	Output        string   `short:"o" help:"How to say what the lines came to: text or json." enum:"text,json" default:"text"`
+	RetryRejected bool     `help:"Import lines again that were rejected or malformed before."`
+	Output        string   `short:"o" help:"Output format of the summary: text or json." enum:"text,json" default:"text"`
 }
 
-// Run plays each file; what was refused is written beside it.
+// Run imports each file. It writes refused lines to a file beside it.
 func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 	for _, file := range c.Files {
 		if err := sniff(file); err != nil {
@@ -67,7 +67,7 @@ func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 	return c.refusedSome(total)
 }
 
-// sniff refuses a file that is no journal.
+// sniff returns an error if a file is not a journal.
 func sniff(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -80,7 +80,7 @@ func sniff(path string) error {
 	return nil
 }
 
-// refusedSome says where the lines are that were refused, if any were.
+// refusedSome returns an error that says where the refused lines are, if there are any.
 func (c *importCommand) refusedSome(counts desk.Counts) error {
 	if counts.Rejected+counts.Malformed == 0 {
 		return nil
@@ -91,7 +91,7 @@ func (c *importCommand) refusedSome(counts desk.Counts) error {
 			there = append(there, file+rejectedEnding)
 		}
 	}
-	return status{someRejected, fmt.Errorf("lines that were refused: %d; which and why is in %s", counts.Rejected+counts.Malformed, strings.Join(there, ", "))}
+	return status{someRejected, fmt.Errorf("%d lines were refused: see %s for the reasons", counts.Rejected+counts.Malformed, strings.Join(there, ", "))}
 }
 
 func (c *importCommand) say(t terminal, counts desk.Counts) error {
@@ -103,7 +103,7 @@ func (c *importCommand) say(t terminal, counts desk.Counts) error {
 	return err
 }
 
-// play plays one file.
+// play imports one file.
 func (c *importCommand) play(ctx context.Context, d *parts, t terminal, path string) (counts desk.Counts, err error) {
 	lines, err := countLines(path)
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *importCommand) play(ctx context.Context, d *parts, t terminal, path str
 	return player.Play(ctx, file)
 }
 
-// progress shows lines done, lines per second and time left, on a terminal; elsewhere it is silent.
+// progress returns a progress bar with lines done, lines per second and time left. It is hidden unless w is a terminal.
 func progress(w io.Writer, total int, what string) *progressbar.ProgressBar {
 	file, ok := w.(*os.File)
 	visible := ok && term.IsTerminal(int(file.Fd()))
@@ -148,11 +148,11 @@ func countLines(path string) (int, error) {
 	return journal.CountLines(file)
 }
 
-// rejectedEnding is what the name of the file of refused lines ends in.
+// rejectedEnding is the ending of the name of the file of refused lines.
 const rejectedEnding = ".rejected.ndjson"
 
-// refused is the file of lines that were refused, as they were, each with its number and the reason. It grows over several
-// runs of one import and names each line once.
+// refused is the file of refused lines, each with its text, its number and the reason. Several runs of one import append
+// to it, but it lists each line once.
 type refused struct {
 	path  string
 	named map[int]bool
@@ -177,7 +177,7 @@ func openRefused(path string) (*refused, error) {
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 8*journal.MaxLine) // a line and what JSON makes of it
+	lines.Buffer(nil, 8*journal.MaxLine) // a line escaped as JSON
 	for lines.Scan() {
 		var o struct{ Line int }
 		if json.Unmarshal(lines.Bytes(), &o) == nil {
@@ -187,7 +187,7 @@ func openRefused(path string) (*refused, error) {
 	return r, lines.Err()
 }
 
-// write adds what was refused. A line that was refused in an earlier run, and is not in the file, was refused just before
+// write appends refused lines. A line that was refused in an earlier run but is not in the file was refused just before
 // that run was killed.
 func (r *refused) write(outcomes []journal.Outcome) {
 	for _, o := range outcomes {

@@ -65,7 +65,7 @@ func TestJournal(t *testing.T) {
 	if want := (desk.Counts{Lines: want.Lines, Duplicate: want.Lines - 3, Malformed: 3}); again != want { // without an id, lines cannot be known again
 		t.Errorf("played again: %+v, want %+v", again, want)
 	}
-	mustBeSame(t, "after playing it again", posted(t, inProcess, folder), before)
+	mustBeSame(t, "after playing it again", projected(t, inProcess, folder), before)
 }
 
 // refusedAsExpected looks at the file of refused lines.

@@ -16,18 +16,18 @@ import (
 	"daybook/vault"
 )
 
-// keyCommand keeps API keys. It works beside whoever serves the desk.
+// keyCommand manages API keys. It also works while the desk is being served.
 type keyCommand struct {
-	Create keyCreate `cmd:"" help:"Make an API key; its token is written to standard output, once."`
+	Create keyCreate `cmd:"" help:"Create an API key, and print its token. The token is not shown again."`
 	List   keyList   `cmd:"" help:"List API keys."`
-	Revoke keyRevoke `cmd:"" help:"End an API key."`
+	Revoke keyRevoke `cmd:"" help:"Revoke an API key."`
 }
 
 type keyCreate struct {
 	folder
-	Name  string    `required:"" help:"What the key is for."`
-	Role  role.Role `required:"" help:"What it may do: owner, admin, agent or auditor." enum:"owner,admin,agent,auditor"`
-	Agent string    `help:"The id of the agent whom it acts as; left out, it acts as itself." placeholder:"ID"`
+	Name  string    `required:"" help:"Name of the key, which says what it is for."`
+	Role  role.Role `required:"" help:"Role of the key: owner, admin, agent or auditor." enum:"owner,admin,agent,auditor"`
+	Agent string    `help:"Id of the agent that the key acts as. By default it acts as itself." placeholder:"ID"`
 }
 
 // Run writes nothing but the token to standard output.
@@ -41,19 +41,19 @@ func (c *keyCreate) Run(ctx context.Context, t terminal) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(t.talk, "daybook: key %s; keep its token, it is not shown again\n", key.ID)
+		fmt.Fprintf(t.talk, "daybook: created key %s; keep its token, which is not shown again\n", key.ID)
 		_, err = fmt.Fprintln(t.out, token)
 		return err
 	})
 }
 
-// agent is whom the key is to act as, if anybody.
+// agent returns the agent that the key is to act as, or uuid.Nil.
 func (c *keyCreate) agent(ctx context.Context) (id uuid.UUID, err error) {
 	if c.Agent == "" {
 		return uuid.Nil, nil
 	}
 	if id, err = uuid.Parse(c.Agent); err != nil {
-		return id, status{wrongUsage, fmt.Errorf("--agent must be an id, such as GET /v1/agents shows: %w", err)}
+		return id, status{wrongUsage, fmt.Errorf("--agent must be an id, as in GET /v1/agents: %w", err)}
 	}
 	d, err := readDesk(ctx, c.folder)
 	if err != nil {
@@ -69,10 +69,10 @@ func (c *keyCreate) agent(ctx context.Context) (id uuid.UUID, err error) {
 
 type keyList struct {
 	folder
-	Output string `short:"o" help:"table or json." enum:"table,json" default:"table"`
+	Output string `short:"o" help:"Output format: table or json." enum:"table,json" default:"table"`
 }
 
-// Run lists the keys, the newest first.
+// Run lists the keys, newest first.
 func (c *keyList) Run(ctx context.Context, t terminal) error {
 	return withVault(c.folder, func(v *vault.Vault) error {
 		keys, err := v.APIKeys(ctx)
@@ -97,10 +97,10 @@ func (c *keyList) Run(ctx context.Context, t terminal) error {
 
 type keyRevoke struct {
 	folder
-	ID string `arg:"" help:"The key's id."`
+	ID string `arg:"" help:"Id of the key."`
 }
 
-// Run ends a key at once, also for a desk that is being served.
+// Run revokes a key at once, also while the desk is being served.
 func (c *keyRevoke) Run(ctx context.Context, t terminal) error {
 	return withVault(c.folder, func(v *vault.Vault) error {
 		if err := v.RevokeAPIKey(ctx, c.ID, time.Now()); err != nil {
@@ -111,7 +111,7 @@ func (c *keyRevoke) Run(ctx context.Context, t terminal) error {
 	})
 }
 
-// withVault opens the vault of a desk that is there.
+// withVault opens the vault of an existing desk.
 func withVault(f folder, do func(*vault.Vault) error) error {
 	if err := errors.Join(f.mustBe(), f.mustHaveVault()); err != nil {
 		return err

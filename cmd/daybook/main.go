@@ -1,4 +1,5 @@
-// Command daybook is the desk's one program: it serves, imports, replays, rebuilds, verifies.
+// Command daybook serves a support desk's API. It also imports journals, writes past read models to a file, rebuilds and
+// verifies the read models, and manages API keys.
 package main
 
 import (
@@ -19,50 +20,50 @@ import (
 	"daybook/eventstore/sqlite"
 )
 
-// program is every subcommand. Each has a file of its own.
+// program lists the subcommands. Each has a file of its own.
 type program struct {
-	Serve    serveCommand    `cmd:"" help:"Serve the API; posts the read models meanwhile."`
-	Import   importCommand   `cmd:"" help:"Play journals: what another desk recorded, one line a command."`
-	Replay   replayCommand   `cmd:"" help:"Write the read models as of a past instant or position to a file."`
-	Rebuild  rebuildCommand  `cmd:"" help:"Build the read models anew beside the live ones, compare, and switch."`
-	Verify   verifyCommand   `cmd:"" help:"Compare the read models with the log, and name each cell that differs."`
-	Key      keyCommand      `cmd:"" help:"Make, list and revoke API keys."`
-	Simulate simulateCommand `cmd:"" help:"Play a believable desk for some days, from a seed."`
-	Version  versionCommand  `cmd:"" help:"Say which program this is."`
+	Serve    serveCommand    `cmd:"" help:"Serve the API, and keep the read models up to date."`
+	Import   importCommand   `cmd:"" help:"Import journals that another desk recorded, with one command per line."`
+	Replay   replayCommand   `cmd:"" help:"Write the read models of a past instant or position to a file."`
+	Rebuild  rebuildCommand  `cmd:"" help:"Rebuild the read models beside the live ones, compare both, and switch."`
+	Verify   verifyCommand   `cmd:"" help:"Compare the read models with the log, and list every difference."`
+	Key      keyCommand      `cmd:"" help:"Create, list and revoke API keys."`
+	Simulate simulateCommand `cmd:"" help:"Fill a desk with made-up data for some days."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
 
-	Shown  kong.VersionFlag `name:"version" help:"Say which program this is."`
-	Config kong.ConfigFlag  `help:"A YAML file of settings, named as the flags are; flags and the environment win over it." env:"DAYBOOK_CONFIG" type:"existingfile" placeholder:"FILE"`
+	Shown  kong.VersionFlag `name:"version" help:"Print the version."`
+	Config kong.ConfigFlag  `help:"YAML file of settings, with the names of the flags. Flags and environment variables take precedence." env:"DAYBOOK_CONFIG" type:"existingfile" placeholder:"FILE"`
 }
 
-// folder is where a desk keeps its files. It is part of every command that works on one.
+// folder says where a desk keeps its files. Every command that works on a desk embeds it.
 type folder struct {
-	Data       string `help:"The folder of the desk: events.db, readmodels-N.db, vault.db and vault.key. Back up all of it together; without vault.key no personal text can be read again." default:"./data" env:"DAYBOOK_DATA" type:"path"`
-	Events     string `help:"Where the log is, if not in the folder: a database of PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The folder keeps the vault, which belongs to this log alone." env:"DAYBOOK_EVENTS" placeholder:"URL"`
-	ReadModels string `help:"Where the read models are, if not in the folder: a database of PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
+	Data       string `help:"Data folder of the desk: events.db, readmodels-N.db, vault.db and vault.key. Back up all of it together: without vault.key, no personal text can be read again." default:"./data" env:"DAYBOOK_DATA" type:"path"`
+	Events     string `help:"Database of the log, if it is not in the data folder: PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The vault stays in the data folder, and belongs to this log only." env:"DAYBOOK_EVENTS" placeholder:"URL"`
+	ReadModels string `help:"Database of the read models, if they are not in the data folder: PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
 
-	Lease time.Duration `help:"How long a process that projects read models to PostgreSQL, or carries on an operation, may be silent before another takes over." default:"10s" env:"DAYBOOK_LEASE"`
+	Lease time.Duration `help:"How long a process that projects read models to PostgreSQL, or runs an operation, may be silent before another process takes over." default:"10s" env:"DAYBOOK_LEASE"`
 }
 
 func (f folder) path(name string) string { return filepath.Join(f.Data, name) }
 
-// terminal is where a command talks: data on out, the rest on talk.
+// terminal is a command's output: data goes to out, messages to talk.
 type terminal struct {
 	out, talk io.Writer
 }
 
-// status is an error with an exit status of its own.
+// status is an error with its own exit status.
 type status struct {
 	code int
 	error
 }
 
-// The exit statuses, beside 0 for done.
+// The exit statuses, besides 0 for success.
 const (
 	failed       = 1
 	wrongUsage   = 2
 	notFound     = 3
 	conflict     = 4
-	notAsItIs    = 5 // the log or a read model is not what it should be
+	notAsItIs    = 5 // the read models differ from the log
 	someRejected = 6
 )
 
@@ -94,7 +95,7 @@ func exitStatus(err error) int {
 	return failed
 }
 
-// run carries out a command line. It is all of main but the process.
+// run runs a command line. It is main without signals and exit status.
 func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	var p program
 	exited := -1
@@ -123,7 +124,7 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	return parsed.Run()
 }
 
-// yamlSettings reads settings from a YAML file. A setting that the environment has too is left to that.
+// yamlSettings reads settings from a YAML file. Environment variables take precedence.
 func yamlSettings(r io.Reader) (kong.Resolver, error) {
 	settings := make(map[string]any)
 	if err := yaml.NewDecoder(r).Decode(&settings); err != nil && !errors.Is(err, io.EOF) {

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics is what Prometheus is told. No label ever holds an id or anything that somebody wrote.
+// metrics are the Prometheus metrics. No label holds an id or anything that a person wrote.
 type metrics struct {
 	handler  http.Handler
 	requests *prometheus.CounterVec
@@ -25,10 +25,10 @@ func newMetrics(o *operator) *metrics {
 	m := &metrics{
 		handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "daybook_requests_total", Help: "HTTP requests, by method and status.",
+			Name: "daybook_requests_total", Help: "Number of HTTP requests, by method and status.",
 		}, []string{"method", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "daybook_request_seconds", Help: "How long HTTP requests took, by method; streams left out.",
+			Name: "daybook_request_seconds", Help: "Duration of HTTP requests in seconds, by method, without event streams.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method"}),
 	}
@@ -36,24 +36,24 @@ func newMetrics(o *operator) *metrics {
 	return m
 }
 
-// lag collects how the projections are, when asked.
+// lag collects the status of the projections at each scrape.
 type lag struct{ operator *operator }
 
 var (
-	lagEvents = prometheus.NewDesc("daybook_projection_lag_events", "Events that a projection lacks; in EventStoreDB an estimate.", []string{"projection"}, nil)
-	lagTime   = prometheus.NewDesc("daybook_projection_lag_seconds", "How long ago the first of these was recorded.", []string{"projection"}, nil)
-	position  = prometheus.NewDesc("daybook_projection_position", "How far a projection is.", []string{"projection"}, nil)
-	parked    = prometheus.NewDesc("daybook_projection_parked", "Things that a projection no longer follows.", []string{"projection"}, nil)
+	lagEvents = prometheus.NewDesc("daybook_projection_lag_events", "Number of events that a projection has not applied yet; an estimate with EventStoreDB.", []string{"projection"}, nil)
+	lagTime   = prometheus.NewDesc("daybook_projection_lag_seconds", "Age in seconds of the first event that a projection has not applied yet.", []string{"projection"}, nil)
+	position  = prometheus.NewDesc("daybook_projection_position", "Position of a projection's checkpoint.", []string{"projection"}, nil)
+	parked    = prometheus.NewDesc("daybook_projection_parked", "Number of streams that a projection has parked.", []string{"projection"}, nil)
 )
 
-// Describe names what is collected.
+// Describe implements prometheus.Collector.
 func (lag) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{lagEvents, lagTime, position, parked} {
 		out <- d
 	}
 }
 
-// Collect asks the engine.
+// Collect implements prometheus.Collector.
 func (l lag) Collect(out chan<- prometheus.Metric) {
 	all, err := l.operator.status(context.Background())
 	if err != nil {
@@ -71,7 +71,7 @@ func (l lag) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// count counts requests, and serves /metrics to callers on this machine if it is to be on the API's address.
+// count counts requests. If serve is set, it also serves /metrics to clients on this machine.
 func (m *metrics) count(next http.Handler, serve bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if serve && r.URL.Path == "/metrics" && loopback(r.RemoteAddr) {
@@ -88,7 +88,7 @@ func (m *metrics) count(next http.Handler, serve bool) http.Handler {
 	})
 }
 
-// serve serves /metrics on an address of its own until the context ends.
+// serve serves /metrics on its own listener until the context ends.
 func (m *metrics) serve(ctx context.Context, listener net.Listener) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.handler)
@@ -107,7 +107,7 @@ func loopback(address string) bool {
 	return err == nil && ip != nil && ip.IsLoopback()
 }
 
-// method is the request's method if it is one that we serve: callers can write what they like.
+// method returns the request's method as a label, or "other" for one that we do not serve, since clients can send any.
 func method(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
@@ -116,7 +116,7 @@ func method(r *http.Request) string {
 	return "other"
 }
 
-// watcher notes the status of an answer.
+// watcher records the status of an answer.
 type watcher struct {
 	http.ResponseWriter
 	status int
@@ -127,12 +127,12 @@ func (w *watcher) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Flush sends what was written so far.
+// Flush implements http.Flusher.
 func (w *watcher) Flush() {
 	if f, ok := w.ResponseWriter.(http.Flusher); ok {
 		f.Flush()
 	}
 }
 
-// Unwrap lets http.ResponseController find the writer below.
+// Unwrap lets http.ResponseController find the underlying writer.
 func (w *watcher) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -70,14 +70,14 @@ func TestURLs(t *testing.T) {
 		url, keyFile, says string
 		exit               int
 	}{
-		{strings.TrimPrefix(c.URL, "http://"), "", "--url must be a web address such as http://127.0.0.1:8080", wrongUsage},
-		{"ftp://desk", "", "--url must be a web address such as http://127.0.0.1:8080", wrongUsage},
+		{strings.TrimPrefix(c.URL, "http://"), "", "--url must be a URL such as http://127.0.0.1:8080", wrongUsage},
+		{"ftp://desk", "", "--url must be a URL such as http://127.0.0.1:8080", wrongUsage},
 		{closed.URL, "", "start the desk with daybook serve", failed},
 		{stranger.URL, "", "is not a Daybook", failed},
 		{elsewhere.URL, "", "is not a Daybook", failed},
 		{c.URL + "/elsewhere", "", "is not a Daybook", failed},
-		{c.URL, wrongKey, "does not take the API key in " + wrongKey, failed},
-		{c.URL, wrongKey + ".not", "name its file with --key-file", failed},
+		{c.URL, wrongKey, "does not accept the API key in " + wrongKey, failed},
+		{c.URL, wrongKey + ".not", "give its file with --key-file", failed},
 	} {
 		args := []string{"--data", folder, "--url", test.url}
 		if test.keyFile != "" {

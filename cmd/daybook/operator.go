@@ -17,38 +17,38 @@ import (
 	"daybook/readmodels/table"
 )
 
-// operator keeps the read models while the desk serves.
+// operator runs and manages the read models while the desk is served.
 type operator struct {
-	parts    *parts
-	door     *access.Door
-	log      *slog.Logger
-	posting  context.Context
-	stopping context.Context // ends when the server is asked to stop
-	atWork   sync.WaitGroup  // what must end before the desk is closed
+	parts      *parts
+	door       *access.Door
+	log        *slog.Logger
+	projecting context.Context // ends when the projections must stop
+	stopping   context.Context // ends when the server is asked to stop
+	atWork     sync.WaitGroup  // goroutines that must end before the desk is closed
 }
 
-// post runs the engine. What stops it is logged and shows in /readyz: the commands go on.
-func (o *operator) post(ctx context.Context) {
-	failing := func(err error) { o.log.Warn("posting the read models is tried again", "error", err) }
+// project runs the engine. An error that stops it is logged and shown in /readyz; commands still work.
+func (o *operator) project(ctx context.Context) {
+	failing := func(err error) { o.log.Warn("projecting the read models failed and is being retried", "error", err) }
 	if err := o.parts.engine.Run(ctx, engine.RunOptions{Patient: true, Failing: failing}); err != nil && ctx.Err() == nil {
-		o.log.Error("the read models are no longer posted", "error", err)
+		o.log.Error("the read models are no longer projected", "error", err)
 	}
 }
 
-// follow runs the engine where another process posts.
+// follow runs the engine in a process that does not project.
 func (o *operator) follow(ctx context.Context) {
 	if err := o.parts.engine.Follow(ctx); err != nil && ctx.Err() == nil {
 		o.log.Error("the read models are no longer followed", "error", err)
 	}
 }
 
-// tidy forgets old idempotency keys, now and once a day.
+// tidy deletes old idempotency keys, now and once a day.
 func (o *operator) tidy(ctx context.Context) {
 	daily := time.NewTicker(24 * time.Hour)
 	defer daily.Stop()
 	for {
 		if err := o.parts.vault.DropRequests(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			o.log.Error("forgetting old idempotency keys", "error", err)
+			o.log.Error("deleting old idempotency keys failed", "error", err)
 		}
 		select {
 		case <-daily.C:
@@ -58,13 +58,13 @@ func (o *operator) tidy(ctx context.Context) {
 	}
 }
 
-// resume goes on with operations whose process died, as soon as nothing came of them for a lease.
+// resume continues operations whose process died, once they have made no progress for a lease.
 func (o *operator) resume(ctx context.Context) {
 	again := time.NewTicker(cmp.Or(o.door.Lease, time.Minute))
 	defer again.Stop()
 	for {
 		if err := o.door.Resume(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, table.ErrNotReady) {
-			o.log.Error("going on with operations that were cut short", "error", err)
+			o.log.Error("resuming interrupted operations failed", "error", err)
 		}
 		select {
 		case <-again.C:
@@ -74,7 +74,7 @@ func (o *operator) resume(ctx context.Context) {
 	}
 }
 
-// statusWithin is how long it may take to say how the projections are: a log that is away would be waited for.
+// statusWithin is how long a status may take. Without it, a log that is away would be waited for.
 const statusWithin = 5 * time.Second
 
 func (o *operator) status(ctx context.Context) ([]engine.Status, error) {
@@ -83,7 +83,7 @@ func (o *operator) status(ctx context.Context) ([]engine.Status, error) {
 	return o.parts.engine.Status(ctx)
 }
 
-// Status says how each projection is.
+// Status returns the status of each projection.
 func (o *operator) Status(ctx context.Context) ([]api.ProjectionStatus, error) {
 	all, err := o.status(ctx)
 	if err != nil {
@@ -112,7 +112,7 @@ func (o *operator) Status(ctx context.Context) ([]api.ProjectionStatus, error) {
 	return shown, nil
 }
 
-// parked lists the streams that each projection no longer follows.
+// parked returns the streams that each projection has parked.
 func (o *operator) parked(ctx context.Context) (map[string][]string, error) {
 	streams := make(map[string][]string)
 	err := o.parts.live.Read(func(db *table.DB) error {
@@ -128,11 +128,11 @@ func (o *operator) parked(ctx context.Context) (map[string][]string, error) {
 	return streams, err
 }
 
-// Rebuild begins a rebuild; how it goes is logged.
+// Rebuild starts a rebuild. If it fails later, the error is logged.
 func (o *operator) Rebuild(context.Context) error {
 	began := make(chan error, 1)
 	o.atWork.Go(func() {
-		err := o.parts.engine.Rebuild(o.posting, engine.RebuildOptions{})
+		err := o.parts.engine.Rebuild(o.projecting, engine.RebuildOptions{})
 		began <- err
 		if err != nil && !errors.Is(err, engine.ErrRebuilding) && !errors.Is(err, engine.ErrElsewhere) {
 			o.log.Error("rebuilding the read models failed", "error", err)
@@ -141,26 +141,26 @@ func (o *operator) Rebuild(context.Context) error {
 	select {
 	case err := <-began:
 		if errors.Is(err, engine.ErrRebuilding) {
-			return domain.Conflict("rebuilding", "The read models are being rebuilt already.")
+			return domain.Conflict("rebuilding", "The read models are already being rebuilt. GET /v1/projections shows the progress.")
 		}
 		return elsewhere(err)
-	case <-time.After(100 * time.Millisecond): // it would have said so by now
+	case <-time.After(100 * time.Millisecond): // a refusal would have come by now
 		return nil
 	}
 }
 
-// elsewhere says where to ask, or that now is not the time.
+// elsewhere turns an error of the engine into a refusal that says where or when to ask again.
 func elsewhere(err error) error {
 	switch {
 	case errors.Is(err, engine.ErrElsewhere):
-		return domain.Conflict("posted-elsewhere", "Another process posts the read models. Ask that one: the one whose /v1/projections says \"posting\": true.")
+		return domain.Conflict("posted-elsewhere", "Another process projects the read models. Send the request to that one: its /v1/projections shows \"posting\": true.")
 	case errors.Is(err, engine.ErrNotNow):
-		return domain.Conflict("not-posted", "The read models cannot be posted now, which is tried again and again: /v1/projections says why.")
+		return domain.Conflict("not-posted", "The read models cannot be projected at the moment; /v1/projections shows why. Daybook keeps retrying: try again in a moment.")
 	}
 	return err
 }
 
-// maxDifferences is how many differences are shown; all are counted.
+// maxDifferences is how many differences are listed.
 const maxDifferences = 1000
 
 // Verify compares the live read models with the log.
@@ -179,17 +179,17 @@ func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
 	return shown, err
 }
 
-// Retry posts again what a projection has parked.
+// Retry projects again the streams that a projection has parked.
 func (o *operator) Retry(ctx context.Context, projection string) error {
 	for _, p := range projections.All {
 		if p.Name == projection {
 			return elsewhere(o.parts.engine.Retry(ctx, projection))
 		}
 	}
-	return domain.NotFound("projection-unknown", "There is no such projection.")
+	return domain.NotFound("projection-unknown", "There is no such projection. GET /v1/projections lists them.")
 }
 
-// Ready returns why the desk cannot serve, or nil.
+// Ready returns an error that says why the desk cannot serve, or nil.
 func (o *operator) Ready(ctx context.Context) error {
 	if o.stopping.Err() != nil {
 		return errors.New("the server is stopping")
@@ -203,14 +203,14 @@ func (o *operator) Ready(ctx context.Context) error {
 		switch s.State {
 		case engine.Stopped, engine.Fenced, engine.Building, engine.Retrying:
 			if s.Err != nil {
-				return fmt.Errorf("the read models are not posted (%s): %w", s.State, s.Err)
+				return fmt.Errorf("the read models are not being projected (%s): %w", s.State, s.Err)
 			}
-			return fmt.Errorf("the read models are not posted yet (%s)", s.State)
+			return fmt.Errorf("the read models are not being projected yet (%s)", s.State)
 		}
 		parked += s.Parked
 	}
 	if parked > 0 {
-		return fmt.Errorf("%d things are parked: /v1/projections says which", parked)
+		return fmt.Errorf("%d streams are parked: GET /v1/projections lists them", parked)
 	}
 	return nil
 }

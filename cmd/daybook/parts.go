@@ -24,7 +24,7 @@ import (
 	"daybook/vault"
 )
 
-// parts are those of an open desk.
+// parts are the parts of an open desk.
 type parts struct {
 	folder   folder
 	lock     io.Closer
@@ -37,8 +37,8 @@ type parts struct {
 	engine   *engine.Engine // nil if open for reading only
 }
 
-// openDesk opens the desk in a folder for a process that may change it, and makes it if there is none. Only a shared desk may
-// be open in another process too.
+// openDesk opens the desk in a folder for reading and writing, and creates it if there is none. Only a shared desk may be
+// open in several processes.
 func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 	home, err := f.home()
 	if err != nil {
@@ -56,7 +56,7 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 		}
 	}
 	if errors.Is(err, sqlite.ErrInUse) {
-		return nil, status{conflict, fmt.Errorf("the desk in %s is in use by another process. Stop that one first, or talk to it with --url, if the command has that flag", f.Data)}
+		return nil, status{conflict, fmt.Errorf("the desk in %s is in use by another process. Stop that process first, or use --url if the command has it", f.Data)}
 	}
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 	return d, nil
 }
 
-// readDesk opens the desk in a folder beside whoever may be serving it.
+// readDesk opens the desk in a folder for reading only. It also works while another process serves the desk.
 func readDesk(ctx context.Context, f folder) (d *parts, err error) {
 	home, err := f.home()
 	if err != nil {
@@ -93,17 +93,17 @@ func readDesk(ctx context.Context, f folder) (d *parts, err error) {
 	return assemble(ctx, f, home, store, io.NopCloser(nil))
 }
 
-// closeUnless closes what is of no use after an error.
+// closeUnless closes c if *err is not nil.
 func closeUnless(err *error, c io.Closer) {
 	if *err != nil {
 		*err = errors.Join(*err, c.Close())
 	}
 }
 
-// assemble takes the store and the lock over.
+// assemble opens the vault and builds a desk from its parts. It owns the store and the lock, and closes them on errors.
 func assemble(ctx context.Context, f folder, home table.Home, store eventstore.Store, lock io.Closer) (*parts, error) {
 	head, err := store.Head(ctx)
-	if err == nil && head > eventstore.Start { // a new vault could not open what is in the log
+	if err == nil && head > eventstore.Start { // a new vault could not decrypt this log
 		err = f.mustHaveVault()
 	}
 	var v *vault.Vault
@@ -124,8 +124,8 @@ func (d *parts) close() error {
 	return errors.Join(d.home.Close(), d.store.Close(), d.vault.Close(), d.lock.Close())
 }
 
-// begin makes the first owner and his API key, unless that was done before. It returns the key's file, or nothing if that
-// is no longer there.
+// begin creates the first owner and their API key, unless they exist. It returns the path of the key's file, or an empty
+// string if the file is no longer there.
 func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	owner := uuid.NewSHA1(d.store.ID(), []byte("first owner"))
 	_, err = work.Do(ctx, d.commands, agent.Stream, owner, commands.CreateAgent{Name: "Owner", Email: "owner@localhost", Role: role.Owner}, commands.By{
@@ -133,9 +133,9 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	})
 	var no *domain.Error
 	if err != nil && !errors.As(err, &no) {
-		return "", fmt.Errorf("making the first owner: %w", err)
+		return "", fmt.Errorf("creating the first owner: %w", err)
 	}
-	if d.folder.shared() { // another process may begin too
+	if d.folder.shared() { // another process may do the same now
 		lock, err := d.folder.lock(ctx)
 		if err != nil {
 			return "", err
@@ -148,7 +148,7 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 		return "", err
 	}
 	if len(keys) > 0 {
-		if _, err := os.Stat(path); err != nil { // it was put elsewhere
+		if _, err := os.Stat(path); err != nil { // the user has moved it
 			path = ""
 		}
 		return path, nil
@@ -160,13 +160,13 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	return path, vault.WriteSecret(path, token+"\n")
 }
 
-// catchUp posts the read models until they are at the end of the log, and returns why that failed.
+// catchUp projects the read models until they have caught up with the log.
 func (d *parts) catchUp(ctx context.Context) error {
-	return d.whilePosting(ctx, func(context.Context) error { return nil })
+	return d.whileProjecting(ctx, func(context.Context) error { return nil })
 }
 
-// whilePosting does something when the read models are at the end of the log, and while they are posted.
-func (d *parts) whilePosting(ctx context.Context, do func(context.Context) error) error {
+// whileProjecting runs the projections. It calls do once they have caught up with the log, and stops when do returns.
+func (d *parts) whileProjecting(ctx context.Context, do func(context.Context) error) error {
 	running, stop := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -182,7 +182,7 @@ func (d *parts) whilePosting(ctx context.Context, do func(context.Context) error
 		err = do(running)
 	}
 	if err != nil && ctx.Err() == nil && running.Err() != nil {
-		err = context.Cause(running) // what stopped the posting
+		err = context.Cause(running) // the error that stopped the engine
 	}
 	return err
 }

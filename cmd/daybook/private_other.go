@@ -2,5 +2,5 @@
 
 package main
 
-// keepPrivate does nothing here: files are as private as their folder.
+// keepPrivate does nothing on this system: files are as private as their folder.
 func keepPrivate() {}

@@ -4,5 +4,5 @@ package main
 
 import "syscall"
 
-// keepPrivate lets nobody else read the files that the program makes.
+// keepPrivate keeps other users from reading the files that the program creates.
 func keepPrivate() { syscall.Umask(0o077) }

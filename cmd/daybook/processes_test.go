@@ -27,7 +27,7 @@ func shared(events, readModels string) []string {
 }
 
 // posts says whether a process posts the read models.
-func posts(t *testing.T, c testdesk.Client) bool {
+func projects(t *testing.T, c testdesk.Client) bool {
 	t.Helper()
 	var list struct{ Data []api.ProjectionStatus }
 	c.Get(t, "/v1/projections").Into(t, &list)
@@ -66,27 +66,27 @@ func TestSeveralProcesses(t *testing.T) {
 				return c
 			}
 			one, two := serve("api"), serve("api")
-			early := one.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Before anybody posts"})
+			early := one.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Before anybody projects"})
 			one.Refused(t, 503, "not-ready", "GET", "/readyz", nil)
 			one.Refused(t, 503, "building", "GET", "/v1/contacts", nil)
 
-			posting := serve("projections,reactions")
+			projecting := serve("projections,reactions")
 			two.Get(t, "/v1/contacts/"+early.ID(t), testdesk.Header("Daybook-After", early.Position()))
-			for _, c := range []testdesk.Client{one, two, posting} {
+			for _, c := range []testdesk.Client{one, two, projecting} {
 				c.CaughtUp(t)
 				c.Get(t, "/readyz")
-				if posts(t, c) != (c == posting) {
-					t.Errorf("%s says that it posts: %v", c.URL, c != posting)
+				if projects(t, c) != (c == projecting) {
+					t.Errorf("%s says that it projects: %v", c.URL, c != projecting)
 				}
 			}
 			readsAtOnce(t, one, two, 30)
-			posting.Refused(t, 404, "no-such-path", "GET", "/v1/contacts", nil)
+			projecting.Refused(t, 404, "no-such-path", "GET", "/v1/contacts", nil)
 			one.Refused(t, 409, "posted-elsewhere", "POST", "/v1/projections/rebuild", nil)
 			one.Refused(t, 409, "posted-elsewhere", "POST", "/v1/projections/contacts/retry", nil)
 			if _, talk, exit := inProcess.Run(t, append([]string{"rebuild", "--data", folder}, where...)...); exit != conflict || !strings.Contains(talk, "--url") {
-				t.Errorf("a rebuild beside the one who posts: exit %d, %s", exit, talk)
+				t.Errorf("a rebuild beside the one that projects: exit %d, %s", exit, talk)
 			}
-			posting.Must(t, 202, "POST", "/v1/projections/rebuild", nil)
+			projecting.Must(t, 202, "POST", "/v1/projections/rebuild", nil)
 			readsAtOnce(t, two, one, 30)
 
 			// One request comes to both, at once.
@@ -114,39 +114,39 @@ func TestSeveralProcesses(t *testing.T) {
 }
 
 // TestASleepingPoster suspends the process that posts for longer than its lease, and wakes it. Another has posted meanwhile,
-// and goes on. Then the one who posts is killed.
+// and goes on. Then the one that projects is killed.
 func TestASleepingPoster(t *testing.T) {
 	t.Parallel()
 	folder, u := t.TempDir(), testdb.URL(t)
 	where := append(shared(u, u), "--lease", "500ms")
 	desk, _ := reexec.StartServer(t, folder, append(where, "--only", "api")...)
-	type poster struct {
+	type projector struct {
 		testdesk.Client
 		*testdesk.Process
 	}
-	var posters []poster
+	var projectors []projector
 	for range 2 {
 		c, p := reexec.StartServer(t, folder, append(where, "--only", "projections")...)
-		posters = append(posters, poster{c, p})
+		projectors = append(projectors, projector{c, p})
 	}
-	awake := func(p poster) bool { return posts(t, p.Client) }
+	awake := func(p projector) bool { return projects(t, p.Client) }
 	for range 4 {
 		readsAtOnce(t, desk, desk, 10)
 		var now int
-		testdesk.Eventually(t, "one posts", func() bool { now = slices.IndexFunc(posters, awake); return now >= 0 })
-		asleep, other := posters[now], posters[1-now]
+		testdesk.Eventually(t, "one projects", func() bool { now = slices.IndexFunc(projectors, awake); return now >= 0 })
+		asleep, other := projectors[now], projectors[1-now]
 		asleep.Signal(syscall.SIGSTOP)
-		testdesk.Eventually(t, "the other posts", func() bool { return posts(t, other.Client) })
+		testdesk.Eventually(t, "the other projects", func() bool { return projects(t, other.Client) })
 		readsAtOnce(t, desk, desk, 10)
 		asleep.Signal(syscall.SIGCONT)
-		testdesk.Eventually(t, "whoever slept knows", func() bool { return !posts(t, asleep.Client) })
+		testdesk.Eventually(t, "whoever slept knows", func() bool { return !projects(t, asleep.Client) })
 		readsAtOnce(t, desk, desk, 10)
 		asleep.CaughtUp(t)
 		inProcess.Must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
 	}
-	now := slices.IndexFunc(posters, awake)
-	posters[now].Kill()
-	testdesk.Eventually(t, "the other posts", func() bool { return posts(t, posters[1-now].Client) })
+	now := slices.IndexFunc(projectors, awake)
+	projectors[now].Kill()
+	testdesk.Eventually(t, "the other projects", func() bool { return projects(t, projectors[1-now].Client) })
 	readsAtOnce(t, desk, desk, 10)
 	inProcess.Must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
 }
@@ -156,9 +156,9 @@ func TestNotThereYet(t *testing.T) {
 	t.Parallel()
 	folder, u := t.TempDir(), testdb.URL(t)
 	desk, _ := reexec.StartServer(t, folder, append(shared(u, u), "--only", "api")...)
-	_, posting := reexec.StartServer(t, folder, append(shared(u, u), "--only", "projections")...)
+	_, projecting := reexec.StartServer(t, folder, append(shared(u, u), "--only", "projections")...)
 	readsAtOnce(t, desk, desk, 1)
-	posting.Kill()
+	projecting.Kill()
 	made := desk.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Not yet"})
 	a := desk.Must(t, 404, "GET", made.Header.Get("Location"), nil, testdesk.Header("Daybook-After", made.Position()), testdesk.Header("Prefer", "wait=0"))
 	if a.Header.Get("Daybook-Stale-By") != "1" {
@@ -276,7 +276,7 @@ func TestOnly(t *testing.T) {
 		{"--only", "api,projections", "--events", "postgres://127.0.0.1:1/desk"},
 	} {
 		_, talk, exit := inProcess.Run(t, append([]string{"serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0"}, args...)...)
-		if exit != wrongUsage || !strings.Contains(talk, "--only needs --events and --read-models") {
+		if exit != wrongUsage || !strings.Contains(talk, "--only requires --events and --read-models") {
 			t.Errorf("%v: exit %d, %s", args, exit, talk)
 		}
 	}

@@ -9,19 +9,19 @@ import (
 	"daybook/projections/engine"
 )
 
-// rebuildCommand builds the read models anew.
+// rebuildCommand rebuilds the read models.
 type rebuildCommand struct {
 	folder
 	remote
 }
 
-// Run rebuilds and says how the new read models differ from the old ones.
+// Run rebuilds the read models, and prints how the new ones differ from the old ones.
 func (c *rebuildCommand) Run(ctx context.Context, t terminal) (err error) {
 	if c.URL != "" {
 		if err := c.call(ctx, c.folder, http.MethodPost, "/v1/projections/rebuild", nil, nil); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(t.out, "The rebuild has begun; /v1/projections says how far it is.")
+		_, err := fmt.Fprintln(t.out, "The rebuild has started. GET /v1/projections shows its progress.")
 		return err
 	}
 	if err := c.mustBe(); err != nil {
@@ -33,7 +33,7 @@ func (c *rebuildCommand) Run(ctx context.Context, t terminal) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
 
-	return d.whilePosting(ctx, func(ctx context.Context) error { return rebuild(ctx, d, t) })
+	return d.whileProjecting(ctx, func(ctx context.Context) error { return rebuild(ctx, d, t) })
 }
 
 func rebuild(ctx context.Context, d *parts, t terminal) error {
@@ -55,11 +55,11 @@ func rebuild(ctx context.Context, d *parts, t terminal) error {
 	})
 	bar.Finish()
 	if errors.Is(err, engine.ErrElsewhere) {
-		return status{conflict, errors.New("another process posts these read models. Stop it first, or ask it with --url")}
+		return status{conflict, errors.New("another process projects these read models. Stop it first, or use --url to have it do the rebuild")}
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(t.out, "Rebuilt from %d events; %d differences from the read models before.\n", events, differences)
+	_, err = fmt.Fprintf(t.out, "Rebuilt from %d events, with %d differences from the previous read models.\n", events, differences)
 	return err
 }

@@ -16,17 +16,17 @@ import (
 	"daybook/journal"
 )
 
-// remote is how a command talks to a desk that is being served.
+// remote says how a command talks to a desk that is being served.
 type remote struct {
-	URL     string `help:"Talk to the desk that is served here, instead of opening its folder." placeholder:"http://127.0.0.1:8080"`
-	KeyFile string `help:"The file of the API key for --url; left out, owner.key in the data folder." type:"path" placeholder:"FILE"`
+	URL     string `help:"URL of a desk that is being served. The command is sent to it instead of opening the data folder." placeholder:"http://127.0.0.1:8080"`
+	KeyFile string `help:"File with the API key for --url. Default owner.key in the data folder." type:"path" placeholder:"FILE"`
 }
 
-// call sends a request to the desk that is being served and reads its answer; nil is for an answer that has no body.
+// call sends a request to the desk that is being served and decodes its answer. answer is nil if there is no body.
 func (r remote) call(ctx context.Context, f folder, method, path string, body io.Reader, answer any) error {
 	base, err := url.Parse(r.URL)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return status{wrongUsage, fmt.Errorf("--url must be a web address such as http://127.0.0.1:8080, not %q", r.URL)}
+		return status{wrongUsage, fmt.Errorf("--url must be a URL such as http://127.0.0.1:8080, not %q", r.URL)}
 	}
 	keyFile := r.KeyFile
 	if keyFile == "" {
@@ -34,7 +34,7 @@ func (r remote) call(ctx context.Context, f folder, method, path string, body io
 	}
 	key, err := os.ReadFile(keyFile)
 	if err != nil {
-		return fmt.Errorf("reading the API key: %w; name its file with --key-file", err)
+		return fmt.Errorf("reading the API key: %w; give its file with --key-file", err)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.URL, "/")+path, body)
 	if err != nil {
@@ -43,14 +43,14 @@ func (r remote) call(ctx context.Context, f folder, method, path string, body io
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(key)))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("nothing that can be talked to is served at %s; start the desk with daybook serve, or leave --url out: %w", r.URL, err)
+		return fmt.Errorf("cannot reach a desk at %s; start it with daybook serve, or leave out --url: %w", r.URL, err)
 	}
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusUnauthorized {
-		return fmt.Errorf("the desk at %s does not take the API key in %s; name the file of one of its keys with --key-file", r.URL, keyFile)
+		return fmt.Errorf("the desk at %s does not accept the API key in %s; give the file of one of its keys with --key-file", r.URL, keyFile)
 	}
 	if response.StatusCode >= 300 {
 		return r.refusal(response)
@@ -61,7 +61,7 @@ func (r remote) call(ctx context.Context, f folder, method, path string, body io
 	return nil
 }
 
-// refusal says the desk's no.
+// refusal returns the error of a problem that the desk answered with.
 func (r remote) refusal(response *http.Response) error {
 	var p api.Problem
 	if err := json.NewDecoder(response.Body).Decode(&p); err != nil || p.Code == "" || p.Code == "no-such-path" {
@@ -77,15 +77,15 @@ func (r remote) refusal(response *http.Response) error {
 	return status{code, fmt.Errorf("%s (%s)", p.Detail, p.Code)}
 }
 
-// stranger says that somebody else answers.
+// stranger returns an error that says that the server is not a Daybook.
 func (r remote) stranger(response *http.Response) error {
-	return fmt.Errorf("what is served at %s is not a Daybook that knows %s; it answers %s: check --url", r.URL, response.Request.URL.Path, response.Status)
+	return fmt.Errorf("the server at %s is not a Daybook with %s: it answered %s; check --url", r.URL, response.Request.URL.Path, response.Status)
 }
 
-// partSize is how much of a journal goes into one request, in bytes.
+// partSize is about how many bytes of a journal go into one request.
 const partSize = 4 << 20
 
-// send has the desk that is being served play the journals, a part at a time.
+// send sends the journals to the desk that is being served, in parts.
 func (c *importCommand) send(ctx context.Context, t terminal) error {
 	query := url.Values{"source": {c.Source}, "retry_rejected": {fmt.Sprint(c.RetryRejected)}, "strict": {fmt.Sprint(c.Strict)}}
 	var total desk.Counts

@@ -11,14 +11,14 @@ import (
 	"daybook/readmodels/table"
 )
 
-// replayCommand writes the read models of a past moment.
+// replayCommand writes the read models of a past moment to a file.
 type replayCommand struct {
 	folder
-	AsOf string `required:"" help:"An instant (RFC 3339), by when things happened, or a position of the log." placeholder:"T"`
-	To   string `required:"" help:"The file to write: an SQLite database that any tool opens." type:"path" placeholder:"FILE"`
+	AsOf string `required:"" help:"The past moment: an instant (RFC 3339), which keeps what had happened by then, or a position of the log." placeholder:"T"`
+	To   string `required:"" help:"File to write, an SQLite database." type:"path" placeholder:"FILE"`
 }
 
-// Run works beside whoever serves the desk.
+// Run also works while another process serves the desk.
 func (c *replayCommand) Run(ctx context.Context, t terminal) (err error) {
 	cut, err := cutAt(c.AsOf)
 	if err != nil {
@@ -42,10 +42,10 @@ func cutAt(asOf string) (engine.Cut, error) {
 	}
 	at, err := time.Parse(time.RFC3339, asOf)
 	if err != nil {
-		return engine.Cut{}, status{wrongUsage, fmt.Errorf("--as-of must be an instant such as 2012-01-01T00:00:00+01:00, or a position of the log from 1 on, not %q", asOf)}
+		return engine.Cut{}, status{wrongUsage, fmt.Errorf("--as-of must be an instant, such as 2012-01-01T00:00:00+01:00, or a position of the log from 1 on, not %q", asOf)}
 	}
 	if at.After(time.Now()) {
-		return engine.Cut{}, status{wrongUsage, errors.New("--as-of must not lie in the future: what will be so then is not known")}
+		return engine.Cut{}, status{wrongUsage, errors.New("--as-of must not be in the future")}
 	}
 	return engine.Cut{At: table.At(at)}, nil
 }

@@ -18,44 +18,44 @@ import (
 	"daybook/projections/engine"
 )
 
-// serveCommand serves a desk: all of it in one process, or a part, beside others.
+// serveCommand serves a desk: alone, or together with other processes that each do a part.
 type serveCommand struct {
 	folder
-	Only    []string      `help:"What this process does of what a desk needs, beside others that do the rest: api, projections, reactions. To leave one out, the log and the read models must be elsewhere: --events and --read-models." enum:"api,projections,reactions" default:"api,projections,reactions" env:"DAYBOOK_ONLY"`
-	Listen  string        `help:"Where the API listens. Anything but loopback needs TLS in front of it." default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN"`
-	Metrics string        `help:"Where /metrics listens, without a key; left out, it is on the API's address for loopback only." env:"DAYBOOK_METRICS" placeholder:"ADDRESS"`
-	Region  string        `help:"The country (ISO 3166) of phone numbers without a country code; left out, every number needs one. A change does not touch numbers that were kept." env:"DAYBOOK_REGION" placeholder:"IT"`
-	Linger  time.Duration `help:"How long to serve on after SIGTERM while /readyz says no, so that a load balancer sends requests elsewhere." default:"0s" env:"DAYBOOK_LINGER"`
-	Drain   time.Duration `help:"How long requests that were accepted may take after that." default:"20s" env:"DAYBOOK_DRAIN"`
+	Only    []string      `help:"What this process does: api, projections, reactions; other processes must do the rest. To leave one out, --events and --read-models are required." enum:"api,projections,reactions" default:"api,projections,reactions" env:"DAYBOOK_ONLY"`
+	Listen  string        `help:"Address where the API listens. Put TLS in front of any address but loopback." default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN"`
+	Metrics string        `help:"Address where /metrics listens, without an API key. By default it is served at the API's address, to loopback clients only." env:"DAYBOOK_METRICS" placeholder:"ADDRESS"`
+	Region  string        `help:"Country (ISO 3166) of phone numbers without a country code. If not set, such numbers are refused. Stored numbers do not change with it." env:"DAYBOOK_REGION" placeholder:"IT"`
+	Linger  time.Duration `help:"How long to keep serving after SIGTERM while /readyz fails, so that a load balancer stops sending requests." default:"0s" env:"DAYBOOK_LINGER"`
+	Drain   time.Duration `help:"How long requests in progress may take after that before they are cut off." default:"20s" env:"DAYBOOK_DRAIN"`
 }
 
-// What a desk needs.
+// The parts that a desk needs.
 const (
 	theAPI         = "api"
-	theProjections = "projections" // posting the read models
-	theReactions   = "reactions"   // what the desk does by itself: it goes on with operations that were cut short, and forgets old idempotency keys
+	theProjections = "projections" // projecting the read models
+	theReactions   = "reactions"   // what the desk does by itself: resuming interrupted operations and deleting old idempotency keys
 )
 
 func (c *serveCommand) does(part string) bool { return slices.Contains(c.Only, part) }
 
-// check refuses to do only a part where nobody else can do the rest.
+// check returns an error if this process does only a part of a desk that no other process can open.
 func (c *serveCommand) check() error {
 	if c.shared() || c.does(theAPI) && c.does(theProjections) && c.does(theReactions) {
 		return nil
 	}
-	return status{wrongUsage, errors.New("--only needs --events and --read-models: files in the folder are for one process, which does everything")}
+	return status{wrongUsage, errors.New("--only requires --events and --read-models: only one process can use files in the data folder, and it must do everything")}
 }
 
-// Run serves until the context ends, then answers what it accepted.
+// Run serves until the context ends, then finishes the requests in progress.
 func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
-	listener, err := listen(c.Listen, "--listen") // before a desk is made that could not be served
+	listener, err := listen(c.Listen, "--listen") // before creating a desk that could not be served
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }() // the server has done so, if it came to serve
+	defer func() { _ = listener.Close() }() // the server has done so if it started
 	var scraped net.Listener
 	if c.Metrics != "" {
 		if scraped, err = listen(c.Metrics, "--metrics"); err != nil {
@@ -74,14 +74,14 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	}
 
 	log := slog.New(slog.NewJSONHandler(t.talk, nil))
-	posting, stopPosting := context.WithCancel(context.WithoutCancel(ctx))
-	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Background: posting})
+	projecting, stopProjecting := context.WithCancel(context.WithoutCancel(ctx))
+	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Background: projecting})
 	if c.shared() {
 		door.Lease = c.Lease
 	}
-	o := &operator{parts: d, door: door, log: log, posting: posting, stopping: ctx}
+	o := &operator{parts: d, door: door, log: log, projecting: projecting, stopping: ctx}
 	c.begin(o)
-	defer func() { stopPosting(); o.atWork.Wait(); door.Wait() }()
+	defer func() { stopProjecting(); o.atWork.Wait(); door.Wait() }()
 
 	m := newMetrics(o)
 	handler := api.New(api.Config{
@@ -94,25 +94,25 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	return c.answer(ctx, t, listener, leaving(ctx, m.count(handler, c.Metrics == "")))
 }
 
-// begin begins what this process does besides answering.
+// begin starts what this process does in the background.
 func (c *serveCommand) begin(o *operator) {
 	keep := o.follow
 	if c.does(theProjections) {
-		keep = o.post
+		keep = o.project
 	}
-	o.atWork.Go(func() { keep(o.posting) })
+	o.atWork.Go(func() { keep(o.projecting) })
 	if c.does(theAPI) {
 		o.atWork.Go(func() {
-			o.door.Follow(o.posting, func(err error) { o.log.Warn("following the log is tried again", "error", err) })
+			o.door.Follow(o.projecting, func(err error) { o.log.Warn("following the log failed and is being retried", "error", err) })
 		})
 	}
 	if c.does(theReactions) {
-		o.atWork.Go(func() { o.tidy(o.posting) })
-		o.atWork.Go(func() { o.resume(o.posting) })
+		o.atWork.Go(func() { o.tidy(o.projecting) })
+		o.atWork.Go(func() { o.resume(o.projecting) })
 	}
 }
 
-// welcome says where to look.
+// welcome prints where the desk is served and how to use it.
 func (c *serveCommand) welcome(t terminal, url, ownerKey string) {
 	fmt.Fprintf(t.out, "Daybook serves %s\n  read the API   %s/docs\n", url, url)
 	switch {
@@ -121,11 +121,11 @@ func (c *serveCommand) welcome(t terminal, url, ownerKey string) {
 	case ownerKey != "":
 		fmt.Fprintf(t.out, "  the owner's key is in %s\n  try            curl -H \"Authorization: Bearer $(cat %s)\" %s/v1/tickets\n", ownerKey, ownerKey, url)
 	default:
-		fmt.Fprintf(t.out, "  owner.key is gone; make a key with daybook key create --data %s\n", c.Data)
+		fmt.Fprintf(t.out, "  owner.key is not here; create a key with daybook key create --data %s\n", c.Data)
 	}
 }
 
-// answer serves until the context ends, and then what it has accepted.
+// answer serves until the context ends, and then finishes the requests in progress.
 func (c *serveCommand) answer(ctx context.Context, t terminal, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	stopped := make(chan error, 1)
@@ -135,7 +135,7 @@ func (c *serveCommand) answer(ctx context.Context, t terminal, listener net.List
 		return err
 	case <-ctx.Done():
 	}
-	fmt.Fprintln(t.talk, "daybook: stopping: answering what was accepted")
+	fmt.Fprintln(t.talk, "daybook: stopping, finishing the requests in progress")
 	select {
 	case err := <-stopped:
 		return err
@@ -149,7 +149,7 @@ func (c *serveCommand) answer(ctx context.Context, t terminal, listener net.List
 	return nil
 }
 
-// leaving closes connections after their next answer when the context has ended.
+// leaving closes each connection after its next answer, once the context has ended.
 func leaving(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ctx.Err() != nil {
@@ -159,7 +159,7 @@ func leaving(ctx context.Context, next http.Handler) http.Handler {
 	})
 }
 
-// listen listens on an address that a flag named.
+// listen listens on the address that a flag gave.
 func listen(address, flag string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -168,7 +168,7 @@ func listen(address, flag string) (net.Listener, error) {
 	return listener, nil
 }
 
-// importer plays journals that are sent to the API.
+// importer imports journals that are sent to the API.
 func (d *parts) importer(region string) func(context.Context, api.ImportOptions, io.Reader) (api.ImportAnswer, error) {
 	memory := new(journal.Memory)
 	return func(ctx context.Context, o api.ImportOptions, lines io.Reader) (api.ImportAnswer, error) {

@@ -12,16 +12,16 @@ import (
 	"daybook/journal"
 )
 
-// simulateCommand plays a believable desk.
+// simulateCommand fills a desk with made-up data.
 type simulateCommand struct {
 	folder
-	Days int    `help:"How many days." default:"14"`
-	Seed int64  `help:"The same seed plays the same desk." default:"1"`
-	From string `help:"The first day." default:"2026-01-05" placeholder:"DATE"`
-	To   string `help:"Write the journal here (- for standard output) instead of playing it." type:"path" placeholder:"FILE"`
+	Days int    `help:"Number of days." default:"14"`
+	Seed int64  `help:"Seed of the made-up data. The same seed gives the same desk." default:"1"`
+	From string `help:"First day; default 2026-01-05." default:"2026-01-05" placeholder:"DATE"`
+	To   string `help:"Write the data as a journal to this file, or - for standard output, instead of importing it." type:"path" placeholder:"FILE"`
 }
 
-// Run plays the simulated journal into the desk; what was played before is not played again.
+// Run imports the simulated journal. Lines that were imported before are not imported again.
 func (c *simulateCommand) Run(ctx context.Context, t terminal) (err error) {
 	from, err := time.Parse(time.DateOnly, c.From)
 	if err != nil || c.Days < 1 || c.Days > 3650 {

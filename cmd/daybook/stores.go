@@ -16,14 +16,14 @@ import (
 	"daybook/readmodels/table"
 )
 
-// inFolder says whether the log is a file of the folder.
+// inFolder reports whether the log is a file in the data folder.
 func (f folder) inFolder() bool { return f.Events == "" }
 
-// shared says whether several processes may have the desk open: where neither the log nor the read models are files.
+// shared reports whether several processes may open the desk: if neither the log nor the read models are files.
 func (f folder) shared() bool { return !f.inFolder() && f.ReadModels != "" }
 
-// lock keeps other processes from a folder whose log is elsewhere; a log in the folder has a lock of its own. It waits for a
-// moment: those who share a desk lock it only while they open it.
+// lock keeps other processes out of a folder whose log is elsewhere; a log in the folder has its own lock. It waits for up
+// to 5 s, since processes that share a desk lock it only while they open it.
 func (f folder) lock(ctx context.Context) (io.Closer, error) {
 	if f.inFolder() {
 		return io.NopCloser(nil), nil
@@ -51,7 +51,7 @@ func (f folder) openStore(ctx context.Context) (eventstore.Store, error) {
 	return f.openRemote(ctx)
 }
 
-// readStore opens the log beside whoever writes to it.
+// readStore opens the log for reading only. It also works while another process writes to it.
 func (f folder) readStore(ctx context.Context) (eventstore.Store, error) {
 	if f.inFolder() {
 		return sqlite.OpenReadOnly(f.path("events.db"))
@@ -66,13 +66,13 @@ func (f folder) openRemote(ctx context.Context) (eventstore.Store, error) {
 	case "esdb", "esdb+discover":
 		return esdb.Open(ctx, f.Events, esdb.Options{})
 	}
-	return nil, status{wrongUsage, errors.New("--events must be postgres://…, esdb://… or esdb+discover://…; left out, the log is in the folder")}
+	return nil, status{wrongUsage, errors.New("--events must begin with postgres://, esdb:// or esdb+discover://; without it, the log is in the data folder")}
 }
 
-// shortestLease can still be renewed in time.
+// shortestLease is the shortest lease that can be renewed in time.
 const shortestLease = 100 * time.Millisecond
 
-// home is where the read models are.
+// home returns where the read models are.
 func (f folder) home() (table.Home, error) {
 	if f.Lease != 0 && f.Lease < shortestLease {
 		return nil, status{wrongUsage, fmt.Errorf("--lease must be at least %s", shortestLease)}
@@ -82,12 +82,12 @@ func (f folder) home() (table.Home, error) {
 	}
 	home, err := table.NewSchemas(f.ReadModels, table.SchemasOptions{Lease: f.Lease})
 	if err != nil {
-		return nil, status{wrongUsage, fmt.Errorf("--read-models: %w; left out, the read models are in the folder", err)}
+		return nil, status{wrongUsage, fmt.Errorf("--read-models: %w; without it, the read models are in the data folder", err)}
 	}
 	return home, nil
 }
 
-// mustBe refuses a folder without a desk.
+// mustBe returns an error if there is no desk in the folder.
 func (f folder) mustBe() error {
 	name := "events.db"
 	if !f.inFolder() {
@@ -99,10 +99,10 @@ func (f folder) mustBe() error {
 	return nil
 }
 
-// mustHaveVault refuses a folder whose vault is lost.
+// mustHaveVault returns an error if the folder has no vault.
 func (f folder) mustHaveVault() error {
 	if _, err := os.Stat(f.path("vault.db")); err != nil {
-		return fmt.Errorf("the vault of this desk is missing: put vault.db and vault.key back from the backup that its log belongs to: %w", err)
+		return fmt.Errorf("the vault of this desk is missing: restore vault.db and vault.key from the same backup as the log: %w", err)
 	}
 	return nil
 }

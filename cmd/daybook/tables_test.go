@@ -174,7 +174,7 @@ func mustBeSame(t *testing.T, what string, got, want rows) {
 }
 
 // posted brings the read models of a folder up to its log, and returns their state.
-func posted(t *testing.T, p testdesk.Program, folder string) rows {
+func projected(t *testing.T, p testdesk.Program, folder string) rows {
 	t.Helper()
 	c, stop := p.Serve(t, folder)
 	c.CaughtUp(t)

@@ -14,10 +14,10 @@ import (
 type verifyCommand struct {
 	folder
 	remote
-	Output string `short:"o" help:"How to say it: text or json." enum:"text,json" default:"text"`
+	Output string `short:"o" help:"Output format: text or json." enum:"text,json" default:"text"`
 }
 
-// Run works beside whoever serves the desk. Differences end it with status 5.
+// Run also works while another process serves the desk. If there are differences, the exit status is 5.
 func (c *verifyCommand) Run(ctx context.Context, t terminal) (err error) {
 	var v api.Verification
 	if c.URL != "" {
@@ -37,7 +37,7 @@ func (c *verifyCommand) Run(ctx context.Context, t terminal) (err error) {
 		_, err = fmt.Fprintf(t.out, "%d events, %d rows, %d differences at position %s\n", v.Events, v.Rows, len(v.Differences), v.Position)
 	}
 	if err == nil && !v.Same {
-		err = status{notAsItIs, errors.New("the read models are not what the log says; daybook rebuild mends them")}
+		err = status{notAsItIs, errors.New("the read models differ from the log; run daybook rebuild to repair them")}
 	}
 	return err
 }
@@ -53,7 +53,7 @@ func (c *verifyCommand) verify(ctx context.Context) (v api.Verification, err err
 		return v, err
 	}
 	if db == nil {
-		return v, status{notFound, fmt.Errorf("there are no read models of %s yet: serve it once, or rebuild", c.Data)}
+		return v, status{notFound, fmt.Errorf("the desk in %s has no read models yet: run daybook serve or daybook rebuild first", c.Data)}
 	}
 	head, err := d.store.Head(ctx)
 	if err != nil {

@@ -36,7 +36,7 @@ func TestReplay(t *testing.T) {
 // rebuild gives the very same tables.
 func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	t.Helper()
-	posted(t, p, folder)
+	projected(t, p, folder)
 	if v := verified(t, p, folder, 0); !v.Same || v.Rows == 0 || v.Events == 0 {
 		t.Errorf("verify: %+v", v)
 	}
@@ -82,7 +82,7 @@ func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	}
 
 	out := p.Must(t, 0, "rebuild", "--data", folder)
-	if !strings.Contains(out, "; 6 differences from the read models before") || !strings.Contains(out, "contacts "+deleted+": the row is missing") {
+	if !strings.Contains(out, "; 6 differences from the previous read models") || !strings.Contains(out, "contacts "+deleted+": the row is missing") {
 		t.Errorf("rebuild says: %s", out)
 	}
 	first := everything(t, newest(t, folder))
@@ -115,7 +115,7 @@ func replays(t *testing.T, p testdesk.Program, folder, journal, asOf string) {
 	p.Must(t, 0, "replay", "--data", folder, "--as-of", asOf, "--to", then)
 	other := t.TempDir()
 	imports(t, p, other, linesUntil(t, journal, at))
-	mustBeSame(t, "as of "+asOf, state(t, then), posted(t, p, other))
+	mustBeSame(t, "as of "+asOf, state(t, then), projected(t, p, other))
 	if _, talk, exit := p.Run(t, "replay", "--data", folder, "--as-of", asOf, "--to", then); exit != failed || !strings.Contains(talk, "is there already") {
 		t.Errorf("a replay over a file: exit %d, %s", exit, talk)
 	}

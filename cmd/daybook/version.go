@@ -7,7 +7,7 @@ import (
 
 type versionCommand struct{}
 
-// Run says which program this is and what it was built with.
+// Run prints the version of the program and of Go.
 func (versionCommand) Run(t terminal) error {
 	_, err := fmt.Fprintln(t.out, version())
 	return err
