@@ -14,7 +14,7 @@ import (
 	"daybook/eventstore"
 )
 
-// A watchedLog counts what is read of agents.
+// A watchedLog counts reads of agents' streams.
 type watchedLog struct {
 	eventstore.Store
 	agents atomic.Int64
@@ -27,7 +27,8 @@ func (w *watchedLog) Read(ctx context.Context, stream string, from eventstore.Re
 	return w.Store.Read(ctx, stream, from, direction, limit)
 }
 
-// TestAgentsAreNotLookedUp: who an agent is costs no reading of the log, for as long as nothing happens to the agent.
+// TestAgentsAreNotLookedUp checks that requests with an agent's key do not read the agent from the log, unless the agent
+// has changed.
 func TestAgentsAreNotLookedUp(t *testing.T) {
 	t.Parallel()
 	log := new(watchedLog)

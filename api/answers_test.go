@@ -9,7 +9,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestLocations asks for new things where the answer says they are.
+// TestLocations gets new things at the Location of the answer.
 func TestLocations(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
@@ -25,7 +25,7 @@ func TestLocations(t *testing.T) {
 	}
 }
 
-// TestAnswersOfReplies adds to a ticket: nothing new is anywhere.
+// TestAnswersOfReplies adds to a ticket, which is answered with 200 and without Location.
 func TestAnswersOfReplies(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
@@ -66,7 +66,7 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// TestPositionsAreStrings reads one event where the log shows it and where the timeline of its contact does.
+// TestPositionsAreStrings reads one event from the audit trail and from its contact's timeline.
 func TestPositionsAreStrings(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())

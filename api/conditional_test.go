@@ -11,7 +11,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestConditionalRequests has two change one thing, each by what they saw.
+// TestConditionalRequests has two clients change one thing, each with the ETag that they read.
 func TestConditionalRequests(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
@@ -25,7 +25,7 @@ func TestConditionalRequests(t *testing.T) {
 	if same.Header.Get("ETag") != again.Header.Get("ETag") || same.Position() != again.Position() {
 		t.Errorf("a command that changes nothing moved the thing: %s, then %s", same, again)
 	}
-	// Any of several will do; a weak tag, and one that no answer gave, match nothing.
+	// One of several tags has to match. A weak tag, and one that no answer gave, match nothing.
 	c.Must(t, 200, "PATCH", path, map[string]any{"name": "Two"}, testdesk.Header("If-Match", seen+` , W/"x", `+same.Header.Get("ETag")))
 	c.Must(t, 200, "PATCH", path, map[string]any{"name": "Two"}, testdesk.Header("If-Match", seen), func(r *http.Request) {
 		r.Header.Add("If-Match", same.Header.Get("ETag"))
@@ -37,7 +37,7 @@ func TestConditionalRequests(t *testing.T) {
 		c.Refused(t, 400, "etag-malformed", "PATCH", path, map[string]any{"name": "Three"}, testdesk.Header("If-Match", bad))
 	}
 	c.Refused(t, 404, "contact-unknown", "PATCH", "/v1/contacts/"+uuid.NewString(), map[string]any{"name": "Three"}, testdesk.Header("If-Match", "*"))
-	// One of many who saw the same comes through.
+	// Of many clients with the same ETag, one succeeds.
 	seen = same.Header.Get("ETag")
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -59,7 +59,7 @@ func TestConditionalRequests(t *testing.T) {
 	}
 }
 
-// TestNotModified asks for what one has already.
+// TestNotModified asks for a thing that the client already has.
 func TestNotModified(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())

@@ -10,7 +10,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestCursors walks a list while rows are added: what was there at first comes once, whatever is added meanwhile.
+// TestCursors pages through a list while rows are added. Each row that was there at the start comes exactly once.
 func TestCursors(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())

@@ -8,7 +8,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestDocsInABrowser opens /docs in Chromium, with no other host to be reached, and finds the API described there.
+// TestDocsInABrowser opens /docs in Chromium without access to other hosts, and finds the API described there.
 func TestDocsInABrowser(t *testing.T) {
 	t.Parallel()
 	browser := ""

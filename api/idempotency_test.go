@@ -8,7 +8,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestRefusalsAreRepeated sends refused requests again with their key.
+// TestRefusalsAreRepeated repeats refused requests with the same Idempotency-Key.
 func TestRefusalsAreRepeated(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
@@ -19,7 +19,7 @@ func TestRefusalsAreRepeated(t *testing.T) {
 	if before.Header.Get("Idempotent-Replayed") != "" {
 		t.Errorf("the first answer says it is none: %s", before)
 	}
-	c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/reopen", nil) // now it would be taken
+	c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/reopen", nil) // now it would succeed
 	after := c.Must(t, 409, "POST", "/v1/tickets/"+ticket+"/postpone", nil, once, same)
 	if string(after.Body) != string(before.Body) || after.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("the first answer was %s, the second %s", before, after)
@@ -27,7 +27,7 @@ func TestRefusalsAreRepeated(t *testing.T) {
 	c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/postpone", nil, testdesk.Header("Idempotency-Key", "twice"))
 }
 
-// TestConcurrentRepeats sends one request many times at once with one key: one takes effect, and all get its answer.
+// TestConcurrentRepeats sends one request many times at once with the same key. It takes effect once, and all get its answer.
 func TestConcurrentRepeats(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestImpatient sends bodies that stall and bodies that are slow all the way: only the first run out of time.
+// TestImpatient sends bodies that stall and bodies that arrive slowly but steadily. Only the first are cut off.
 func TestImpatient(t *testing.T) {
 	t.Parallel()
 	read := make(chan error, 1)
@@ -21,7 +21,7 @@ func TestImpatient(t *testing.T) {
 		_, err := io.ReadAll(body)
 		read <- err
 		if err == nil {
-			<-time.After(body.timeout + time.Second) // playing takes its time
+			<-time.After(body.timeout + time.Second) // importing takes time too
 			err = r.Context().Err()
 		}
 		if err != nil {
@@ -36,7 +36,7 @@ func TestImpatient(t *testing.T) {
 		}
 		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: desk\r\nContent-Length: 4\r\n\r\n")
 		for range parts {
-			<-time.After(600 * time.Millisecond) // a busy machine may make three times that of it
+			<-time.After(600 * time.Millisecond) // on a busy machine it may take three times as long
 			fmt.Fprint(conn, "x")
 		}
 		return conn

@@ -7,7 +7,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestJournalOverTheAPI plays the journal that is shipped through POST /v1/import, which must say what each line came to.
+// TestJournalOverTheAPI imports the shipped journal by POST /v1/import, and checks the outcome of each line.
 func TestJournalOverTheAPI(t *testing.T) {
 	t.Parallel()
 	want := testdesk.ExpectedOfJournal(t)
@@ -25,18 +25,18 @@ func TestJournalOverTheAPI(t *testing.T) {
 	want.Holds(t, c)
 }
 
-// TestLinesAreStrict plays lines whose objects hold a null, a name in capitals, or one that is not known.
+// TestLinesAreStrict imports lines with a null, a field name in the wrong case, or an unknown field in an object.
 func TestLinesAreStrict(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
 	n := 0
 	for fields, reason := range map[string]string{
 		`"do":"contact.edit","contact":"c","set":{"note":null}`:                                           "set has a wrong field: note must not be null",
-		`"do":"contact.edit","contact":"c","set":{"Note":"n"}`:                                            `set has a wrong field: "Note" is not a field of this line`,
+		`"do":"contact.edit","contact":"c","set":{"Note":"n"}`:                                            `set has a wrong field: unknown field "Note"`,
 		`"do":"contact.edit","contact":"c","set":{"emails":"n"}`:                                          "set has a wrong field: emails must not be a string",
 		`"do":"contact.edit","contact":"c","set":"note"`:                                                  "set must not be a string",
 		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":null}`:           "from has a wrong field: email must not be null",
-		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":"e","telex":""}`: `from has a wrong field: "telex" is not a field of this line`,
+		`"do":"ticket.open","ticket":"t","channel":"email","subject":"S","from":{"email":"e","telex":""}`: `from has a wrong field: unknown field "telex"`,
 	} {
 		n++
 		got := c.Play(t, fmt.Appendf(nil, `{"id":"%d","at":"2026-01-05T10:00:00Z","by":"system",%s}`, n, fields))

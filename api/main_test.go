@@ -9,7 +9,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testdesk.Run(m)) }
 
-// TestInPostgreSQL runs the tests of what is asked of read models once more, with them in PostgreSQL.
+// TestInPostgreSQL runs the tests of queries once more, with the read models in PostgreSQL.
 func TestInPostgreSQL(t *testing.T) {
 	t.Parallel()
 	testdesk.InPostgreSQL(t, map[string]func(*testing.T){

@@ -11,8 +11,8 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestDeletingWhatOthersName deletes an agent, a company and a department: what named them does so no more, each by an event
-// of its own, all under one correlation.
+// TestDeletingWhatOthersName deletes an agent, a company and a department. Each thing that referred to them gets an event
+// of its own that ends this, all with the same correlation.
 func TestDeletingWhatOthersName(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
@@ -77,8 +77,8 @@ func TestDeletingWhatOthersName(t *testing.T) {
 	c.Refused(t, 404, "operation-unknown", "GET", "/v1/operations/"+uuid.NewString(), nil)
 }
 
-// TestLongDeletion deletes a company whose contacts are not seen to before the caller has waited long enough: the answer is
-// the operation, also to who asks again, until all is done.
+// TestLongDeletion deletes a company with so many contacts that the answer is an operation. A repeated request gets the
+// operation too, until it has ended.
 func TestLongDeletion(t *testing.T) {
 	t.Parallel()
 	c, _ := wired(t, nil, time.Nanosecond)

@@ -13,8 +13,8 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestBadInput sends what is wrong in many ways. Each comes to a problem of its own code that repeats nothing personal, and
-// the desk goes on.
+// TestBadInput sends many kinds of invalid requests. Each is answered with a problem that has the right code and repeats
+// nothing personal.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -36,8 +36,8 @@ func TestBadInput(t *testing.T) {
 		method, path string
 		body         any
 		change       []testdesk.With
-		pointer      string // of the first wrong field; empty: not looked at
-		parameter    string // the first wrong one; empty: not looked at
+		pointer      string // of the first wrong field; empty: not checked
+		parameter    string // the first wrong one; empty: not checked
 	}{
 		{name: "not JSON", status: 400, code: "malformed", method: "POST", path: "/v1/contacts", body: `{"name": "Leaked`},
 		{name: "a list", status: 422, code: "not-an-object", method: "POST", path: "/v1/contacts", body: `["leaked"]`},

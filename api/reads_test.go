@@ -13,7 +13,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestReadYourWrites has clients read what they wrote just before: never older data.
+// TestReadYourWrites has clients read what they have just written. They must never get older data.
 func TestReadYourWrites(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
@@ -53,7 +53,7 @@ func TestReadYourWrites(t *testing.T) {
 	clients.Wait()
 }
 
-// TestAsOf asks for a contact and a ticket as they were, by position and by instant.
+// TestAsOf gets a contact and a ticket as of past positions and instants.
 func TestAsOf(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())

@@ -41,7 +41,7 @@ func (s *script) open(at, name string) {
 	fmt.Fprintf(s, `{"id":"r%d","at":%q,"by":"system","do":"ticket.open","ticket":%q,"channel":"email","from":{"email":"nora@customers.example"},"subject":"S"}`+"\n", s.n, at, name)
 }
 
-// agents begins a script with agents who sign in and out.
+// agents starts a script with agents who sign in and out.
 func agents(names ...string) *script {
 	s := new(script)
 	for _, name := range names {
@@ -55,7 +55,7 @@ func (s *script) works(name, from, to string) {
 	s.line(to, "agent:"+name, "agent.sign_out", "agent", name, "device", "panel")
 }
 
-// playsReport plays a script on a new desk.
+// playsReport imports a script into a new desk.
 func playsReport(t *testing.T, s *script) testdesk.Client {
 	t.Helper()
 	c := testdesk.Serve(t, t.TempDir())
@@ -76,7 +76,7 @@ func column(rows []testdesk.ReportRow, metric string) map[string]float64 {
 	return all
 }
 
-// TestReportOverClockChanges works all day long where days are not 24 hours long, and asks by the hour and by the day.
+// TestReportOverClockChanges reports by hour and by day on agents who work all day, on days that are not 24 hours long.
 func TestReportOverClockChanges(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -151,13 +151,13 @@ func TestReportOverClockChanges(t *testing.T) {
 	}
 }
 
-// TestReportIsKnownForEver asks for what was known at a position: the same bytes, whatever was imported since.
+// TestReportIsKnownForEver asks for a report with known_at, and gets the same bytes whatever was imported since.
 func TestReportIsKnownForEver(t *testing.T) {
 	t.Parallel()
 	s := agents("ada", "ben")
 	s.open("2025-03-03T10:00:00Z", "one")
 	s.line("2025-03-03T11:00:00Z", "agent:ada", "ticket.resolve", "ticket", "one")
-	s.line("2025-03-03T08:00:00Z", "agent:ada", "agent.sign_in", "agent", "ada", "device", "panel") // and never out
+	s.line("2025-03-03T08:00:00Z", "agent:ada", "agent.sign_in", "agent", "ada", "device", "panel") // and never signs out
 	c := playsReport(t, s)
 	query := "/v1/reports/agents?from=2025-01-01&to=2026-01-01&by=month&tz=Europe/Rome"
 	first := c.Get(t, query)
@@ -170,7 +170,7 @@ func TestReportIsKnownForEver(t *testing.T) {
 	more.open("2025-02-01T10:00:00Z", "two") // backdated
 	more.line("2025-02-01T11:00:00Z", "agent:ben", "ticket.resolve", "ticket", "two")
 	more.line("2025-03-03T12:00:00Z", "agent:ben", "ticket.reopen", "ticket", "one")
-	more.line("2025-03-03T12:30:00Z", "agent:ben", "ticket.spam", "ticket", "one") // leaves it out, now
+	more.line("2025-03-03T12:30:00Z", "agent:ben", "ticket.spam", "ticket", "one") // from now on it is not counted
 	more.line("2025-03-03T18:00:00Z", "agent:ada", "agent.sign_out", "agent", "ada", "device", "panel")
 	c.Play(t, []byte(more.String()))
 	c.CaughtUp(t)
@@ -182,8 +182,8 @@ func TestReportIsKnownForEver(t *testing.T) {
 	}
 }
 
-// TestReportKnownAtOnce asks for what is known at an instant while the read models are far behind the log: the answer is as it
-// will be later.
+// TestReportKnownAtOnce asks for a report with known_at while the read models are far behind the log. The answer must be the
+// same as later.
 func TestReportKnownAtOnce(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -225,7 +225,7 @@ func TestReportKnownAtOnce(t *testing.T) {
 	c.Refused(t, 422, "instant-in-future", "GET", "/v1/reports/agents?from=2025-01-01&to=2026-01-01&known_at=2999-01-01T00:00:00Z", nil)
 }
 
-// TestReportKeepsNames gives an agent another name after a report: known at the same position, the report must stay as it was.
+// TestReportKeepsNames renames an agent after a report. With the same known_at, the report must not change.
 func TestReportKeepsNames(t *testing.T) {
 	t.Parallel()
 	s := agents("ada")
@@ -240,7 +240,7 @@ func TestReportKeepsNames(t *testing.T) {
 	}
 }
 
-// TestReportFigures has durations of which median, 90th percentile and mean are known, by nearest rank.
+// TestReportFigures reports on durations whose median, 90th percentile (by nearest rank) and mean are known.
 func TestReportFigures(t *testing.T) {
 	t.Parallel()
 	s := agents("ada")
@@ -278,7 +278,7 @@ func TestReportFigures(t *testing.T) {
 	}
 }
 
-// TestReportOfNothing asks for what there is nothing of.
+// TestReportOfNothing asks for reports without data.
 func TestReportOfNothing(t *testing.T) {
 	t.Parallel()
 	s := agents("ada", "ben")
@@ -306,7 +306,7 @@ func TestReportOfNothing(t *testing.T) {
 	c.Refused(t, 422, "invalid", "GET", "/v1/reports/agents/"+ada+"?"+days+"&agent="+ada, nil)
 }
 
-// TestReportMistakes has what other desks' reports are known to get wrong. Each stands for one of their changelog's entries.
+// TestReportMistakes covers cases that other help desks' reports got wrong, each from an entry in a changelog.
 func TestReportMistakes(t *testing.T) {
 	t.Parallel()
 	s := agents("ada", "ben")
@@ -317,12 +317,12 @@ func TestReportMistakes(t *testing.T) {
 		s.line("2025-03-03T11:00:00Z", "agent:ada", "ticket.resolve", "ticket", fmt.Sprint("bulk", i))
 	}
 	s.line("2025-03-03T12:00:00Z", "agent:ada", "ticket.reopen", "ticket", "bulk0")
-	s.line("2025-03-03T13:00:00Z", "agent:ben", "ticket.resolve", "ticket", "bulk0") // counts for ben, is no first
+	s.line("2025-03-03T13:00:00Z", "agent:ben", "ticket.resolve", "ticket", "bulk0") // counts for ben, but not as a first resolution
 	s.line("2025-03-03T14:00:00Z", "system", "ticket.reopen", "ticket", "bulk0")     // charged to ben
-	s.line("2025-03-03T14:30:00Z", "system", "ticket.resolve", "ticket", "bulk0")    // nobody's
+	s.line("2025-03-03T14:30:00Z", "system", "ticket.resolve", "ticket", "bulk0")    // counts for no agent
 	s.line("2025-03-03T14:00:00Z", "agent:ada", "ticket.note", "ticket", "bulk1", "body", "n")
-	s.line("2025-03-03T14:00:00Z", "system", "ticket.note", "ticket", "bulk1", "body", "n") // no agent's
-	// Worktime stops at logout, leaves out pauses, counts two devices once, and is not negative where clocks disagree.
+	s.line("2025-03-03T14:00:00Z", "system", "ticket.note", "ticket", "bulk1", "body", "n") // counts for no agent
+	// Worktime ends at sign-out, leaves out breaks, counts two devices once, and is not negative if clocks disagree.
 	s.line("2025-03-04T08:00:00Z", "agent:ada", "agent.sign_in", "agent", "ada", "device", "panel")
 	s.line("2025-03-04T09:00:00Z", "agent:ada", "agent.sign_in", "agent", "ada", "device", "android")
 	s.line("2025-03-04T10:00:00Z", "agent:ada", "agent.pause", "agent", "ada")
@@ -333,7 +333,7 @@ func TestReportMistakes(t *testing.T) {
 	s.line("2025-03-04T19:00:00Z", "agent:ben", "agent.sign_out", "agent", "ben", "device", "panel")
 	s.open("2025-03-05T10:00:00Z", "backwards")
 	s.line("2025-03-05T09:00:00Z", "agent:ada", "ticket.resolve", "ticket", "backwards")
-	// What is spam is not counted, what was deleted and came back is.
+	// Spam is not counted; a ticket that was deleted and restored is.
 	s.open("2025-03-06T10:00:00Z", "spam")
 	s.line("2025-03-06T10:10:00Z", "agent:ada", "ticket.reply", "ticket", "spam", "body", "b")
 	s.line("2025-03-06T10:20:00Z", "agent:ada", "ticket.spam", "ticket", "spam")

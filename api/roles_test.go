@@ -14,7 +14,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestRoles walks all routes with the keys of all roles: each gets 403 where the role lacks the permission, and nowhere else.
+// TestRoles calls all routes with keys of all roles. Each key gets 403 where its role lacks the permission, and nowhere else.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	folder, nothing := t.TempDir(), uuid.NewString()
@@ -47,7 +47,7 @@ func TestRoles(t *testing.T) {
 			routes++
 			at := strings.NewReplacer("{id}", nothing, "{other}", nothing, "{department}", nothing, "{stream}", "contact-"+nothing, "{revision}", "0", "{name}", "nothing").Replace(path)
 			if path == "/v1/events/stream" {
-				at += "?after=999999" // refused, but only to those who may
+				at += "?after=999999" // invalid, but only for keys with the permission
 			}
 			if strings.HasPrefix(path, "/v1/reports/agents") {
 				at += "?from=2026-01-01&to=2026-01-02"
@@ -74,7 +74,7 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// permissions are what each route needs; empty: no more than a key.
+// permissions holds the permission that each route needs; empty: only a key.
 var permissions = map[string]role.Permission{
 	"POST /v1/inquiries": role.TicketsReceive, "GET /v1/operations": role.TicketsRead, "GET /v1/operations/{id}": role.TicketsRead,
 	"GET /v1/contacts": role.ContactsRead, "POST /v1/contacts": role.ContactsWrite,
@@ -116,7 +116,7 @@ var permissions = map[string]role.Permission{
 	"POST /v1/projections/verify": role.EventsRead, "POST /v1/projections/{name}/retry": role.Operate,
 }
 
-// bodies are what the routes take.
+// bodies holds a valid body for each route that takes one.
 var bodies = map[string]any{
 	"POST /v1/inquiries": map[string]any{"channel": "email", "from": map[string]any{"email": "roles@customers.example"}},
 	"POST /v1/contacts":  map[string]any{"name": "N"}, "PATCH /v1/contacts/{id}": map[string]any{"note": "n"},
@@ -135,7 +135,7 @@ var bodies = map[string]any{
 	"POST /v1/import":                "{}\n",
 }
 
-// TestAgentsSeeTheirDepartments has an agent look for tickets of departments that the agent does not serve.
+// TestAgentsSeeTheirDepartments has an agent look for tickets of departments that they do not serve.
 func TestAgentsSeeTheirDepartments(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -176,17 +176,17 @@ func TestAgentsSeeTheirDepartments(t *testing.T) {
 	agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "n"})
 	agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+tickets["sales"]+"/messages", map[string]any{"body": "n"})
 	agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["none"]+"/notes", map[string]any{"body": "n"})
-	// What is not seen is not judged: neither its revision nor its status. Nor is it remembered that it was not seen.
+	// A hidden ticket is not found, whatever its revision or status. This answer is not stored under the Idempotency-Key.
 	for _, id := range []string{tickets["sales"], uuid.NewString()} {
 		agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+id+"/resolve", nil, testdesk.Header("If-Match", `"999"`))
 	}
 	key := testdesk.Header("Idempotency-Key", "a note")
 	agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "now or later"}, key)
-	// Once the agent serves there, the ticket is seen; once the agent no longer does, it is not.
+	// The agent sees the ticket while they serve its department.
 	c.Must(t, 200, "PUT", "/v1/agents/"+ada+"/departments/"+sales, nil)
 	agent.Get(t, "/v1/tickets/"+tickets["sales"])
 	noted := agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "now or later"}, key)
-	// One's own request is answered as at first, whatever one sees by now.
+	// A repeated request gets its first answer, even if the agent no longer sees the ticket.
 	moved := c.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Moved"}).ID(t)
 	c.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/transfer", map[string]any{"department": moved})
 	agent.Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+tickets["sales"], nil)
@@ -195,7 +195,7 @@ func TestAgentsSeeTheirDepartments(t *testing.T) {
 	}
 	c.Must(t, 200, "DELETE", "/v1/agents/"+ada+"/departments/"+support, nil)
 	agent.Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+tickets["support"], nil)
-	// A key ends with its agent.
+	// A key stops working when its agent is deleted.
 	c.Must(t, 200, "DELETE", "/v1/agents/"+ada, nil)
 	agent.Refused(t, 401, "key-unknown", "GET", "/v1/tickets", nil)
 }

@@ -9,8 +9,8 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestRows drives each capability that the desk promises so far through the API, sees its event in the log and its result
-// in a read model. The numbers are those of the list of what the desk must do.
+// TestRows uses each feature of the desk through the API, and checks its event in the log and its result in a read model.
+// The numbers are those of the list of features.
 func TestRows(t *testing.T) {
 	t.Parallel()
 	desk := feature{t, testdesk.Serve(t, t.TempDir())}
@@ -222,13 +222,13 @@ func TestRows(t *testing.T) {
 	})
 }
 
-// feature is a desk whose queries see all that was written.
+// feature is a desk whose queries see everything that was written.
 type feature struct {
 	t *testing.T
 	testdesk.Client
 }
 
-// fresh makes a query wait for the end of the log.
+// fresh makes a query wait until the read models have caught up.
 func (f feature) fresh() testdesk.With {
 	f.t.Helper()
 	f.CaughtUp(f.t)
@@ -251,7 +251,7 @@ func (f feature) list(path string) []map[string]any {
 	return f.All(f.t, path)
 }
 
-// happened sees an event in the log, with who did it.
+// happened checks that an event is in the log, and who did it.
 func (f feature) happened(t *testing.T, event, stream string) {
 	t.Helper()
 	rows := f.list("/v1/events?type=" + event + "&stream=" + stream)
@@ -263,7 +263,7 @@ func (f feature) happened(t *testing.T, event, stream string) {
 	}
 }
 
-// row runs a row whose event must be in the log.
+// row runs one feature, whose event must be in the log.
 func (f feature) row(name, event, stream string, look func(*testing.T)) {
 	f.t.Run(name, func(t *testing.T) {
 		f.happened(t, event, stream)

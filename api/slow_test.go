@@ -13,7 +13,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestStalledImport sends half a journal and no more: the desk does not wait for ever.
+// TestStalledImport sends half a journal and then stalls. The server must not wait for ever.
 func TestStalledImport(t *testing.T) {
 	t.Parallel()
 	if !testdesk.Soak() {
@@ -37,7 +37,7 @@ func TestStalledImport(t *testing.T) {
 	}
 }
 
-// TestSlowRequests leaves requests unfinished and goes away: the desk serves on.
+// TestSlowRequests disconnects in the middle of requests. The server must go on.
 func TestSlowRequests(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())

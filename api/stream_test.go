@@ -9,7 +9,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestStream follows the log over connections that drop: each event comes once, in order, from the first on.
+// TestStream follows the log over connections that drop. Each event comes once, in order, from the first on.
 func TestStream(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
@@ -36,7 +36,7 @@ func TestStream(t *testing.T) {
 			t.Fatalf("event %d is %+v", i+1, e)
 		}
 	}
-	// What comes while one listens comes too, and only what one asked for.
+	// A stream also sends new events, and only those that match its filter.
 	heard := make(chan []testdesk.Sent, 1)
 	go func() { heard <- c.Follow(t, "/v1/events/stream?type=ticket-noted&after="+strconv.Itoa(head), 2) }()
 	ticket := c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "S")).ID(t)

@@ -23,7 +23,7 @@ import (
 	"daybook/vault"
 )
 
-// wired is a desk in this process, with a log that is watched if watch says so, and a time that requests wait for operations.
+// wired returns a desk in this process. watch may wrap its log, and patience is how long requests wait for operations.
 func wired(t *testing.T, watch func(eventstore.Store) eventstore.Store, patience time.Duration) (testdesk.Client, *access.Door) {
 	t.Helper()
 	memory, err := sqlite.OpenMemory()

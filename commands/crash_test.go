@@ -43,14 +43,14 @@ func newStore(t *testing.T) *sqlite.Store {
 	return store
 }
 
-// newDesk is a desk as a process that has just started sees it: it remembers nothing.
+// newDesk returns a desk with an empty cache, as a process has it after a restart.
 func newDesk(store eventstore.Store) *work.Desk {
 	return &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
 }
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-// asks is the owner asking, with a request of this name.
+// asks returns the By of an owner, with a request id derived from a name.
 func asks(request string) commands.By {
 	return commands.By{Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: noon, Request: id(request), Digest: "the body of " + request, Through: "test"}
 }
@@ -59,10 +59,10 @@ func id(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceOID, []byte(n
 
 func nameIs(name string) profile.Input { return profile.Input{Name: &name} }
 
-// errDied is what a store that dies says.
+// errDied is the error of a store that dies.
 var errDied = errors.New("the process died")
 
-// A dying store fails at its nth append: before it is written, or after, when only the answer is lost.
+// A dying store fails at its nth append, either before writing it or after, when only the answer is lost.
 type dying struct {
 	eventstore.Store
 	after bool
@@ -72,7 +72,7 @@ type dying struct {
 	dead bool
 }
 
-// Append fails at the nth time and ever after.
+// Append fails at the nth call and at every later one.
 func (d *dying) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -91,8 +91,8 @@ func (d *dying) Append(ctx context.Context, stream string, expected eventstore.R
 	return eventstore.Appended{}, errDied
 }
 
-// crashing runs do against stores that die at each append in turn, and then check, with what do came to in the end when it was
-// run again by a new process. setup is done before, undisturbed.
+// crashing runs do on stores that die at each append in turn. Each time a new process runs do again, and check gets its
+// result. setup runs before, on a store that does not die.
 func crashing(t *testing.T, setup, do func(*testing.T, *work.Desk) error, check func(t *testing.T, d *work.Desk, died bool)) {
 	t.Helper()
 	for _, after := range []bool{false, true} {
@@ -132,7 +132,7 @@ func must[S any](t *testing.T) func(a work.Answer[S], err error) work.Answer[S] 
 	}
 }
 
-// streams folds every thing that the log names, by its stream.
+// streams folds every thing in the log, by its stream.
 func contacts(t *testing.T, d *work.Desk) map[uuid.UUID]contact.Contact {
 	t.Helper()
 	return things(t, d, contact.Stream)
@@ -143,7 +143,7 @@ func tickets(t *testing.T, d *work.Desk) map[uuid.UUID]ticket.Ticket {
 	return things(t, d, ticket.Stream)
 }
 
-// things are all things of a kind.
+// things returns all things of a kind.
 func things[S any, E event.Event](t *testing.T, d *work.Desk, kind event.Kind[S, E]) map[uuid.UUID]S {
 	t.Helper()
 	all := make(map[uuid.UUID]S)
@@ -187,7 +187,7 @@ func inquires(request string) func(t *testing.T, d *work.Desk) error {
 	}
 }
 
-// TestCrashAndSameRequest has the command that a crash cut short sent again: it ends in the one right state.
+// TestCrashAndSameRequest repeats a request that a crash interrupted. There is only one correct final state.
 func TestCrashAndSameRequest(t *testing.T) {
 	t.Parallel()
 	edits := func(t *testing.T, d *work.Desk) error {
@@ -195,7 +195,7 @@ func TestCrashAndSameRequest(t *testing.T) {
 		_, err := work.Do(t.Context(), d, contact.Stream, id("contact of before"), commands.EditContact{Input: nameIs("Nora B."), Emails: &emails}, asks("edit"))
 		return err
 	}
-	moved := func(t *testing.T, d *work.Desk) { // the addresses that were given up are free, the new one is not
+	moved := func(t *testing.T, d *work.Desk) { // the old addresses are free, the new one is taken
 		if err := registers("nora@customers.example", "next")(t, d); err != nil {
 			t.Errorf("an address that was given up: %v", err)
 		}
@@ -255,7 +255,7 @@ func TestCrashAndSameRequest(t *testing.T) {
 	}
 }
 
-// TestCrashAndOtherRequest has somebody else want the name that a command claimed which died and never comes again.
+// TestCrashAndOtherRequest has another request need a name that an interrupted command claimed.
 func TestCrashAndOtherRequest(t *testing.T) {
 	t.Parallel()
 	t.Run("register", func(t *testing.T) {
@@ -268,7 +268,7 @@ func TestCrashAndOtherRequest(t *testing.T) {
 			if _, first := contacts(t, d)[id("contact of register")]; first != (err != nil) {
 				t.Errorf("the first is there: %t, and the second got %v", first, err)
 			}
-			// The first comes again after all: it must not get the address twice.
+			// The first request is repeated after all. It must not get the address too.
 			again := registers("nora@customers.example", "register")(t, d)
 			if (err == nil) == (again == nil) {
 				t.Errorf("the other got %v, then the first got %v", err, again)
@@ -323,7 +323,7 @@ func refused(t *testing.T, err error, code string) {
 	}
 }
 
-// TestConcurrentNames has many register contacts with one address, and many inquire from another, all at once.
+// TestConcurrentNames registers many contacts with one address, and sends many inquiries from another, all at once.
 func TestConcurrentNames(t *testing.T) {
 	t.Parallel()
 	store := newStore(t)
@@ -365,7 +365,7 @@ func TestConcurrentNames(t *testing.T) {
 	}
 }
 
-// TestConcurrentFollowUps has many messages arrive at once on a closed ticket: one follow-up gets them all.
+// TestConcurrentFollowUps sends many messages at once to a closed ticket. One follow-up must get them all.
 func TestConcurrentFollowUps(t *testing.T) {
 	t.Parallel()
 	store := newStore(t)
@@ -396,7 +396,7 @@ func TestConcurrentFollowUps(t *testing.T) {
 	}
 }
 
-// TestConcurrentOwners has two owners step down at once, again and again: one stays.
+// TestConcurrentOwners has two owners step down at once, many times. One must stay.
 func TestConcurrentOwners(t *testing.T) {
 	t.Parallel()
 	owns := func(d *work.Desk, name string) error {
@@ -435,7 +435,7 @@ func TestConcurrentOwners(t *testing.T) {
 	}
 }
 
-// TestCrashOfOwner cuts the leaving of an owner short; the desk keeps an owner whatever comes then.
+// TestCrashOfOwner interrupts the deletion of an owner. The desk must keep an owner, whatever comes next.
 func TestCrashOfOwner(t *testing.T) {
 	t.Parallel()
 	setup := func(t *testing.T, d *work.Desk) error {
@@ -468,7 +468,7 @@ func TestCrashOfOwner(t *testing.T) {
 	})
 }
 
-// TestReplays has requests come twice, at once and later: the answer is that of the first time.
+// TestReplays repeats requests, at once and later. They must get their first answers.
 func TestReplays(t *testing.T) {
 	t.Parallel()
 	store := newStore(t)
@@ -479,7 +479,7 @@ func TestReplays(t *testing.T) {
 	}
 	first := must[contact.Contact](t)(work.Do(t.Context(), d, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, asks("one")))
 	must[contact.Contact](t)(work.Do(t.Context(), d, contact.Stream, of, commands.EditContact{Input: nameIs("Two")}, asks("two")))
-	for _, desk := range []*work.Desk{d, newDesk(store)} { // with what it remembers, and after a restart
+	for _, desk := range []*work.Desk{d, newDesk(store)} { // with its cache, and after a restart
 		again := must[contact.Contact](t)(work.Do(t.Context(), desk, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, asks("one")))
 		if !again.Replayed || again.Revision != first.Revision || again.Position != first.Position || !reflect.DeepEqual(again.State, first.State) {
 			t.Errorf("again: %+v, want %+v", again, first)

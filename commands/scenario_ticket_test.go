@@ -24,7 +24,7 @@ var (
 	opened = ticket.Opened{Contact: cy, Channel: "email", Subject: scenario.Text("Help"), Priority: ticket.Normal}
 )
 
-// reach is how a ticket comes to each status.
+// reach holds events that bring a ticket to each status.
 var reach = map[ticket.Status][]ticket.Event{
 	ticket.StatusNew:       {opened},
 	ticket.StatusOpen:      {opened, ticket.Replied{}, ticket.Received{}},
@@ -41,7 +41,7 @@ const (
 	unchanged = "unchanged"
 )
 
-// TestLifecycle is the table of the ticket's lifecycle: what each command comes to in each status.
+// TestLifecycle is the table of the ticket's lifecycle: the result of each command in each status.
 func TestLifecycle(t *testing.T) {
 	table := []struct {
 		name    string
@@ -177,7 +177,7 @@ func TestPrioritiseTicket(t *testing.T) {
 	scenario.On(t, ticket.Stream).Given(opened).When(commands.PrioritiseTicket{Priority: "asap"}).ThenRefused("priority-unknown")
 }
 
-// TestNothingWithoutATicket asks everything of a ticket that was never opened.
+// TestNothingWithoutATicket runs every command on a ticket that was never opened.
 func TestNothingWithoutATicket(t *testing.T) {
 	for _, command := range []work.Command[ticket.Ticket, ticket.Event]{
 		commands.Reply{Body: "x"}, commands.ReceiveMessage{Body: "x"}, commands.AddNote{Body: "x"}, commands.AssignTicket{Agent: ann},

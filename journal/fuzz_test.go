@@ -2,7 +2,7 @@ package journal
 
 import "testing"
 
-// FuzzParse reads whatever stands in a journal: it comes to a verb or to a reason, and never panics.
+// FuzzParse parses arbitrary lines. Each must give a verb or a reason, and none may panic.
 func FuzzParse(f *testing.F) {
 	for name := range verbs {
 		f.Add([]byte(`{"id":"a","at":"2026-03-02T08:00:00Z","by":"system","do":"` + name + `","ticket":"t","contact":"c","name":"n","set":{"name":1}}`))

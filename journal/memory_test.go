@@ -16,7 +16,7 @@ import (
 	"daybook/journal"
 )
 
-// A watched store counts what is read of the streams that tell which lines were played.
+// A watched store counts the events that are read from import streams.
 type watched struct {
 	eventstore.Store
 	read int
@@ -35,8 +35,8 @@ func (w *watched) Read(ctx context.Context, stream string, from eventstore.Revis
 	}
 }
 
-// TestMemory plays journal after journal of one source: which lines were played is read once, and known also where another
-// played them.
+// TestMemory imports several journals of one source. The record of imported lines must be read only once, also for lines
+// that another player imported.
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	store := &watched{Store: memory(t)}

@@ -41,16 +41,16 @@ func (names) NameID(h event.Hold) uuid.UUID {
 
 var errDied = errors.New("the process died")
 
-// A dying store fails at some appends, told by chance from the stream and where it is, so that the same appends fail again
-// when a test is repeated: streams are written at once, in no order. Some of these appends are written, and only the answer
-// is lost.
+// A dying store fails at some appends. Which ones depends on the stream and its revision, so that the same appends fail
+// when a test is repeated, although streams are written concurrently. Some of these appends are written, and only the
+// answer is lost.
 type dying struct {
 	eventstore.Store
 	salt, odds int
 	dead       atomic.Bool
 }
 
-// Append fails one time in odds.
+// Append fails once in odds calls on average.
 func (d *dying) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
 	sum := fnv.New32a()
 	fmt.Fprint(sum, d.salt, stream, expected)
@@ -67,7 +67,7 @@ func (d *dying) Append(ctx context.Context, stream string, expected eventstore.R
 	return eventstore.Appended{}, errDied
 }
 
-// play plays a journal as a process of its own does.
+// play imports a journal as a new process does.
 func play(store eventstore.Store, lines string) (desk.Counts, error) {
 	p := &journal.Player{
 		Desk:   &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}},
@@ -76,8 +76,8 @@ func play(store eventstore.Store, lines string) (desk.Counts, error) {
 	return p.Play(context.Background(), strings.NewReader(lines))
 }
 
-// TestResume plays journals by processes that die at any append, one after the other, and finds what one process that does
-// not die comes to: the same things in the same states, and the same outcome of each line.
+// TestResume imports journals with processes that die at random appends, one after another. The states of all things and
+// the outcome of each line must be the same as with one process that does not die.
 func TestResume(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -135,8 +135,8 @@ func memory(t rapid.TB) *sqlite.Store {
 	return store
 }
 
-// drawJournal draws a journal in which few things get in each other's way: addresses wander between contacts, tickets go
-// through all states, lines come twice.
+// drawJournal returns a random journal in which few things affect each other a lot: addresses move between contacts,
+// tickets go through all statuses, lines are repeated.
 func drawJournal(t *rapid.T) string {
 	var b strings.Builder
 	at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
@@ -202,7 +202,7 @@ func drawJournal(t *rapid.T) string {
 	return b.String()
 }
 
-// outcomes are what each line came to, by the log's own record. A line may be recorded once.
+// outcomes returns the result of each line, as the log records it. No line may be recorded twice.
 func outcomes(t *rapid.T, store eventstore.Store) map[string]string {
 	came := make(map[string]string)
 	for r := range log(t, store) {
@@ -244,7 +244,7 @@ func log(t *rapid.T, store eventstore.Store) func(func(eventstore.Recorded) bool
 	}
 }
 
-// states are the things that there are, by stream.
+// states returns the states of all things, by stream.
 func states(t *rapid.T, store eventstore.Store) map[string]any {
 	d := &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
 	all := make(map[string]any)

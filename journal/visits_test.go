@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestEveryVerbIsPlayed finds each verb in the journal that projections are tested with.
+// TestEveryVerbIsPlayed checks that the journal of the projections' tests uses every verb.
 func TestEveryVerbIsPlayed(t *testing.T) {
 	const path = "projections/testdata/desk.journal.ndjson"
 	lines, err := os.ReadFile("../" + path)

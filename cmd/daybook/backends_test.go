@@ -14,8 +14,8 @@ import (
 	"daybook/readmodels/table"
 )
 
-// TestBackends tells desks on each combination of databases the same things. Their read models are then the same, cell for
-// cell, and each is what its log says.
+// TestBackends imports the same journal into desks on each combination of databases. Their read models must be the same,
+// cell for cell, and match their logs.
 func TestBackends(t *testing.T) {
 	t.Parallel()
 	journals := map[string]string{"small": testdesk.JournalFile(t)}
@@ -67,8 +67,8 @@ func TestBackends(t *testing.T) {
 	}
 }
 
-// dump reads all read models of a desk but what differs from the next that was told the same: positions, the times of
-// recording, and the owner that each made at its first start.
+// dump reads all read models of a desk, without what differs between two desks with the same history: positions, times of
+// recording, and the owner that each created at its first start.
 func dump(t *testing.T, f folder) rows {
 	t.Helper()
 	home, err := f.home()
@@ -124,7 +124,7 @@ func dumpTable(t *testing.T, db *table.DB, name, owner string) []string {
 			if column.Name() == "position" || column.Name() == "recorded_at" {
 				continue
 			}
-			if n, ok := values[i].(int64); ok && column.DatabaseTypeName() == "BOOLEAN" { // as SQLite has it
+			if n, ok := values[i].(int64); ok && column.DatabaseTypeName() == "BOOLEAN" { // as in SQLite
 				values[i] = n != 0
 			}
 			cells = append(cells, fmt.Sprintf("%s=%v", column.Name(), values[i]))

@@ -24,9 +24,9 @@ import (
 	"daybook/readmodels/table"
 )
 
-// TestSeveralProcessesAndFaults has several processes serve one desk on one PostgreSQL while everything goes wrong, by chance
-// and more than one thing at once. People send each request again with its key, to any of them, until it is answered. What was
-// answered took effect once, and when nothing is amiss any more, all comes right by itself.
+// TestSeveralProcessesAndFaults serves one desk on PostgreSQL from several processes, with random faults, also several at
+// once. Clients repeat each request with its key, to any process, until it is answered. Every answered request must have
+// taken effect exactly once, and when the faults are over, the desk must recover by itself.
 func TestSeveralProcessesAndFaults(t *testing.T) {
 	t.Parallel()
 	faults, n := 10, 200
@@ -61,29 +61,29 @@ func TestSeveralProcessesAndFaults(t *testing.T) {
 	for _, p := range d.parts {
 		p.Terminate(t)
 	}
-	if out := inProcess.Must(t, 0, append([]string{"rebuild", "--data", d.folder}, d.where...)...); !strings.Contains(out, "; 0 differences") {
+	if out := inProcess.Must(t, 0, append([]string{"rebuild", "--data", d.folder}, d.where...)...); !strings.Contains(out, ", with 0 differences") {
 		t.Errorf("rebuilt: %s", out)
 	}
 	d.verified()
 }
 
-// A disturbed desk is one that things go wrong with.
+// A disturbed desk is a desk with faults.
 type disturbed struct {
 	*testing.T
 	random *rand.Rand
 	server *testdb.Server
-	away   bool // the server
+	away   bool // the PostgreSQL server
 	folder string
 	where  []string
 	parts  []*part
-	amiss  []func() // what went wrong and lasts: how each ends
+	amiss  []func() // ends each fault that lasts
 }
 
-// A part is one of the processes, as often as it is started.
+// A part is one of the processes. It may be restarted.
 type part struct {
 	only string
 	*testdesk.Process
-	now          atomic.Pointer[testdesk.Client] // where it is, or was when it was there last
+	now          atomic.Pointer[testdesk.Client] // where it listens, or last listened
 	dead, asleep bool
 }
 
@@ -91,7 +91,7 @@ func (p *part) answers() bool { return strings.Contains(p.only, "api") }
 func (p *part) mayPost() bool { return strings.Contains(p.only, "projections") }
 func (p *part) works() bool   { return !p.dead && !p.asleep }
 
-// disturb serves a desk from four processes: three answer, and two of the four may post.
+// disturb serves a desk from four processes. Three of them answer requests, and two of the four may project.
 func disturb(t *testing.T) *disturbed {
 	server := testdb.NewServer(t)
 	d := &disturbed{T: t, random: testdesk.Chance(t), server: server, folder: t.TempDir()}
@@ -104,7 +104,7 @@ func disturb(t *testing.T) *disturbed {
 	return d
 }
 
-// start starts a process, which needs the server for that.
+// start starts a process. It needs the PostgreSQL server.
 func (d *disturbed) start(p *part) {
 	d.Helper()
 	d.comesBack()
@@ -113,7 +113,7 @@ func (d *disturbed) start(p *part) {
 	p.now.Store(&c)
 }
 
-// comesBack starts the server again if it is away.
+// comesBack starts the PostgreSQL server again if it is away.
 func (d *disturbed) comesBack() {
 	d.Helper()
 	if d.away {
@@ -122,7 +122,7 @@ func (d *disturbed) comesBack() {
 	}
 }
 
-// any returns one of the processes that are as they should be, or nil.
+// any returns a process without faults, or nil.
 func (d *disturbed) any(should func(*part) bool) *part {
 	some := slices.DeleteFunc(slices.Clone(d.parts), func(p *part) bool { return !should(p) })
 	if len(some) == 0 {
@@ -131,10 +131,10 @@ func (d *disturbed) any(should func(*part) bool) *part {
 	return some[d.random.IntN(len(some))]
 }
 
-// desk is one of those who answer.
+// desk returns a process that answers requests.
 func (d *disturbed) desk() testdesk.Client { return *d.any((*part).answers).now.Load() }
 
-// lasts notes what ends a fault.
+// lasts records how to end a fault.
 func (d *disturbed) lasts(end func()) bool {
 	d.amiss = append(d.amiss, end)
 	return true
@@ -148,7 +148,7 @@ func (d *disturbed) mend(n int) {
 	end()
 }
 
-// nothingAmiss ends all.
+// nothingAmiss ends all faults.
 func (d *disturbed) nothingAmiss() {
 	d.Helper()
 	for len(d.amiss) > 0 {
@@ -156,13 +156,13 @@ func (d *disturbed) nothingAmiss() {
 	}
 }
 
-// A fault says whether it came to be.
+// A fault reports whether it happened.
 type fault struct {
 	name   string
 	strike func() bool
 }
 
-// sequence is so many faults, of each kind as many, by chance.
+// sequence returns a random sequence of faults, with the same number of each kind.
 func (d *disturbed) sequence(n int) (all []fault) {
 	kinds := []fault{
 		{"kills", d.kill}, {"kills", d.kill}, {"ends", d.end}, {"sleeping projectors", d.projectorSleeps}, {"sleepers", d.anySleeps},
@@ -196,7 +196,7 @@ func (d *disturbed) end() bool {
 	return d.lasts(func() { d.start(p) })
 }
 
-// projectorSleeps suspends who posts until the other has posted instead, at least.
+// projectorSleeps suspends the process that projects, at least until another has taken over.
 func (d *disturbed) projectorSleeps() bool {
 	if d.away || slices.ContainsFunc(d.parts, func(p *part) bool { return p.mayPost() && !p.works() }) {
 		d.nothingAmiss()
@@ -233,12 +233,12 @@ func (d *disturbed) serverEnds() bool {
 	return d.lasts(d.comesBack)
 }
 
-// cut ends all connections.
+// cut ends all connections to the PostgreSQL server.
 func (d *disturbed) cut() bool {
 	return d.does("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()") == nil
 }
 
-// rebuild asks who posts for a rebuild, who may post no longer by then.
+// rebuild asks the process that projects for a rebuild. Another may have taken over by then.
 func (d *disturbed) rebuild() bool {
 	if d.away || d.any(func(p *part) bool { return p.mayPost() && p.works() }) == nil {
 		d.nothingAmiss()
@@ -250,7 +250,7 @@ func (d *disturbed) rebuild() bool {
 	return exit == 0
 }
 
-// dashboard has somebody look at the tables for people, for long.
+// dashboard runs a long query on the views for dashboards.
 func (d *disturbed) dashboard() bool {
 	d.comesBack()
 	db := sqlx.MustOpen("postgres", d.server.URL())
@@ -265,7 +265,7 @@ func (d *disturbed) dashboard() bool {
 	return d.lasts(func() { db.Close() })
 }
 
-// drop drops the read models that are live, unless somebody looks at them.
+// drop drops the live read models, unless a query reads them.
 func (d *disturbed) drop() bool {
 	d.comesBack()
 	home, err := table.NewSchemas(d.server.URL(), table.SchemasOptions{})
@@ -285,7 +285,7 @@ func (d *disturbed) drop() bool {
 	return false
 }
 
-// does has the server do something.
+// does executes SQL on the PostgreSQL server.
 func (d *disturbed) does(statement string) error {
 	d.Helper()
 	d.comesBack()
@@ -295,7 +295,7 @@ func (d *disturbed) does(statement string) error {
 	return err
 }
 
-// whoProjects waits until one process says that it projects.
+// whoProjects waits until exactly one process says that it projects.
 func (d *disturbed) whoProjects() (one *part) {
 	d.Helper()
 	testdesk.Eventually(d.T, "one projects", func() bool {
@@ -311,7 +311,7 @@ func (d *disturbed) whoProjects() (one *part) {
 	return one
 }
 
-// projections are how the read models are, as a process says it, if it does.
+// projections returns the status of the projections as a process reports it, or nothing.
 func (d *disturbed) projections(p *part) []api.ProjectionStatus {
 	if !p.works() {
 		return nil
@@ -323,13 +323,13 @@ func (d *disturbed) projections(p *part) []api.ProjectionStatus {
 	return list.Data
 }
 
-// comesRight ends all that is amiss, and does nothing else: then all that was sent is answered, one process posts, and each shows
-// all rows, which are right.
+// comesRight ends all faults and does nothing else. Then all requests must be answered, one process must project, and each
+// must show all rows, which must match the log.
 func (d *disturbed) comesRight(l *requests) {
 	d.Helper()
 	d.nothingAmiss()
 	l.allAnswered()
-	last := d.desk().Must(d.T, 201, "POST", "/v1/contacts", map[string]any{"name": "Last"}) // what was dropped is noticed at the next post
+	last := d.desk().Must(d.T, 201, "POST", "/v1/contacts", map[string]any{"name": "Last"}) // dropped read models are noticed at the next event
 	d.whoProjects()
 	for _, p := range d.parts {
 		c := *p.now.Load()
@@ -350,18 +350,18 @@ func (d *disturbed) verified() {
 	inProcess.Must(d.T, 0, append([]string{"verify", "--data", d.folder}, d.where...)...)
 }
 
-// requests are sent by several people at once, each until it is answered.
+// requests are sent by several clients at once, each until it is answered.
 type requests struct {
 	*testing.T
 	all     []request
 	answers []testdesk.Answer
-	given   int // so many of them may be sent
+	given   int // how many of them may be sent
 	next    chan int
 
 	answered, tries atomic.Int64
 }
 
-// begin has people wait for requests to send: on few things, and for new ones.
+// begin starts clients that send requests: on few existing things, and for new ones.
 func (d *disturbed) begin(n int) *requests {
 	d.Helper()
 	all := commandMix(d.T, d.desk(), max(64, n*3/4))
@@ -374,7 +374,7 @@ func (d *disturbed) begin(n int) *requests {
 		mark := fmt.Sprintf("mark-new-%d.", i)
 		all = append(all, []request{
 			{"POST", "/v1/contacts", map[string]any{"name": mark}, mark},
-			{"POST", "/v1/tickets/" + tickets[d.random.IntN(4)] + "/" + steps[d.random.IntN(len(steps))], nil, ""}, // now allowed, now not
+			{"POST", "/v1/tickets/" + tickets[d.random.IntN(4)] + "/" + steps[d.random.IntN(len(steps))], nil, ""}, // sometimes allowed
 		}[i%2])
 	}
 	d.random.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -408,7 +408,7 @@ func (d *disturbed) begin(n int) *requests {
 	return l
 }
 
-// goOn has so many more requests sent, and waits until people have tried for as often, or all are answered.
+// goOn has more requests sent, and waits until as many were tried, or all are answered.
 func (l *requests) goOn(n int) {
 	l.Helper()
 	tries := l.tries.Load()
@@ -425,7 +425,7 @@ func (l *requests) allAnswered() {
 	testdesk.Eventually(l.T, "all is answered", func() bool { return l.answered.Load() == int64(l.given) })
 }
 
-// send sends a request until it is answered, and then looks at what it is about.
+// send sends a request until it is answered, and then reads the thing that it is about.
 func (l *requests) send(i int, ask func(method, path string, body any, change ...testdesk.With) (testdesk.Answer, bool)) {
 	r := l.all[i]
 	var a testdesk.Answer
@@ -443,7 +443,7 @@ func (l *requests) send(i int, ask func(method, path string, body any, change ..
 	if a.Status >= 300 || i%4 > 0 {
 		return
 	}
-	thing := a.Header.Get("Location") // of a new one
+	thing := a.Header.Get("Location") // of a new thing
 	if thing == "" {
 		thing = strings.Join(strings.Split(r.path, "/")[:4], "/")
 	}
@@ -464,7 +464,7 @@ func revision(a testdesk.Answer) int {
 	return n
 }
 
-// end compares what was answered with the log, and with what is answered now.
+// end compares all answers with the log, and with the answers to the same requests now.
 func (l *requests) end(c testdesk.Client) {
 	l.Helper()
 	send(c, l.all, func(i int, again testdesk.Answer, err error) {
@@ -474,7 +474,7 @@ func (l *requests) end(c testdesk.Client) {
 			l.Errorf("%s %s: %v", r.method, r.path, err)
 		case r.took != "" && first.Status >= 300:
 			l.Errorf("%s %s was refused: %s", r.method, r.path, first)
-		case first.Status != http.StatusNotFound && again.Header.Get("Idempotent-Replayed") != "true": // what is not there may come to be
+		case first.Status != http.StatusNotFound && again.Header.Get("Idempotent-Replayed") != "true": // not found is not stored, since the thing may exist later
 			l.Errorf("%s %s was answered before, and carried out again", r.method, r.path)
 		case !sameAnswer(first, again):
 			l.Errorf("%s %s: the first answer was %s\nand the second is %s", r.method, r.path, first, again)
@@ -484,7 +484,7 @@ func (l *requests) end(c testdesk.Client) {
 	seen := map[string]bool{}
 	for _, e := range c.All(l.T, "/v1/events") {
 		what := fmt.Sprint(e["request"], " ", e["type"], " ", e["stream"])
-		claims := strings.Contains(what, "claim") // who broke off may claim a name again, which changes no thing
+		claims := strings.Contains(what, "claim") // an interrupted request may claim a name again, which changes no thing
 		if seen[what] && !claims {
 			l.Errorf("request %s took effect twice", what)
 		}

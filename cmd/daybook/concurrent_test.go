@@ -11,23 +11,22 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// A request that is sent again with its key until it is answered.
+// A request is sent with its key until it is answered.
 type request struct {
 	method, path string
 	body         any
 	took         string // the mark that it leaves in one event if it takes effect; empty: none
 }
 
-// TestConcurrentCommandsAndKill sends many commands at once to a server that is killed in their midst, and sends every one
-// again. Each must have taken effect exactly once, none that was answered may be lost, and who asks again must get the
-// answer of the first time.
+// TestConcurrentCommandsAndKill sends many commands at once to a server that is killed meanwhile, and then sends each of
+// them again. Each must take effect exactly once, no answered one may be lost, and a repeated one must get its first answer.
 func TestConcurrentCommandsAndKill(t *testing.T) {
 	t.Parallel()
 	random, folder, n := testdesk.Chance(t), t.TempDir(), 150
 	if testdesk.Soak() {
 		n = 1000
 	}
-	lease := []string{"--lease", "500ms"} // in PostgreSQL, whoever comes after the kill waits for it
+	lease := []string{"--lease", "500ms"} // in PostgreSQL, the next process waits for it after the kill
 	c, server := reexec.StartServer(t, folder, lease...)
 	requests := commandMix(t, c, n)
 	fresh := requests[:64] // 64 inquiries from one new address come first, and at once
@@ -89,7 +88,7 @@ func sameAnswer(a, b testdesk.Answer) bool {
 	return a.Status == b.Status && string(a.Body) == string(b.Body) && a.Header.Get("ETag") == b.Header.Get("ETag") && a.Position() == b.Position()
 }
 
-// known are the headers of a request that is sent again: with its key, and with its id, which the body of a problem repeats.
+// known are the headers of a request that may be repeated: its key, and its id, which the body of a problem repeats.
 func known(n int) testdesk.With {
 	return func(r *http.Request) {
 		r.Header.Set("Idempotency-Key", fmt.Sprint("k-", n))
@@ -113,7 +112,7 @@ func send(c testdesk.Client, requests []request, came func(int, testdesk.Answer,
 	senders.Wait()
 }
 
-// marks are those that requests leave.
+// marks returns the marks that requests leave.
 func marks(requests []request) (all []string) {
 	for _, r := range requests {
 		if r.took != "" {
@@ -146,8 +145,8 @@ func commandMix(t *testing.T, c testdesk.Client, n int) []request {
 			{"POST", "/v1/tickets/" + ticket + "/notes", map[string]any{"body": mark}, mark},
 			{"POST", "/v1/tickets/" + ticket + "/replies", map[string]any{"body": mark}, mark},
 			{"POST", "/v1/tickets/" + ticket + "/messages", map[string]any{"body": mark}, mark},
-			{"POST", "/v1/tickets/" + done + "/resolve", nil, ""},                                       // done already
-			{"POST", "/v1/tickets/" + ticket + "/unassign", nil, ""},                                    // nobody's already
+			{"POST", "/v1/tickets/" + done + "/resolve", nil, ""},                                       // nothing to change
+			{"POST", "/v1/tickets/" + ticket + "/unassign", nil, ""},                                    // nothing to change
 			{"POST", "/v1/tickets/" + done + "/postpone", nil, ""},                                      // 409
 			{"PATCH", "/v1/contacts/" + contact, map[string]any{"time_zone": "Rome"}, ""},               // 422
 			{"POST", "/v1/tickets/" + contact + "/resolve", nil, ""},                                    // 404

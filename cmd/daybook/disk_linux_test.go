@@ -9,8 +9,8 @@ import (
 	"daybook/internal/testdisk"
 )
 
-// TestFailingDisk has each of the databases fail under the server for a while. What cannot be kept is refused, what was
-// answered is there afterwards, questions are answered on, and the server goes on by itself when the disk does.
+// TestFailingDisk makes each database of a running server fail for a while. Commands that cannot be stored are refused,
+// answered ones are kept, queries still work, and the server recovers by itself when the disk does.
 func TestFailingDisk(t *testing.T) {
 	for _, file := range []string{"events.db", "vault.db", "readmodels-*.db"} {
 		for _, failing := range testdisk.Failures {

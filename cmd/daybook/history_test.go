@@ -9,8 +9,8 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// real returns the path of a file of real data that may lie beside the project, and passes over the test if it does not.
-// What these tests show on real data, others show on the data that is shipped.
+// real returns the path of a file of real data beside the project, or skips the test if there is none. Other tests check
+// the same on shipped data.
 func real(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join("..", "..", "..", "shared", "data", name)
@@ -20,8 +20,8 @@ func real(t *testing.T, name string) string {
 	return path
 }
 
-// TestHistoryItalianHelpdesk imports four years of a real help desk, and holds every figure against those that another program
-// worked out.
+// TestHistoryItalianHelpdesk imports four years of a real help desk, and compares every figure with those that another
+// program computed.
 func TestHistoryItalianHelpdesk(t *testing.T) {
 	t.Parallel()
 	want := testdesk.ReadExpected(t, real(t, "italian-helpdesk.expected.json"))
@@ -43,7 +43,7 @@ func TestHistoryItalianHelpdesk(t *testing.T) {
 	replays(t, p, folder, journal, "2012-01-01T00:00:00+01:00")
 }
 
-// TestHistoryLifecycle imports a journal that visits every cell of the table of what may follow what.
+// TestHistoryLifecycle imports a journal that covers every cell of the table of ticket statuses and commands.
 func TestHistoryLifecycle(t *testing.T) {
 	t.Parallel()
 	want := testdesk.ReadExpected(t, real(t, "lifecycle.expected.json"))

@@ -12,7 +12,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// copied puts a copy of a journal where its refused lines may be written beside it.
+// copied copies a journal to a folder in which its file of refused lines may be written.
 func copied(t *testing.T, journal string) string {
 	t.Helper()
 	data, err := os.ReadFile(journal)
@@ -26,7 +26,7 @@ func copied(t *testing.T, journal string) string {
 	return path
 }
 
-// imports plays a journal into a folder and returns what its lines came to.
+// imports imports a journal into a folder and returns its counts.
 func imports(t *testing.T, p testdesk.Program, folder, journal string) desk.Counts {
 	t.Helper()
 	out, talk, exit := p.Run(t, "import", "--data", folder, "-o", "json", journal)
@@ -46,7 +46,7 @@ func imports(t *testing.T, p testdesk.Program, folder, journal string) desk.Coun
 	return c
 }
 
-// TestJournal plays the journal that is shipped and holds everything against what was worked out by hand.
+// TestJournal imports the shipped journal and compares everything with results that were worked out by hand.
 func TestJournal(t *testing.T) {
 	t.Parallel()
 	want := testdesk.ExpectedOfJournal(t)
@@ -62,13 +62,13 @@ func TestJournal(t *testing.T) {
 	before := state(t, newest(t, folder))
 
 	again := imports(t, inProcess, folder, journal)
-	if want := (desk.Counts{Lines: want.Lines, Duplicate: want.Lines - 3, Malformed: 3}); again != want { // without an id, lines cannot be known again
+	if want := (desk.Counts{Lines: want.Lines, Duplicate: want.Lines - 3, Malformed: 3}); again != want { // lines without an id cannot be recognised as duplicates
 		t.Errorf("played again: %+v, want %+v", again, want)
 	}
 	mustBeSame(t, "after playing it again", projected(t, inProcess, folder), before)
 }
 
-// refusedAsExpected looks at the file of refused lines.
+// refusedAsExpected checks the file of refused lines.
 func refusedAsExpected(t *testing.T, journal string, want testdesk.Expected) {
 	t.Helper()
 	data, err := os.ReadFile(journal + rejectedEnding)

@@ -31,7 +31,7 @@ func kills() int {
 	return 3
 }
 
-// moments are random positions of a log, in their order: when the log comes to one, there is a kill.
+// moments returns random positions of a log, in order. There is a kill when the log reaches each of them.
 func moments(random *rand.Rand, head eventstore.Position) []eventstore.Position {
 	all := make([]eventstore.Position, kills())
 	for i := range all {
@@ -41,7 +41,7 @@ func moments(random *rand.Rand, head eventstore.Position) []eventstore.Position 
 	return all
 }
 
-// TestKillImport kills imports of a journal of many times the shipped one, at random moments.
+// TestKillImport kills imports at random moments. The journal is many times as long as the shipped one.
 func TestKillImport(t *testing.T) {
 	t.Parallel()
 	journal := filepath.Join(t.TempDir(), "enlarged.ndjson")
@@ -55,7 +55,7 @@ func TestKillImport(t *testing.T) {
 	survivesKills(t, reexec, journal)
 }
 
-// TestKillServer kills a server while it takes a journal through its API and posts it.
+// TestKillServer kills a server while it imports and projects a journal.
 func TestKillServer(t *testing.T) {
 	t.Parallel()
 	journal := filepath.Join(t.TempDir(), "enlarged.ndjson")
@@ -74,7 +74,7 @@ func TestKillServer(t *testing.T) {
 		log.Close()
 	}
 	c, stop := reexec.Serve(t, folder)
-	if out, talk, exit := reexec.Run(t, "import", "--data", folder, "--url", c.URL, journal); exit != someRejected && exit != 0 { // 0: all was played before
+	if out, talk, exit := reexec.Run(t, "import", "--data", folder, "--url", c.URL, journal); exit != someRejected && exit != 0 { // 0: all lines are duplicates
 		t.Fatalf("exit %d\n%s%s", exit, out, talk)
 	}
 	c.CaughtUp(t)
@@ -88,7 +88,7 @@ func TestKillServer(t *testing.T) {
 	}
 }
 
-// enlarged is the shipped journal many times over, each with names and addresses of its own.
+// enlarged repeats the shipped journal many times, each time with different names and addresses.
 func enlarged(t *testing.T, times int) []byte {
 	t.Helper()
 	data := testdesk.Journal(t)
@@ -120,14 +120,14 @@ func enlarged(t *testing.T, times int) []byte {
 	return all.Bytes()
 }
 
-// A cleanImport is an import that nobody disturbed.
+// A cleanImport is an import without kills.
 type cleanImport struct {
 	counts   desk.Counts
 	outcomes map[string]string
 	head     eventstore.Position
 }
 
-// cleanRun imports a journal undisturbed and returns what it came to.
+// cleanRun imports a journal without kills and returns its results.
 func cleanRun(t *testing.T, p testdesk.Program, journal string) (cleanImport, rows) {
 	t.Helper()
 	folder := t.TempDir()
@@ -142,7 +142,7 @@ func cleanRun(t *testing.T, p testdesk.Program, journal string) (cleanImport, ro
 	return clean, state(t, newest(t, folder))
 }
 
-// outcomes are what each line came to, by the log's own record of each batch.
+// outcomes returns the result of each line, as the log records it.
 func outcomes(t *testing.T, c testdesk.Client) map[string]string {
 	t.Helper()
 	space := uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:journal"))
@@ -187,8 +187,8 @@ func head(t *testing.T, s *sqlite.Store) eventstore.Position {
 	return p
 }
 
-// survivesKills kills an import at random moments, starts it again each time, and finds the same as without the kills:
-// every row of every table, and what each line came to.
+// survivesKills kills an import at random moments and restarts it each time. The rows of every table and the result of each
+// line must be the same as without kills.
 func survivesKills(t *testing.T, p testdesk.Program, journal string) {
 	t.Helper()
 	began := time.Now()

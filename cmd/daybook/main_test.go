@@ -13,12 +13,12 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestMain makes the test binary the program too: wherever a test runs "daybook", it runs main in a process of its own.
+// TestMain lets the test binary act as the program: a test that runs "daybook" runs main in a process of its own.
 func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){"daybook": main})
 }
 
-// tests are all tests, and the cleaning up after them.
+// tests runs all tests and cleans up after them.
 type tests struct{ *testing.M }
 
 // Run runs the tests.
@@ -33,7 +33,7 @@ var inProcess = testdesk.InProcess(func(ctx context.Context, args []string, out,
 	return exitStatus(err)
 })
 
-// reexec is the test binary as the program, in a process of its own that can be killed.
+// reexec runs the test binary as the program, in a process of its own that can be killed.
 var reexec = testdesk.At("daybook")
 
 func TestScripts(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// nothingMade checks that a command that failed left nothing behind.
+// nothingMade checks that a failed command left nothing behind.
 func nothingMade(t *testing.T, folder string) {
 	t.Helper()
 	if _, err := os.Stat(folder); !os.IsNotExist(err) {
@@ -21,7 +21,8 @@ func nothingMade(t *testing.T, folder string) {
 	}
 }
 
-// TestImportOfAnotherFile imports what is no journal: it says so and makes nothing. A journal with a wrong line is one.
+// TestImportOfAnotherFile imports files that are not journals, which must be refused and create nothing. A journal with a
+// wrong line is still a journal.
 func TestImportOfAnotherFile(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
@@ -51,7 +52,7 @@ func TestImportOfAnotherFile(t *testing.T) {
 	}
 }
 
-// TestURLs talks to what is not there, or is no Daybook, or does not know the key.
+// TestURLs uses --url with servers that do not exist, are not a Daybook, or do not accept the key.
 func TestURLs(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -72,7 +73,7 @@ func TestURLs(t *testing.T) {
 	}{
 		{strings.TrimPrefix(c.URL, "http://"), "", "--url must be a URL such as http://127.0.0.1:8080", wrongUsage},
 		{"ftp://desk", "", "--url must be a URL such as http://127.0.0.1:8080", wrongUsage},
-		{closed.URL, "", "start the desk with daybook serve", failed},
+		{closed.URL, "", "start it with daybook serve", failed},
 		{stranger.URL, "", "is not a Daybook", failed},
 		{elsewhere.URL, "", "is not a Daybook", failed},
 		{c.URL + "/elsewhere", "", "is not a Daybook", failed},
@@ -91,7 +92,7 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-// TestFailedServe serves where it cannot listen: no desk is made.
+// TestFailedServe serves at an address where it cannot listen. No desk must be created.
 func TestFailedServe(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -111,7 +112,7 @@ func TestFailedServe(t *testing.T) {
 	}
 }
 
-// TestKeysOfAgents makes keys for an agent who is there, and for one who is not.
+// TestKeysOfAgents creates keys for an agent who exists, and for one who does not.
 func TestKeysOfAgents(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

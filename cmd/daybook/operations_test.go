@@ -12,8 +12,8 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestKillOperation kills a server at random moments while it deletes a company with many contacts. A process that starts
-// later goes on by itself: in the end each contact has left once, and nothing is left to do.
+// TestKillOperation kills a server at random moments while it deletes a company with many contacts. The next process must
+// resume by itself. In the end each contact has left the company exactly once.
 func TestKillOperation(t *testing.T) {
 	t.Parallel()
 	const contacts = 350 // four Works

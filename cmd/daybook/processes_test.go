@@ -21,12 +21,12 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// shared is where processes find a desk that they share.
+// shared returns the flags of processes that share a desk.
 func shared(events, readModels string) []string {
 	return []string{"--events", events, "--read-models", readModels}
 }
 
-// posts says whether a process posts the read models.
+// projects reports whether a process says that it projects the read models.
 func projects(t *testing.T, c testdesk.Client) bool {
 	t.Helper()
 	var list struct{ Data []api.ProjectionStatus }
@@ -47,7 +47,7 @@ func readsAtOnce(t *testing.T, writer, reader testdesk.Client, n int) {
 	}
 }
 
-// TestSeveralProcesses has two processes answer, one post, and one do what the desk does by itself.
+// TestSeveralProcesses runs a desk whose processes divide the work: some answer requests, and another projects.
 func TestSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	for name, where := range map[string]func(*testing.T) []string{
@@ -89,7 +89,7 @@ func TestSeveralProcesses(t *testing.T) {
 			projecting.Must(t, 202, "POST", "/v1/projections/rebuild", nil)
 			readsAtOnce(t, two, one, 30)
 
-			// One request comes to both, at once.
+			// One request is sent to both at once.
 			answers := make([]testdesk.Answer, 16)
 			var asking sync.WaitGroup
 			for i := range answers {
@@ -113,8 +113,8 @@ func TestSeveralProcesses(t *testing.T) {
 	}
 }
 
-// TestASleepingPoster suspends the process that posts for longer than its lease, and wakes it. Another has posted meanwhile,
-// and goes on. Then the one that projects is killed.
+// TestASleepingPoster suspends the process that projects for longer than its lease, and wakes it. Another must have taken
+// over, and continue. Then that process is killed.
 func TestASleepingPoster(t *testing.T) {
 	t.Parallel()
 	folder, u := t.TempDir(), testdb.URL(t)
@@ -151,7 +151,7 @@ func TestASleepingPoster(t *testing.T) {
 	inProcess.Must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
 }
 
-// TestNotThereYet asks for what is not posted yet, since nobody posts: the answer says so.
+// TestNotThereYet queries events that no process projects. The answer must say how stale it is.
 func TestNotThereYet(t *testing.T) {
 	t.Parallel()
 	folder, u := t.TempDir(), testdb.URL(t)
@@ -166,15 +166,14 @@ func TestNotThereYet(t *testing.T) {
 	}
 }
 
-// A balancer sends each request to one of the servers that are ready, in turn, as those do that stand before real ones. It
-// never sends one twice.
+// A balancer sends each request to one of the ready servers in turn, like a real load balancer. It does not retry.
 type balancer struct {
 	mu    sync.Mutex
 	ready []*url.URL
 	next  int
 }
 
-// watch asks a server again and again whether it is ready, until it is gone.
+// watch polls the readiness of a server until it is gone.
 func (b *balancer) watch(t *testing.T, c testdesk.Client, gone <-chan struct{}) {
 	target, err := url.Parse(c.URL)
 	if err != nil {
@@ -210,8 +209,7 @@ func (b *balancer) pick() *url.URL {
 	return b.ready[b.next%len(b.ready)]
 }
 
-// TestRollingRestart restarts the servers of a desk one after another, while people write and read what they wrote. Not one
-// request fails.
+// TestRollingRestart restarts the servers of a desk one after another while clients write and read. No request may fail.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	folder, u := t.TempDir(), testdb.URL(t)
@@ -267,7 +265,7 @@ func TestRollingRestart(t *testing.T) {
 	inProcess.Must(t, 0, append([]string{"verify", "--data", folder}, shared(u, u)...)...)
 }
 
-// TestOnly refuses to do a part of what a desk needs where there can be no other process for the rest.
+// TestOnly checks that --only is refused for desks that only one process can open.
 func TestOnly(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{

@@ -11,8 +11,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestReadme runs every command of the README's tour, and compares what it shows with what comes. "…" stands for
-// anything.
+// TestReadme runs every command of the README's tour, and compares the outputs with those shown. "…" stands for any text.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {

@@ -13,7 +13,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestTornJournal plays a journal that ends in the middle of a line, and then the whole.
+// TestTornJournal imports a journal that ends in the middle of a line, and then the whole journal.
 func TestTornJournal(t *testing.T) {
 	t.Parallel()
 	lines := `{"id":"1","at":"2026-01-05T10:00:00Z","by":"system","do":"department.create","department":"d","name":"D"}
@@ -57,8 +57,8 @@ func TestFolderInUse(t *testing.T) {
 	c.Get(t, "/readyz")
 }
 
-// TestFullDisk serves under a limit of the size of files, as on a full disk: commands are refused, what was answered is kept,
-// and questions are answered on. With room again, all goes on.
+// TestFullDisk serves with a limit on file size, which acts like a full disk. Commands are refused, answered ones are kept,
+// and queries still work. With room again, everything works.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -111,8 +111,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// limited serves a folder with files of at most 2 MiB, and keeps the logs of the databases out of it: what is written first
-// fills up first.
+// limited serves a folder with files of at most 2 MiB.
 func limited(t *testing.T, folder string) (testdesk.Client, *testdesk.Process) {
 	t.Helper()
 	script := filepath.Join(t.TempDir(), "limited")
@@ -122,7 +121,7 @@ func limited(t *testing.T, folder string) (testdesk.Client, *testdesk.Process) {
 	return testdesk.At(script).StartServer(t, folder)
 }
 
-// TestDamagedFiles starts desks whose files are not what they should be: each says which and what to do.
+// TestDamagedFiles opens desks with damaged or missing files. Each error must say which file, and what to do.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

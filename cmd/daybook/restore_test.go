@@ -16,7 +16,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// steps are the commands of docs/operations.md under a heading, block by block.
+// steps returns the commands under a heading of docs/operations.md, block by block.
 func steps(t *testing.T, heading string) (blocks []string) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/operations.md")
@@ -34,8 +34,8 @@ func steps(t *testing.T, heading string) (blocks []string) {
 	return blocks
 }
 
-// TestRestore follows docs/operations.md on each backend: a backup, work that it does not have, and the backup put back. Read
-// models that know more than the log are refused, now and when the log has grown, and built anew in the way that is said.
+// TestRestore follows docs/operations.md on each backend: it makes a backup, does more work, and restores the backup. Read
+// models that are ahead of the log must be refused, even once the log has grown, and rebuilt as the documentation says.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "sqlite3"} {
@@ -128,7 +128,7 @@ func TestRestore(t *testing.T) {
 			refuses("bring the whole log back", "Since", "Since then", "Since long", "Since ever")
 			says := refuses("no longer has the event that was there")
 
-			// The way out.
+			// As the documentation says.
 			if schema := regexp.MustCompile(`readmodels_\d+`).FindString(says); schema != "" {
 				db := sqlx.MustConnect("postgres", f.ReadModels)
 				defer db.Close()

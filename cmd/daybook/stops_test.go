@@ -11,8 +11,8 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestStops sends SIGTERM to a server that has requests under way and a stream open: what it accepted is answered, the stream
-// ends, nothing that was answered is lost, and it exits well.
+// TestStops sends SIGTERM to a server with requests in progress and an open stream. The requests must be answered, the
+// stream must end, no answered command may be lost, and the exit status must be 0.
 func TestStops(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -15,10 +15,10 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// rows are the rows of some tables, each as one text, sorted.
+// rows holds the rows of some tables, each as one text, sorted.
 type rows map[string][]string
 
-// newest is the file of the newest generation in a folder.
+// newest returns the file of the newest generation in a folder.
 func newest(t *testing.T, folder string) string {
 	t.Helper()
 	numbers, err := filepath.Glob(filepath.Join(folder, "readmodels-*.db"))
@@ -44,7 +44,7 @@ func openSQL(t *testing.T, path string) *sql.DB {
 	return db
 }
 
-// alter changes a file by SQL, behind the program's back.
+// alter changes a database file by SQL, without the program.
 func alter(t *testing.T, path, statement string, args ...any) {
 	t.Helper()
 	db := openSQL(t, path)
@@ -60,7 +60,7 @@ func alter(t *testing.T, path, statement string, args ...any) {
 	}
 }
 
-// everything is all that a file of read models holds but its number: what two rebuilds of one log must have alike.
+// everything returns all rows of a file of read models, without its number. It must be the same for two rebuilds of one log.
 func everything(t *testing.T, path string) rows {
 	t.Helper()
 	return read(t, path, nil, func(table, column string) bool {
@@ -68,8 +68,8 @@ func everything(t *testing.T, path string) rows {
 	}, func(string, string) bool { return false })
 }
 
-// state is what two desks have alike that were told the same things: all tables without positions, the times of recording,
-// and the owner that each made at its first start.
+// state returns all rows of a file of read models, without what differs between two desks with the same history: positions,
+// times of recording, and the owner that each created at its first start.
 func state(t *testing.T, path string) rows {
 	t.Helper()
 	var owner string
@@ -114,7 +114,7 @@ func read(t *testing.T, path string, without []string, drop func(table, column s
 	return all
 }
 
-// readTable has the database write each row as one text, which is faster than to ask for each cell.
+// readTable has the database write each row as one text, which is faster than reading each cell.
 func readTable(t *testing.T, db *sql.DB, table string, drop func(table, column string) bool, pass func(table, row string) bool) []string {
 	t.Helper()
 	named, err := db.Query("SELECT name FROM pragma_table_info(?)", table)
@@ -157,7 +157,7 @@ func readTable(t *testing.T, db *sql.DB, table string, drop func(table, column s
 	return list
 }
 
-// mustBeSame compares rows and shows the first that differ.
+// mustBeSame compares rows and reports the first that differ.
 func mustBeSame(t *testing.T, what string, got, want rows) {
 	t.Helper()
 	for table := range want {
@@ -173,7 +173,7 @@ func mustBeSame(t *testing.T, what string, got, want rows) {
 	}
 }
 
-// posted brings the read models of a folder up to its log, and returns their state.
+// projected lets the read models of a folder catch up with its log, and returns their state.
 func projected(t *testing.T, p testdesk.Program, folder string) rows {
 	t.Helper()
 	c, stop := p.Serve(t, folder)

@@ -8,7 +8,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestTurns has two processes edit one contact by turns.
+// TestTurns has two processes take turns editing one contact.
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	folder, u := t.TempDir(), testdb.URL(t)

@@ -31,9 +31,9 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// comparesFiles has an imported desk verified and rebuilt: all is well at first; then a row is deleted, a cell altered and
-// an event skipped behind the program's back, and verify names these and nothing else. A rebuild mends them, and another
-// rebuild gives the very same tables.
+// comparesFiles verifies and rebuilds an imported desk. At first there are no differences. Then a row is deleted, a cell
+// altered and an event skipped without the program, and verify must list these and nothing else. A rebuild must repair
+// them, and a second rebuild must give the same tables.
 func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	t.Helper()
 	projected(t, p, folder)
@@ -56,7 +56,7 @@ func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	db.Close()
 	alter(t, live, "DELETE FROM contacts WHERE contact_id = ?", deleted)
 	alter(t, live, "UPDATE tickets SET priority = 'altered' WHERE ticket_id = ?", altered)
-	// A projection that skipped one event: what that event brought is not there, and the count of events is one short.
+	// A projection that skipped one event lacks its changes, and its count of events is one too low.
 	alter(t, live, "UPDATE checkpoints SET applied = applied - 1 WHERE projection = 'agent_activity'")
 	alter(t, live, "DELETE FROM agent_activity WHERE position = ? AND fact = 'resolved'", hidden)
 	alter(t, live, "UPDATE tickets SET resolved_at = NULL, revision = revision - 1 WHERE ticket_id = ?", counted)
@@ -82,14 +82,14 @@ func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	}
 
 	out := p.Must(t, 0, "rebuild", "--data", folder)
-	if !strings.Contains(out, "; 6 differences from the previous read models") || !strings.Contains(out, "contacts "+deleted+": the row is missing") {
+	if !strings.Contains(out, ", with 6 differences from the previous read models") || !strings.Contains(out, "contacts "+deleted+": the row is missing") {
 		t.Errorf("rebuild says: %s", out)
 	}
 	first := everything(t, newest(t, folder))
 	if v := verified(t, p, folder, 0); !v.Same {
 		t.Errorf("after a rebuild: %+v", v)
 	}
-	if out := p.Must(t, 0, "rebuild", "--data", folder); !strings.Contains(out, "; 0 differences") {
+	if out := p.Must(t, 0, "rebuild", "--data", folder); !strings.Contains(out, ", with 0 differences") {
 		t.Errorf("rebuilt again: %s", out)
 	}
 	mustBeSame(t, "two rebuilds", everything(t, newest(t, folder)), first)
@@ -104,7 +104,7 @@ func verified(t *testing.T, p testdesk.Program, folder string, exit int) (v api.
 	return v
 }
 
-// replays compares the read models as of an instant with those of a desk that was told only the lines up to it.
+// replays compares the read models as of an instant with those of a desk that imported only the lines up to it.
 func replays(t *testing.T, p testdesk.Program, folder, journal, asOf string) {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339, asOf)

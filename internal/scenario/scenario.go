@@ -1,4 +1,5 @@
-// Package scenario tests decisions: given what happened, when a command is asked, then this happens, or it is refused.
+// Package scenario tests decisions: given some events, when a command is executed, then it returns these events, or is
+// refused.
 package scenario
 
 import (
@@ -19,7 +20,7 @@ import (
 	"daybook/domain/role"
 )
 
-// A Scenario is what is given.
+// A Scenario is the situation in which a command is executed.
 type Scenario[S any, E event.Event] struct {
 	t     testing.TB
 	kind  event.Kind[S, E]
@@ -27,24 +28,24 @@ type Scenario[S any, E event.Event] struct {
 	given []E
 }
 
-// On begins a scenario on one kind of thing. An owner asks, unless By says otherwise.
+// On returns a scenario on one kind of thing. The caller is an owner, unless By changes it.
 func On[S any, E event.Event](t testing.TB, kind event.Kind[S, E]) Scenario[S, E] {
 	return Scenario[S, E]{t: t, kind: kind, by: commands.By{Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Unix(1e9, 0)}}
 }
 
-// By says who asks.
+// By sets the caller.
 func (s Scenario[S, E]) By(by commands.By) Scenario[S, E] {
 	s.by = by
 	return s
 }
 
-// Given says what happened before.
+// Given adds events that happened before.
 func (s Scenario[S, E]) Given(events ...E) Scenario[S, E] {
 	s.given = append(s.given[:len(s.given):len(s.given)], events...)
 	return s
 }
 
-// An Outcome is what came of a command.
+// An Outcome is the result of a command.
 type Outcome[S any, E event.Event] struct {
 	t      testing.TB
 	before S
@@ -53,7 +54,7 @@ type Outcome[S any, E event.Event] struct {
 	err    error
 }
 
-// When asks for something.
+// When executes a command.
 func (s Scenario[S, E]) When(command work.Command[S, E]) Outcome[S, E] {
 	s.t.Helper()
 	var state S
@@ -64,7 +65,7 @@ func (s Scenario[S, E]) When(command work.Command[S, E]) Outcome[S, E] {
 	return Outcome[S, E]{s.t, state, s.kind, events, err}
 }
 
-// Then expects these events, and nothing else.
+// Then expects exactly these events.
 func (o Outcome[S, E]) Then(events ...E) S {
 	o.t.Helper()
 	if o.err != nil {
@@ -80,13 +81,13 @@ func (o Outcome[S, E]) Then(events ...E) S {
 	return o.kind.Fold(o.before, got...)
 }
 
-// ThenNothing expects that it was so already.
+// ThenNothing expects no events: there was nothing to change.
 func (o Outcome[S, E]) ThenNothing() {
 	o.t.Helper()
 	o.Then()
 }
 
-// ThenRefused expects a refusal with a code.
+// ThenRefused expects a refusal with this code.
 func (o Outcome[S, E]) ThenRefused(code string) {
 	o.t.Helper()
 	var no *domain.Error
@@ -101,8 +102,8 @@ func (o Outcome[S, E]) ThenRefused(code string) {
 	}
 }
 
-// stored is an event as it comes back from the log, so that a type that was not registered, or a field that is not stored,
-// is found in the first scenario that has it.
+// stored encodes and decodes an event, so that a type that is not registered, or a field that is not stored, fails in the
+// first scenario that has it.
 func stored[S any, E event.Event](t testing.TB, kind event.Kind[S, E], e E) E {
 	t.Helper()
 	id, subject := uuid.New(), uuid.New()
@@ -118,5 +119,5 @@ func stored[S any, E event.Event](t testing.TB, kind event.Kind[S, E], e E) E {
 	return back
 }
 
-// Text makes a personal text, for events in scenarios.
+// Text returns a personal text, for events in scenarios.
 func Text(s string) personal.Text { return personal.New(s) }

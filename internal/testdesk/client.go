@@ -15,7 +15,7 @@ import (
 	"daybook/api"
 )
 
-// A Client talks to a desk that is served, with one key. Every answer is held against the OpenAPI document.
+// A Client sends requests to a desk with one API key. It checks every answer against the OpenAPI document.
 type Client struct {
 	URL, Key string
 	HTTP     *http.Client
@@ -23,19 +23,19 @@ type Client struct {
 	contract *contract
 }
 
-// As is the same desk with another key.
+// As returns a client of the same desk with another key.
 func (c Client) As(key string) Client {
 	c.Key = key
 	return c
 }
 
-// Through is the same desk, asked at another address.
+// Through returns a client of the same desk at another address.
 func (c Client) Through(url string, client *http.Client) Client {
 	c.URL, c.HTTP = url, client
 	return c
 }
 
-// An Answer is what the desk said.
+// An Answer is the desk's answer to a request.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -44,7 +44,7 @@ type Answer struct {
 
 func (a Answer) String() string { return fmt.Sprintf("%d %v %s", a.Status, a.Header, a.Body) }
 
-// Into decodes the body.
+// Into decodes the JSON body into a value.
 func (a Answer) Into(t *testing.T, v any) {
 	t.Helper()
 	if err := json.Unmarshal(a.Body, v); err != nil {
@@ -52,7 +52,7 @@ func (a Answer) Into(t *testing.T, v any) {
 	}
 }
 
-// Object is the body as a JSON object.
+// Object returns the body as a JSON object.
 func (a Answer) Object(t *testing.T) map[string]any {
 	t.Helper()
 	var o map[string]any
@@ -60,7 +60,7 @@ func (a Answer) Object(t *testing.T) map[string]any {
 	return o
 }
 
-// ID is the id of the thing that the desk answered with.
+// ID returns the id of the thing in the body.
 func (a Answer) ID(t *testing.T) string {
 	t.Helper()
 	id, _ := a.Object(t)["id"].(string)
@@ -70,7 +70,7 @@ func (a Answer) ID(t *testing.T) string {
 	return id
 }
 
-// Position is where the log was.
+// Position returns the Daybook-Position of the answer.
 func (a Answer) Position() string { return a.Header.Get("Daybook-Position") }
 
 // A With changes a request before it is sent.
@@ -79,8 +79,8 @@ type With func(*http.Request)
 // Header sets a header.
 func Header(name, value string) With { return func(r *http.Request) { r.Header.Set(name, value) } }
 
-// Try sends a request; the body is a string as it stands, bytes, or anything that JSON can write. It returns an error if
-// there was no whole answer.
+// Try sends a request. The body is a string or bytes, sent as they are, or any value to encode as JSON. It returns an error
+// if there was no complete answer.
 func (c Client) Try(ctx context.Context, method, path string, body any, change ...With) (Answer, error) {
 	var data []byte
 	switch b := body.(type) {
@@ -121,7 +121,7 @@ func (c Client) Try(ctx context.Context, method, path string, body any, change .
 	return a, c.contract.keeps(request, data, a)
 }
 
-// Do sends a request that must be answered as the OpenAPI document says.
+// Do sends a request, whose answer must match the OpenAPI document.
 func (c Client) Do(t *testing.T, method, path string, body any, change ...With) Answer {
 	t.Helper()
 	a, err := c.Try(t.Context(), method, path, body, change...)
@@ -131,7 +131,7 @@ func (c Client) Do(t *testing.T, method, path string, body any, change ...With) 
 	return a
 }
 
-// Must sends a request that must be answered with a status.
+// Must sends a request that must be answered with this status.
 func (c Client) Must(t *testing.T, status int, method, path string, body any, change ...With) Answer {
 	t.Helper()
 	a := c.Do(t, method, path, body, change...)
@@ -141,13 +141,13 @@ func (c Client) Must(t *testing.T, status int, method, path string, body any, ch
 	return a
 }
 
-// Get asks for something that must be there.
+// Get gets something that must exist.
 func (c Client) Get(t *testing.T, path string, change ...With) Answer {
 	t.Helper()
 	return c.Must(t, http.StatusOK, http.MethodGet, path, nil, change...)
 }
 
-// Refused sends a request that must be refused with a status and a code, and checks the form of the problem.
+// Refused sends a request that must be refused with this status and code, and checks the form of the problem.
 func (c Client) Refused(t *testing.T, status int, code, method, path string, body any, change ...With) api.Problem {
 	t.Helper()
 	a := c.Must(t, status, method, path, body, change...)
@@ -159,7 +159,7 @@ func (c Client) Refused(t *testing.T, status int, code, method, path string, bod
 	return p
 }
 
-// All reads a whole list, page by page.
+// All returns a whole list, read page by page.
 func (c Client) All(t *testing.T, path string) []map[string]any {
 	t.Helper()
 	separator := "?"
@@ -181,7 +181,7 @@ func (c Client) All(t *testing.T, path string) []map[string]any {
 	}
 }
 
-// CaughtUp waits until the read models have all that the log has.
+// CaughtUp waits until the read models have caught up with the log.
 func (c Client) CaughtUp(t *testing.T) {
 	t.Helper()
 	Eventually(t, "the read models are at the end of the log", func() bool {
@@ -200,7 +200,7 @@ func (c Client) CaughtUp(t *testing.T) {
 	})
 }
 
-// Play sends a journal.
+// Play imports a journal.
 func (c Client) Play(t *testing.T, journal []byte) api.ImportAnswer {
 	t.Helper()
 	var i api.ImportAnswer
@@ -208,12 +208,13 @@ func (c Client) Play(t *testing.T, journal []byte) api.ImportAnswer {
 	return i
 }
 
-// Inquiry is the body of an inquiry by mail.
+// Inquiry returns the body of an inquiry by e-mail.
 func Inquiry(who, subject string) map[string]any {
 	return map[string]any{"channel": "email", "from": map[string]any{"email": who + "@customers.example"}, "subject": subject, "body": "Help"}
 }
 
-// TookOnce looks in the log for texts of events that begin with "mark-": each of these must be there once, and no other.
+// TookOnce checks that each of these marks is in exactly one event of the log, and no other mark is. Marks are texts that
+// begin with "mark-".
 func (c Client) TookOnce(t *testing.T, marks ...string) {
 	t.Helper()
 	c.CaughtUp(t)

@@ -16,15 +16,15 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 )
 
-// A contract is an OpenAPI document, as a router of what it describes.
+// A contract is a router of an OpenAPI document.
 type contract struct {
 	routers.Router
 }
 
-// contracts are those that were read before, by the document: all desks that serve all serve the same.
+// contracts caches contracts by document, since most desks serve the same one.
 var contracts sync.Map
 
-// readContract reads the OpenAPI document that a desk serves.
+// readContract returns the contract that a desk serves.
 func (c *Client) readContract(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+"/openapi.json", nil)
 	if err != nil {
@@ -57,8 +57,8 @@ func parseContract(document []byte) (*contract, error) {
 	return &contract{router}, err
 }
 
-// looked counts the answers of each operation and status. The first hundred are held against the document, then every
-// tenth: the library compiles the schema anew for each.
+// looked counts the answers of each operation and status. The first hundred are checked against the document, then every
+// tenth, since the library compiles the schema again each time.
 var looked counter
 
 type counter struct {
@@ -76,13 +76,13 @@ func (c *counter) next(kind string) bool {
 	return c.n[kind] <= 100 || c.n[kind]%10 == 0
 }
 
-// keeps holds an answer against the OpenAPI document: the status, the headers and the body; and the request too, if it was
-// taken. A path that the document does not have may only be answered with 404 or 405.
+// keeps checks an answer against the OpenAPI document: its status, headers and body, and also the request if it succeeded.
+// A path that the document does not have may only be answered with 404 or 405.
 func (c *contract) keeps(request *http.Request, body []byte, a Answer) error {
 	if a.Status == http.StatusMethodNotAllowed {
 		return nil
 	}
-	// The router knows no host.
+	// The router has no host.
 	bare := request.Clone(request.Context())
 	bare.URL = &url.URL{Path: request.URL.Path, RawQuery: request.URL.RawQuery}
 	bare.Body = io.NopCloser(bytes.NewReader(body))

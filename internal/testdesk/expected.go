@@ -17,12 +17,12 @@ import (
 	diff "github.com/google/go-cmp/cmp"
 )
 
-// files are the journal that is shipped, and what it must come to.
+// files holds the shipped journal and its expected results.
 //
 //go:embed testdata
 var files embed.FS
 
-// Journal is the journal that is shipped.
+// Journal returns the shipped journal.
 func Journal(t *testing.T) []byte {
 	t.Helper()
 	data, err := files.ReadFile("testdata/desk.journal.ndjson")
@@ -32,7 +32,7 @@ func Journal(t *testing.T) []byte {
 	return data
 }
 
-// JournalFile is the journal that is shipped, in a folder where its refused lines may be written beside it.
+// JournalFile returns the path of a copy of the shipped journal, in a folder in which its refused lines may be written.
 func JournalFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "desk.journal.ndjson")
@@ -42,7 +42,7 @@ func JournalFile(t *testing.T) string {
 	return path
 }
 
-// ExpectedOfJournal is what the journal that is shipped must come to.
+// ExpectedOfJournal returns the expected results of the shipped journal.
 func ExpectedOfJournal(t *testing.T) Expected {
 	t.Helper()
 	data, err := files.ReadFile("testdata/desk.expected.json")
@@ -52,7 +52,7 @@ func ExpectedOfJournal(t *testing.T) Expected {
 	return expected(t, data)
 }
 
-// Expected is what a journal must come to, worked out by other means than this program. What is left out is not looked at.
+// Expected holds the expected results of a journal, worked out without this program. What is left out is not checked.
 type Expected struct {
 	Zone                                                       string
 	Lines, Accepted, Unchanged, Duplicate, Rejected, Malformed int
@@ -86,7 +86,7 @@ type historicTicket struct {
 	Reopens    int        `json:"reopens"`
 }
 
-// figures are an agent's in a month. Those of single tickets say only how much these tickets bring.
+// figures are an agent's figures in a month. Those of single tickets only say how much these tickets contribute.
 type figures struct {
 	Assigned          int            `json:"assigned_tickets"`
 	Resolved          int            `json:"resolved_tickets"`
@@ -104,12 +104,12 @@ func (f figures) ofTickets() bool {
 	return f.AssignedOfTickets != nil || f.ResolvedOfTickets != nil || f.ReopenedOfTickets != nil
 }
 
-// Counts are those that an import must come to.
+// Counts returns the expected counts of an import.
 func (want Expected) Counts() desk.Counts {
 	return desk.Counts{Lines: want.Lines, Accepted: want.Accepted, Unchanged: want.Unchanged, Duplicate: want.Duplicate, Rejected: want.Rejected, Malformed: want.Malformed}
 }
 
-// ReadExpected reads a file of what a journal must come to.
+// ReadExpected reads a file of expected results.
 func ReadExpected(t *testing.T, path string) Expected {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -127,7 +127,7 @@ func expected(t *testing.T, data []byte) (e Expected) {
 	return e
 }
 
-// names are what a desk's ids are called in the journal.
+// names maps a desk's ids to the journal's names.
 type names struct{ agents, departments, tags map[string]string }
 
 func namesOf(t *testing.T, c Client) names {
@@ -144,7 +144,7 @@ func namesOf(t *testing.T, c Client) names {
 	return names{called("/v1/agents", "ref"), called("/v1/departments", "ref"), called("/v1/tags?scope=tickets", "name")}
 }
 
-// of returns what an id is called; null is nothing.
+// of returns the journal's name of an id; null gives an empty name.
 func of(names map[string]string, id any) string {
 	if id == nil {
 		return ""
@@ -152,7 +152,7 @@ func of(names map[string]string, id any) string {
 	return names[id.(string)]
 }
 
-// Holds asks the API whether a desk is as expected.
+// Holds checks through the API that a desk is as expected.
 func (want Expected) Holds(t *testing.T, c Client) {
 	t.Helper()
 	called := namesOf(t, c)
@@ -241,7 +241,7 @@ func contactsHold(t *testing.T, c Client, want Expected, called names) {
 			}
 			got = append(got, h)
 		}
-		inOrder := func(list []historicTicket) { // those opened at once stand as they like
+		inOrder := func(list []historicTicket) { // tickets opened at the same time may come in any order
 			slices.SortStableFunc(list, func(a, b historicTicket) int {
 				return cmp.Or(b.OpenedAt.Compare(a.OpenedAt), cmp.Compare(a.Ticket, b.Ticket))
 			})
@@ -285,7 +285,7 @@ func (r ReportRow) sum(metric string) float64 {
 	return sum
 }
 
-// Report asks for the agent report.
+// Report gets the agent report.
 func (c Client) Report(t *testing.T, query string, change ...With) []ReportRow {
 	t.Helper()
 	var r struct{ Data []ReportRow }
@@ -293,7 +293,7 @@ func (c Client) Report(t *testing.T, query string, change ...With) []ReportRow {
 	return r.Data
 }
 
-// reportHolds compares every month of every agent, and finds nothing beyond.
+// reportHolds compares every month of every agent, and checks that there are no other rows.
 func reportHolds(t *testing.T, c Client, want Expected, called names) {
 	t.Helper()
 	got := map[string]figures{}
@@ -312,7 +312,7 @@ func reportHolds(t *testing.T, c Client, want Expected, called names) {
 		for month, f := range months {
 			g, ok := got[agent+" "+month]
 			if f.ofTickets() || f.FirstAssign == 0 && f.FirstResolve == 0 && len(want.HistoryOfContact) == 0 {
-				// Only some figures are given: there must be at least so much.
+				// Only some tickets are given, so these figures are lower bounds.
 				if !ok || g.Assigned < total(f.AssignedOfTickets) || g.Resolved < max(f.Resolved, total(f.ResolvedOfTickets)) || g.Reopened < total(f.ReopenedOfTickets) {
 					t.Errorf("%s in %s: %+v, want %+v", agent, month, g, f)
 				}

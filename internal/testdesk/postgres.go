@@ -11,21 +11,21 @@ import (
 )
 
 var (
-	elsewhere sync.Map // the tests whose desks keep their read models in PostgreSQL, by name
-	databases sync.Map // of the desks of those tests, by their folders
+	elsewhere sync.Map // names of the tests whose desks keep their read models in PostgreSQL
+	databases sync.Map // the databases of those tests' desks, by data folder
 )
 
 // InPostgreSQL runs tests once more, with the read models of their desks in PostgreSQL.
 func InPostgreSQL(t *testing.T, tests map[string]func(*testing.T)) {
 	t.Helper()
-	testdb.URL(t) // or it is left out
+	testdb.URL(t) // skips the test without PostgreSQL
 	elsewhere.Store(t.Name(), true)
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
 		t.Run(name, tests[name])
 	}
 }
 
-// withReadModels adds to a command line where the read models are, if they are to be in PostgreSQL.
+// withReadModels adds --read-models to a command line, if the test keeps its read models in PostgreSQL.
 func withReadModels(t *testing.T, args []string) []string {
 	t.Helper()
 	test, _, _ := strings.Cut(t.Name(), "/")

@@ -21,7 +21,7 @@ type Process struct {
 	asked atomic.Bool // to end
 }
 
-// Start starts the program; it is killed at the latest when the test ends.
+// Start starts the program. It is killed when the test ends.
 func (p Program) Start(t *testing.T, out io.Writer, args ...string) *Process {
 	t.Helper()
 	started := &Process{cmd: exec.Command(p.path, withReadModels(t, args)...), ended: make(chan struct{})}
@@ -43,8 +43,8 @@ func (p Program) Start(t *testing.T, out io.Writer, args ...string) *Process {
 	return started
 }
 
-// StartServer serves the desk in a folder from a process of its own, which must not end unasked. The client has the owner's
-// key.
+// StartServer serves the desk in a folder from a process of its own, which must not end by itself. The client has the
+// owner's key.
 func (p Program) StartServer(t *testing.T, folder string, args ...string) (Client, *Process) {
 	t.Helper()
 	out, in := io.Pipe()
@@ -62,7 +62,7 @@ func (p Program) StartServer(t *testing.T, folder string, args ...string) (Clien
 	return newClient(t, url, folder), started
 }
 
-// noRace looks for what the race detector says.
+// noRace fails the test if the race detector has reported a data race.
 func noRace(t *testing.T, talk string) {
 	t.Helper()
 	if strings.Contains(talk, "WARNING: DATA RACE") {
@@ -70,14 +70,14 @@ func noRace(t *testing.T, talk string) {
 	}
 }
 
-// Kill is kill -9.
+// Kill sends SIGKILL and waits for the end of the process.
 func (p *Process) Kill() {
 	p.asked.Store(true)
 	p.cmd.Process.Kill()
 	<-p.ended
 }
 
-// Terminate is SIGTERM: the program must end well.
+// Terminate sends SIGTERM. The program must exit with status 0.
 func (p *Process) Terminate(t *testing.T) {
 	t.Helper()
 	p.asked.Store(true)
@@ -94,7 +94,7 @@ func (p *Process) Signal(s os.Signal) { p.cmd.Process.Signal(s) }
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Over says whether the process has ended.
+// Over reports whether the process has ended.
 func (p *Process) Over() bool {
 	select {
 	case <-p.ended:
@@ -104,10 +104,10 @@ func (p *Process) Over() bool {
 	}
 }
 
-// Talk is what the process has said on its standard error.
+// Talk returns what the process has written to standard error.
 func (p *Process) Talk() string { return p.talk.String() }
 
-// A lockedBuffer is written by a process and read by a test.
+// A lockedBuffer is a buffer that a process writes and a test reads.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -15,28 +15,28 @@ import (
 	"testing"
 )
 
-// A Program is how daybook is run: in a process of its own, or in this one.
+// A Program says how to run daybook: in a process of its own, or in this one.
 type Program struct {
 	path string
 	main Main
 }
 
-// Main carries out a command line in this process and returns its exit status.
+// Main runs a command line in this process and returns its exit status.
 type Main func(ctx context.Context, args []string, out, talk io.Writer) (exit int)
 
-// InProcess is a program in this process, where the race detector sees it.
+// InProcess returns a program that runs in this process, where the race detector sees it.
 func InProcess(main Main) Program { return Program{main: main} }
 
-// At is the program that has a path, or a name in PATH.
+// At returns the program with a path, or with a name in PATH.
 func At(path string) Program { return Program{path: path} }
 
-// Built is the program, built once for all tests of a package: with the race detector if they have it.
+// Built returns the program, built once for all tests of a package, with the race detector if the tests have it.
 func Built(t *testing.T) Program {
 	t.Helper()
 	return builtBy(t, build)
 }
 
-// Shipped is the program as it ships, without the race detector: for whole histories, which take ten times as long with it.
+// Shipped returns the program without the race detector, for whole histories, which take ten times as long with it.
 func Shipped(t *testing.T) Program {
 	t.Helper()
 	if raced {
@@ -55,7 +55,7 @@ func builtBy(t *testing.T, build func() (string, error)) Program {
 }
 
 var (
-	builtIn      string // the folder of what was built
+	builtIn      string // the folder of the built programs
 	makeFolder   = sync.OnceValue(func() (err error) { builtIn, err = os.MkdirTemp("", "daybook-built-"); return err })
 	build        = sync.OnceValues(func() (string, error) { return buildAs("daybook", fmt.Sprintf("-race=%t", raced)) })
 	buildShipped = sync.OnceValues(func() (string, error) { return buildAs("daybook-shipped", "-race=false") })
@@ -75,8 +75,8 @@ func buildAs(name, flag string) (string, error) {
 	if err := makeFolder(); err != nil {
 		return "", err
 	}
-	// The go command runs a test again, instead of repeating what it said, if a file has changed that the test opened. It does
-	// not know what the test has another go command read. So the test opens that too; a folder stands for all files in it.
+	// The go command caches the results of a test until a file changes that the test opened. It does not know which files
+	// the go build here reads. So the test opens them too; opening a folder covers all files in it.
 	list, err := exec.Command("go", "list", "-deps", "-f", sources, program).Output()
 	if err != nil {
 		return "", fmt.Errorf("go list: %w", err)
@@ -95,7 +95,7 @@ func buildAs(name, flag string) (string, error) {
 	return path, nil
 }
 
-// Path is where the program is.
+// Path returns the path of the program.
 func (p Program) Path(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath(p.path)
@@ -134,7 +134,7 @@ func (p Program) Must(t *testing.T, exit int, args ...string) string {
 	return out
 }
 
-// Key makes an API key beside the desk that is served from a folder.
+// Key creates an API key of the desk in a folder, which may be being served.
 func (p Program) Key(t *testing.T, folder, role, agent string) string {
 	t.Helper()
 	args := []string{"key", "create", "--data", folder, "--name", "test " + role, "--role", role}
@@ -144,7 +144,7 @@ func (p Program) Key(t *testing.T, folder, role, agent string) string {
 	return strings.TrimSpace(p.Must(t, 0, args...))
 }
 
-// OwnerKey is the key that a desk made at its first start.
+// OwnerKey returns the API key that a desk created at its first start.
 func OwnerKey(t *testing.T, folder string) string {
 	t.Helper()
 	key, err := os.ReadFile(filepath.Join(folder, "owner.key"))
@@ -161,7 +161,7 @@ func (p Program) Serve(t *testing.T, folder string, args ...string) (c Client, s
 	if p.main == nil {
 		server, process := p.StartServer(t, folder, args...)
 		stop = sync.OnceFunc(func() {
-			server.HTTP.CloseIdleConnections() // a connection that was never used would hold it up
+			server.HTTP.CloseIdleConnections() // a connection that was never used would delay the stop
 			process.Terminate(t)
 		})
 		t.Cleanup(stop)
@@ -194,12 +194,12 @@ func (p Program) Serve(t *testing.T, folder string, args ...string) (c Client, s
 	return c, stop
 }
 
-// serving is the command line of a server.
+// serving returns the command line of a server.
 func serving(folder string, args []string) []string {
 	return append([]string{"serve", "--data", folder, "--listen", "127.0.0.1:0"}, args...)
 }
 
-// servedAt reads from a server's greeting where it listens. It is empty if the server ends before.
+// servedAt reads a server's address from its greeting. It is empty if the server ends before that.
 func servedAt(out io.Reader) string {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
@@ -216,7 +216,7 @@ func newClient(t *testing.T, url, folder string) Client {
 	return NewClient(t, url, OwnerKey(t, folder))
 }
 
-// NewClient is a client of a desk that is served at an address.
+// NewClient returns a client of a desk that is served at an address.
 func NewClient(t *testing.T, url, key string) Client {
 	t.Helper()
 	c := Client{URL: url, Key: key, HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}

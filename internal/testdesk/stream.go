@@ -12,7 +12,7 @@ import (
 // A Sent is one event of a stream of server-sent events.
 type Sent struct{ ID, Kind, Data string }
 
-// Follow reads events from a stream until enough came, and hangs up.
+// Follow reads events from a stream until it has enough, and disconnects.
 func (c Client) Follow(t *testing.T, path string, enough int, change ...With) []Sent {
 	t.Helper()
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -36,7 +36,7 @@ func (c Client) Follow(t *testing.T, path string, enough int, change ...With) []
 	return ReadSent(response.Body, enough)
 }
 
-// ReadSent reads events from a body until enough came, or it ends.
+// ReadSent reads events from a body until it has enough, or the body ends.
 func ReadSent(body io.Reader, enough int) (events []Sent) {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 4<<20)

@@ -1,5 +1,5 @@
-// Package testdesk gives tests of HTTP a whole desk: the program with its own wiring, in a process of its own, and a client
-// that holds every answer against the OpenAPI document.
+// Package testdesk gives HTTP tests a whole desk: the program in a process of its own, and a client that checks every
+// answer against the OpenAPI document.
 //
 //	c := testdesk.Serve(t, t.TempDir())
 //	made := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"})
@@ -17,13 +17,13 @@ import (
 	"daybook/internal/testdb"
 )
 
-// RaceOptions is the variable of the environment that holds the options of the race detector.
+// RaceOptions is the environment variable with the options of the race detector.
 const RaceOptions = "GORACE"
 
-// Run runs a package's tests and removes what they built and share. It belongs into TestMain.
+// Run runs a package's tests and removes what they built and share. Call it in TestMain.
 func Run(m *testing.M) (code int) {
 	defer func() { os.RemoveAll(builtIn) }()
-	os.Setenv(RaceOptions, "atexit_sleep_ms=10 "+os.Getenv(RaceOptions)) // or each process takes a second to end
+	os.Setenv(RaceOptions, "atexit_sleep_ms=10 "+os.Getenv(RaceOptions)) // otherwise each process takes a second to end
 	return testdb.Run(m)
 }
 
@@ -34,13 +34,13 @@ func Serve(t *testing.T, folder string, args ...string) Client {
 	return c
 }
 
-// Key makes an API key beside the desk that is served from a folder.
+// Key creates an API key of the desk that is served from a folder.
 func Key(t *testing.T, folder, role, agent string) string {
 	t.Helper()
 	return Built(t).Key(t, folder, role, agent)
 }
 
-// Eventually waits until a condition holds, as long as the test may last.
+// Eventually waits until a condition holds, at most as long as the test may last.
 func Eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	limit := time.Now().Add(2 * time.Minute)
@@ -57,10 +57,10 @@ func Eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// Soak reports whether the long tests are wanted: the whole journals, ten kills, a thousand requests.
+// Soak reports whether to run the long tests: whole journals, ten kills, a thousand requests.
 func Soak() bool { return os.Getenv("DAYBOOK_SOAK") != "" }
 
-// Chance is a source of chance that says its seed, so that a failure can be had again: DAYBOOK_SEED.
+// Chance returns a source of random numbers and logs its seed. Set DAYBOOK_SEED to the seed to reproduce a failure.
 func Chance(t *testing.T) *rand.Rand {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -74,7 +74,7 @@ func Chance(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// LeaveOut skips a test for want of something on the machine, or fails where nothing may be left out.
+// LeaveOut skips a test because the machine lacks something, or fails it if no test may be skipped.
 func LeaveOut(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv("DAYBOOK_TEST_REQUIRE") != "" {
