@@ -37,12 +37,12 @@ func (s *server) agents() {
 	t := resourceOf(s, agent.Stream, "/v1/agents", "Agents", role.AgentsRead, readmodels.AgentsTable,
 		func(r readmodels.Agent) int64 { return r.Revision })
 	create[commands.CreateAgent](t, "Create an agent")
-	lists(t, "List agents, by name", func(_ context.Context, in *AgentQuery) (readmodels.AgentFilter, error) {
+	lists(t, "List agents, ordered by name", func(_ context.Context, in *AgentQuery) (readmodels.AgentFilter, error) {
 		return readmodels.AgentFilter{Department: in.Department, Status: in.Status, Role: in.Role, Ref: in.Ref, Deleted: in.Deleted}, nil
 	}, readmodels.FindAgents)
 	get(t, "Get an agent and their status, now or in the past")
 	patch[commands.EditAgent](t, "", "Edit an agent")
-	deletes[commands.DeleteAgent](t, "Delete an agent. Their unfinished tickets go back to the department, their API keys end, their history stays")
+	deletes[commands.DeleteAgent](t, "Delete an agent. Their unfinished tickets are unassigned and their API keys end. Their history stays")
 	post[commands.SignIn](t, "/status/sign-in", "Sign an agent in on a device")
 	post[commands.SignOut](t, "/status/sign-out", "Sign an agent out on a device")
 	post[commands.Pause](t, "/status/pause", "Start an agent's break")

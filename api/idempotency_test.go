@@ -17,7 +17,7 @@ func TestRefusalsAreRepeated(t *testing.T) {
 	once, same := testdesk.Header("Idempotency-Key", "once"), testdesk.Header("Request-Id", "same")
 	before := c.Must(t, 409, "POST", "/v1/tickets/"+ticket+"/postpone", nil, once, same)
 	if before.Header.Get("Idempotent-Replayed") != "" {
-		t.Errorf("the first answer says it is none: %s", before)
+		t.Errorf("the first answer is marked as a repeat: %s", before)
 	}
 	c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/reopen", nil) // now it would succeed
 	after := c.Must(t, 409, "POST", "/v1/tickets/"+ticket+"/postpone", nil, once, same)

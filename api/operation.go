@@ -33,7 +33,7 @@ type OperationQuery struct {
 
 // plans are the routes of operations.
 func (s *server) plans() {
-	huma.Register(s.api, describe(http.MethodGet, operationsPath, "Operations", "List operations, newest first. An operation is a command that takes longer than a request"), func(ctx context.Context, in *OperationQuery) (*Answered[List[readmodels.Operation]], error) {
+	huma.Register(s.api, describe(http.MethodGet, operationsPath, "Operations", "List operations, which are commands that change many things, newest first"), func(ctx context.Context, in *OperationQuery) (*Answered[List[readmodels.Operation]], error) {
 		return listing(ctx, s, in.Listing, operationsPath, role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Operation], error) {
 			return readmodels.FindOperations(ctx, q, readmodels.OperationFilter{Open: in.Open}, p)
 		})

@@ -56,13 +56,13 @@ func TestDeletingWhatOthersName(t *testing.T) {
 		return strings.Trim(strings.TrimPrefix(fmt.Sprint(counts), "map"), "[]")
 	}
 	if got := types(deleted("/v1/companies/" + acme)); got != "company-deleted:1 contact-left-company:3" {
-		t.Errorf("deleting a company came to %s", got)
+		t.Errorf("deleting a company stored %s", got)
 	}
 	if got := types(deleted("/v1/departments/" + sales)); got != "agent-left-department:2 department-deleted:1" {
-		t.Errorf("deleting a department came to %s", got)
+		t.Errorf("deleting a department stored %s", got)
 	}
 	if got := types(deleted("/v1/agents/" + ada)); got != "agent-deleted:1 ticket-unassigned:1" {
-		t.Errorf("deleting an agent came to %s", got)
+		t.Errorf("deleting an agent stored %s", got)
 	}
 	for _, contact := range contacts {
 		if got := c.Get(t, "/v1/contacts/"+contact).Object(t); got["company_id"] != nil {

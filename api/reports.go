@@ -55,7 +55,7 @@ type Reported struct {
 }
 
 func (s *server) reports() {
-	op := describe(http.MethodGet, "/v1/reports/agents", "Reports", "Report the performance of all agents")
+	op := describe(http.MethodGet, "/v1/reports/agents", "Reports", "Report the performance of agents")
 	op.Responses = map[string]*huma.Response{"200": {
 		Description: "The report, as JSON or CSV",
 		Content: map[string]*huma.MediaType{
@@ -75,7 +75,7 @@ func (s *server) reports() {
 		return s.agentReport(ctx, in.ReportTerms, in.ID, agent.Stream.Unknown)
 	})
 	table := op
-	table.Path, table.OperationID, table.Summary = op.Path+".csv", op.OperationID+"-csv", "Report the performance of all agents as CSV"
+	table.Path, table.OperationID, table.Summary = op.Path+".csv", op.OperationID+"-csv", "Report the performance of agents as CSV"
 	huma.Register(s.api, table, func(ctx context.Context, in *ReportQuery) (*Reported, error) {
 		in.Accept = "text/csv"
 		return s.agentReport(ctx, in.ReportTerms, in.Agent, nil)

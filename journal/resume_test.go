@@ -106,7 +106,7 @@ func TestResume(t *testing.T) {
 		if got, want := outcomes(t, broken), outcomes(t, whole); !maps.Equal(got, want) {
 			for id := range want {
 				if got[id] != want[id] {
-					t.Errorf("line %s came to %q, want %q", id, got[id], want[id])
+					t.Errorf("line %s is %q, want %q", id, got[id], want[id])
 				}
 			}
 		}

@@ -43,7 +43,7 @@ func TestSeveralProcessesAndFaults(t *testing.T) {
 		}
 		l.goOn(d.random.IntN(2 * n / faults))
 		for len(d.amiss) > d.random.IntN(3) {
-			d.mend(d.random.IntN(len(d.amiss)))
+			d.repair(d.random.IntN(len(d.amiss)))
 		}
 		if i%20 == 19 {
 			d.comesRight(l)
@@ -140,8 +140,8 @@ func (d *disturbed) lasts(end func()) bool {
 	return true
 }
 
-// mend ends one of the faults that last.
-func (d *disturbed) mend(n int) {
+// repair ends one of the faults that last.
+func (d *disturbed) repair(n int) {
 	d.Helper()
 	end := d.amiss[n]
 	d.amiss = slices.Delete(d.amiss, n, n+1)
@@ -152,7 +152,7 @@ func (d *disturbed) mend(n int) {
 func (d *disturbed) nothingAmiss() {
 	d.Helper()
 	for len(d.amiss) > 0 {
-		d.mend(0)
+		d.repair(0)
 	}
 }
 

@@ -68,7 +68,7 @@ func TestKillServer(t *testing.T) {
 		c, server := reexec.StartServer(t, folder)
 		importer := reexec.Start(t, io.Discard, "import", "--data", folder, "--url", c.URL, journal)
 		log := readLog(t, folder)
-		testdesk.Eventually(t, "the log comes to a random position, or the import is over", func() bool { return head(t, log) >= at || importer.Over() })
+		testdesk.Eventually(t, "the log reaches a random position, or the import is over", func() bool { return head(t, log) >= at || importer.Over() })
 		server.Kill()
 		<-importer.Ended()
 		log.Close()
@@ -79,7 +79,7 @@ func TestKillServer(t *testing.T) {
 	}
 	c.CaughtUp(t)
 	if got := outcomes(t, c); !maps.Equal(got, clean.outcomes) {
-		t.Errorf("the lines came to something else: %d lines, want %d", len(got), len(clean.outcomes))
+		t.Errorf("the outcomes differ: %d lines, want %d", len(got), len(clean.outcomes))
 	}
 	stop()
 	mustBeSame(t, "after kills", state(t, newest(t, folder)), want)
@@ -197,7 +197,7 @@ func survivesKills(t *testing.T, p testdesk.Program, journal string) {
 	for _, at := range moments(random, clean.head) {
 		importer := p.Start(t, io.Discard, "import", "--data", folder, again)
 		log := readLog(t, folder)
-		testdesk.Eventually(t, "the log comes to a random position, or the import is over", func() bool { return head(t, log) >= at || importer.Over() })
+		testdesk.Eventually(t, "the log reaches a random position, or the import is over", func() bool { return head(t, log) >= at || importer.Over() })
 		importer.Kill()
 		t.Logf("soak: killed after position %s of %s", head(t, log), clean.head)
 		log.Close()
@@ -209,10 +209,10 @@ func survivesKills(t *testing.T, p testdesk.Program, journal string) {
 	c, stop := p.Serve(t, folder)
 	c.CaughtUp(t)
 	if got := outcomes(t, c); !maps.Equal(got, clean.outcomes) {
-		t.Errorf("the lines came to something else: %d lines, want %d", len(got), len(clean.outcomes))
+		t.Errorf("the outcomes differ: %d lines, want %d", len(got), len(clean.outcomes))
 		for id, want := range clean.outcomes {
 			if got[id] != want {
-				t.Errorf("line %s came to %q, want %s", id, got[id], want)
+				t.Errorf("line %s is %q, want %s", id, got[id], want)
 				break
 			}
 		}

@@ -139,7 +139,7 @@ func TestASleepingPoster(t *testing.T) {
 		testdesk.Eventually(t, "the other projects", func() bool { return projects(t, other.Client) })
 		readsAtOnce(t, desk, desk, 10)
 		asleep.Signal(syscall.SIGCONT)
-		testdesk.Eventually(t, "whoever slept knows", func() bool { return !projects(t, asleep.Client) })
+		testdesk.Eventually(t, "the suspended process knows", func() bool { return !projects(t, asleep.Client) })
 		readsAtOnce(t, desk, desk, 10)
 		asleep.CaughtUp(t)
 		inProcess.Must(t, 0, append([]string{"verify", "--data", folder}, where...)...)

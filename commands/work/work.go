@@ -110,7 +110,7 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 		if s.revision == eventstore.NoStream {
 			return Answer[any]{}, kind.Unknown
 		}
-		return Answer[any]{}, domain.Stale("stale", "It has changed and is at revision %d now. Read it again and repeat the request with its new ETag.", s.revision)
+		return Answer[any]{}, domain.Stale("stale", "It has changed, and is at revision %d now. Read it again, and repeat the request with the new ETag if it still applies.", s.revision)
 	}
 	by.ID = id
 	if by, err = w.know(c.command, by); err != nil {

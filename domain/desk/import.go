@@ -82,7 +82,7 @@ const (
 	Unchanged Result = "unchanged" // nothing to change
 	Duplicate Result = "duplicate" // a line with this id was imported before
 	Rejected  Result = "rejected"  // a rule forbids it, or it names something that does not exist
-	Malformed Result = "malformed" // not a line of a journal
+	Malformed Result = "malformed" // not in the format of a journal
 )
 
 // Refused reports whether a line was rejected or malformed.
@@ -95,7 +95,7 @@ type Counts struct {
 	Unchanged int `json:"unchanged" doc:"Lines that had nothing to change"`
 	Duplicate int `json:"duplicate" doc:"Lines that were imported before"`
 	Rejected  int `json:"rejected" doc:"Lines that a rule forbids, or that name something that does not exist"`
-	Malformed int `json:"malformed" doc:"Lines that are not lines of a journal"`
+	Malformed int `json:"malformed" doc:"Lines that are not in the format of a journal"`
 }
 
 // of returns the count of a result.

@@ -46,7 +46,7 @@ const (
 	StatusOwn      Permission = "status.own"   // the caller's own sign-in, breaks and services
 	StatusAny      Permission = "status.any"   // those of other agents
 	TicketsRead    Permission = "tickets.read"
-	EverywhereRead Permission = "everywhere.read" // see all departments, not only one's own
+	EverywhereRead Permission = "everywhere.read" // see all departments, not only those that the caller serves
 	TicketsReceive Permission = "tickets.receive" // inquiries and contacts' messages
 	TicketsWork    Permission = "tickets.work"    // reply, note, tag, assign, postpone, resolve …
 	TicketsDelete  Permission = "tickets.delete"

@@ -51,7 +51,7 @@ func Eventually(t *testing.T, what string, holds func() bool) {
 	defer tick.Stop()
 	for !holds() {
 		if time.Now().After(limit) {
-			t.Fatalf("it never came to this: %s", what)
+			t.Fatalf("timed out waiting for this: %s", what)
 		}
 		<-tick.C
 	}
