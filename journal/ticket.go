@@ -77,7 +77,7 @@ func (v *ticketOpen) play(p *play) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var plan work.Plan[ticket.Ticket] = work.Of(ticket.Stream, commands.OpenTicket{
+	plan := work.Of(ticket.Stream, commands.OpenTicket{
 		Contact: who, Channel: v.Channel, Subject: v.Subject, Body: v.Body, Department: in, Priority: v.Priority, Ref: string(v.ticket),
 	})
 	if v.Contact == "" {
