@@ -18,6 +18,6 @@ func TestInPostgreSQL(t *testing.T) {
 		"Cursors": TestCursors, "BadInput": TestBadInput,
 		"ReportOverClockChanges": TestReportOverClockChanges, "ReportIsKnownForEver": TestReportIsKnownForEver, "ReportKeepsNames": TestReportKeepsNames,
 		"ReportFigures": TestReportFigures, "ReportOfNothing": TestReportOfNothing, "ReportMistakes": TestReportMistakes,
-		"Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats,
+		"Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,
 	})
 }

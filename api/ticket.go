@@ -74,6 +74,7 @@ func (s *server) tickets() {
 	post[commands.AssignTicket](t, "/assign", "Assign a ticket to an agent")
 	post[commands.UnassignTicket](t, "/unassign", "Unassign a ticket")
 	post[commands.TransferTicket](t, "/transfer", "Transfer a ticket to another department")
+	post[commands.CorrectSubject](t, "/subject", "Correct the subject of a ticket")
 	post[commands.PrioritiseTicket](t, "/priority", "Set the priority of a ticket")
 	put[commands.TagTicket](t, "/tags/{other}", "Tag a ticket")
 	post[commands.TagTicket](t, "/tags/{other}", "Tag a ticket, as PUT does")

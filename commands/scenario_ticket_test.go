@@ -63,6 +63,7 @@ func TestLifecycle(t *testing.T) {
 		{"assign", commands.AssignTicket{Agent: bob}, "new open answered postponed resolved rejected rejected rejected"},
 		{"unassign", commands.UnassignTicket{}, "unchanged unchanged unchanged unchanged unchanged rejected rejected rejected"},
 		{"transfer", commands.TransferTicket{Department: sales}, "new open answered postponed resolved rejected rejected rejected"},
+		{"correct the subject", commands.CorrectSubject{Subject: "Help!"}, "new open answered postponed resolved rejected rejected rejected"},
 		{"prioritise", commands.PrioritiseTicket{Priority: ticket.High}, "new open answered postponed resolved rejected rejected rejected"},
 		{"prioritise same", commands.PrioritiseTicket{Priority: ticket.Normal}, "unchanged unchanged unchanged unchanged unchanged rejected rejected rejected"},
 		{"note", commands.AddNote{Body: "n.b."}, "new open answered postponed resolved closed spam rejected"},
@@ -159,6 +160,18 @@ func TestAssignTicket(t *testing.T) {
 	on.Given(opened, ticket.Assigned{Agent: ann}).When(commands.AssignTicket{Agent: ann}).ThenNothing()
 	on.Given(opened, ticket.Assigned{Agent: ann}).When(commands.AssignTicket{Agent: bob}).Then(ticket.Assigned{Agent: bob})
 	on.Given(opened, ticket.Assigned{Agent: ann}).When(commands.UnassignTicket{}).Then(ticket.Unassigned{})
+}
+
+func TestCorrectSubject(t *testing.T) {
+	on := scenario.On(t, ticket.Stream).Given(opened)
+	if s := on.When(commands.CorrectSubject{Subject: " Help! "}).Then(ticket.SubjectCorrected{Subject: scenario.Text("Help!")}); s.Subject.String() != "Help!" {
+		t.Errorf("the subject is %s", s.Subject)
+	}
+	on.When(commands.CorrectSubject{Subject: opened.Subject.String()}).ThenNothing()
+	on.When(commands.CorrectSubject{Subject: strings.Repeat("x", ticket.MaxSubject+1)}).ThenRefused("text-too-long")
+	on.Given(ticket.Closed{}).When(commands.CorrectSubject{Subject: "Help!"}).ThenRefused("ticket-closed")
+	on.Given(ticket.MarkedSpam{}).When(commands.CorrectSubject{Subject: "Help!"}).ThenRefused("ticket-spam")
+	on.Given(ticket.Deleted{}).When(commands.CorrectSubject{Subject: "Help!"}).ThenRefused("ticket-deleted")
 }
 
 func TestTransferTicket(t *testing.T) {

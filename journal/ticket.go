@@ -15,25 +15,26 @@ import (
 )
 
 var ticketVerbs = map[string]maker{
-	"ticket.open":       {func() verb { return new(ticketOpen) }, []string{"OpenTicket", "Inquiry"}},
-	"ticket.assign":     command[commands.AssignTicket](ticket.Stream),
-	"ticket.unassign":   command[commands.UnassignTicket](ticket.Stream),
-	"ticket.transfer":   command[commands.TransferTicket](ticket.Stream),
-	"ticket.prioritise": command[commands.PrioritiseTicket](ticket.Stream),
-	"ticket.receive":    plan[commands.TakeMessage](ticket.Stream),
-	"ticket.reply":      command[commands.Reply](ticket.Stream),
-	"ticket.note":       command[commands.AddNote](ticket.Stream),
-	"ticket.tag":        command[commands.TagTicket](ticket.Stream),
-	"ticket.untag":      command[commands.UntagTicket](ticket.Stream),
-	"ticket.postpone":   command[commands.PostponeTicket](ticket.Stream),
-	"ticket.resume":     command[commands.ResumeTicket](ticket.Stream),
-	"ticket.resolve":    command[commands.ResolveTicket](ticket.Stream),
-	"ticket.reopen":     command[commands.ReopenTicket](ticket.Stream),
-	"ticket.close":      command[commands.CloseTicket](ticket.Stream),
-	"ticket.spam":       command[commands.MarkSpam](ticket.Stream),
-	"ticket.unspam":     command[commands.UnmarkSpam](ticket.Stream),
-	"ticket.delete":     command[commands.DeleteTicket](ticket.Stream),
-	"ticket.restore":    command[commands.RestoreTicket](ticket.Stream),
+	"ticket.open":            {func() verb { return new(ticketOpen) }, []string{"OpenTicket", "Inquiry"}},
+	"ticket.assign":          command[commands.AssignTicket](ticket.Stream),
+	"ticket.unassign":        command[commands.UnassignTicket](ticket.Stream),
+	"ticket.transfer":        command[commands.TransferTicket](ticket.Stream),
+	"ticket.correct_subject": command[commands.CorrectSubject](ticket.Stream),
+	"ticket.prioritise":      command[commands.PrioritiseTicket](ticket.Stream),
+	"ticket.receive":         plan[commands.TakeMessage](ticket.Stream),
+	"ticket.reply":           command[commands.Reply](ticket.Stream),
+	"ticket.note":            command[commands.AddNote](ticket.Stream),
+	"ticket.tag":             command[commands.TagTicket](ticket.Stream),
+	"ticket.untag":           command[commands.UntagTicket](ticket.Stream),
+	"ticket.postpone":        command[commands.PostponeTicket](ticket.Stream),
+	"ticket.resume":          command[commands.ResumeTicket](ticket.Stream),
+	"ticket.resolve":         command[commands.ResolveTicket](ticket.Stream),
+	"ticket.reopen":          command[commands.ReopenTicket](ticket.Stream),
+	"ticket.close":           command[commands.CloseTicket](ticket.Stream),
+	"ticket.spam":            command[commands.MarkSpam](ticket.Stream),
+	"ticket.unspam":          command[commands.UnmarkSpam](ticket.Stream),
+	"ticket.delete":          command[commands.DeleteTicket](ticket.Stream),
+	"ticket.restore":         command[commands.RestoreTicket](ticket.Stream),
 }
 
 // ticketOpen opens a ticket, for a contact that the source names or for the contact who has an address.
@@ -76,7 +77,7 @@ func (v *ticketOpen) play(p *play) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var plan work.Plan[ticket.Ticket] = work.Of(ticket.Stream, commands.OpenTicket{
+	plan := work.Of(ticket.Stream, commands.OpenTicket{
 		Contact: who, Channel: v.Channel, Subject: v.Subject, Body: v.Body, Department: in, Priority: v.Priority, Ref: string(v.ticket),
 	})
 	if v.Contact == "" {

@@ -71,6 +71,8 @@ func changeTicket(r *readmodels.TicketState, ev ticket.Event, at table.Instant) 
 		r.DepartmentID = table.Ref(ev.Department)
 	case ticket.Prioritised:
 		r.Priority = ev.Priority
+	case ticket.SubjectCorrected:
+		r.Subject = ev.Subject.String()
 	case ticket.Tagged:
 		r.Tags = with(r.Tags, ev.Tag)
 	case ticket.Untagged:

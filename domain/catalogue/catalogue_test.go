@@ -189,7 +189,7 @@ func examples() map[string][]event.Event {
 			ticket.Opened{Contact: id(), Channel: "email", Subject: text("Help"), Body: text("It broke."), Department: id(), Priority: ticket.High, FollowUpOf: id(), Ref: "case-1"},
 			ticket.Received{Body: text("Hello?")}, ticket.Replied{Body: text("Hello")}, ticket.Noted{Body: text("n.b.")}, ticket.Assigned{Agent: id()}, ticket.Unassigned{},
 			ticket.Transferred{Department: id()}, ticket.Prioritised{Priority: ticket.Urgent}, ticket.Tagged{Tag: id()}, ticket.Untagged{Tag: id()}, ticket.Postponed{}, ticket.Resumed{},
-			ticket.Resolved{}, ticket.Reopened{Cause: ticket.ByMessage}, ticket.Closed{}, ticket.MarkedSpam{}, ticket.UnmarkedSpam{}, ticket.Deleted{}, ticket.Restored{},
+			ticket.Resolved{}, ticket.Reopened{Cause: ticket.ByMessage}, ticket.Closed{}, ticket.MarkedSpam{}, ticket.UnmarkedSpam{}, ticket.Deleted{}, ticket.Restored{}, ticket.SubjectCorrected{Subject: text("Help!")},
 		},
 	}
 }

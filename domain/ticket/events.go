@@ -19,7 +19,7 @@ type Event interface {
 var Events = event.NewTable(
 	of[Opened](), of[Received](), of[Replied](), of[Noted](), of[Assigned](), of[Unassigned](), of[Transferred](),
 	of[Prioritised](), of[Tagged](), of[Untagged](), of[Postponed](), of[Resumed](), of[Resolved](), of[Reopened](),
-	of[Closed](), of[MarkedSpam](), of[UnmarkedSpam](), of[Deleted](), of[Restored](),
+	of[Closed](), of[MarkedSpam](), of[UnmarkedSpam](), of[Deleted](), of[Restored](), of[SubjectCorrected](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
@@ -221,3 +221,13 @@ type Restored struct{}
 func (Restored) EventType() string { return "ticket-restored" }
 
 func (Restored) apply(t *Ticket) { t.Status = t.DeletedFrom }
+
+// SubjectCorrected: the ticket has another subject.
+type SubjectCorrected struct {
+	Subject personal.Text `json:"subject"`
+}
+
+// EventType is the stored name.
+func (SubjectCorrected) EventType() string { return "ticket-subject-corrected" }
+
+func (e SubjectCorrected) apply(t *Ticket) { t.Subject = e.Subject }

@@ -1,0 +1,28 @@
+package commands
+
+import (
+	"daybook/domain/personal"
+	"daybook/domain/profile"
+	"daybook/domain/role"
+	"daybook/domain/ticket"
+)
+
+// CorrectSubject corrects the subject of a ticket.
+type CorrectSubject struct {
+	Subject string `json:"subject" doc:"The subject, at most 1000 characters"`
+}
+
+// Permission is what the caller needs.
+func (CorrectSubject) Permission() role.Permission { return role.TicketsWork }
+
+// Decide refuses a ticket that is closed, spam or deleted; the subject that it has already changes nothing.
+func (c CorrectSubject) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
+	if err := t.MustBeWorkable(); err != nil {
+		return nil, err
+	}
+	subject, err := profile.Text("subject", c.Subject, ticket.MaxSubject)
+	if err != nil || personal.New(subject) == t.Subject {
+		return nil, err
+	}
+	return happened[ticket.Event](ticket.SubjectCorrected{Subject: personal.New(subject)})
+}
