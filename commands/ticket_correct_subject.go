@@ -9,13 +9,13 @@ import (
 
 // CorrectSubject corrects the subject of a ticket.
 type CorrectSubject struct {
-	Subject string `json:"subject" doc:"The subject, at most 1000 characters"`
+	Subject string `json:"subject" doc:"New subject, at most 1000 characters"`
 }
 
-// Permission is what the caller needs.
+// Permission returns the permission that the caller needs.
 func (CorrectSubject) Permission() role.Permission { return role.TicketsWork }
 
-// Decide refuses a ticket that is closed, spam or deleted; the subject that it has already changes nothing.
+// Decide refuses a ticket that is closed, spam or deleted. It changes nothing for one that already has the subject.
 func (c CorrectSubject) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustBeWorkable(); err != nil {
 		return nil, err

@@ -144,7 +144,7 @@ type Created struct {
 	Ref   string        `json:"ref,omitempty"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Created) EventType() string { return "agent-created" }
 
 func (e Created) apply(a *Agent) {
@@ -160,7 +160,7 @@ type Edited struct {
 	Role  *role.Role     `json:"role,omitempty"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Edited) EventType() string { return "agent-edited" }
 
 func (e Edited) apply(a *Agent) {
@@ -179,7 +179,7 @@ func set[T any](field, value *T) {
 // Deleted: the agent has left the desk. Their sessions end and their login is free again; their history stays.
 type Deleted struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Deleted) EventType() string { return "agent-deleted" }
 
 func (Deleted) apply(a *Agent) { a.Deleted, a.Devices = true, nil }
@@ -189,7 +189,7 @@ type JoinedDepartment struct {
 	Department uuid.UUID `json:"department"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (JoinedDepartment) EventType() string { return "agent-joined-department" }
 
 func (e JoinedDepartment) apply(a *Agent) {
@@ -201,7 +201,7 @@ type LeftDepartment struct {
 	Department uuid.UUID `json:"department"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (LeftDepartment) EventType() string { return "agent-left-department" }
 
 func (e LeftDepartment) apply(a *Agent) {
@@ -214,7 +214,7 @@ type SignedIn struct {
 	Device string `json:"device"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (SignedIn) EventType() string { return "agent-signed-in" }
 
 func (e SignedIn) apply(a *Agent) {
@@ -227,7 +227,7 @@ type SignedOut struct {
 	Device string `json:"device"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (SignedOut) EventType() string { return "agent-signed-out" }
 
 func (e SignedOut) apply(a *Agent) {
@@ -237,7 +237,7 @@ func (e SignedOut) apply(a *Agent) {
 // Paused: the agent takes a break.
 type Paused struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Paused) EventType() string { return "agent-paused" }
 
 func (Paused) apply(a *Agent) { a.Paused = true }
@@ -245,7 +245,7 @@ func (Paused) apply(a *Agent) { a.Paused = true }
 // Unpaused: the break is over.
 type Unpaused struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Unpaused) EventType() string { return "agent-unpaused" }
 
 func (Unpaused) apply(a *Agent) { a.Paused = false }
@@ -257,7 +257,7 @@ type Switched struct {
 	On         bool      `json:"on"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Switched) EventType() string { return "agent-switched" }
 
 func (e Switched) apply(a *Agent) {
@@ -270,7 +270,7 @@ type ClaimLapsed struct {
 	Reservation uuid.UUID `json:"reservation"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (ClaimLapsed) EventType() string { return "agent-claim-lapsed" }
 
 func (ClaimLapsed) apply(*Agent) {}

@@ -29,7 +29,7 @@ type Registered struct {
 	Ref    string          `json:"ref,omitempty"` // its name in the imported desk
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Registered) EventType() string { return "company-registered" }
 
 func (e Registered) apply(c *Company) {
@@ -42,7 +42,7 @@ type Edited struct {
 	profile.Changes
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Edited) EventType() string { return "company-edited" }
 
 func (e Edited) apply(c *Company) { c.Profile.Apply(e.Changes) }
@@ -53,7 +53,7 @@ type AddressesChanged struct {
 	Phones []personal.Text `json:"phones"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (AddressesChanged) EventType() string { return "company-addresses-changed" }
 
 func (e AddressesChanged) apply(c *Company) { c.Emails, c.Phones = e.Emails, e.Phones }
@@ -63,7 +63,7 @@ type JoinedGroup struct {
 	Group uuid.UUID `json:"group"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (JoinedGroup) EventType() string { return "company-joined-group" }
 
 func (e JoinedGroup) apply(c *Company) { c.Groups = append(slices.Clone(c.Groups), e.Group) }
@@ -73,7 +73,7 @@ type LeftGroup struct {
 	Group uuid.UUID `json:"group"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (LeftGroup) EventType() string { return "company-left-group" }
 
 func (e LeftGroup) apply(c *Company) {
@@ -83,7 +83,7 @@ func (e LeftGroup) apply(c *Company) {
 // Deleted: the company is no longer used; its history stays.
 type Deleted struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Deleted) EventType() string { return "company-deleted" }
 
 func (Deleted) apply(c *Company) { c.Deleted = true }

@@ -30,7 +30,7 @@ type Registered struct {
 	Ref       string    `json:"ref,omitempty"` // the contact's name in the imported desk
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Registered) EventType() string { return "contact-registered" }
 
 func (e Registered) apply(c *Contact) {
@@ -44,7 +44,7 @@ type Edited struct {
 	profile.Changes
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Edited) EventType() string { return "contact-edited" }
 
 func (e Edited) apply(c *Contact) { c.Profile.Apply(e.Changes) }
@@ -54,7 +54,7 @@ type AddressAdded struct {
 	Address
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (AddressAdded) EventType() string { return "contact-address-added" }
 
 func (e AddressAdded) apply(c *Contact) { c.Addresses = append(slices.Clone(c.Addresses), e.Address) }
@@ -64,7 +64,7 @@ type AddressRemoved struct {
 	Address
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (AddressRemoved) EventType() string { return "contact-address-removed" }
 
 func (e AddressRemoved) apply(c *Contact) { c.Addresses = without(c.Addresses, e.Address) }
@@ -75,7 +75,7 @@ type ClaimLapsed struct {
 	Reservation uuid.UUID `json:"reservation"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (ClaimLapsed) EventType() string { return "contact-claim-lapsed" }
 
 func (ClaimLapsed) apply(*Contact) {}
@@ -85,7 +85,7 @@ type AssignedCompany struct {
 	Company uuid.UUID `json:"company"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (AssignedCompany) EventType() string { return "contact-assigned-company" }
 
 func (e AssignedCompany) apply(c *Contact) { c.Company = e.Company }
@@ -95,7 +95,7 @@ type LeftCompany struct {
 	Company uuid.UUID `json:"company"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (LeftCompany) EventType() string { return "contact-left-company" }
 
 func (LeftCompany) apply(c *Contact) { c.Company = uuid.Nil }
@@ -105,7 +105,7 @@ type Tagged struct {
 	Tag uuid.UUID `json:"tag"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Tagged) EventType() string { return "contact-tagged" }
 
 func (e Tagged) apply(c *Contact) { c.Tags = append(slices.Clone(c.Tags), e.Tag) }
@@ -115,7 +115,7 @@ type Untagged struct {
 	Tag uuid.UUID `json:"tag"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Untagged) EventType() string { return "contact-untagged" }
 
 func (e Untagged) apply(c *Contact) { c.Tags = without(c.Tags, e.Tag) }
@@ -125,7 +125,7 @@ type JoinedGroup struct {
 	Group uuid.UUID `json:"group"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (JoinedGroup) EventType() string { return "contact-joined-group" }
 
 func (e JoinedGroup) apply(c *Contact) { c.Groups = append(slices.Clone(c.Groups), e.Group) }
@@ -135,7 +135,7 @@ type LeftGroup struct {
 	Group uuid.UUID `json:"group"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (LeftGroup) EventType() string { return "contact-left-group" }
 
 func (e LeftGroup) apply(c *Contact) { c.Groups = without(c.Groups, e.Group) }
@@ -143,7 +143,7 @@ func (e LeftGroup) apply(c *Contact) { c.Groups = without(c.Groups, e.Group) }
 // Deleted: the contact is no longer used; its addresses are free, its history stays.
 type Deleted struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Deleted) EventType() string { return "contact-deleted" }
 
 func (Deleted) apply(c *Contact) { c.Deleted = true }

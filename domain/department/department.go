@@ -44,7 +44,7 @@ type Created struct {
 	Ref  string `json:"ref,omitempty"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Created) EventType() string { return "department-created" }
 
 func (e Created) apply(d *Department) { d.Created, d.Name = true, e.Name }
@@ -54,7 +54,7 @@ type Renamed struct {
 	Name string `json:"name"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Renamed) EventType() string { return "department-renamed" }
 
 func (e Renamed) apply(d *Department) { d.Name = e.Name }
@@ -62,7 +62,7 @@ func (e Renamed) apply(d *Department) { d.Name = e.Name }
 // Deleted: the department is no longer used; its history stays.
 type Deleted struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Deleted) EventType() string { return "department-deleted" }
 
 func (Deleted) apply(d *Department) { d.Deleted = true }

@@ -45,7 +45,7 @@ type OwnerEntered struct {
 	Agent uuid.UUID `json:"agent"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (OwnerEntered) EventType() string { return "owner-entered" }
 
 func (e OwnerEntered) apply(o *Owners) {
@@ -59,7 +59,7 @@ type OwnerStruck struct {
 	Agent uuid.UUID `json:"agent"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (OwnerStruck) EventType() string { return "owner-struck" }
 
 func (e OwnerStruck) apply(o *Owners) {

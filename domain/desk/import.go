@@ -68,7 +68,7 @@ func (e *LinesPlayed) lists() []lines {
 	return []lines{{Accepted, &e.Accepted}, {Unchanged, &e.Unchanged}, {Rejected, &e.Rejected}, {Malformed, &e.Malformed}}
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (LinesPlayed) EventType() string { return "journal-lines-played" }
 
 func (LinesPlayed) apply(*Import) {}

@@ -63,7 +63,7 @@ type Created struct {
 	Ref string `json:"ref,omitempty"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Created) EventType() string { return "group-created" }
 
 func (e Created) apply(g *Group) { g.Created, g.Name, g.Look = true, e.Name, e.Look }
@@ -73,7 +73,7 @@ type Renamed struct {
 	Name string `json:"name"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Renamed) EventType() string { return "group-renamed" }
 
 func (e Renamed) apply(g *Group) { g.Name = e.Name }
@@ -83,7 +83,7 @@ type Restyled struct {
 	Look
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Restyled) EventType() string { return "group-restyled" }
 
 func (e Restyled) apply(g *Group) { g.Look = e.Look }
@@ -91,7 +91,7 @@ func (e Restyled) apply(g *Group) { g.Look = e.Look }
 // Deleted: the group is no longer used; its history stays.
 type Deleted struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Deleted) EventType() string { return "group-deleted" }
 
 func (Deleted) apply(g *Group) { g.Deleted = true }
@@ -102,7 +102,7 @@ type ClaimLapsed struct {
 	Reservation uuid.UUID `json:"reservation"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (ClaimLapsed) EventType() string { return "group-claim-lapsed" }
 
 func (ClaimLapsed) apply(*Group) {}

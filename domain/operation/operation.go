@@ -50,7 +50,7 @@ type Begun struct {
 	Revision int64     `json:"revision"` // of that thing, when the plan was made
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Begun) EventType() string { return "operation-begun" }
 
 func (e Begun) apply(o *Operation) {
@@ -62,7 +62,7 @@ type Progressed struct {
 	Things int `json:"things"` // how many
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Progressed) EventType() string { return "operation-progressed" }
 
 func (e Progressed) apply(o *Operation) { o.Done += e.Things }
@@ -70,7 +70,7 @@ func (e Progressed) apply(o *Operation) { o.Done += e.Things }
 // Ended: nothing is left to do.
 type Ended struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Ended) EventType() string { return "operation-ended" }
 
 func (Ended) apply(o *Operation) { o.Ended = true }

@@ -45,7 +45,7 @@ type Claimed struct {
 	Holder   uuid.UUID `json:"holder"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Claimed) EventType() string { return "name-claimed" }
 
 func (e Claimed) apply(r *Reservation) { r.Category, r.Holder = e.Category, e.Holder }
@@ -55,7 +55,7 @@ type Released struct {
 	Holder uuid.UUID `json:"holder"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Released) EventType() string { return "name-released" }
 
 func (e Released) apply(r *Reservation) { r.Holder = uuid.Nil }

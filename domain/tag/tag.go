@@ -78,7 +78,7 @@ type Created struct {
 	Ref   string `json:"ref,omitempty"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Created) EventType() string { return "tag-created" }
 
 func (e Created) apply(t *Tag) { t.Created, t.Scope, t.Name = true, e.Scope, e.Name }
@@ -88,7 +88,7 @@ type Renamed struct {
 	Name string `json:"name"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Renamed) EventType() string { return "tag-renamed" }
 
 func (e Renamed) apply(t *Tag) { t.Name = e.Name }
@@ -96,7 +96,7 @@ func (e Renamed) apply(t *Tag) { t.Name = e.Name }
 // Deleted: the tag is no longer used; its history stays.
 type Deleted struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Deleted) EventType() string { return "tag-deleted" }
 
 func (Deleted) apply(t *Tag) { t.Deleted = true }
@@ -107,7 +107,7 @@ type ClaimLapsed struct {
 	Reservation uuid.UUID `json:"reservation"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (ClaimLapsed) EventType() string { return "tag-claim-lapsed" }
 
 func (ClaimLapsed) apply(*Tag) {}

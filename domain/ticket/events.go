@@ -36,7 +36,7 @@ type Opened struct {
 	Ref        string        `json:"ref,omitempty"` // the ticket's name in the imported desk
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Opened) EventType() string { return "ticket-opened" }
 
 func (e Opened) apply(t *Ticket) {
@@ -50,7 +50,7 @@ type Received struct {
 	Body personal.Text `json:"body"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Received) EventType() string { return "ticket-message-received" }
 
 func (Received) apply(t *Ticket) {
@@ -64,7 +64,7 @@ type Replied struct {
 	Body personal.Text `json:"body"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Replied) EventType() string { return "ticket-replied" }
 
 func (Replied) apply(t *Ticket) { t.Status = StatusAnswered }
@@ -74,7 +74,7 @@ type Noted struct {
 	Body personal.Text `json:"body"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Noted) EventType() string { return "ticket-noted" }
 
 func (Noted) apply(*Ticket) {}
@@ -84,7 +84,7 @@ type Assigned struct {
 	Agent uuid.UUID `json:"agent"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Assigned) EventType() string { return "ticket-assigned" }
 
 func (e Assigned) apply(t *Ticket) { t.Agent = e.Agent }
@@ -92,7 +92,7 @@ func (e Assigned) apply(t *Ticket) { t.Agent = e.Agent }
 // Unassigned: the ticket has no agent any more.
 type Unassigned struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Unassigned) EventType() string { return "ticket-unassigned" }
 
 func (Unassigned) apply(t *Ticket) { t.Agent = uuid.Nil }
@@ -102,7 +102,7 @@ type Transferred struct {
 	Department uuid.UUID `json:"department"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Transferred) EventType() string { return "ticket-transferred" }
 
 func (e Transferred) apply(t *Ticket) { t.Department = e.Department }
@@ -112,7 +112,7 @@ type Prioritised struct {
 	Priority Priority `json:"priority"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Prioritised) EventType() string { return "ticket-prioritised" }
 
 func (e Prioritised) apply(t *Ticket) { t.Priority = e.Priority }
@@ -122,7 +122,7 @@ type Tagged struct {
 	Tag uuid.UUID `json:"tag"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Tagged) EventType() string { return "ticket-tagged" }
 
 func (e Tagged) apply(t *Ticket) { t.Tags = append(slices.Clone(t.Tags), e.Tag) }
@@ -132,7 +132,7 @@ type Untagged struct {
 	Tag uuid.UUID `json:"tag"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Untagged) EventType() string { return "ticket-untagged" }
 
 func (e Untagged) apply(t *Ticket) {
@@ -142,7 +142,7 @@ func (e Untagged) apply(t *Ticket) {
 // Postponed: the ticket was put off for later.
 type Postponed struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Postponed) EventType() string { return "ticket-postponed" }
 
 func (Postponed) apply(t *Ticket) { t.PostponedFrom, t.Status = t.Status, StatusPostponed }
@@ -150,7 +150,7 @@ func (Postponed) apply(t *Ticket) { t.PostponedFrom, t.Status = t.Status, Status
 // Resumed: the ticket is no longer postponed. It is new if it was new before, open otherwise.
 type Resumed struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Resumed) EventType() string { return "ticket-resumed" }
 
 func (Resumed) apply(t *Ticket) { t.Status = back(t.PostponedFrom) }
@@ -158,7 +158,7 @@ func (Resumed) apply(t *Ticket) { t.Status = back(t.PostponedFrom) }
 // Resolved: an agent or a rule considers the ticket done.
 type Resolved struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Resolved) EventType() string { return "ticket-resolved" }
 
 func (Resolved) apply(t *Ticket) { t.Status = StatusResolved }
@@ -177,7 +177,7 @@ const (
 	ByMessage Cause = "message" // the contact wrote again
 )
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Reopened) EventType() string { return "ticket-reopened" }
 
 func (Reopened) apply(t *Ticket) { t.Status = StatusOpen }
@@ -185,7 +185,7 @@ func (Reopened) apply(t *Ticket) { t.Status = StatusOpen }
 // Closed: the ticket is finished. The contact's next message opens a follow-up.
 type Closed struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Closed) EventType() string { return "ticket-closed" }
 
 func (Closed) apply(t *Ticket) { t.Status = StatusClosed }
@@ -193,7 +193,7 @@ func (Closed) apply(t *Ticket) { t.Status = StatusClosed }
 // MarkedSpam: the ticket was marked as spam.
 type MarkedSpam struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (MarkedSpam) EventType() string { return "ticket-marked-spam" }
 
 func (MarkedSpam) apply(t *Ticket) { t.SpamFrom, t.Status = t.Status, StatusSpam }
@@ -201,7 +201,7 @@ func (MarkedSpam) apply(t *Ticket) { t.SpamFrom, t.Status = t.Status, StatusSpam
 // UnmarkedSpam: the ticket is not spam after all. It is new if it was new before, open otherwise.
 type UnmarkedSpam struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (UnmarkedSpam) EventType() string { return "ticket-unmarked-spam" }
 
 func (UnmarkedSpam) apply(t *Ticket) { t.Status = back(t.SpamFrom) }
@@ -209,7 +209,7 @@ func (UnmarkedSpam) apply(t *Ticket) { t.Status = back(t.SpamFrom) }
 // Deleted: the ticket was deleted. Its history stays, and it can be restored.
 type Deleted struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Deleted) EventType() string { return "ticket-deleted" }
 
 func (Deleted) apply(t *Ticket) { t.DeletedFrom, t.Status = t.Status, StatusDeleted }
@@ -217,17 +217,17 @@ func (Deleted) apply(t *Ticket) { t.DeletedFrom, t.Status = t.Status, StatusDele
 // Restored: the ticket has the status again that it had before it was deleted.
 type Restored struct{}
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (Restored) EventType() string { return "ticket-restored" }
 
 func (Restored) apply(t *Ticket) { t.Status = t.DeletedFrom }
 
-// SubjectCorrected: the ticket has another subject.
+// SubjectCorrected: the ticket has a new subject.
 type SubjectCorrected struct {
 	Subject personal.Text `json:"subject"`
 }
 
-// EventType is the stored name.
+// EventType returns the stored name.
 func (SubjectCorrected) EventType() string { return "ticket-subject-corrected" }
 
 func (e SubjectCorrected) apply(t *Ticket) { t.Subject = e.Subject }
