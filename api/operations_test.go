@@ -66,7 +66,7 @@ func TestDeletingWhatOthersName(t *testing.T) {
 	}
 	for _, contact := range contacts {
 		if got := c.Get(t, "/v1/contacts/"+contact).Object(t); got["company_id"] != nil {
-			t.Errorf("%v is still of the company", got)
+			t.Errorf("%v is still in the company", got)
 		}
 	}
 	for _, o := range c.All(t, "/v1/operations") {

@@ -155,7 +155,7 @@ func TestRows(t *testing.T) {
 		}
 		for _, row := range desk.list("/v1/contacts?tag=!vip") {
 			if row["id"] == eve {
-				t.Error("filtered by a tag not to have, and it is there")
+				t.Error("the filter !tag returned a contact with the tag")
 			}
 		}
 	})

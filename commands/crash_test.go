@@ -216,7 +216,7 @@ func TestCrashAndSameRequest(t *testing.T) {
 			if people := contacts(t, d); len(people) != 1 || len(all) != 1 {
 				t.Errorf("%d contacts and %d tickets, want one each", len(people), len(all))
 			} else if _, known := people[all[id("ticket of inquiry")].Contact]; !known {
-				t.Errorf("the ticket is of a contact that there is not")
+				t.Errorf("the contact of the ticket does not exist")
 			}
 		}},
 		"edit": {registers("nora@customers.example", "before"), edits, moved},
@@ -293,7 +293,7 @@ func TestCrashAndOtherRequest(t *testing.T) {
 			}
 			for _, one := range all {
 				if _, known := people[one.Contact]; !known {
-					t.Errorf("a ticket is of contact %s, whom there is not", one.Contact)
+					t.Errorf("a ticket belongs to contact %s, who does not exist", one.Contact)
 				}
 			}
 		})
@@ -361,7 +361,7 @@ func TestConcurrentNames(t *testing.T) {
 		of[one.Contact]++
 	}
 	if len(of) != 1 {
-		t.Errorf("the tickets are of %d contacts: %v", len(of), of)
+		t.Errorf("the tickets belong to %d contacts: %v", len(of), of)
 	}
 }
 

@@ -154,7 +154,7 @@ func TestAssignTicket(t *testing.T) {
 	elsewhere := work.With(commands.By{Allowed: role.Agent.Permissions()}, agent.Stream, ann, agent.Agent{})
 	on.By(elsewhere).Given(inSales).When(commands.AssignTicket{Agent: ann}).ThenRefused("agent-not-in-department")
 	if _, err := (commands.AssignTicket{Agent: ann}).Decide(ticket.Stream.Fold(ticket.Ticket{}, inSales), commands.By{}); err == nil || !strings.Contains(err.Error(), "Refs") {
-		t.Errorf("an agent whom the Refs did not name: %v", err)
+		t.Errorf("an agent that Refs did not name: %v", err)
 	}
 	on.By(commands.By{History: true}).Given(inSales).When(commands.AssignTicket{Agent: ann}).Then(ticket.Assigned{Agent: ann})
 	on.Given(opened, ticket.Assigned{Agent: ann}).When(commands.AssignTicket{Agent: ann}).ThenNothing()

@@ -16,7 +16,7 @@ func FuzzParse(f *testing.F) {
 			t.Error("neither a verb nor a reason")
 		}
 		if l.malformed != nil && l.malformed.Error() == "" {
-			t.Error("malformed, and nobody knows why")
+			t.Error("malformed without a reason")
 		}
 	})
 }

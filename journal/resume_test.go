@@ -118,7 +118,7 @@ func TestResume(t *testing.T) {
 		}
 		for stream := range got {
 			if _, there := want[stream]; !there {
-				t.Errorf("%s is there and should not be: %+v", stream, got[stream])
+				t.Errorf("%s should not be there: %+v", stream, got[stream])
 			}
 		}
 		if t.Failed() {

@@ -15,7 +15,7 @@ import (
 
 // A Reservation is the state that rules need.
 type Reservation struct {
-	Category string    // the kind of stream of the holder
+	Category string    // category of the holder
 	Holder   uuid.UUID // nil: free
 }
 

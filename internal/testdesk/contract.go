@@ -100,7 +100,7 @@ func (c *contract) keeps(request *http.Request, body []byte, a Answer) error {
 	}
 	if a.Status < 300 {
 		if err := openapi3filter.ValidateRequest(request.Context(), sent); err != nil {
-			return fmt.Errorf("%s %s was taken, and the OpenAPI document does not allow it: %w", request.Method, request.URL.Path, err)
+			return fmt.Errorf("%s %s succeeded, although the OpenAPI document does not allow it: %w", request.Method, request.URL.Path, err)
 		}
 	}
 	if !looked.next(fmt.Sprint(route.Method, route.Path, a.Status)) {
@@ -109,7 +109,7 @@ func (c *contract) keeps(request *http.Request, body []byte, a Answer) error {
 	received := &openapi3filter.ResponseValidationInput{RequestValidationInput: sent, Status: a.Status, Header: a.Header, Options: sent.Options}
 	received.SetBodyBytes(a.Body)
 	if err := openapi3filter.ValidateResponse(request.Context(), received); err != nil {
-		return fmt.Errorf("%s %s was answered otherwise than the OpenAPI document says: %w\n%s", request.Method, request.URL.Path, err, a)
+		return fmt.Errorf("%s %s was not answered as the OpenAPI document says: %w\n%s", request.Method, request.URL.Path, err, a)
 	}
 	return nil
 }
