@@ -48,7 +48,7 @@ lint: ## check the formatting, vet and lint
 soak: ## run the long tests (kills, faults, whole histories, random desks); write docs/soak.md
 	@set -o pipefail; { printf '# The last soak\n\n`make soak`, %s, %s\n\n```\n' "$$(date -u +%Y-%m-%d)" "$$(go version)"; { \
 	DAYBOOK_SOAK=1 go test -count=1 -timeout 60m -v -run 'Kill|History|Concurrent|Stalled|Resume|Crash|Faults|Dies|Fails|Backends' ./cmd/... ./api/... ./journal/... ./commands/... ./eventstore/... && \
-	go test -count=1 -timeout 60m -v -run 'PostingIsAFold|RowIsTheSame|Resume|Buckets|TestFile/C46' ./projections ./journal ./readmodels ./eventstore/sqlite -rapid.checks=3000; } \
+	go test -count=1 -timeout 60m -v -run 'ProjectingIsAFold|RowIsTheSame|Resume|Buckets|TestFile/C46' ./projections ./journal ./readmodels ./eventstore/sqlite -rapid.checks=3000; } \
 		| grep -E '^(---|ok|FAIL|PASS|    --- |.*(soak:|\[rapid\]))' ; printf '```\n'; } > docs/soak.md.new && mv docs/soak.md.new docs/soak.md && cat docs/soak.md
 
 .PHONY: bench
