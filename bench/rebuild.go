@@ -27,7 +27,7 @@ func startP7(s setting) (rounds, error) {
 	return rebuilding(s, home)
 }
 
-// rebuilding makes up a log and fills one generation of read models after another from it.
+// rebuilding writes a synthetic log and fills one generation of read models after another from it.
 func rebuilding(s setting, home table.Home) (rounds, error) {
 	d, err := openDesk(s.dir)
 	if err != nil {

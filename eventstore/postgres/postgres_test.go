@@ -57,7 +57,7 @@ func TestRefuses(t *testing.T) {
 			if err == nil {
 				shut(t, store)
 			}
-			if err == nil || !strings.Contains(err.Error(), test.says) || !strings.HasPrefix(err.Error(), "open the event log in PostgreSQL: ") {
+			if err == nil || !strings.Contains(err.Error(), test.says) || !strings.HasPrefix(err.Error(), "opening the event log in PostgreSQL: ") {
 				t.Errorf("got %v, want it to say %q", err, test.says)
 			}
 			if err != nil && strings.Contains(err.Error(), secret) {

@@ -409,7 +409,7 @@ func TestIndexWithoutRoom(t *testing.T) {
 	for {
 		got, err := store.Append(t.Context(), "a", last, events(1, 10))
 		if err != nil {
-			if !strings.Contains(err.Error(), "write the index") {
+			if !strings.Contains(err.Error(), "writing the index") {
 				t.Errorf("the error does not say what failed: %v", err)
 			}
 			break
@@ -551,7 +551,7 @@ func TestRefusesOtherFiles(t *testing.T) {
 		"a newer format": {func(t *testing.T, path string) {
 			shut(t, open(t, path, sqlite.Options{}))
 			execute(t, path, "UPDATE identity SET format = format + 1")
-		}, "a newer one wrote it"},
+		}, "a newer version wrote it"},
 		"a damaged log": {func(t *testing.T, path string) {
 			shut(t, open(t, path, sqlite.Options{}))
 			whole, err := os.ReadFile(path)

@@ -50,7 +50,7 @@ var appendCases = []testCase{
 		stream, first, second := d.stream(), events(3), events(2)
 		began := d.appends(stream, eventstore.NoStream, first)
 		went := d.appends(stream, 2, second)
-		began.New, went.New = false, false // what a retry must say
+		began.New, went.New = false, false // as a retry must return
 		for range 2 {
 			if again := d.appends(stream, eventstore.NoStream, first); again != began {
 				d.Errorf("retry at NoStream: %+v, first %+v", again, began)
@@ -113,7 +113,7 @@ var appendCases = []testCase{
 				case !errors.As(err, &conflict):
 					d.Errorf("a loser got %v", err)
 				case conflict.Actual != eventstore.Revision(round):
-					d.Errorf("a loser heard of revision %d, not %d", conflict.Actual, round)
+					d.Errorf("a loser was told revision %d, not %d", conflict.Actual, round)
 				}
 			})
 			if winners.Load() != 1 {

@@ -109,7 +109,7 @@ var followCases = []testCase{
 			if err != nil {
 				d.Fatalf("Follow: %v", err)
 			}
-			// The rest is written while this follower sits over his first batch.
+			// The rest is written while this follower holds its first batch.
 			if len(got) == 0 {
 				for from := 1; from < len(given); from += eventstore.MaxAppendEvents {
 					d.appends(stream, eventstore.Revision(from)-1, given[from:min(from+eventstore.MaxAppendEvents, len(given))])
@@ -239,8 +239,8 @@ var followCases = []testCase{
 	}},
 }
 
-// race lets writers and followers loose on the log. What every follower sees must be what was acknowledged, in the order
-// of the acknowledged positions.
+// race runs writers and followers at the same time. Every follower must see exactly what was acknowledged, in the order of the
+// acknowledged positions.
 func (d *desk) race() {
 	const writers, appends, size = 16, 60, 8
 	streams := make([]string, writers)
@@ -258,7 +258,7 @@ func (d *desk) race() {
 	followers := []struct {
 		name   string
 		begins <-chan struct{}
-		pauses <-chan struct{} // until when it sits over its first events
+		pauses <-chan struct{} // until this closes, it holds its first events
 		seen   []eventstore.Recorded
 	}{
 		{name: "early", begins: now, pauses: now},

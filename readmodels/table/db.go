@@ -136,7 +136,7 @@ func (db *DB) take(ctx context.Context) (*sql.Conn, error) {
 }
 
 // ErrNotWritable is returned by Write if the database is closed or read-only.
-var ErrNotWritable = errors.New("the read models are closed, or open for reading only")
+var ErrNotWritable = errors.New("the read models are closed, or open read-only")
 
 // put returns a connection, or closes one that failed.
 func (db *DB) put(conn *sql.Conn, failed error) {

@@ -25,11 +25,11 @@ func Open(path string) (*DB, error) {
 	writer, err := sql.Open("sqlite", uri(path, "rwc", "_txlock=immediate",
 		"_pragma=journal_mode(WAL)", "_pragma=synchronous(NORMAL)", "_pragma=cache_size(-65536)", "_pragma=wal_autocheckpoint(16000)"))
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	conn, err := writer.Conn(context.Background())
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, writer.Close()))
+		return nil, fmt.Errorf("opening %s: %w", path, errors.Join(err, writer.Close()))
 	}
 	db, err := OpenReadOnly(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func Open(path string) (*DB, error) {
 func OpenReadOnly(path string) (*DB, error) {
 	readers, err := sqlx.Open("sqlite", uri(path, "rw", "_pragma=query_only(1)", "_pragma=cache_size(-16384)"))
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	readers.SetMaxOpenConns(8)
 	readers.SetMaxIdleConns(8)
