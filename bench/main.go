@@ -63,14 +63,14 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("only", "", "measures to run, such as P1,P2; without it, all")
-	n := flags.Int("rounds", 9, "rounds of each measure; below five the median means little")
+	only := flags.String("only", "", "measures to run, such as P1,P2 (default: all)")
+	n := flags.Int("rounds", 9, "rounds of each measure; with fewer than five the median means little")
 	length := flags.Duration("time", time.Second, "length of each side of a round")
-	events := flags.Int("events", 200_000, "events of the log that P6 and P7 rebuild")
-	tickets := flags.Int("tickets", 1_000_000, "tickets on the desk of P9")
-	dir := flags.String("dir", "", "where to write while measuring; a disk, not memory (default: a temporary directory)")
-	results := flags.String("results", "bench/results", "where to leave the results; what is there of other measures stays")
-	profile := flags.String("cpuprofile", "", "where to write a profile of the whole run, for go tool pprof")
+	events := flags.Int("events", 200_000, "events in the log that P6 and P7 rebuild")
+	tickets := flags.Int("tickets", 1_000_000, "tickets in P9")
+	dir := flags.String("dir", "", "directory for the measured files, on a disk and not in memory (default: a temporary directory)")
+	results := flags.String("results", "bench/results", "directory for the results; the results of measures that do not run are kept")
+	profile := flags.String("cpuprofile", "", "file for a CPU profile of the whole run, for go tool pprof")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

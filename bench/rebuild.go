@@ -10,7 +10,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-const noEngine = "the same events decoded, the same folded rows written, no engine between"
+const noEngine = "decoding the same events and writing the same rows, without the engine"
 
 var rebuilds = []measure{
 	{id: "P6", title: "rebuild of all read models", reference: noEngine, must: 0.75, aim: 0.9, start: startP6},

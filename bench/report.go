@@ -118,7 +118,7 @@ func leave(dir, where string, results []result) error {
 	var table strings.Builder
 	fmt.Fprintf(&table, "# Measured\n\n%s\n\n", where)
 	writeTable(&table, all)
-	fmt.Fprintf(&table, "\n![How near each measure is to what it must reach](latest.svg)\n")
+	fmt.Fprintf(&table, "\n![Each measure's ratio, with what it must reach and its aim](latest.svg)\n")
 	return errors.Join(
 		os.WriteFile(path, append(data, '\n'), 0o644),
 		os.WriteFile(filepath.Join(dir, "latest.md"), []byte(table.String()), 0o644),

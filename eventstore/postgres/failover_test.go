@@ -75,7 +75,7 @@ func TestFailover(t *testing.T) {
 			shut(t, two)
 		})
 	}
-	t.Run("C34 a log that lost its end to a failover has no gap, and who saw more learns it", func(t *testing.T) {
+	t.Run("C34 a log that lost its end in a failover has no gap, and followers that saw more learn of it", func(t *testing.T) {
 		primary := testdb.NewServer(t)
 		standby := primary.Standby(t)
 		store := open(t, either(t, primary, standby), patient)
@@ -162,8 +162,8 @@ func TestLostEnd(t *testing.T) {
 		}
 	})
 	for name, lose := range map[string]string{
-		"C47 whoever follows learns that the log lost its end": cut,
-		"C47 whoever follows learns that the log lost its end and has grown since": `
+		"C47 followers learn that the log lost its end": cut,
+		"C47 followers learn that the log lost its end and has grown since": `
 			UPDATE eventlog.events SET id = gen_random_uuid() WHERE position > 1;
 			INSERT INTO eventlog.events SELECT position + 1, stream, revision + 1, gen_random_uuid(), type, data, meta, recorded_at FROM eventlog.events WHERE position = 3`,
 	} {
@@ -178,7 +178,7 @@ func TestLostEnd(t *testing.T) {
 				mustCatchUp(t, next)
 				execute(t, url, lose)
 				if got, err, _ := next(); !errors.Is(err, eventstore.ErrAhead) {
-					t.Errorf("who began after %d got %d events, %v", after, len(got), err)
+					t.Errorf("a follower from %d got %d events, %v", after, len(got), err)
 				}
 			}
 		})
@@ -304,7 +304,7 @@ func TestRefusedForAWhile(t *testing.T) {
 	})
 }
 
-// mayWrite makes an empty log, and returns its address for its owner, and for another who may write to it.
+// mayWrite creates an empty log, and returns its address for its owner, and for another role that may write to it.
 func mayWrite(t *testing.T) (owner, other string) {
 	t.Helper()
 	owner = testdb.URL(t)

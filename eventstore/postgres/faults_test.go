@@ -20,7 +20,7 @@ import (
 
 // TestSeveralWriters has two processes' stores on one log, and both write.
 func TestSeveralWriters(t *testing.T) {
-	t.Run("C34 two stores append at once, and nobody sees a gap or anything twice", func(t *testing.T) {
+	t.Run("C34 two stores append at once, and no reader sees a gap or an event twice", func(t *testing.T) {
 		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 		url := testdb.URL(t)
 		one, two := open(t, url, patient), open(t, url, patient)

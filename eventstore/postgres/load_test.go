@@ -51,7 +51,7 @@ func begin(t *testing.T, writers int, stores ...*postgres.Store) *load {
 	return l
 }
 
-// note writes something down and tells those who wait for it.
+// note records something and wakes those who wait for it.
 func (l *load) note(what func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -157,7 +157,7 @@ func (l *load) follow(store *postgres.Store, n int) {
 	}
 }
 
-// reread reads the end of a stream, over and over.
+// reread reads the end of a stream repeatedly.
 func (l *load) reread(store *postgres.Store, n int) {
 	stream := fmt.Sprintf("stream-%d-0", n)
 	for !l.stopping.Load() && l.Context().Err() == nil {
@@ -186,7 +186,7 @@ func (l *load) end(store *postgres.Store) int {
 	l.writing.Wait()
 	last := event()
 	l.note(func() { l.all = l.acknowledged() + 1 })
-	if _, err := store.Append(l.Context(), "end", eventstore.NoStream, last); err != nil { // lest a follower wait
+	if _, err := store.Append(l.Context(), "end", eventstore.NoStream, last); err != nil { // wakes waiting followers
 		l.Fatal(err)
 	}
 	l.kept["end"] = []uuid.UUID{last[0].ID}

@@ -43,9 +43,9 @@ func TestRefuses(t *testing.T) {
 		at   func(t *testing.T) string
 		says string
 	}{
-		"no URL":          {func(*testing.T) string { return "host=127.0.0.1 dbname=desk" }, "has to be a URL"},
-		"another scheme":  {func(*testing.T) string { return "mysql://127.0.0.1/desk" }, "has to be a URL"},
-		"no address":      {func(*testing.T) string { return "postgres://desk:" + secret + "@local host/desk" }, "has to be a URL"},
+		"no URL":          {func(*testing.T) string { return "host=127.0.0.1 dbname=desk" }, "must be a URL"},
+		"another scheme":  {func(*testing.T) string { return "mysql://127.0.0.1/desk" }, "must be a URL"},
+		"no address":      {func(*testing.T) string { return "postgres://desk:" + secret + "@local host/desk" }, "must be a URL"},
 		"nobody there":    {func(t *testing.T) string { return nobody(t, "127.0.0.1") }, "connection refused"},
 		"nobody anywhere": {func(t *testing.T) string { return nobody(t, "127.0.0.1,127.0.0.1") }, "could not connect to any of the hosts"},
 		"no database":     {func(t *testing.T) string { return at(t, testdb.URL(t), url.User("postgres"), "nowhere") }, `"nowhere" does not exist`},
@@ -135,7 +135,7 @@ func stranger(t *testing.T, address, granted string) string {
 	return at(t, address, url.User(role), "")
 }
 
-// role is the name, quoted, of who an address is for.
+// role is the quoted role of an address.
 func role(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

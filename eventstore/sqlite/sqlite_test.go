@@ -114,7 +114,7 @@ func rest(t testing.TB, store *sqlite.Store, after eventstore.Position) []events
 }
 
 func TestReopen(t *testing.T) {
-	t.Run("C43 after a restart a follower goes on where he was", func(t *testing.T) {
+	t.Run("C43 after a restart a follower continues where it was", func(t *testing.T) {
 		path := newPath(t)
 		store := open(t, path, sqlite.Options{})
 		appends(t, store, "a", eventstore.NoStream, events(2, 10))
@@ -157,7 +157,7 @@ const (
 	childBatch   = 3
 )
 
-// appendUntilKilled says on its output what was acknowledged, a line an append: writer and revision.
+// appendUntilKilled prints what was acknowledged, one line per append: writer and revision.
 func appendUntilKilled(path string) {
 	store, err := sqlite.Open(path, sqlite.Options{})
 	if err != nil {

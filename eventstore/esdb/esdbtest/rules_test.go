@@ -30,7 +30,7 @@ import (
 	"daybook/eventstore/esdb/esdbtest"
 )
 
-// realServer is the environment's word where there is a server on which the tests may write, as a connection string.
+// realServer is the environment variable with the connection string of a server to which tests may write.
 const realServer = "DAYBOOK_TEST_ESDB"
 
 // TestRules runs the server's rules, through the client that its makers publish and, where that does not show them,
@@ -99,7 +99,7 @@ func newDesk(t *testing.T, connection string) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // ends a test that hangs; nothing is measured by it
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // ends a test that hangs; no result depends on it
 	d := &desk{Client: client, t: t, ctx: ctx, mine: "rules-" + uuid.NewString()}
 	transport := insecure.NewCredentials()
 	if !config.DisableTLS {
@@ -464,14 +464,14 @@ func softDeleteRules(t *testing.T, d *desk) {
 		t.Errorf("delete what has only metadata: %v", err)
 	}
 
-	// Who writes metadata on what was deleted has it back, without the events that were deleted.
+	// Writing metadata of a deleted stream brings it back, without the deleted events.
 	d.describes(stream, func(m *esdb.StreamMetadata) { m.SetMaxCount(5) })
 	d.revisions(stream)
 	d.bounds(stream, 2, 5)
 	d.appends(stream, esdb.Revision(1), events(1)...)
 	d.revisions(stream, 2)
 
-	// Who writes events on what was deleted by metadata leaves the rest of that as it is, and so does who writes nothing.
+	// Writing events, or none, to a stream that was deleted by its metadata keeps the rest of the metadata.
 	for name, given := range map[string][]esdb.EventData{"events": events(1), "nothing": nil} {
 		t.Run(name, func(t *testing.T) {
 			stream, d := d.stream(), d.in(t)
@@ -713,8 +713,8 @@ func allSubscriptionRules(t *testing.T, d *desk) {
 	})
 }
 
-// follows subscribes to all for as long as take wants more. A server drops a subscriber for whom others write too fast;
-// he subscribes again after the place where he is.
+// follows subscribes to all for as long as take wants more. A server drops a subscriber that is too slow for the writers;
+// follows then subscribes again from its position.
 func (d *desk) follows(from esdb.AllPosition, place *esdb.Position, take func(*esdb.SubscriptionEvent) bool) {
 	d.t.Helper()
 	for {
@@ -903,7 +903,7 @@ func TestForgetIDs(t *testing.T) {
 	d.revisions(stream, 0, 1, 2, 3)
 }
 
-// TestSlowConsumer has a live subscriber whom one append puts further behind than the server waits.
+// TestSlowConsumer has a live subscriber that one append puts further behind than the server allows.
 func TestSlowConsumer(t *testing.T) {
 	d := newDesk(t, start(t, esdbtest.Options{}).ConnectionString())
 	sub, err := d.SubscribeToAll(d.ctx, esdb.SubscribeToAllOptions{From: esdb.Start{}})
@@ -924,7 +924,7 @@ func TestSlowConsumer(t *testing.T) {
 	}
 }
 
-// TestSlowConsumerLater has one on a later server, which reads for him from the log what it has not kept.
+// TestSlowConsumerLater has one on a later server, which reads from the log what it has not kept in memory.
 func TestSlowConsumerLater(t *testing.T) {
 	d := newDesk(t, start(t, esdbtest.Options{Version: "25.0.0"}).ConnectionString())
 	stream, _ := d.has(1)
