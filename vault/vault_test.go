@@ -217,7 +217,7 @@ func TestRequests(t *testing.T) {
 		t.Fatalf("at first: %v, %v", o, err)
 	}
 	if o, err := begin("ada", "k", "body", now); o != nil || err != nil {
-		t.Fatalf("under way: %v, %v", o, err)
+		t.Fatalf("in progress: %v, %v", o, err)
 	}
 	if _, err := begin("ada", "k", "another body", now); !errors.Is(err, vault.ErrKeyReused) {
 		t.Errorf("another body: %v", err)

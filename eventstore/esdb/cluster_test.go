@@ -510,7 +510,7 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// A balancer passes connections on to a node, and leaves those there that stand.
+// A balancer forwards new connections to a node, and leaves open ones where they are.
 type balancer struct {
 	net.Listener
 	to atomic.Value // the node's address
@@ -539,7 +539,7 @@ func startBalancer(t *testing.T, to string) *balancer {
 
 func (b *balancer) address() string { return b.Addr().String() }
 
-// pass passes on what both say until one hangs up.
+// pass copies data in both directions until one side closes.
 func (b *balancer) pass(in net.Conn) {
 	defer in.Close()
 	out, err := net.Dial("tcp", b.to.Load().(string))

@@ -152,7 +152,7 @@ func (l *load) read() {
 	}
 }
 
-// stop ends the load: the writers first, then a last event, so that every follower comes to see that they have.
+// stop ends the load: first the writers, then with a last event the followers.
 func (l *load) stop() {
 	l.stopping.Store(true)
 	l.writing.Wait()
@@ -290,7 +290,7 @@ func (t *trouble) once(node *esdbtest.Server, hooks func(reached func() bool) es
 	t.during(node, func(reached func() bool, _ <-chan struct{}) esdbtest.Faults { return hooks(reached) }, func() {})
 }
 
-// during does the same, and does something else before that caller may proceed.
+// during does the same, and runs a function before that call may proceed.
 func (t *trouble) during(node *esdbtest.Server, hooks func(reached func() bool, proceed <-chan struct{}) esdbtest.Faults, work func()) {
 	var struck atomic.Bool
 	met, proceed := make(chan struct{}), make(chan struct{})

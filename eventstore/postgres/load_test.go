@@ -14,14 +14,14 @@ import (
 	"daybook/eventstore/postgres"
 )
 
-// patient is what a store is opened with whose appends must not fail, however long the database is away.
+// patient are options for a store whose appends must not fail, however long the database is away.
 var patient = postgres.Options{Patience: time.Hour}
 
 func event() []eventstore.Event {
 	return []eventstore.Event{{ID: uuid.New(), Type: "happened", Data: []byte("{}")}}
 }
 
-// A load is writers, each on a stream of its own, and a follower and a reader of each store, all at work until it ends.
+// A load is writers, each on its own stream, and a follower and a reader of each store, all running until it ends.
 type load struct {
 	*testing.T
 	stopping         atomic.Bool
@@ -59,7 +59,7 @@ func (l *load) note(what func()) {
 	l.moved.Broadcast()
 }
 
-// waitFor waits until something has come true.
+// waitFor waits until a condition is true.
 func (l *load) waitFor(what func() bool) {
 	l.Helper()
 	l.mu.Lock()
@@ -91,7 +91,7 @@ func (l *load) goOn(more int) {
 	})
 }
 
-// allGoOn waits until nobody hangs: each writer has got on, each reader too, and each follower to where the writers were.
+// allGoOn waits until all make progress: each writer, each reader, and each follower up to where the writers were.
 func (l *load) allGoOn() {
 	l.Helper()
 	var kept map[string]int
@@ -135,7 +135,7 @@ func (l *load) write(store *postgres.Store, stream string) {
 	}
 }
 
-// follow begins again where it was when the database has been away, as a projection does.
+// follow resumes where it was after the database has been away, as a projection does.
 func (l *load) follow(store *postgres.Store, n int) {
 	after, done := eventstore.Start, false
 	for !done && l.Context().Err() == nil {
@@ -179,7 +179,7 @@ func (l *load) reread(store *postgres.Store, n int) {
 	}
 }
 
-// end ends the load, and says what was lost, doubled or out of order. It returns how many events there are.
+// end ends the load, and reports what was lost, duplicated or out of order. It returns the number of events.
 func (l *load) end(store *postgres.Store) int {
 	l.Helper()
 	l.stopping.Store(true)

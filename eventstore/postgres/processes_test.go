@@ -206,7 +206,7 @@ func TestTurns(t *testing.T) {
 				t.Fatalf("append %d: %+v, %v", i, got, err)
 			}
 		}
-		// What the second wrote last, the first does not know.
+		// The first does not know what the second wrote last.
 		conflict := (*eventstore.ConflictError)(nil)
 		if _, err := one.Append(t.Context(), stream, eventstore.NoStream, event()); !errors.As(err, &conflict) || conflict.Actual != last {
 			t.Errorf("an append at the beginning: %v, and the stream is at %d", err, last)

@@ -612,7 +612,7 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	}
 	unfit := (*UnfitError)(nil)
 	if err := e.Run(t.Context(), RunOptions{}); !errors.As(err, &unfit) || !strings.Contains(err.Error(), "to have it rebuilt") {
-		t.Errorf("a log that was put back: %v", err)
+		t.Errorf("a restored log: %v", err)
 	}
 	db, err := shorter.OpenLive(t.Context(), home)
 	if err != nil {

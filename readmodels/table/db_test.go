@@ -394,7 +394,7 @@ func TestOtherFiles(t *testing.T) {
 	}
 }
 
-// TestReporting reads as a dashboard does, while generations come and go.
+// TestReporting reads like a dashboard, while generations are created and removed.
 func TestReporting(t *testing.T) {
 	home := schemas(t, 0)
 	dashboard := sqlx.MustConnect("postgres", home.address.String())

@@ -191,7 +191,7 @@ func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
 }
 
 // awake are settings that end a transaction whose process is suspended in it, so that its locks are released when its lease expires.
-// And a blocked statement fails before its client gives up, so that the server does not go on waiting for it.
+// And a blocked statement fails before its client gives up, so that the server does not keep waiting for it.
 func (s *Schemas) awake() map[string]string {
 	sleep := max(s.lease, shortestSleep)
 	return map[string]string{"idle_in_transaction_session_timeout": strconv.FormatInt(sleep.Milliseconds(), 10), "lock_timeout": "4s"}
