@@ -18,32 +18,32 @@ import (
 	"daybook/internal/pgconn"
 )
 
-// Schemas are where the generations of one desk are kept in a PostgreSQL database, each in a schema "NAME_NUMBER". The schema
-// "NAME" says who may post. It must not be behind a pooler that shares connections between transactions.
+// Schemas keeps the generations of one desk in a PostgreSQL database, each in a schema "NAME_NUMBER". The schema "NAME" holds the
+// leases. Do not connect through a pooler that shares connections between transactions.
 type Schemas struct {
 	address *url.URL // of the database
 	name    string
 	lease   time.Duration
-	control *sqlx.DB // for what is beside the generations: short questions
+	control *sqlx.DB // for short queries outside the generations
 }
 
 // SchemasOptions are how a desk's generations are kept. The zero value is right for a server.
 type SchemasOptions struct {
-	// Name is what the schemas are called, "readmodels" unless told.
+	// Name is the prefix of the schemas, default "readmodels".
 	Name string
-	// Lease is for how long who posts may be silent before somebody else may, 10 seconds unless told.
+	// Lease is how long the process that projects may be silent before another takes over, default 10 s.
 	Lease time.Duration
 }
 
-// readingSilence is how long a server may say nothing before a connection to it is given up.
+// readingSilence is how long a server may be silent before a connection to it is given up.
 const readingSilence = time.Minute
 
 var (
 	patiently = pgconn.Dialer{Limit: func() time.Duration { return readingSilence }}
-	briskly   = pgconn.Dialer{Limit: func() time.Duration { return 5 * time.Second }} // where the lease hangs on it
+	briskly   = pgconn.Dialer{Limit: func() time.Duration { return 5 * time.Second }} // for the lease
 )
 
-// NewSchemas keeps generations in the database that a URL names (postgres://…, as lib/pq reads it). It does not connect yet.
+// NewSchemas returns a Home in the database of a URL (postgres://…, as lib/pq reads it). It does not connect yet.
 func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
 	address, err := pgconn.Parse(database, nil)
 	if err != nil {
@@ -54,8 +54,8 @@ func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
 	return s, err
 }
 
-// control are the tables beside the generations. Numbers are never used again, so that whoever slept while building a
-// generation does not wake up in another's.
+// control creates the tables beside the generations. Numbers are never used again, so that a process that was suspended while
+// building a generation does not continue in another's.
 const control = `
 SELECT pg_advisory_xact_lock(hashtext('%[1]s'));
 CREATE SCHEMA IF NOT EXISTS %[1]s;
@@ -67,14 +67,14 @@ CREATE TABLE IF NOT EXISTS %[1]s.terms (
 CREATE SEQUENCE IF NOT EXISTS %[1]s.numbers;
 `
 
-// shortestSleep is for how long, at least, a transaction may be left alone. It is a variable for the tests' sake.
+// shortestSleep is the least idle time after which a transaction is ended. Tests change it.
 var shortestSleep = 5 * time.Second
 
-// writing are the writer's settings. Rows are found by their keys, which nobody has counted while a table is filled; what has no
-// key seems costly then, but is not worth compiling.
+// writing are the writer's settings. Rows are found by their keys. While a table is filled it has no statistics, so the planner
+// must be kept from scanning it; then some plans look costly but are not worth compiling.
 var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
-// remove drops a schema, unless dashboards still look at it: with it would go what was granted on their views.
+// remove drops a schema, unless dashboards still see it: dropping its views would lose their grants.
 const remove = `
 SET LOCAL lock_timeout = '1s';
 DO $remove$ BEGIN
@@ -93,7 +93,7 @@ func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
 // Close implements Home.
 func (s *Schemas) Close() error { return s.control.Close() }
 
-// Create implements Home. The schema is made when the tables are laid.
+// Create implements Home. Lay creates the schema.
 func (s *Schemas) Create(ctx context.Context) (*DB, int, error) {
 	number, err := s.number(ctx)
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Schemas) Generations(ctx context.Context) ([]Generation, error) {
 			return nil, err
 		}
 		all, err := s.generations(ctx)
-		if !isGone(err) { // else one was removed between the two questions
+		if !isGone(err) { // otherwise one was removed between the two queries
 			return all, err
 		}
 	}
@@ -161,7 +161,7 @@ func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
 		return nil, err
 	}
 	if err := readers.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the read models in PostgreSQL: %w", err), readers.Close())
+		return nil, errors.Join(fmt.Errorf("opening the read models in PostgreSQL: %w", err), readers.Close())
 	}
 	none := make(chan *sql.Conn)
 	close(none)
@@ -171,7 +171,7 @@ func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
 // Remove implements Home.
 func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
 	p := s.dialect(number)
-	db, err := patiently.Open(s.address, 1, s.awake()) // to drop much takes its time
+	db, err := patiently.Open(s.address, 1, s.awake()) // dropping a large schema takes time
 	if err != nil {
 		return err
 	}
@@ -190,8 +190,8 @@ func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
 	return tx.Commit()
 }
 
-// awake are settings that end a transaction whose process fell asleep in it: by when its lease has run out, nobody waits for what
-// it holds. And who waits for something is told no before he leaves, lest the server wait on for him.
+// awake are settings that end a transaction whose process is suspended in it, so that its locks are released when its lease expires.
+// And a blocked statement fails before its client gives up, so that the server does not keep waiting for it.
 func (s *Schemas) awake() map[string]string {
 	sleep := max(s.lease, shortestSleep)
 	return map[string]string{"idle_in_transaction_session_timeout": strconv.FormatInt(sleep.Milliseconds(), 10), "lock_timeout": "4s"}
@@ -199,7 +199,7 @@ func (s *Schemas) awake() map[string]string {
 
 func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number)} }
 
-// ensure makes what is beside the generations if need be.
+// ensure creates what is beside the generations if it is missing.
 func (s *Schemas) ensure(ctx context.Context) error {
 	var there bool
 	err := s.control.GetContext(ctx, &there, "SELECT num_nulls(to_regclass($1), to_regclass($2)) = 0", s.quoted()+".numbers", s.quoted()+".terms")
@@ -207,7 +207,7 @@ func (s *Schemas) ensure(ctx context.Context) error {
 		_, err = s.control.ExecContext(ctx, fmt.Sprintf(control, s.quoted()))
 	}
 	if err != nil {
-		return fmt.Errorf("open the read models in PostgreSQL: %w", err)
+		return fmt.Errorf("opening the read models in PostgreSQL: %w", err)
 	}
 	return nil
 }
@@ -234,7 +234,7 @@ func (s *Schemas) generations(ctx context.Context) ([]Generation, error) {
 	return all, err
 }
 
-// number is the next, after all there are, also if they are older than the sequence.
+// number returns the next generation's number, greater than all existing ones, even if they are older than the sequence.
 func (s *Schemas) number(ctx context.Context) (number int, err error) {
 	all, err := s.Generations(ctx)
 	for last := len(all); err == nil && (number == 0 || last > 0 && number <= all[last-1].Number); {
@@ -243,12 +243,12 @@ func (s *Schemas) number(ctx context.Context) (number int, err error) {
 	return number, err
 }
 
-// quoted is the name as it stands in a statement.
+// quoted is the name as an SQL identifier.
 func (s *Schemas) quoted() string { return pq.QuoteIdentifier(s.name) }
 
 func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa(number) }
 
-// searching are the settings that find the tables of a generation.
+// searching are the settings with which a generation's tables are found.
 func (s *Schemas) searching(number int) map[string]string {
 	return map[string]string{"search_path": pq.QuoteIdentifier(s.schema(number))}
 }

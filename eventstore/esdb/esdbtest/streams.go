@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	readBatch    = 32 // events that the server reads at once
+	readBatch    = 32 // events that the server reads at a time
 	liveBuffer   = 32 // events that a live subscriber may lag behind
 	contentJSON  = "application/json"
 	contentBytes = "application/octet-stream"
 )
 
-// streamsServer answers the calls that have to do with streams.
+// streamsServer answers the calls about streams.
 type streamsServer struct {
 	streams.UnimplementedStreamsServer
 	node *Server
@@ -35,7 +35,7 @@ type streamsServer struct {
 
 func (s *streamsServer) log() *log { return s.node.cluster.shared() }
 
-// Append takes a header and then an event a message, and writes when the caller has ended.
+// Append receives a header and then one event per message, and writes when the caller has closed the stream.
 func (s *streamsServer) Append(call streams.Streams_AppendServer) error {
 	first, err := call.Recv()
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *streamsServer) Append(call streams.Streams_AppendServer) error {
 	return call.SendAndClose(reply)
 }
 
-// sizeOf is what the server counts of an event: by a slip that later versions mended, its data only.
+// sizeOf is what the server counts of an event: only its data, because of a bug that later versions fixed.
 func (s *streamsServer) sizeOf(e *streams.AppendReq_ProposedMessage) int {
 	if s.node.opts.modern() {
 		return len(e.Data) + len(e.CustomMetadata) + 2*len(utf16.Encode([]rune(e.Metadata["type"])))
@@ -84,7 +84,7 @@ func (s *streamsServer) sizeOf(e *streams.AppendReq_ProposedMessage) int {
 	return len(e.Data)
 }
 
-// receive takes the events of an append.
+// receive receives the events of an append.
 func (s *streamsServer) receive(call streams.Streams_AppendServer) ([]*record, error) {
 	var events []*record
 	size := 0
@@ -131,7 +131,7 @@ func appended(v verdict, position uint64) *streams.AppendResp {
 	return &streams.AppendResp{Result: &streams.AppendResp_Success_{Success: success}}
 }
 
-// conflict tells what was expected and what there is, once for today's clients and once for those of version 20.6.
+// conflict returns the expected and the actual revision, once for today's clients and once for those of version 20.6.
 func conflict(asked *streams.AppendReq_Options, current int64) *streams.AppendResp {
 	wrong := &streams.AppendResp_WrongExpectedVersion{
 		CurrentRevisionOption:        &streams.AppendResp_WrongExpectedVersion_CurrentRevision{CurrentRevision: uint64(current)},
@@ -161,7 +161,7 @@ func conflict(asked *streams.AppendReq_Options, current int64) *streams.AppendRe
 	return &streams.AppendResp{Result: &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: wrong}}
 }
 
-// revision reads a revision of the protocol, in which the largest number means that there is no stream.
+// revision decodes a revision of the protocol, whose largest number means that there is no stream.
 func revision(n uint64) (int64, error) {
 	switch {
 	case n == math.MaxUint64:
@@ -172,7 +172,7 @@ func revision(n uint64) (int64, error) {
 	return int64(n), nil
 }
 
-// An expecting says at which revision a stream is expected to be. All requests that write do.
+// An expecting is a request with an expected revision, as all that write are.
 type expecting interface {
 	GetAny() *shared.Empty
 	GetNoStream() *shared.Empty
@@ -192,7 +192,7 @@ func expectation(asked expecting) (int64, error) {
 	return revision(asked.GetRevision())
 }
 
-// Delete deletes a stream softly: it can be written again, and goes on with its numbers.
+// Delete soft-deletes a stream: it can be written again, and continues its numbers.
 func (s *streamsServer) Delete(_ context.Context, req *streams.DeleteReq) (*streams.DeleteResp, error) {
 	position, err := s.delete(req.GetOptions().GetStreamIdentifier(), req.GetOptions(), false)
 	if err != nil {
@@ -202,7 +202,7 @@ func (s *streamsServer) Delete(_ context.Context, req *streams.DeleteReq) (*stre
 	return &streams.DeleteResp{PositionOption: &streams.DeleteResp_Position_{Position: at}}, nil
 }
 
-// Tombstone deletes a stream for ever.
+// Tombstone deletes a stream permanently.
 func (s *streamsServer) Tombstone(_ context.Context, req *streams.TombstoneReq) (*streams.TombstoneResp, error) {
 	position, err := s.delete(req.GetOptions().GetStreamIdentifier(), req.GetOptions(), true)
 	if err != nil {
@@ -225,7 +225,7 @@ func (s *streamsServer) delete(stream *shared.StreamIdentifier, asked expecting,
 	return position, v.refusal
 }
 
-// A reading is one call of Read: what was asked, and the way to the caller.
+// A reading is one call of Read: its options, and the connection to the caller.
 type reading struct {
 	*log
 	modern    bool
@@ -234,10 +234,10 @@ type reading struct {
 	options   *streams.ReadReq_Options
 	backwards bool
 	wants     func(*record) bool
-	window    int // events to look at before a checkpoint, 0 without a filter
+	window    int // events to examine before a checkpoint, 0 without a filter
 }
 
-// Read reads a stream or all of them, once or for as long as the caller stays.
+// Read reads a stream or all of them, once or as a subscription.
 func (s *streamsServer) Read(req *streams.ReadReq, call streams.Streams_ReadServer) error {
 	r := &reading{
 		log:       s.log(),
@@ -282,7 +282,7 @@ func (s *streamsServer) Read(req *streams.ReadReq, call streams.Streams_ReadServ
 	return invalidArgument("StreamOption")
 }
 
-// filter understands a filter: prefixes or a regular expression, on the stream's name or the event's type.
+// filter parses a filter: prefixes or a regular expression, on the stream's name or the event's type.
 func (r *reading) filter(f *streams.ReadReq_Options_FilterOptions, subscribes bool) error {
 	if f == nil {
 		return nil
@@ -316,7 +316,7 @@ func (r *reading) filter(f *streams.ReadReq_Options_FilterOptions, subscribes bo
 	return nil
 }
 
-// readStream sends what can be read of a stream, the revision asked for included.
+// readStream sends what can be read of a stream from a revision on, which is included.
 func (r *reading) readStream(asked *streams.ReadReq_Options_StreamOptions, limit uint64) error {
 	name := string(asked.StreamIdentifier.GetStreamName())
 	if name == "" || !r.backwards && asked.GetEnd() != nil {
@@ -344,7 +344,7 @@ func (r *reading) readStream(asked *streams.ReadReq_Options_StreamOptions, limit
 	return r.sendSome(records, limit, func(e *record) bool { return e.revision == from || (e.revision > from) == !r.backwards })
 }
 
-// readAll sends what is in the log: forwards with the position asked for, backwards without.
+// readAll sends the log from a position on, which is included forwards and not backwards.
 func (r *reading) readAll(asked *streams.ReadReq_Options_AllOptions, limit uint64) error {
 	records, _ := r.after(0)
 	switch at := asked.AllOption.(type) {
@@ -393,8 +393,8 @@ func (r *reading) sendSome(records []*record, limit uint64, wants func(*record) 
 	return nil
 }
 
-// followAll sends what comes after a position: pages until nothing is left, then what is written, as it is written. A
-// live subscriber who lags is dropped, and subscribing again is his business; later versions read pages for him again.
+// followAll sends what comes after a position: pages until nothing is left, then new events as they are written. A live subscriber
+// that lags is dropped and has to subscribe again; later versions go back to reading pages for it.
 func (r *reading) followAll(asked *streams.ReadReq_Options_AllOptions) error {
 	after := uint64(0)
 	switch at := asked.AllOption.(type) {
@@ -427,7 +427,7 @@ func (r *reading) followAll(asked *streams.ReadReq_Options_AllOptions) error {
 		matched, place := 0, after
 		for i, e := range records {
 			next++
-			if e.position <= after { // where he began, or a position that the log has yet to reach
+			if e.position <= after { // where it began, or a position that the log has yet to reach
 				continue
 			}
 			considered++
@@ -438,7 +438,7 @@ func (r *reading) followAll(asked *streams.ReadReq_Options_AllOptions) error {
 				}
 				matched++
 			}
-			if live || wanted || i == 0 { // before that, a checkpoint lags: it is the last match, or where the page began
+			if live || wanted || i == 0 { // otherwise a checkpoint lags: it is the last match, or where the page began
 				place = e.position
 			}
 			if r.window > 0 && considered >= r.window {
@@ -475,8 +475,8 @@ func count(records []*record, wants func(*record) bool) (n int) {
 	return n
 }
 
-// followStream sends what a stream holds after a revision. A stream that is not there is waited for in silence; in later
-// versions that is to have caught up.
+// followStream sends what a stream holds after a revision. It waits in silence for a stream that does not exist; later versions
+// report that it has caught up.
 func (r *reading) followStream(asked *streams.ReadReq_Options_StreamOptions) error {
 	name, after := string(asked.StreamIdentifier.GetStreamName()), int64(-1)
 	switch at := asked.RevisionOption.(type) {
@@ -577,7 +577,7 @@ func (r *reading) sendEvent(e *record) error {
 	}}})
 }
 
-// idAsked writes an id as the caller wants it: as text, or in two halves.
+// idAsked encodes an id as the caller wants it: as text, or in two halves.
 func (r *reading) idAsked(id uuid.UUID) *shared.UUID {
 	if r.options.GetUuidOption().GetString_() != nil {
 		return &shared.UUID{Value: &shared.UUID_String_{String_: id.String()}}
