@@ -14,8 +14,6 @@ import (
 	"github.com/lib/pq"
 )
 
-var _ Home = (*Schemas)(nil)
-
 // postgres is the dialect of PostgreSQL: one statement per table, whatever the number of rows.
 type postgres struct {
 	channel string // is notified of every commit

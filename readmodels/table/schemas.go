@@ -27,6 +27,8 @@ type Schemas struct {
 	control *sqlx.DB // for short queries outside the generations
 }
 
+var _ Home = (*Schemas)(nil)
+
 // SchemasOptions are how a desk's generations are kept. The zero value is right for a server.
 type SchemasOptions struct {
 	// Name is the prefix of the schemas, default "readmodels".
@@ -54,6 +56,9 @@ func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
 	return s, err
 }
 
+// Close implements Home.
+func (s *Schemas) Close() error { return s.control.Close() }
+
 // control creates the tables beside the generations. Numbers are never used again, so that a process that was suspended while
 // building a generation does not continue in another's.
 const control = `
@@ -67,41 +72,21 @@ CREATE TABLE IF NOT EXISTS %[1]s.terms (
 CREATE SEQUENCE IF NOT EXISTS %[1]s.numbers;
 `
 
-// shortestSleep is the least idle time after which a transaction is ended. Tests change it.
-var shortestSleep = 5 * time.Second
-
-// writing are the writer's settings. Rows are found by their keys. While a table is filled it has no statistics, so the planner
-// must be kept from scanning it; then some plans look costly but are not worth compiling.
-var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
-
-// remove drops a schema, unless dashboards still see it: dropping its views would lose their grants.
-const remove = `
-SET LOCAL lock_timeout = '1s';
-DO $remove$ BEGIN
-	IF obj_description(to_regnamespace('reporting'), 'pg_namespace') = %s THEN
-		RAISE lock_not_available USING MESSAGE = 'dashboards still see this generation';
-	END IF;
-	DROP SCHEMA IF EXISTS %s CASCADE;
-END $remove$;
-`
-
-// Changes implements Home.
-func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
-	return patiently.Listen(ctx, s.address, s.name)
-}
-
-// Close implements Home.
-func (s *Schemas) Close() error { return s.control.Close() }
-
-// Create implements Home. Lay creates the schema.
-func (s *Schemas) Create(ctx context.Context) (*DB, int, error) {
-	number, err := s.number(ctx)
-	if err != nil {
-		return nil, 0, err
+// ensure creates what is beside the generations if it is missing.
+func (s *Schemas) ensure(ctx context.Context) error {
+	var there bool
+	err := s.control.GetContext(ctx, &there, "SELECT num_nulls(to_regclass($1), to_regclass($2)) = 0", s.quoted()+".numbers", s.quoted()+".terms")
+	if err == nil && !there {
+		_, err = s.control.ExecContext(ctx, fmt.Sprintf(control, s.quoted()))
 	}
-	db, err := s.Open(ctx, number)
-	return db, number, err
+	if err != nil {
+		return fmt.Errorf("opening the read models in PostgreSQL: %w", err)
+	}
+	return nil
 }
+
+// quoted is the name as an SQL identifier.
+func (s *Schemas) quoted() string { return pq.QuoteIdentifier(s.name) }
 
 // Generations implements Home.
 func (s *Schemas) Generations(ctx context.Context) ([]Generation, error) {
@@ -116,22 +101,83 @@ func (s *Schemas) Generations(ctx context.Context) ([]Generation, error) {
 	}
 }
 
-// Hold implements Home.
-func (s *Schemas) Hold(ctx context.Context, schema string, waiting func()) (Term, error) {
-	if err := s.ensure(ctx); err != nil {
+func (s *Schemas) generations(ctx context.Context) ([]Generation, error) {
+	var schemas []string
+	err := s.control.SelectContext(ctx, &schemas, `SELECT nspname FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
+		WHERE starts_with(nspname, $1) AND relname = 'generation'`, s.name+"_")
+	if err != nil {
 		return nil, err
 	}
-	l := &lease{
-		db: s.control, table: s.quoted() + ".terms", channel: s.name, schema: schema, holder: uuid.NewString(),
-		length: s.lease, stopped: make(chan struct{}),
+	var each []string
+	for _, schema := range schemas {
+		if n, err := strconv.Atoi(strings.TrimPrefix(schema, s.name+"_")); err == nil && schema == s.schema(n) {
+			each = append(each, fmt.Sprintf("SELECT number, schema, log_id, state FROM %s.generation", pq.QuoteIdentifier(schema)))
+		}
 	}
-	watching, stop := context.WithCancel(ctx)
-	defer stop()
-	if err := l.wait(ctx, func() <-chan struct{} { waiting(); return s.Changes(watching) }); err != nil {
-		return nil, err
+	if each == nil {
+		return nil, nil
 	}
-	return l, nil
+	var all []Generation
+	err = s.control.SelectContext(ctx, &all, fmt.Sprintf("SELECT g.*, coalesce(until > clock_timestamp(), false) AS held FROM (%s) AS g LEFT JOIN %s.terms USING (schema) ORDER BY number",
+		strings.Join(each, " UNION ALL "), s.quoted()))
+	return all, err
 }
+
+// Create implements Home. Lay creates the schema.
+func (s *Schemas) Create(ctx context.Context) (*DB, int, error) {
+	number, err := s.number(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	db, err := s.Open(ctx, number)
+	return db, number, err
+}
+
+// number returns the next generation's number, greater than all existing ones, even if they are older than the sequence.
+func (s *Schemas) number(ctx context.Context) (number int, err error) {
+	all, err := s.Generations(ctx)
+	for last := len(all); err == nil && (number == 0 || last > 0 && number <= all[last-1].Number); {
+		err = s.control.GetContext(ctx, &number, "SELECT nextval($1)", s.quoted()+".numbers")
+	}
+	return number, err
+}
+
+// remove drops a schema, unless dashboards still see it: dropping its views would lose their grants.
+const remove = `
+SET LOCAL lock_timeout = '1s';
+DO $remove$ BEGIN
+	IF obj_description(to_regnamespace('reporting'), 'pg_namespace') = %s THEN
+		RAISE lock_not_available USING MESSAGE = 'dashboards still see this generation';
+	END IF;
+	DROP SCHEMA IF EXISTS %s CASCADE;
+END $remove$;
+`
+
+// Remove implements Home.
+func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
+	p := s.dialect(number)
+	db, err := patiently.Open(s.address, 1, s.awake()) // dropping a large schema takes time
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(remove, p.comment(), pq.QuoteIdentifier(p.schema))); err != nil {
+		return named(err)
+	}
+	if err := term.Prove(postgresTx{ctx, tx}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa(number) }
+
+func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number)} }
 
 // Open implements Home.
 func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
@@ -168,27 +214,13 @@ func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
 	return &DB{Readers: readers, dialect: s.dialect(number), conn: none, path: "schema " + s.schema(number)}, nil
 }
 
-// Remove implements Home.
-func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
-	p := s.dialect(number)
-	db, err := patiently.Open(s.address, 1, s.awake()) // dropping a large schema takes time
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf(remove, p.comment(), pq.QuoteIdentifier(p.schema))); err != nil {
-		return named(err)
-	}
-	if err := term.Prove(postgresTx{ctx, tx}); err != nil {
-		return err
-	}
-	return tx.Commit()
+// searching are the settings with which a generation's tables are found.
+func (s *Schemas) searching(number int) map[string]string {
+	return map[string]string{"search_path": pq.QuoteIdentifier(s.schema(number))}
 }
+
+// shortestSleep is the least idle time after which a transaction is ended. Tests change it.
+var shortestSleep = 5 * time.Second
 
 // awake are settings that end a transaction whose process is suspended in it, so that its locks are released when its lease expires.
 // And a blocked statement fails before its client gives up, so that the server does not keep waiting for it.
@@ -197,58 +229,28 @@ func (s *Schemas) awake() map[string]string {
 	return map[string]string{"idle_in_transaction_session_timeout": strconv.FormatInt(sleep.Milliseconds(), 10), "lock_timeout": "4s"}
 }
 
-func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number)} }
+// writing are the writer's settings. Rows are found by their keys. While a table is filled it has no statistics, so the planner
+// must be kept from scanning it; then some plans look costly but are not worth compiling.
+var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
-// ensure creates what is beside the generations if it is missing.
-func (s *Schemas) ensure(ctx context.Context) error {
-	var there bool
-	err := s.control.GetContext(ctx, &there, "SELECT num_nulls(to_regclass($1), to_regclass($2)) = 0", s.quoted()+".numbers", s.quoted()+".terms")
-	if err == nil && !there {
-		_, err = s.control.ExecContext(ctx, fmt.Sprintf(control, s.quoted()))
-	}
-	if err != nil {
-		return fmt.Errorf("opening the read models in PostgreSQL: %w", err)
-	}
-	return nil
-}
-
-func (s *Schemas) generations(ctx context.Context) ([]Generation, error) {
-	var schemas []string
-	err := s.control.SelectContext(ctx, &schemas, `SELECT nspname FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
-		WHERE starts_with(nspname, $1) AND relname = 'generation'`, s.name+"_")
-	if err != nil {
+// Hold implements Home.
+func (s *Schemas) Hold(ctx context.Context, schema string, waiting func()) (Term, error) {
+	if err := s.ensure(ctx); err != nil {
 		return nil, err
 	}
-	var each []string
-	for _, schema := range schemas {
-		if n, err := strconv.Atoi(strings.TrimPrefix(schema, s.name+"_")); err == nil && schema == s.schema(n) {
-			each = append(each, fmt.Sprintf("SELECT number, schema, log_id, state FROM %s.generation", pq.QuoteIdentifier(schema)))
-		}
+	l := &lease{
+		db: s.control, table: s.quoted() + ".terms", channel: s.name, schema: schema, holder: uuid.NewString(),
+		length: s.lease, stopped: make(chan struct{}),
 	}
-	if each == nil {
-		return nil, nil
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := l.wait(ctx, func() <-chan struct{} { waiting(); return s.Changes(watching) }); err != nil {
+		return nil, err
 	}
-	var all []Generation
-	err = s.control.SelectContext(ctx, &all, fmt.Sprintf("SELECT g.*, coalesce(until > clock_timestamp(), false) AS held FROM (%s) AS g LEFT JOIN %s.terms USING (schema) ORDER BY number",
-		strings.Join(each, " UNION ALL "), s.quoted()))
-	return all, err
+	return l, nil
 }
 
-// number returns the next generation's number, greater than all existing ones, even if they are older than the sequence.
-func (s *Schemas) number(ctx context.Context) (number int, err error) {
-	all, err := s.Generations(ctx)
-	for last := len(all); err == nil && (number == 0 || last > 0 && number <= all[last-1].Number); {
-		err = s.control.GetContext(ctx, &number, "SELECT nextval($1)", s.quoted()+".numbers")
-	}
-	return number, err
-}
-
-// quoted is the name as an SQL identifier.
-func (s *Schemas) quoted() string { return pq.QuoteIdentifier(s.name) }
-
-func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa(number) }
-
-// searching are the settings with which a generation's tables are found.
-func (s *Schemas) searching(number int) map[string]string {
-	return map[string]string{"search_path": pq.QuoteIdentifier(s.schema(number))}
+// Changes implements Home.
+func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
+	return patiently.Listen(ctx, s.address, s.name)
 }
