@@ -1,4 +1,4 @@
-# Daybook. `make` lists what there is.
+# Daybook. `make` lists the targets.
 
 .DEFAULT_GOAL := help
 SHELL := bash
@@ -18,7 +18,7 @@ build: ## build bin/daybook
 	@go build -o bin/daybook ./cmd/daybook
 
 .PHONY: test
-test: ## run every test that this machine can run; list what was skipped and why
+test: ## run every test that this machine can run; list the tests that it cannot, and why
 	@race=-race; left=(); \
 	if ! command -v $${CC:-cc} >/dev/null; then race=; left+=("the race detector: it needs a C compiler"); fi; \
 	if ! command -v $(firstword $(BROWSERS)) >/dev/null && ! command -v $(word 2,$(BROWSERS)) >/dev/null && ! command -v $(word 3,$(BROWSERS)) >/dev/null; then \
@@ -28,14 +28,14 @@ test: ## run every test that this machine can run; list what was skipped and why
 	if ! command -v sqlite3 >/dev/null; then left+=("the restore drill: it needs sqlite3"); fi; \
 	if [[ -n $${DAYBOOK_TEST_REQUIRE:-} && $${#left[@]} -gt 0 ]]; then printf 'missing: %s\n' "$${left[@]}" >&2; exit 1; fi; \
 	status=0; go test $$race -timeout 14m ./... || status=$$?; \
-	for l in "$${left[@]}"; do echo "left out: $$l"; done; \
+	for l in "$${left[@]}"; do echo "skipped: $$l"; done; \
 	exit $$status
 
 .PHONY: check
-check: lint test ## everything that CI runs
+check: lint test ## run everything that CI runs
 
 .PHONY: rows
-rows: ## list what Daybook does, row by row, with the tests that prove it, and what is not built yet
+rows: ## list the features, with the tests that prove them, and what is not built yet
 	@set -o pipefail; go test -v -run '^TestEveryRowIsProved$$' . | sed -n 's/^    //p'
 
 .PHONY: lint
@@ -45,14 +45,14 @@ lint: ## check the formatting, vet and lint
 	@go tool -modfile=tools/go.mod golangci-lint run
 
 .PHONY: soak
-soak: ## run the long tests (kills, faults, whole histories, random desks); write docs/soak.md
+soak: ## run the long tests (kills, faults, long histories, random desks); write docs/soak.md
 	@set -o pipefail; { printf '# The last soak\n\n`make soak`, %s, %s\n\n```\n' "$$(date -u +%Y-%m-%d)" "$$(go version)"; { \
 	DAYBOOK_SOAK=1 go test -count=1 -timeout 60m -v -run 'Kill|History|Concurrent|Stalled|Resume|Crash|Faults|Dies|Fails|Backends' ./cmd/... ./api/... ./journal/... ./commands/... ./eventstore/... && \
-	go test -count=1 -timeout 60m -v -run 'PostingIsAFold|RowIsTheSame|Resume|Buckets|TestFile/C46' ./projections ./journal ./readmodels ./eventstore/sqlite -rapid.checks=3000; } \
+	go test -count=1 -timeout 60m -v -run 'ProjectingIsAFold|RowIsTheSame|Resume|Buckets|TestFile/C46' ./projections ./projections/engine ./journal ./readmodels/report ./eventstore/sqlite -rapid.checks=3000; } \
 		| grep -E '^(---|ok|FAIL|PASS|    --- |.*(soak:|\[rapid\]))' ; printf '```\n'; } > docs/soak.md.new && mv docs/soak.md.new docs/soak.md && cat docs/soak.md
 
 .PHONY: bench
-bench: ## run the benchmarks; write bench/results; needs a PostgreSQL server
+bench: ## run the benchmarks; write bench/results; needs PostgreSQL
 	@go run ./bench -dir .
 
 .PHONY: fuzz

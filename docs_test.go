@@ -78,15 +78,14 @@ var unrouted = map[string]string{
 	"RecordLines":    "what the import notes of its lines",
 }
 
-// TestEveryCommandIsReached finds for each command and plan its permission, its route, its verb in the journal, and its
-// scenario.
+// TestEveryCommandIsReached checks that each command and plan has a permission, a route, a verb in the journal, and a scenario.
 func TestEveryCommandIsReached(t *testing.T) {
 	scenarios := text(t, "commands/*_test.go")
 	routes, verbs := api.Routes(), journal.Verbs()
 	decides := regexp.MustCompile(`(?m)^func \((?:\w+ )?(\w+)\) (?:Decide|Carry)\(`).FindAllStringSubmatch(text(t, "commands/*_*.go"), -1)
 	permits := text(t, "commands/*_*.go")
 	if len(decides) < 40 {
-		t.Fatalf("only %d commands were found", len(decides))
+		t.Fatalf("found only %d commands", len(decides))
 	}
 	for _, found := range decides {
 		name := found[1]
@@ -127,11 +126,11 @@ func TestVendoredFilesAreWhatTheyWere(t *testing.T) {
 	}
 	page := text(t, "api/docs/*.html", "api/docs/page.*")
 	if regexp.MustCompile(`https?://`).MatchString(page) {
-		t.Error("the page of the docs names another host")
+		t.Error("the docs page refers to another host")
 	}
 }
 
-// TestSQLiteHasItsLibc: the driver works only with the very libc that it names.
+// TestSQLiteHasItsLibc: the driver works only with the exact libc version that it requires.
 func TestSQLiteHasItsLibc(t *testing.T) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// rooms says which rooms each room may import; a room stands for those below it, unless they are here too. A room that is
-// not here has not earned its place.
+// rooms lists the packages that each package, here called a room, may import. A room stands for those below it, unless they are listed
+// too. Add a new room here.
 var rooms = map[string][]string{
 	"domain":     {"domain"},
 	"eventstore": {"eventstore"},
@@ -41,25 +41,25 @@ var rooms = map[string][]string{
 	"internal/testdesk": {"domain", "eventstore", "commands", "projections", "readmodels", "vault", "access", "api", "journal"},
 }
 
-// values are the rooms of the domain that readmodels may name: types of values, and no rules.
+// values are the domain's rooms that readmodels may import: types of values, and no rules.
 var values = []string{"daybook/domain", "daybook/domain/agent", "daybook/domain/role", "daybook/domain/tag", "daybook/domain/ticket"}
 
-// backends are the rooms that know a technology; only the program and the bench may name one.
+// backends are the rooms that depend on a technology; only the program and the benchmarks may import one.
 var backends = []string{"daybook/eventstore/sqlite", "daybook/eventstore/postgres", "daybook/eventstore/esdb", "daybook/eventstore/esdb/esdbtest", "daybook/eventstore/storetest"}
 
-// nouns are the things of the desk. The machines carry them and know none: what a machine must know of a noun stands in its
+// nouns are the entities of the desk. The machines handle them and know none of them: what a machine must know of a noun is in its
 // event.Kind.
 var nouns = []string{"agent", "company", "contact", "department", "group", "tag", "ticket"}
 
-// machines are the rooms that know no noun, each with the nouns that it must know after all.
+// machines are the rooms that know no noun, each with the exceptions that it needs.
 var machines = map[string][]string{
 	"commands/work":      nil,
 	"projections/engine": nil,
 	"readmodels/table":   nil,
-	"access":             {"agent"}, // who asks
+	"access":             {"agent"}, // the caller
 }
 
-// sources calls f with each Go file of the project that is no test.
+// sources calls f with each Go file of the project that is not a test.
 func sources(t *testing.T, f func(path string, file *ast.File)) {
 	t.Helper()
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
@@ -80,7 +80,7 @@ func sources(t *testing.T, f func(path string, file *ast.File)) {
 	}
 }
 
-// roomOf is the room of a path: the longest that is known.
+// roomOf is the room of a path: the longest that is listed.
 func roomOf(path string) (room string, known bool) {
 	for room = path; room != "."; room = filepath.Dir(room) {
 		if _, known := rooms[room]; known {
@@ -102,7 +102,7 @@ func TestRooms(t *testing.T) {
 	sources(t, func(path string, file *ast.File) {
 		room, known := roomOf(filepath.Dir(path))
 		if !known {
-			t.Errorf("%s: there is no room %s; put it into one, or add the room to rooms if it has earned its place", path, room)
+			t.Errorf("%s: there is no room %s; move the file, or add the room to rooms", path, room)
 			return
 		}
 		for _, name := range imported(file) {
@@ -129,7 +129,7 @@ func TestRooms(t *testing.T) {
 	})
 }
 
-// TestMachinesKnowNoNoun finds a noun that a machine imports, or names in an identifier or a text.
+// TestMachinesKnowNoNoun finds nouns that a machine imports, or names in an identifier or a text.
 func TestMachinesKnowNoNoun(t *testing.T) {
 	sources(t, func(path string, file *ast.File) {
 		room, _ := roomOf(filepath.Dir(path))
@@ -146,7 +146,7 @@ func TestMachinesKnowNoNoun(t *testing.T) {
 					t.Errorf("%s imports %s: a machine knows no noun; say what it needs in event.Kind", path, name)
 				}
 			}
-			if noun == "tag" || noun == "group" { // these are words of Go and of databases too
+			if noun == "tag" || noun == "group" { // Go and databases use these words too
 				continue
 			}
 			named := regexp.MustCompile("(?i)(^|[^a-z])" + noun + "s?([^a-z]|$)")

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// TestEveryRowIsProved refuses a row of docs/rows.md that claims a test which does not exist. With -v it lists the rows and
-// counts them, which is "make rows".
+// TestEveryRowIsProved fails if a row of docs/rows.md claims a test that does not exist. With -v it lists the rows and counts them,
+// as "make rows" does.
 func TestEveryRowIsProved(t *testing.T) {
 	tests := testsByName(t)
 	row := regexp.MustCompile(`^\| (\S+) \| *(.*?) *\| *(.*?) *\|$`)
@@ -34,7 +34,7 @@ func TestEveryRowIsProved(t *testing.T) {
 		}
 		number, what, by := cells[1], cells[2], cells[3]
 		if seen[number] {
-			t.Errorf("row %s stands twice in docs/rows.md: make one of the two", number)
+			t.Errorf("row %s occurs twice in docs/rows.md: merge the two", number)
 		}
 		seen[number] = true
 		if what == "" {
@@ -63,7 +63,7 @@ func TestEveryRowIsProved(t *testing.T) {
 		for n := 1; n <= kind.last; n++ {
 			number := kind.prefix + strconv.Itoa(n)
 			if !seen[number] {
-				t.Errorf("row %s is missing from docs/rows.md: put it back", number)
+				t.Errorf("row %s is missing from docs/rows.md: restore it", number)
 			}
 			delete(seen, number)
 		}
@@ -76,7 +76,7 @@ func TestEveryRowIsProved(t *testing.T) {
 	}
 }
 
-// missing says what of a claimed test is not there; empty: nothing. A claim is TestXxx or TestXxx/SUBTEST.
+// missing says what of a claimed test does not exist, or returns "". A claim is TestXxx or TestXxx/SUBTEST.
 func missing(tests map[string][]map[string]bool, claim string) string {
 	name, subtest, within := strings.Cut(claim, "/")
 	if len(tests[name]) == 0 {
@@ -90,8 +90,7 @@ func missing(tests map[string][]map[string]bool, claim string) string {
 	return "no subtest in the file of " + name + " has that name"
 }
 
-// testsByName finds the tests of the module. Under each name stand the names that its file gives to subtests; tests of two
-// packages may have one name.
+// testsByName returns the tests of the module. For each name it has the names of the file's subtests, once per package.
 func testsByName(t *testing.T) map[string][]map[string]bool {
 	t.Helper()
 	tests := map[string][]map[string]bool{}
@@ -125,7 +124,7 @@ func testsByName(t *testing.T) map[string][]map[string]bool {
 	return tests
 }
 
-// subtestsOf collects the texts that may name a subtest: the first argument of Run and row, and what a table holds.
+// subtestsOf collects the strings that may name a subtest: the first argument of Run and row, and the strings in tables.
 func subtestsOf(file *ast.File) map[string]bool {
 	names := map[string]bool{}
 	keep := func(e ast.Expr) {

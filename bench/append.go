@@ -25,7 +25,7 @@ var appends = []measure{
 	{id: "P1", title: "durable append, embedded store, 64 callers", reference: "the same store, one transaction per append", must: 9, aim: 14, start: startP1},
 	{id: "P1pg", title: "durable append, store in PostgreSQL, 64 callers", reference: "message-db's write_message, one category, 64 connections", must: 5, aim: 10, postgres: true, start: startP1pg},
 	{id: "P2", title: "durable append, embedded store, 64 callers", reference: "hand-written log file, preallocated, group commit", must: 0.27, aim: 0.5, start: startP2},
-	{id: "P3", title: "durable append, embedded store, 1 caller", reference: "4 KiB overwritten and fdatasynced", must: 0.85, aim: 0.95, start: startP3},
+	{id: "P3", title: "durable append, embedded store, 1 caller", reference: "overwriting 4 KiB with fdatasync", must: 0.85, aim: 0.95, start: startP3},
 }
 
 const (
@@ -50,7 +50,7 @@ func startP1(s setting) (rounds, error) {
 	}, nil
 }
 
-// startP1pg has another event store beside Daybook's, on the same server.
+// startP1pg compares with another event store on the same server.
 func startP1pg(s setting) (rounds, error) {
 	store, err := postgres.Open(context.Background(), s.postgres, postgres.Options{})
 	if err != nil {
@@ -101,11 +101,11 @@ func startP3(s setting) (rounds, error) {
 	}, nil
 }
 
-// settled is how large SQLite's write-ahead log becomes before it is used again from its start: 16 000 pages. A commit
-// that makes the file larger is slower, and a server does that in its first minute only.
+// settled is the size that SQLite's write-ahead log reaches before it is reused from its start: 16 000 pages. A commit that enlarges the
+// file is slower, and a server makes such commits only in its first minute.
 const settled = 16_000 * 4096
 
-// openStore opens a store whose streams have their first event, and whose write-ahead log has its size.
+// openStore opens a store whose streams have their first event, and whose write-ahead log has reached its size.
 func openStore(s setting, name string, opts sqlite.Options) (*sqlite.Store, error) {
 	path := filepath.Join(s.dir, name+".db")
 	store, err := sqlite.Open(path, opts)
@@ -133,7 +133,7 @@ func openStore(s setting, name string, opts sqlite.Options) (*sqlite.Store, erro
 	return store, nil
 }
 
-// firstEvents gives each stream one.
+// firstEvents appends the first event of each stream.
 func firstEvents(appendOne appender) error {
 	return inParallel(manyCallers, func(caller int) error {
 		for n := caller; n < streamCount; n += manyCallers {
@@ -145,7 +145,7 @@ func firstEvents(appendOne appender) error {
 	})
 }
 
-// An appender adds one event to a stream that is at a revision.
+// An appender appends one event to a stream at a revision.
 type appender func(stream string, expected int64, id uuid.UUID, p payload) error
 
 func toStore(store eventstore.Store) appender {
@@ -162,8 +162,8 @@ func toLimit(log *limit.Log) appender {
 	}
 }
 
-// appending returns a side that appends single events to random streams, each caller to his own, so that nobody meets
-// a conflict. Revisions go on from one round to the next.
+// appending returns a side that appends single events to random streams. Each caller has its own streams, so that there are no conflicts.
+// Revisions continue from one round to the next.
 func appending(s setting, callers int, appendOne appender, first int64) func() (float64, error) {
 	revisions := make([]int64, streamCount)
 	for i := range revisions {
@@ -188,7 +188,7 @@ func appending(s setting, callers int, appendOne appender, first int64) func() (
 	}
 }
 
-// syncing says how often in a second the disk makes one block durable, in a file that does not grow.
+// syncing measures how often per second the disk makes one block durable, in a file that does not grow.
 func syncing(s setting) (float64, error) {
 	const block, blocks = 4096, 4096
 	file, err := os.Create(filepath.Join(s.dir, "raw"))
@@ -227,7 +227,7 @@ func inParallel(callers int, work func(caller int) error) error {
 	return errors.Join(errs...)
 }
 
-// A payload is what an event carries: 373 bytes of JSON and about 150 of metadata.
+// A payload is an event's content: 373 bytes of JSON and about 150 of metadata.
 type payload struct{ data, meta []byte }
 
 const eventType = "ticket-replied"
@@ -252,7 +252,7 @@ var streamNames = func() (all [streamCount]string) {
 	return all
 }()
 
-// newID is cheap, so that the callers do not measure the randomness of the system.
+// newID is cheap, so that the callers do not measure the system's random numbers.
 func newID() (id uuid.UUID) {
 	binary.LittleEndian.PutUint64(id[:], rand.Uint64())
 	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())

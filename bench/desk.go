@@ -26,14 +26,14 @@ import (
 	"daybook/vault"
 )
 
-// A desk is the program as it serves, put together in this process.
+// A desk is the program as it serves, assembled in this process.
 type desk struct {
 	dir    string
 	store  *sqlite.Store
 	vault  *vault.Vault
 	live   *table.Live
 	source engine.Source
-	token  string // of an API key that may do everything
+	token  string // of an API key with all permissions
 	stops  []func() error
 }
 
@@ -54,7 +54,7 @@ func openDesk(dir string) (*desk, error) {
 	return d, nil
 }
 
-// close ends what was begun last first.
+// close closes what was opened, in reverse order.
 func (d *desk) close() error {
 	var errs []error
 	for i := len(d.stops) - 1; i >= 0; i-- {
@@ -64,9 +64,9 @@ func (d *desk) close() error {
 	return errors.Join(append(errs, d.store.Close(), d.vault.Close())...)
 }
 
-// post begins to post the read models, and returns when they are at the end of the log.
-func (d *desk) post() error {
-	posting, err := engine.New(d.source, table.Folder(d.dir), d.live)
+// project starts the projections, and returns when they have caught up with the log.
+func (d *desk) project() error {
+	projecting, err := engine.New(d.source, table.Folder(d.dir), d.live)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (d *desk) post() error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		stop(posting.Run(ctx, engine.RunOptions{}))
+		stop(projecting.Run(ctx, engine.RunOptions{}))
 	}()
 	d.stops = append(d.stops, func() error {
 		stop(nil)
@@ -91,7 +91,7 @@ func (d *desk) post() error {
 	return err
 }
 
-// handler is the API, appending to a store that is the desk's or stands before it.
+// handler is the API on a store, which is the desk's or a wrapper of it.
 func (d *desk) handler(store eventstore.Store) http.Handler {
 	door := access.New(&access.Door{Desk: &work.Desk{Store: store, Keys: d.vault, Names: d.vault}, Vault: d.vault, Live: d.live, Now: time.Now})
 	return api.New(api.Config{Door: door, Log: slog.New(slog.DiscardHandler), Rows: engine.NewRows(d.source), Drain: context.Background()})
@@ -119,7 +119,7 @@ func newClient(token string) *client {
 	return &client{token: token, http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: manyCallers, DisableCompression: true}}}
 }
 
-// send returns the headers of the answer, which must be a success, when all of it was read.
+// send returns the headers of the answer after reading it. An answer that is not a success is an error.
 func (c *client) send(method, url string, body []byte) (http.Header, error) {
 	r, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {

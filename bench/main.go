@@ -1,11 +1,10 @@
-// Bench measures Daybook against references in the same run, because machines are shared and noisy: what counts is the
-// ratio, not the rate.
+// Bench measures Daybook against references in the same run, because machines are shared and noisy: the ratio counts, not the rate.
 //
 //	go run ./bench                  all measures, into bench/results
 //	go run ./bench -only P1,P2      some of them
 //
-// Those with PostgreSQL run on a server that DAYBOOK_BENCH_POSTGRES names, by the address of a database whose user may
-// make others, or else on one that is started for them.
+// Measures with PostgreSQL use the server in DAYBOOK_BENCH_POSTGRES, the address of a database whose user may create databases, or a
+// server that is started for them.
 package main
 
 import (
@@ -23,32 +22,31 @@ import (
 	"time"
 )
 
-// A measure is a row of the table. To add one is to add it to measures.
+// A measure is a row of the table. To add one, add it to measures.
 type measure struct {
 	id, title, reference string
-	must, aim            float64 // of the ratio, ours to the reference's
-	times                bool    // the sides are times, and less is better; else they are rates
-	postgres             bool    // it needs a database in PostgreSQL
+	must, aim            float64 // for the ratio of ours to the reference's
+	times                bool    // the sides are times, and less is better; otherwise they are rates
+	postgres             bool    // it needs a PostgreSQL database
 	start                func(setting) (rounds, error)
 }
 
-// measures are all there are, in the order in which they run.
+// measures are all measures, in the order in which they run.
 var measures []measure
 
 func init() { measures = slices.Concat(appends, served[:2], rebuilds, served[2:]) }
 
-// A setting is what a measure may use.
+// A setting is what a measure works with.
 type setting struct {
-	dir     string        // empty, the measure's own, on a disk
-	time    time.Duration // for how long each side of a round runs
-	events  int           // of the log that is rebuilt
-	tickets int           // among which a contact's are looked for
+	dir     string        // empty, for this measure only, on a disk
+	time    time.Duration // how long each side of a round runs
+	events  int           // in the log that is rebuilt
+	tickets int           // among which a contact's are searched
 
-	postgres string // the address of the measures' own database there, for those that need one
+	postgres string // the address of a database for the measures, for those that need one
 }
 
-// Rounds are the two sides of a measure, ready to run in turn. Each says how much it did in a second, or how many seconds
-// it took.
+// Rounds are the two sides of a measure, ready to run alternately. Each returns its rate per second, or its time in seconds.
 type rounds struct {
 	ours, reference func() (float64, error)
 	stop            func() error
@@ -65,14 +63,14 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("only", "", "measures to run, such as P1,P2; without it, all")
-	n := flags.Int("rounds", 9, "rounds of each measure; below five the median means little")
+	only := flags.String("only", "", "measures to run, such as P1,P2 (default: all)")
+	n := flags.Int("rounds", 9, "rounds of each measure; with fewer than five the median means little")
 	length := flags.Duration("time", time.Second, "length of each side of a round")
-	events := flags.Int("events", 200_000, "events of the log that P6 and P7 rebuild")
-	tickets := flags.Int("tickets", 1_000_000, "tickets on the desk of P9")
-	dir := flags.String("dir", "", "where to write while measuring; a disk, not memory (default: a temporary directory)")
-	results := flags.String("results", "bench/results", "where to leave the results; what is there of other measures stays")
-	profile := flags.String("cpuprofile", "", "where to write a profile of the whole run, for go tool pprof")
+	events := flags.Int("events", 200_000, "events in the log that P6 and P7 rebuild")
+	tickets := flags.Int("tickets", 1_000_000, "tickets in P9")
+	dir := flags.String("dir", "", "directory for the measured files, on a disk and not in memory (default: a temporary directory)")
+	results := flags.String("results", "bench/results", "directory for the results; the results of measures that do not run are kept")
+	profile := flags.String("cpuprofile", "", "file for a CPU profile of the whole run, for go tool pprof")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -99,7 +97,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	var db database
 	if ids := inPostgres(chosen); len(ids) > 0 {
 		if db, err = openDatabase(work); err != nil {
-			return fmt.Errorf("no server for %s: %w; one can be named in %s, or other measures with -only", strings.Join(ids, " and "), err, serverVariable)
+			return fmt.Errorf("no PostgreSQL server for %s: %w; name one in %s, or choose other measures with -only", strings.Join(ids, " and "), err, serverVariable)
 		}
 		defer func() { err = errors.Join(err, db.remove()) }()
 	}
@@ -122,7 +120,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	return leave(*results, where, found)
 }
 
-// choose picks measures by their ids.
+// choose selects measures by their ids.
 func choose(only string) ([]measure, error) {
 	if only == "" {
 		return measures, nil
@@ -138,7 +136,7 @@ func choose(only string) ([]measure, error) {
 	return chosen, nil
 }
 
-// inPostgres lists the measures that need a database there.
+// inPostgres returns the ids of the measures that need PostgreSQL.
 func inPostgres(chosen []measure) (ids []string) {
 	for _, m := range chosen {
 		if m.postgres {
@@ -148,7 +146,7 @@ func inPostgres(chosen []measure) (ids []string) {
 	return ids
 }
 
-// run runs the two sides in turn.
+// run runs the two sides alternately.
 func (m measure) run(ctx context.Context, s setting, n int, out io.Writer) (r result, err error) {
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return r, err

@@ -15,22 +15,21 @@ import (
 	"daybook/internal/postgresserver"
 )
 
-// serverVariable is where the environment names a server to measure on.
+// serverVariable is the environment variable that names a server.
 const serverVariable = "DAYBOOK_BENCH_POSTGRES"
 
-// A database is the measures' own in PostgreSQL.
+// A database is a PostgreSQL database for the measures.
 type database struct {
 	url    string // empty if there is none
 	remove func() error
 }
 
-// openDatabase makes a database on the server that the environment names, or else on one of its own, with its files in a
-// folder.
+// openDatabase creates a database on the server that the environment names, or on a new server with its files in a folder.
 func openDatabase(dir string) (database, error) {
 	if server := os.Getenv(serverVariable); server != "" {
 		return createDatabase(server)
 	}
-	// The user who may run PostgreSQL is another than root, and has to come through.
+	// PostgreSQL does not run as root, and its user must be able to enter the folder.
 	files := filepath.Join(dir, "postgres")
 	if err := errors.Join(os.Chmod(dir, 0o711), os.Mkdir(files, 0o700)); err != nil {
 		return database{}, err
@@ -55,7 +54,7 @@ func createDatabase(server string) (database, error) {
 	return database{u.String(), func() error { return execute(server, "DROP DATABASE "+name) }}, nil
 }
 
-// describe says what the server is and how durable its commits are. It refuses one whose commits are not.
+// describe says what the server is and how durable its commits are. It refuses a server whose commits are not durable.
 func (d database) describe() (string, error) {
 	db, err := sqlx.Connect("postgres", d.url)
 	if err != nil {
@@ -68,7 +67,7 @@ func (d database) describe() (string, error) {
 		return "", err
 	}
 	if is.Fsync != "on" || is.Commit == "off" {
-		return "", fmt.Errorf("the server has fsync=%s and synchronous_commit=%s, where a commit costs nothing", is.Fsync, is.Commit)
+		return "", fmt.Errorf("the server has fsync=%s and synchronous_commit=%s, so its commits are not durable", is.Fsync, is.Commit)
 	}
 	return fmt.Sprintf("PostgreSQL %s: fsync=%s, synchronous_commit=%s.", is.Version, is.Fsync, is.Commit), nil
 }
@@ -86,8 +85,8 @@ func execute(database, script string) error {
 //go:embed messagedb.sql
 var messageDB string
 
-// openMessageDB makes message-db's table in a database, and returns how it is written to: each caller has a connection and
-// a statement that is prepared there, so that a message is one question.
+// openMessageDB creates message-db's table in a database, and returns how to write to it. Each caller has a connection with a prepared
+// statement, so that a message takes one round trip.
 func openMessageDB(database string) (*sqlx.DB, appender, error) {
 	db, err := sqlx.Connect("postgres", database)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-const noEngine = "the same events decoded, the same folded rows written, no engine between"
+const noEngine = "decoding the same events and writing the same rows, without the engine"
 
 var rebuilds = []measure{
 	{id: "P6", title: "rebuild of all read models", reference: noEngine, must: 0.75, aim: 0.9, start: startP6},
@@ -27,7 +27,7 @@ func startP7(s setting) (rounds, error) {
 	return rebuilding(s, home)
 }
 
-// rebuilding makes up a log and fills one generation of read models after another from it.
+// rebuilding writes a synthetic log and fills one generation of read models after another from it.
 func rebuilding(s setting, home table.Home) (rounds, error) {
 	d, err := openDesk(s.dir)
 	if err != nil {

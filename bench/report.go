@@ -16,7 +16,7 @@ import (
 	"syscall"
 )
 
-// A result is what a measure came to. Its value is the median of the rounds' ratios.
+// A result is the result of a measure. Its value is the median of the rounds' ratios.
 type result struct {
 	ID     string  `json:"id"`
 	Value  float64 `json:"value"`
@@ -26,14 +26,14 @@ type result struct {
 	Rounds []round `json:"rounds"`
 }
 
-// A round is one run of either side, in things done a second, or in seconds.
+// A round is one run of each side, as rates per second or times in seconds.
 type round struct {
 	Ours      float64 `json:"ours"`
 	Reference float64 `json:"reference"`
 	Ratio     float64 `json:"ratio"`
 }
 
-// median takes the middle one by value, the mean of the middle two if their number is even.
+// median returns the middle round by value; for an even number, the mean of the middle two.
 func median(rounds []round, value func(round) float64) float64 {
 	values := make([]float64, len(rounds))
 	for i, r := range rounds {
@@ -60,7 +60,7 @@ func (r result) reaches(mark float64) bool {
 	return r.Value >= mark
 }
 
-// mark says on which side of a number the ratio should be.
+// mark writes the bound of a ratio.
 func (r result) mark(n float64) string {
 	if r.Lower {
 		return fmt.Sprintf("≤ %g", n)
@@ -68,7 +68,7 @@ func (r result) mark(n float64) string {
 	return fmt.Sprintf("≥ %g", n)
 }
 
-// quantity writes what a side of a measure came to.
+// quantity writes the result of one side of a measure.
 func (m measure) quantity(v float64) string {
 	if m.times {
 		return fmt.Sprintf("%.3g ms", 1000*v)
@@ -76,7 +76,7 @@ func (m measure) quantity(v float64) string {
 	return fmt.Sprintf("%.0f/s", v)
 }
 
-// writeTable writes results as a table in Markdown, which reads well on a terminal too.
+// writeTable writes results as a table in Markdown, which is readable on a terminal too.
 func writeTable(out io.Writer, results []result) {
 	fmt.Fprintln(out, "| # | what | reference in the same run | ours | reference | ratio | must | aim | |")
 	fmt.Fprintln(out, "|---|---|---|--:|--:|--:|--:|--:|---|")
@@ -89,7 +89,7 @@ func writeTable(out io.Writer, results []result) {
 	}
 }
 
-// leave writes latest.json, latest.md and latest.svg. Results of measures that did not run now are kept as they were.
+// leave writes latest.json, latest.md and latest.svg. It keeps the results of measures that did not run now.
 func leave(dir, where string, results []result) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -101,7 +101,7 @@ func leave(dir, where string, results []result) error {
 		err = json.Unmarshal(old, &all)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the results of earlier runs in %s: %w", path, err)
+		return fmt.Errorf("reading the results of earlier runs in %s: %w", path, err)
 	}
 	for _, r := range results {
 		all = slices.DeleteFunc(all, func(o result) bool { return o.ID == r.ID })
@@ -118,7 +118,7 @@ func leave(dir, where string, results []result) error {
 	var table strings.Builder
 	fmt.Fprintf(&table, "# Measured\n\n%s\n\n", where)
 	writeTable(&table, all)
-	fmt.Fprintf(&table, "\n![How near each measure is to what it must reach](latest.svg)\n")
+	fmt.Fprintf(&table, "\n![Each measure's ratio, with what it must reach and its aim](latest.svg)\n")
 	return errors.Join(
 		os.WriteFile(path, append(data, '\n'), 0o644),
 		os.WriteFile(filepath.Join(dir, "latest.md"), []byte(table.String()), 0o644),
@@ -135,7 +135,7 @@ func byID(id string) measure {
 	return measure{}
 }
 
-// plot draws a bar for each measure, with lines at what it must reach and at its aim and a dot a round.
+// plot draws a bar for each measure, lines at its must and its aim, and a dot for each round.
 func plot(results []result) string {
 	const left, width, line = 60, 600, 34
 	var b strings.Builder
@@ -162,8 +162,7 @@ func plot(results []result) string {
 	return b.String()
 }
 
-// describe says what the figures hold for: versions, cores, the file system, and how durable "durable" is. It refuses
-// to measure a disk that is memory.
+// describe describes the conditions: versions, cores, the file system, and what durable means. It refuses to measure a disk in memory.
 func describe(dir string, db database) (string, error) {
 	const tmpfs = 0x01021994
 	var fsys syscall.Statfs_t
@@ -171,7 +170,7 @@ func describe(dir string, db database) (string, error) {
 		return "", err
 	}
 	if fsys.Type == tmpfs {
-		return "", fmt.Errorf("%s is in memory, where fsync costs nothing; name a directory on a disk with -dir", dir)
+		return "", fmt.Errorf("%s is in memory, where fsync costs nothing; choose a directory on a disk with -dir", dir)
 	}
 	var versions []string
 	if info, ok := debug.ReadBuildInfo(); ok {

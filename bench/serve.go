@@ -28,9 +28,9 @@ import (
 )
 
 var served = []measure{
-	{id: "P4", title: "HTTP command, all on", reference: "trivial net/http JSON POST", must: 0.10, aim: 0.20, start: startP4},
-	{id: "P5", title: "HTTP command, projections off", reference: "the same handler, the append taken out", must: 0.40, aim: 0.60, start: startP5},
-	{id: "P8", title: "command accepted → visible in every read model, p99, at half of P4's rate", reference: "the command itself, p99", must: 3, aim: 1.5, times: true, start: startP8},
+	{id: "P4", title: "HTTP command, everything on", reference: "trivial net/http JSON POST", must: 0.10, aim: 0.20, start: startP4},
+	{id: "P5", title: "HTTP command, projections off", reference: "the same handler without the append", must: 0.40, aim: 0.60, start: startP5},
+	{id: "P8", title: "time from an accepted command until every read model shows it, p99, at half of P4's rate", reference: "the command itself, p99", must: 3, aim: 1.5, times: true, start: startP8},
 	{id: "P9", title: "last 50 tickets of a contact, 1 M tickets, through the API, p50", reference: "the bare SQL through sqlx", must: 2, aim: 1.5, times: true, start: startP9},
 }
 
@@ -40,7 +40,7 @@ func startP4(s setting) (rounds, error) {
 		return rounds{}, err
 	}
 	return d.rounds(func() (r rounds, err error) {
-		if err := d.post(); err != nil {
+		if err := d.project(); err != nil {
 			return r, err
 		}
 		if r.ours, err = d.patching(s, contacts); err != nil {
@@ -65,15 +65,14 @@ func startP5(s setting) (rounds, error) {
 	})
 }
 
-// startP8 takes both sides of a round from one run: how long the commands took, and how long after their answers what
-// they did was visible.
+// startP8 takes both sides of a round from one run: how long commands took, and how long after their answers the changes were visible.
 func startP8(s setting) (rounds, error) {
 	d, contacts, err := deskOfContacts(s)
 	if err != nil {
 		return rounds{}, err
 	}
 	return d.rounds(func() (r rounds, err error) {
-		if err := d.post(); err != nil {
+		if err := d.project(); err != nil {
 			return r, err
 		}
 		full, err := d.patching(s, contacts)
@@ -107,7 +106,7 @@ func startP9(s setting) (rounds, error) {
 		if err != nil {
 			return r, err
 		}
-		if err := d.post(); err != nil {
+		if err := d.project(); err != nil {
 			return r, err
 		}
 		url, err := d.serve(d.handler(d.store))
@@ -135,7 +134,7 @@ func startP9(s setting) (rounds, error) {
 	})
 }
 
-// rounds lets begin make the sides, and sees to it that the desk is closed in the end.
+// rounds calls begin to make the sides, and closes the desk at the end.
 func (d *desk) rounds(begin func() (rounds, error)) (rounds, error) {
 	r, err := begin()
 	if err != nil {
@@ -146,8 +145,8 @@ func (d *desk) rounds(begin func() (rounds, error)) (rounds, error) {
 	return r, nil
 }
 
-// contactCount is so small that the desk remembers them all, and so large that a contact has a handful of events at the
-// end, as on a desk: what a command costs grows with them.
+// contactCount is small enough for the desk to cache all contacts, and large enough for a contact to have only a handful of events at the
+// end, as on a real desk: the cost of a command grows with them.
 const contactCount = 160 * manyCallers
 
 // deskOfContacts opens a desk that has contacts.
@@ -198,15 +197,15 @@ func (d *desk) patching(s setting, contacts []uuid.UUID) (func() (float64, error
 		}
 		after, err := d.store.Head(context.Background())
 		if stored := float64(after-before) / time.Since(began).Seconds(); err == nil && stored < 0.99*rate {
-			err = fmt.Errorf("%.0f edits a second were answered and %.0f were stored", rate, stored)
+			err = fmt.Errorf("%.0f edits per second were answered but %.0f were stored", rate, stored)
 		}
 		return rate, err
 	}, err
 }
 
-// patchingIn serves the desk with a store before its own, and returns a side that edits the contacts, each caller his own,
-// so that nobody meets a conflict. Each contact was edited once before, so that it is remembered as on a desk that has been
-// open for a while.
+// patchingIn serves the desk on a wrapper of its store, and returns a side that edits the contacts. Each caller has its own contacts, so
+// that there are no conflicts. Each contact was edited once before, so that it is cached as on a desk that has been running for a
+// while.
 func (d *desk) patchingIn(s setting, store eventstore.Store, contacts []uuid.UUID) (func() (float64, error), error) {
 	url, err := d.serve(d.handler(store))
 	if err != nil {
@@ -232,12 +231,12 @@ func (d *desk) patchingIn(s setting, store eventstore.Store, contacts []uuid.UUI
 
 var edits atomic.Int64
 
-// edit is the body of a PATCH that changes something whatever was before.
+// edit is the body of a PATCH that always changes something.
 func edit() []byte {
 	return fmt.Appendf(nil, `{"note":"Asked %d times where it is.","address":"Via Roma %d, Torino"}`, edits.Add(1), rand.IntN(1000))
 }
 
-// posting returns a side that posts the same body to a handler that decodes it and answers with as much as the API does.
+// posting returns a side that sends the same body to a handler that decodes it and answers with as much data as the API.
 func (d *desk) posting(s setting) (func() (float64, error), error) {
 	answer := `{"id":"` + strings.Repeat("x", 400) + `"}`
 	url, err := d.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -274,8 +273,8 @@ func requesting(s setting, send func(caller int) error) func() (float64, error) 
 	}
 }
 
-// watching edits contacts at a steady rate. It returns how long after the answer an edit was visible, and how long the
-// answer took, both in seconds and at the 99th percentile.
+// watching edits contacts at a steady rate. It returns how long after the answer an edit was visible, and how long the answer took, both
+// in seconds at the 99th percentile.
 func (d *desk) watching(s setting, c *client, url string, contacts []uuid.UUID, rate float64) (visible, command float64, err error) {
 	var commands, visibles [manyCallers][]time.Duration
 	start := time.Now()
@@ -305,7 +304,7 @@ func (d *desk) watching(s setting, c *client, url string, contacts []uuid.UUID, 
 	return percentile(99, visibles[:]...), percentile(99, commands[:]...), err
 }
 
-// p50 asks about one contact after another and returns how long an answer took, in seconds and in the middle.
+// p50 queries one contact after another and returns the median time of an answer, in seconds.
 func p50(s setting, contacts []uuid.UUID, ask func(uuid.UUID) error) (float64, error) {
 	var took []time.Duration
 	for start := time.Now(); time.Since(start) < s.time; {
@@ -318,7 +317,7 @@ func p50(s setting, contacts []uuid.UUID, ask func(uuid.UUID) error) (float64, e
 	return percentile(50, took), nil
 }
 
-// percentile returns what so many of a hundred do not exceed, in seconds.
+// percentile returns the nth percentile, in seconds.
 func percentile(n int, of ...[]time.Duration) float64 {
 	all := slices.Sorted(slices.Values(slices.Concat(of...)))
 	if len(all) == 0 {
@@ -327,7 +326,7 @@ func percentile(n int, of ...[]time.Duration) float64 {
 	return all[(len(all)-1)*n/100].Seconds()
 }
 
-// unwritten is a store whose appends succeed without being written; what was in it before can be read.
+// unwritten is a store whose appends succeed without being written. Earlier events can be read.
 type unwritten struct {
 	eventstore.Store
 	appended atomic.Uint64

@@ -10,7 +10,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Agents keeps agents and their status, one row an agent, and the names that they had.
+// Agents maintains agents, with their status, and the names that agents had over time.
 var Agents = engine.Projection{Name: "agents", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Agent](l, agent.Stream.Category, readmodels.AgentsTable)
 	names := engine.NewFacts[report.AgentName](l, report.AgentNamesTable)
@@ -57,7 +57,7 @@ func changeAgent(r *readmodels.Agent, ev agent.Event, at table.Instant) {
 	}
 }
 
-// presence is what an event makes of an agent's sessions, pause and departments. Lists are replaced, not changed.
+// presence returns an agent's sessions, pause and departments after an event. Lists are replaced, not changed in place.
 func presence(devices table.List[string], paused bool, departments table.List[readmodels.Membership], ev agent.Event) (table.List[string], bool, table.List[readmodels.Membership]) {
 	switch ev := ev.(type) {
 	case agent.SignedIn:

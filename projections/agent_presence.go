@@ -13,7 +13,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-// AgentPresence keeps agent_presence: when agents began and ceased to work, and to be available for each service in each
+// AgentPresence maintains agent_presence: when agents started and stopped working, and being available for each service in each
 // department.
 var AgentPresence = engine.Projection{Name: "agent_presence", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	agents := engine.NewTable[uuid.UUID, readmodels.AgentPresence](l, readmodels.PresencesTable)
@@ -27,7 +27,7 @@ var AgentPresence = engine.Projection{Name: "agent_presence", Bind: func(l *engi
 			before := availability(*r)
 			r.Devices, r.Paused, r.Departments = presence(r.Devices, r.Paused, r.Departments, ev)
 			after := availability(*r)
-			began := make(map[slot]bool) // or ended
+			began := make(map[slot]bool) // true: began; false: ended
 			for s := range after {
 				if !before[s] {
 					began[s] = true
@@ -61,7 +61,7 @@ func (s slot) compare(other slot) int {
 	return slices.Compare(s.department[:], other.department[:])
 }
 
-// availability lists what an agent is present for.
+// availability returns what an agent is present for.
 func availability(p readmodels.AgentPresence) map[slot]bool {
 	if len(p.Devices) == 0 || p.Paused {
 		return nil

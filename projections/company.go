@@ -6,7 +6,7 @@ import (
 	"daybook/readmodels"
 )
 
-// Companies keeps companies: one row a company.
+// Companies maintains companies: one row per company.
 var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Company](l, company.Stream.Category, readmodels.CompaniesTable)
 	return func(e *engine.Recorded) {

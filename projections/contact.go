@@ -14,7 +14,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Contacts keeps contacts: one row a contact, with what a search looks at.
+// Contacts maintains contacts: one row per contact, with the text that a search looks at.
 var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Contact](l, contact.Stream.Category, readmodels.ContactsTable)
 	return func(e *engine.Recorded) {
@@ -38,7 +38,7 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 	}
 }}
 
-// ContactTimeline keeps contact_timeline: what happened to each contact, and the tickets that he opened.
+// ContactTimeline maintains contact_timeline: what happened to each contact, and the tickets that they opened.
 var ContactTimeline = engine.Projection{Name: "contact_timeline", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	entries := engine.NewFacts[readmodels.TimelineEntry](l, readmodels.TimelineTable)
 	return func(e *engine.Recorded) {
@@ -123,7 +123,7 @@ func contactSearch(r readmodels.Contact) string {
 
 func searchable(words []string) string { return strings.ToLower(strings.Join(words, "\n")) }
 
-// profileOf is a profile as it is shown.
+// profileOf returns the row's form of a profile.
 func profileOf(p profile.Profile) (r readmodels.Profile) {
 	shown, held := reflect.ValueOf(&r).Elem(), reflect.ValueOf(p)
 	for i, to := range shownAs {
@@ -132,7 +132,7 @@ func profileOf(p profile.Profile) (r readmodels.Profile) {
 	return r
 }
 
-// changeProfile gives the changed fields of a profile their new values.
+// changeProfile sets the changed fields of a profile.
 func changeProfile(r *readmodels.Profile, c profile.Changes) {
 	shown, changes := reflect.ValueOf(r).Elem(), reflect.ValueOf(c)
 	for i, to := range shownAs {
@@ -142,7 +142,7 @@ func changeProfile(r *readmodels.Profile, c profile.Changes) {
 	}
 }
 
-// shownAs says which field of the row shows each field of a profile: the one of the same name.
+// shownAs is the row's field for each field of a profile: the one of the same name.
 var shownAs = func() (to []int) {
 	row := reflect.TypeFor[readmodels.Profile]()
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[profile.Profile]()) {

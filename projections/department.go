@@ -6,7 +6,7 @@ import (
 	"daybook/readmodels"
 )
 
-// Departments keeps departments: one row a department.
+// Departments maintains departments: one row per department.
 var Departments = engine.Projection{Name: "departments", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Department](l, department.Stream.Category, readmodels.DepartmentsTable)
 	return func(e *engine.Recorded) {

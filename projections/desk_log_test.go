@@ -16,7 +16,7 @@ import (
 	"daybook/projections/engine"
 )
 
-// oneKey is the key of everybody.
+// oneKey encrypts everything with one key.
 type oneKey struct{ cipher.AEAD }
 
 func (k oneKey) Make(context.Context, ...uuid.UUID) error { return nil }

@@ -1,4 +1,4 @@
 package projections
 
-// VersionOf is what Version is made with.
+// VersionOf exports versionOf.
 var VersionOf = versionOf

@@ -6,7 +6,7 @@ import (
 	"daybook/readmodels"
 )
 
-// Groups keeps groups: one row a group.
+// Groups maintains groups: one row per group.
 var Groups = engine.Projection{Name: "groups", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Group](l, group.Stream.Category, readmodels.GroupsTable)
 	return func(e *engine.Recorded) {

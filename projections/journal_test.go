@@ -17,8 +17,8 @@ import (
 	"daybook/journal"
 )
 
-// TestJournal plays a journal that visits every rule of the projections that a journal can, and finds in
-// testdata/desk.digest what it folds to. Whoever adds a rule adds lines that visit it; which are visited is shown by
+// TestJournal plays a journal that visits every rule of the projections that a journal can, and compares the result with
+// testdata/desk.digest. If you add a rule, add lines that visit it. To see which are visited:
 //
 //	go test ./projections -run Journal -coverpkg daybook/projections -coverprofile cover.out
 func TestJournal(t *testing.T) {
@@ -51,8 +51,8 @@ func (nameIDs) NameID(h event.Hold) uuid.UUID {
 	return uuid.NewSHA1(uuid.Nil, []byte(h.Space+"\x00"+h.Name))
 }
 
-// digest is all rows, one a line, sorted. Where events stand in the log, and so the order of what was written at once, may
-// be another the next time, and is left out. Things are shown by the names that they have in the journal.
+// digest is all rows, one per line, sorted. It leaves out positions, and so the order of what was written at once, because they
+// can differ the next time. Entities are shown by their names in the journal.
 func digest(rows []row) string {
 	var lines, names []string
 	for _, r := range rows {

@@ -6,7 +6,7 @@ import (
 	"daybook/readmodels"
 )
 
-// Operations keeps operations: one row a plan over many things.
+// Operations maintains operations: one row per command over many items.
 var Operations = engine.Projection{Name: "operations", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Operation](l, operation.Stream.Category, readmodels.OperationsTable)
 	return func(e *engine.Recorded) {

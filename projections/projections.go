@@ -1,8 +1,8 @@
-// Package projections says what events make of the rows that people look at: one file a noun, its tables and what each
-// event changes in them. Package engine below it does the rest.
+// Package projections defines how events become the rows that people see: one file per noun, with its tables and what each event
+// changes in them. Package engine below it does the rest.
 //
-// A projection is a function from an event to changes of typed rows. It holds no SQL, reads no clock and knows no
-// database: the same function serves live projecting, a rebuild, the desk as of a past instant, the verifier and the tests.
+// A projection is a function from an event to changes of typed rows. It has no SQL, clock or database: the same function serves
+// live updates, a rebuild, the desk as of an earlier time, the verifier and the tests.
 package projections
 
 import (
@@ -16,7 +16,7 @@ var All = []engine.Projection{
 	Departments, Tags, Groups, Agents, Contacts, Companies, ContactTimeline, Tickets, TicketHistory, AgentActivity, AgentPresence, Operations, Trail,
 }
 
-// with returns a list with one more item; the list given stays as it is, for other rows may share it.
+// with returns a list with one more item. It leaves the given list as it is, because other rows may share it.
 func with[L ~[]T, T any](list L, item T) L { return append(slices.Clone(list), item) }
 
 // without returns a list without an item.

@@ -16,8 +16,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-// TestRowIsTheSameWhateverIsRemembered asks for things at revisions in any order, and finds what folding from the
-// beginning makes of them.
+// TestRowIsTheSameWhateverIsRemembered reads rows as of revisions in any order, and compares them with a fold from the beginning.
 func TestRowIsTheSameWhateverIsRemembered(t *testing.T) {
 	source := deskLog(t, 3000)
 	lengths := make(map[string]eventstore.Revision)

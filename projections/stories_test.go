@@ -19,8 +19,8 @@ import (
 	"daybook/domain/ticket"
 )
 
-// stories has one story for each type of event: what came before it. The event itself is its stored sample, which happens
-// to the thing of its kind in things. What the event changes stands in testdata/TYPE.txt; tell_test.go says how it is told.
+// stories has one story for each type of event: the events before it. The event itself is its stored sample, which happens to the
+// entity of its kind in things. What the event changes is in testdata/TYPE.txt; tell_test.go says how it is told.
 //
 // An event that changes nothing in the state, or nothing in the tables, says why.
 var stories = map[string]story{
@@ -101,7 +101,7 @@ var stories = map[string]story{
 	"operation-progressed": given(happened(operation.Begun{Plan: "company-delete", About: acme, Revision: 1})),
 	"operation-ended":      given(happened(operation.Begun{Plan: "company-delete", About: acme, Revision: 1}, operation.Progressed{Things: 3})),
 
-	// What Daybook notes for itself.
+	// Daybook's own events.
 	"name-claimed": given().changesNoRow(reserved),
 	"name-released": after(func(e reservation.Released) past {
 		return happened(reservation.Claimed{Category: "contact", Holder: e.Holder})
@@ -120,16 +120,16 @@ const (
 	roll     = "who is an owner stands in the agent's row"
 )
 
-// The things that stories are about. Texts show them by these names.
+// The entities of the stories. Texts show them by these names.
 var (
-	ann   = numbered(0xa1) // who acts in all stories
+	ann   = numbered(0xa1) // acts in all stories
 	ben   = numbered(0xa2)
 	acme  = numbered(0xc1)
 	eve   = numbered(0xe1)
 	sales = numbered(0xd1)
 	help  = numbered(0xf1)
 
-	things = map[string]uuid.UUID{ // by category: the thing that an event happens to
+	things = map[string]uuid.UUID{ // by category: the entity that an event happens to
 		agent.Stream.Category: ann, company.Stream.Category: acme, contact.Stream.Category: eve, department.Stream.Category: sales,
 		group.Stream.Category: numbered(0xb1), tag.Stream.Category: numbered(0xb2), ticket.Stream.Category: help,
 		operation.Stream.Category: numbered(0xb3), reservation.Stream.Category: numbered(0xb4),
@@ -141,7 +141,7 @@ var (
 	}
 )
 
-// What many stories begin with.
+// The beginnings of many stories.
 var (
 	created    = happened(agent.Created{Name: text("Ann"), Alias: text("A."), Email: text("ann@desk.example"), Role: role.Agent})
 	founded    = happened(company.Registered{Profile: profile.Profile{Name: text("Acme")}, Emails: texts("info@acme.example"), Phones: texts("+390669820001")})
@@ -149,10 +149,10 @@ var (
 	opened     = happened(ticket.Opened{Contact: eve, Channel: "email", Subject: text("Help"), Body: text("It broke."), Department: sales, Priority: ticket.Normal})
 )
 
-// A past is the events before the one that a story is about, of any streams, in their order.
+// A past is the events before the one that a story is about, of any streams, in order.
 type past []happening
 
-// A happening is an event, and what it happened to.
+// A happening is an event and the entity that it happened to.
 type happening struct {
 	thing uuid.UUID
 	event event.Event
@@ -163,12 +163,12 @@ func given(before ...past) story {
 	return story{before: func(event.Event) past { return and(before...) }}
 }
 
-// after begins a story with what the event itself says must have happened before.
+// after begins a story with the past that the event's own values require.
 func after[E event.Event](before func(E) past) story {
 	return story{before: func(e event.Event) past { return before(e.(E)) }}
 }
 
-// happened has events happen, each to the thing of its kind.
+// happened is a past of events, each of the entity of its kind.
 func happened(events ...event.Event) past {
 	var p past
 	for _, e := range events {
@@ -177,7 +177,7 @@ func happened(events ...event.Event) past {
 	return p
 }
 
-// and has one past follow the other.
+// and joins pasts.
 func and(pasts ...past) past {
 	var all past
 	for _, p := range pasts {

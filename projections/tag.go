@@ -6,7 +6,7 @@ import (
 	"daybook/readmodels"
 )
 
-// Tags keeps tags: one row a tag, of either registry.
+// Tags maintains tags: one row per tag of contacts or of tickets.
 var Tags = engine.Projection{Name: "tags", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Tag](l, tag.Stream.Category, readmodels.TagsTable)
 	return func(e *engine.Recorded) {

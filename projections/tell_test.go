@@ -32,7 +32,7 @@ import (
 
 var write = flag.Bool("write", false, "write what the stories and the journal fold to, to be read in review")
 
-// A story says what came before an event, and why the event changes nothing, if so.
+// A story is the events before an event, and why the event changes nothing, if so.
 type story struct {
 	before          func(event.Event) past
 	noState, noRows string
@@ -41,10 +41,10 @@ type story struct {
 // changesNoState says why an event changes nothing in the state that rules need.
 func (s story) changesNoState(why string) story { s.noState = why; return s }
 
-// changesNoRow says why an event changes nothing in the tables, but for what any event changes there.
+// changesNoRow says why an event changes nothing in the tables, apart from what any event changes there.
 func (s story) changesNoRow(why string) story { s.noRows = why; return s }
 
-// TestStories tells the story of each type of event, and finds in testdata what the event changes.
+// TestStories tells the story of each type of event, and compares what the event changes with testdata.
 func TestStories(t *testing.T) {
 	for _, name := range catalogue.Types() {
 		s, told := stories[name]
@@ -76,7 +76,7 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// because demands a reason from an event that changes nothing, and from no other.
+// because requires a reason from an event that changes nothing, and from no other.
 func because(t *testing.T, what, reason string, changed bool, field, where string) {
 	t.Helper()
 	switch {
@@ -118,8 +118,7 @@ type telling struct {
 	inState, inRows bool // whether the event changes something there
 }
 
-// tell appends what came before and the stored sample to a log, folds both without and with the sample, and writes down
-// what is different.
+// tell appends a story's past and the stored sample to a log, folds both without and with the sample, and describes the difference.
 func (s story) tell(t *testing.T, name string) telling {
 	log := newScene(t)
 	id, data := stored(t, name)
@@ -202,7 +201,7 @@ func said(h happening) string {
 	return line
 }
 
-// byName shows the things of stories by their names, and those that the sample names as its own.
+// byName replaces the ids of the stories' entities, and of those that the sample creates, by names.
 func byName(text string, sample event.Event) string {
 	var pairs []string
 	for id, name := range names {
@@ -216,7 +215,7 @@ func byName(text string, sample event.Event) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// A scene is a log in memory, whose clocks stand still: everything is as it was the last time.
+// A scene is a log in memory with fixed clocks, so that every run is the same.
 type scene struct {
 	t      *testing.T
 	store  *sqlite.Store
@@ -240,10 +239,10 @@ func newScene(t *testing.T) *scene {
 	return s
 }
 
-// clock is when the nth event happens.
+// clock is the time of the nth event.
 func clock(n int) time.Time { return time.Date(2026, 1, 5, 10, n, 0, 0, time.UTC) }
 
-// append has something happen. Data is the event as it is stored, if that was done before.
+// append appends an event. Data is the event as stored, if it is not to be encoded.
 func (s *scene) append(h happening, id uuid.UUID, data []byte) {
 	s.t.Helper()
 	s.events++
@@ -268,7 +267,7 @@ func (s *scene) append(h happening, id uuid.UUID, data []byte) {
 	}
 }
 
-// fold is the state of a thing, and the revision of its stream.
+// fold returns the state of an entity, and the revision of its stream.
 func (s *scene) fold(kind *event.Noun, id uuid.UUID) (any, eventstore.Revision) {
 	state, revision := kind.Nothing, eventstore.NoStream
 	for r, err := range s.store.Read(s.t.Context(), kind.Stream(id), 0, eventstore.Forwards, 0) {
@@ -287,7 +286,7 @@ func (s *scene) fold(kind *event.Noun, id uuid.UUID) (any, eventstore.Revision) 
 	return state, revision
 }
 
-// state is the state of what an event happens to, field by field.
+// state is the state of the entity that an event happens to, field by field.
 func (s *scene) state(h happening) fields {
 	state, _ := s.fold(kindOf(h.event.EventType()), h.thing)
 	var all fields
@@ -295,15 +294,15 @@ func (s *scene) state(h happening) fields {
 	return all
 }
 
-// rows is all that the log comes to.
+// rows is all rows that the log gives.
 func (s *scene) rows() []row { return fold(s.t, s.source) }
 
-// fields are named values, in their order, as they are shown.
+// fields are named values as they are shown, in order.
 type fields []field
 
 type field struct{ name, value string }
 
-// add adds the fields of a struct, those of an embedded one as its own.
+// add adds the fields of a struct, with those of embedded structs as its own.
 func (f *fields) add(v reflect.Value) {
 	for i := range v.NumField() {
 		switch about := v.Type().Field(i); {
@@ -363,7 +362,7 @@ func shown(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// fieldsDiffer writes down which fields are not what they were, and lists their names.
+// fieldsDiffer writes which fields have changed, and returns their names.
 func fieldsDiffer(text *strings.Builder, indent string, before, after fields) (names []string) {
 	for _, f := range after {
 		if was := before.get(f.name); was != f.value {
@@ -374,7 +373,7 @@ func fieldsDiffer(text *strings.Builder, indent string, before, after fields) (n
 	return names
 }
 
-// A row is one of any table.
+// A row is a row of any table.
 type row struct {
 	table, key string
 	columns    fields
@@ -382,13 +381,13 @@ type row struct {
 
 func (r row) name() string { return r.table + " " + r.key }
 
-// Any event of a thing changes these. That they change does not show that a projection knows the event.
+// Every event of an entity changes these. That they change does not show that a projection knows the event.
 var (
 	listsAll  = []string{"event_trail", "contact_timeline"}
 	movesEach = []string{"revision", "changed_at"}
 )
 
-// rowsDiffer writes down how rows differ, and says whether the event changed more of them than any event does.
+// rowsDiffer writes how rows differ, and reports whether the event changed more in them than any event does.
 func rowsDiffer(text *strings.Builder, before, after []row) (own bool) {
 	was := make(map[string]row)
 	for _, r := range before {
@@ -430,7 +429,7 @@ func (f field) empty() bool {
 	return slices.Contains([]string{`""`, "0", "none", "false", "[]"}, f.value)
 }
 
-// fold is all that a log comes to in the tables of all projections: their rows, in the order of their names and keys.
+// fold is the rows of all tables for a log, ordered by table and key.
 func fold(t *testing.T, source engine.Source) (all []row) {
 	t.Helper()
 	db, err := table.OpenTemporary(t.TempDir())
@@ -490,7 +489,7 @@ func readTable(t *testing.T, db *table.DB, name string) (all []row) {
 	return all
 }
 
-// anInstant is a number that nothing in these tables counts to: instants are in microseconds since 1970.
+// anInstant is larger than any count in these tables: instants are in microseconds since 1970.
 const anInstant = 1e15
 
 // held is a value of a column as it is shown. Ids and lists are shown as they are, other texts in quotes.

@@ -9,7 +9,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Tickets keeps tickets: the work list, one row a ticket.
+// Tickets maintains tickets, the work list: one row per ticket.
 var Tickets = engine.Projection{Name: "tickets", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Ticket](l, ticket.Stream.Category, readmodels.TicketsTable)
 	return func(e *engine.Recorded) {
@@ -34,7 +34,7 @@ var Tickets = engine.Projection{Name: "tickets", Bind: func(l *engine.Ledger) fu
 	}
 }}
 
-// TicketHistory keeps ticket_history: the tickets of each contact.
+// TicketHistory maintains ticket_history: the tickets of each contact.
 var TicketHistory = engine.Projection{Name: "ticket_history", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.NewTable[uuid.UUID, readmodels.TicketHistory](l, readmodels.TicketHistoryTable)
 	return func(e *engine.Recorded) {
@@ -86,7 +86,7 @@ func changeTicket(r *readmodels.TicketState, ev ticket.Event, at table.Instant) 
 	}
 }
 
-// stand moves a ticket's status as the domain does.
+// stand applies an event to a ticket's status, as the domain does.
 func stand(status, postponedFrom, spamFrom, deletedFrom *ticket.Status, ev ticket.Event) {
 	s := ticket.Standing{Status: *status, PostponedFrom: *postponedFrom, SpamFrom: *spamFrom, DeletedFrom: *deletedFrom}.After(ev)
 	*status, *postponedFrom, *spamFrom, *deletedFrom = s.Status, s.PostponedFrom, s.SpamFrom, s.DeletedFrom

@@ -10,8 +10,8 @@ import (
 	"daybook/readmodels/table"
 )
 
-// AgentActivity keeps agent_activity: the facts that agent reports are made of, each credited to who acted, in the ticket's
-// department and under its tags as they were then. What each metric means is said in docs/metrics.md.
+// AgentActivity maintains agent_activity: the facts that agent reports are computed from. Each is credited to the agent who acted,
+// with the ticket's department and tags at that time. docs/metrics.md defines the metrics.
 var AgentActivity = engine.Projection{Name: "agent_activity", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	clocks := engine.NewTable[uuid.UUID, readmodels.TicketClock](l, readmodels.TicketClocksTable)
 	facts := engine.NewFacts[report.Activity](l, report.ActivityTable)
@@ -22,23 +22,23 @@ var AgentActivity = engine.Projection{Name: "agent_activity", Bind: func(l *engi
 				ID: e.ID, OpenedAt: e.At, Channel: ev.Channel, DepartmentID: table.Ref(ev.Department), Status: ticket.StatusNew,
 			}
 			clocks.Insert(clock)
-			post(facts, e, &clock, report.Created, actor(e))
+			count(facts, e, &clock, report.Created, actor(e))
 		case ticket.Event:
 			clocks.Update(e.ID, func(c *readmodels.TicketClock) { tick(facts, e, c, ev) })
 		}
 	}
 }}
 
-// tick moves a ticket's clock and posts what the event counts for.
+// tick updates a ticket's clock and inserts the facts of an event.
 func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, ev ticket.Event) {
 	before := c.Status
 	stand(&c.Status, &c.PostponedFrom, &c.SpamFrom, &c.DeletedFrom, ev)
 	switch ev := ev.(type) {
 	case ticket.Replied:
-		if actor(e) == (table.Ref{}) { // a program's reply is no agent's answer
+		if actor(e) == (table.Ref{}) { // only agents' replies count
 			break
 		}
-		post(facts, e, c, report.Replied, actor(e))
+		count(facts, e, c, report.Replied, actor(e))
 		if !c.NewAnswerOver {
 			measure(facts, e, c, report.FirstAnswered, actor(e), c.OpenedAt)
 			c.NewAnswerOver = true
@@ -48,15 +48,15 @@ func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodel
 		}
 	case ticket.Noted:
 		if actor(e) != (table.Ref{}) {
-			post(facts, e, c, report.Noted, actor(e))
+			count(facts, e, c, report.Noted, actor(e))
 		}
 	case ticket.Assigned:
 		assignee := table.Ref(ev.Agent)
 		if c.AgentID != (table.Ref{}) {
-			post(facts, e, c, report.TransferOut, c.AgentID)
-			post(facts, e, c, report.TransferIn, assignee)
+			count(facts, e, c, report.TransferOut, c.AgentID)
+			count(facts, e, c, report.TransferIn, assignee)
 		}
-		post(facts, e, c, report.Assigned, assignee)
+		count(facts, e, c, report.Assigned, assignee)
 		if !c.Assigned {
 			measure(facts, e, c, report.FirstAssigned, assignee, c.OpenedAt)
 		}
@@ -64,20 +64,20 @@ func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodel
 	case ticket.Unassigned:
 		c.AgentID = table.Ref{}
 	case ticket.Transferred:
-		post(facts, e, c, report.TransferOut, actor(e))
+		count(facts, e, c, report.TransferOut, actor(e))
 		c.DepartmentID = table.Ref(ev.Department)
 	case ticket.Tagged:
 		c.Tags = with(c.Tags, ev.Tag)
 	case ticket.Untagged:
 		c.Tags = without(c.Tags, ev.Tag)
 	case ticket.Resolved:
-		post(facts, e, c, report.Resolved, actor(e))
+		count(facts, e, c, report.Resolved, actor(e))
 		if !c.Resolved {
 			measure(facts, e, c, report.FirstResolved, actor(e), c.OpenedAt)
 		}
 		c.ResolverID, c.Resolved = actor(e), true
 	case ticket.Reopened:
-		post(facts, e, c, report.Reopened, c.ResolverID)
+		count(facts, e, c, report.Reopened, c.ResolverID)
 	}
 	switch c.Status {
 	case ticket.StatusResolved, ticket.StatusClosed, ticket.StatusSpam:
@@ -91,24 +91,24 @@ func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodel
 	}
 	switch is, was := excluded(c.Status), excluded(before); {
 	case is && !was:
-		post(facts, e, c, report.Excluded, table.Ref{})
+		count(facts, e, c, report.Excluded, table.Ref{})
 	case was && !is:
-		post(facts, e, c, report.Included, table.Ref{})
+		count(facts, e, c, report.Included, table.Ref{})
 	}
 }
 
-// excluded reports whether tickets of a status are left out of reports unless asked for.
+// excluded reports whether reports leave out tickets of a status by default.
 func excluded(s ticket.Status) bool { return s == ticket.StatusSpam || s == ticket.StatusDeleted }
 
-// actor is the agent who did it, or nobody.
+// actor is the agent who caused the event, or none.
 func actor(e *engine.Recorded) table.Ref { return table.Ref(e.Meta.Actor.AgentID()) }
 
-// post inserts a fact that is counted.
-func post(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, kind report.Fact, agent table.Ref) {
+// count inserts a fact that is counted.
+func count(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, kind report.Fact, agent table.Ref) {
 	facts.Insert(factOf(e, c, kind, agent))
 }
 
-// measure inserts a fact that took from since until the event.
+// measure inserts a fact with the seconds from since until the event.
 func measure(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, kind report.Fact, agent table.Ref, since table.Instant) {
 	f := factOf(e, c, kind, agent)
 	f.Seconds = e.At.Time().Sub(since.Time()).Seconds()

@@ -13,9 +13,9 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Trail keeps event_trail: where each event stands, and who did it, so that the audit trail can be asked for. What Daybook
-// notes for itself (names claimed and given up, the roll of owners, what lines of a journal came to) is left out: it is no
-// part of what happened on the desk, and depends on how it was written.
+// Trail maintains event_trail, from which the audit trail is queried: each event's position and actor. It leaves out Daybook's own
+// events (claims of names, the list of owners, the results of journal lines): they are not part of what happened on the desk, and
+// depend on how it was recorded.
 var Trail = engine.Projection{Name: "event_trail", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	entries := engine.NewFacts[readmodels.TrailEntry](l, readmodels.TrailTable)
 	return func(e *engine.Recorded) {

@@ -10,20 +10,20 @@ import (
 	"daybook/domain/catalogue"
 )
 
-// expectations are what the stories of all events, and a journal that visits every rule, fold to. Tests keep them true.
+// expectations are the results of the stories of all events and of a journal that visits every rule. Tests keep them true.
 //
 //go:embed testdata/*.txt testdata/desk.digest
 var expectations embed.FS
 
-// raised is part of Version. Raise it by hand when rows must be built anew and no expectation shows it: when a projection
-// makes something else of a case that neither a story nor the journal visits, or when rows were wrong for another reason.
+// raised is part of Version. Raise it by hand when rows must be rebuilt and no expectation has changed: when a projection treats a
+// case differently that neither a story nor the journal visits, or when rows were wrong for another reason.
 const raised = 1
 
-// Version is that of what the projections make of events. A program whose version differs builds rows of its own. It
-// changes with the catalogue and with the expectations; the tables are in the generation's schema already.
+// Version is the version of the projections' results. A program with another version builds its own rows. It changes with the
+// catalogue of events and with the expectations; the tables are part of the generation's schema.
 var Version = versionOf(catalogue.Types(), expectations, raised)
 
-// versionOf is a digest of the types of events, of the files of expected, and of a number.
+// versionOf is a digest of the types of events, the files of expected, and a number.
 func versionOf(types []string, expected fs.FS, raised int) string {
 	digest := sha256.New()
 	fmt.Fprintf(digest, "%d %q\n", raised, types)
@@ -35,7 +35,7 @@ func versionOf(types []string, expected fs.FS, raised int) string {
 		fmt.Fprintf(digest, "%q %q\n", path, text)
 		return err
 	})
-	if err != nil { // they are in memory
+	if err != nil { // cannot happen: they are in memory
 		panic(err)
 	}
 	return hex.EncodeToString(digest.Sum(nil))[:16]

@@ -10,7 +10,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-// TestVersion gives another version to whatever could make other rows.
+// TestVersion: whatever could change rows changes the version.
 func TestVersion(t *testing.T) {
 	types := []string{"ticket-opened", "ticket-resolved"}
 	expected := func(texts ...string) fstest.MapFS {
@@ -39,7 +39,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestOtherExpectationsAreAnotherGeneration: a program whose expectations differ does not use the rows that this one made.
+// TestOtherExpectationsAreAnotherGeneration: a program with other expectations does not use the rows that this one made.
 func TestOtherExpectationsAreAnotherGeneration(t *testing.T) {
 	source, home := deskLog(t, 50), table.Folder(t.TempDir())
 	build(t, source, home)
@@ -66,7 +66,7 @@ func TestOtherExpectationsAreAnotherGeneration(t *testing.T) {
 	}
 }
 
-// build has an engine work until its rows are at the end of the log.
+// build runs an engine until its rows are at the end of the log.
 func build(t *testing.T, source engine.Source, home table.Home) {
 	live := new(table.Live)
 	defer live.Close()

@@ -12,8 +12,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
 
-// TestProjectionsDoNotMindWaiting: whether changes of rows run at once or wait makes no difference, in files and in
-// PostgreSQL.
+// TestProjectionsDoNotMindWaiting: the result is the same whether changes of rows run at once or wait, in files and in PostgreSQL.
 func TestProjectionsDoNotMindWaiting(t *testing.T) {
 	atOnce := deskLog(t, 3000)
 	waiting := atOnce

@@ -10,24 +10,24 @@ import (
 	"daybook/readmodels/table"
 )
 
-// An Agent works at the desk.
+// An Agent is a member of the desk's staff.
 type Agent struct {
 	ID          uuid.UUID              `db:"agent_id,key" json:"id" doc:"The agent"`
 	Name        string                 `db:"name" json:"name" doc:"The name that agents see"`
-	Alias       string                 `db:"alias" json:"alias" doc:"The name that contacts see instead, or empty"`
-	Email       string                 `db:"email" json:"email" doc:"The login"`
-	Role        role.Role              `db:"role" json:"role" doc:"What the agent may do: owner, admin or agent"`
+	Alias       string                 `db:"alias" json:"alias" doc:"The name shown to contacts instead, or empty"`
+	Email       string                 `db:"email" json:"email" doc:"The e-mail address, which is also the login"`
+	Role        role.Role              `db:"role" json:"role" doc:"owner, admin or agent"`
 	Status      AgentStatus            `db:"status" json:"status" doc:"online, paused or offline"`
-	Devices     table.List[string]     `db:"devices" json:"devices" doc:"Where the agent is signed in"`
-	Paused      bool                   `db:"paused" json:"paused" doc:"Whether the agent takes a break"`
-	Departments table.List[Membership] `db:"departments" json:"departments" doc:"Where the agent serves, and with which services"`
-	Ref         string                 `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for the agent"`
+	Devices     table.List[string]     `db:"devices" json:"devices" doc:"The devices on which the agent is signed in"`
+	Paused      bool                   `db:"paused" json:"paused" doc:"Whether the agent is on a break"`
+	Departments table.List[Membership] `db:"departments" json:"departments" doc:"The agent's departments, and the services switched on in each"`
+	Ref         string                 `db:"ref" json:"ref,omitempty" doc:"The agent's reference in the journal that they were imported from"`
 	CreatedAt   table.Instant          `db:"created_at" json:"created_at" doc:"When the agent was created"`
-	DeletedAt   table.Instant          `db:"deleted_at" json:"deleted_at" doc:"When the agent left the desk, or null"`
-	Revision    int64                  `db:"revision" json:"-" doc:"The number of the agent's last event"`
+	DeletedAt   table.Instant          `db:"deleted_at" json:"deleted_at" doc:"When the agent was deleted, or null"`
+	Revision    int64                  `db:"revision" json:"-" doc:"The revision of the agent's last event"`
 }
 
-// AgentStatus is what an agent's sessions and pause come to.
+// AgentStatus is derived from an agent's sessions and pause.
 type AgentStatus string
 
 // The statuses of an agent.
@@ -40,7 +40,7 @@ const (
 // AgentStatuses lists the statuses.
 var AgentStatuses = []AgentStatus{Online, Paused, Offline}
 
-// A Membership is an agent's place in one department.
+// A Membership is an agent's membership of one department.
 type Membership struct {
 	Department uuid.UUID `json:"department" doc:"The department"`
 	Tickets    bool      `json:"tickets" doc:"Whether tickets are switched on"`
@@ -53,23 +53,23 @@ func (m Membership) Services() agent.Services {
 	return agent.Services{Tickets: m.Tickets, Chats: m.Chats, Calls: m.Calls}
 }
 
-// The tables of the desk itself.
+// The tables of agents.
 var (
-	AgentsTable = table.Table{Name: "agents", Comment: "Who works at the desk, and their status.", Row: Agent{}}
+	AgentsTable = table.Table{Name: "agents", Comment: "The agents and their status.", Row: Agent{}}
 )
 
-// An AgentPresence is what must be known of an agent to tell when work and services begin and end.
+// An AgentPresence is what the projection agent_presence remembers of an agent to tell when work and services begin and end.
 type AgentPresence struct {
 	ID          uuid.UUID              `db:"agent_id,key" doc:"The agent"`
-	Devices     table.List[string]     `db:"devices" doc:"Where the agent is signed in"`
-	Paused      bool                   `db:"paused" doc:"Whether the agent takes a break"`
-	Departments table.List[Membership] `db:"departments" doc:"Where the agent serves"`
+	Devices     table.List[string]     `db:"devices" doc:"The devices on which the agent is signed in"`
+	Paused      bool                   `db:"paused" doc:"Whether the agent is on a break"`
+	Departments table.List[Membership] `db:"departments" doc:"The agent's departments"`
 }
 
-// PresencesTable is the table of what is under way for agents.
-var PresencesTable = table.Table{Name: "agent_presence_now", Comment: "Working memory of agent_presence: what is under way for each agent.", Row: AgentPresence{}}
+// PresencesTable is the table of each agent's current presence.
+var PresencesTable = table.Table{Name: "agent_presence_now", Comment: "The current presence of each agent, from which agent_presence is computed.", Row: AgentPresence{}}
 
-// An AgentFilter says which agents are wanted.
+// An AgentFilter selects agents. Empty fields select all.
 type AgentFilter struct {
 	Department uuid.UUID
 	Status     AgentStatus

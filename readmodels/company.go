@@ -14,21 +14,21 @@ type Company struct {
 	Profile
 	Emails       table.List[string]    `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
 	Phones       table.List[string]    `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
-	Groups       table.List[uuid.UUID] `db:"groups" json:"groups" doc:"Groups that the company is in"`
-	Ref          string                `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for it"`
+	Groups       table.List[uuid.UUID] `db:"groups" json:"groups" doc:"The company's groups"`
+	Ref          string                `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	RegisteredAt table.Instant         `db:"registered_at" json:"registered_at" doc:"When it was registered"`
-	ChangedAt    table.Instant         `db:"changed_at" json:"changed_at" doc:"When something of it last changed"`
-	DeletedAt    table.Instant         `db:"deleted_at" json:"deleted_at" doc:"When it was taken out of use, or null"`
-	Revision     int64                 `db:"revision" json:"-" doc:"The number of its last event"`
+	ChangedAt    table.Instant         `db:"changed_at" json:"changed_at" doc:"When it last changed"`
+	DeletedAt    table.Instant         `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
+	Revision     int64                 `db:"revision" json:"-" doc:"The revision of its last event"`
 	Search       string                `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
 }
 
-// The tables of contacts.
+// The tables of companies.
 var (
-	CompaniesTable = table.Table{Name: "companies", Comment: "What contacts belong to.", Row: Company{}}
+	CompaniesTable = table.Table{Name: "companies", Comment: "The companies that contacts belong to.", Row: Company{}}
 )
 
-// A CompanyFilter says which companies are wanted.
+// A CompanyFilter selects companies. Empty fields select all.
 type CompanyFilter struct {
 	Q       string
 	Group   uuid.UUID

@@ -9,21 +9,21 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A Contact writes to the desk.
+// A Contact is a person who writes to the desk.
 type Contact struct {
 	ID uuid.UUID `db:"contact_id,key" json:"id" doc:"The contact"`
 	Profile
 	Emails       table.List[string]         `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
 	Phones       table.List[string]         `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
-	Channels     table.List[ChannelAddress] `db:"channels" json:"channels" doc:"Addresses of other kinds"`
-	Company      table.Ref                  `db:"company_id" json:"company" doc:"The company that the contact belongs to, or null"`
-	Tags         table.List[uuid.UUID]      `db:"tags" json:"tags" doc:"Tags that were put on the contact"`
-	Groups       table.List[uuid.UUID]      `db:"groups" json:"groups" doc:"Groups that the contact is in"`
-	Ref          string                     `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for the contact"`
-	RegisteredAt table.Instant              `db:"registered_at" json:"registered_at" doc:"When the contact was first known"`
-	ChangedAt    table.Instant              `db:"changed_at" json:"changed_at" doc:"When something of the contact last changed"`
-	DeletedAt    table.Instant              `db:"deleted_at" json:"deleted_at" doc:"When the contact was taken out of use, or null"`
-	Revision     int64                      `db:"revision" json:"-" doc:"The number of the contact's last event"`
+	Channels     table.List[ChannelAddress] `db:"channels" json:"channels" doc:"Addresses on other channels"`
+	Company      table.Ref                  `db:"company_id" json:"company" doc:"The contact's company, or null"`
+	Tags         table.List[uuid.UUID]      `db:"tags" json:"tags" doc:"The contact's tags"`
+	Groups       table.List[uuid.UUID]      `db:"groups" json:"groups" doc:"The contact's groups"`
+	Ref          string                     `db:"ref" json:"ref,omitempty" doc:"The contact's reference in the journal that they were imported from"`
+	RegisteredAt table.Instant              `db:"registered_at" json:"registered_at" doc:"When the contact was registered"`
+	ChangedAt    table.Instant              `db:"changed_at" json:"changed_at" doc:"When the contact last changed"`
+	DeletedAt    table.Instant              `db:"deleted_at" json:"deleted_at" doc:"When the contact was deleted, or null"`
+	Revision     int64                      `db:"revision" json:"-" doc:"The revision of the contact's last event"`
 	Search       string                     `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
 }
 
@@ -33,22 +33,22 @@ type ChannelAddress struct {
 	Value   string `json:"value" doc:"The address"`
 }
 
-// A Profile is what is known of a contact or a company alike.
+// A Profile holds the fields that contacts and companies share.
 type Profile struct {
 	Name     string `db:"name" json:"name" doc:"The name"`
 	Avatar   string `db:"avatar" json:"avatar" doc:"The URL of a picture, or empty"`
-	URL      string `db:"url" json:"url" doc:"A web page, or empty"`
+	URL      string `db:"url" json:"url" doc:"The URL of a web page, or empty"`
 	Address  string `db:"address" json:"address" doc:"A postal address, or empty"`
 	Note     string `db:"note" json:"note" doc:"Free text"`
-	TimeZone string `db:"time_zone" json:"time_zone" doc:"An IANA zone, or empty"`
-	Language string `db:"language" json:"language" doc:"A BCP 47 tag, or empty"`
+	TimeZone string `db:"time_zone" json:"time_zone" doc:"A time zone by its IANA name, or empty"`
+	Language string `db:"language" json:"language" doc:"A language by its BCP 47 tag, or empty"`
 }
 
 // ContactsTable is the table of contacts.
-var ContactsTable = table.Table{Name: "contacts", Comment: "Who writes to the desk.", Row: Contact{},
+var ContactsTable = table.Table{Name: "contacts", Comment: "The people who write to the desk.", Row: Contact{},
 	Indexes: []string{"registered_at, contact_id", "company_id", "ref"}}
 
-// A ContactFilter says which contacts are wanted; what is empty is not asked for.
+// A ContactFilter selects contacts. Empty fields select all.
 type ContactFilter struct {
 	Q       string // words that name or addresses contain
 	Tags    []uuid.UUID
@@ -56,10 +56,10 @@ type ContactFilter struct {
 	Group   uuid.UUID
 	Company uuid.UUID
 	Ref     string
-	Deleted bool // those taken out of use too
+	Deleted bool // deleted ones too
 }
 
-// FindContacts lists contacts, the newest first.
+// FindContacts lists contacts, newest first.
 func FindContacts(ctx context.Context, q table.Queryer, f ContactFilter, p table.Page) (table.Found[Contact], error) {
 	var w table.Where
 	w.Contains("search", f.Q)
@@ -84,39 +84,39 @@ func FindContacts(ctx context.Context, q table.Queryer, f ContactFilter, p table
 	})
 }
 
-// unlessDeleted leaves out what was taken out of use, unless deleted is set.
+// unlessDeleted leaves out deleted rows, unless deleted is set.
 func unlessDeleted(w *table.Where, deleted bool) {
 	if !deleted {
 		w.Say("deleted_at IS NULL")
 	}
 }
 
-// A TimelineEntry is one thing that happened to a contact, or on a ticket of the contact.
+// A TimelineEntry is one event of a contact, or the opening of one of the contact's tickets.
 type TimelineEntry struct {
-	Position   table.Position     `db:"position,key" json:"position" doc:"Where the event stands in the log"`
-	Seq        int64              `db:"seq,key" json:"-" doc:"0; one entry an event"`
+	Position   table.Position     `db:"position,key" json:"position" doc:"The event's position in the log"`
+	Seq        int64              `db:"seq,key" json:"-" doc:"Always 0: an event has one entry"`
 	ContactID  uuid.UUID          `db:"contact_id" json:"contact_id" doc:"The contact"`
-	TicketID   table.Ref          `db:"ticket_id" json:"ticket_id" doc:"The ticket that it happened on, or null"`
+	TicketID   table.Ref          `db:"ticket_id" json:"ticket_id" doc:"The ticket concerned, or null"`
 	At         table.Instant      `db:"at" json:"at" doc:"When it happened"`
-	RecordedAt table.Instant      `db:"recorded_at" json:"recorded_at" doc:"When it was written down"`
+	RecordedAt table.Instant      `db:"recorded_at" json:"recorded_at" doc:"When it was recorded in the log"`
 	Type       string             `db:"type" json:"type" doc:"The type of the event"`
 	Actor      string             `db:"actor" json:"actor" doc:"Who did it"`
-	Through    string             `db:"through" json:"through" doc:"What it came through"`
-	Reason     string             `db:"reason" json:"reason" doc:"Why, in the actor's words"`
-	Changes    table.List[Change] `db:"changes" json:"changes" doc:"What changed, with the new values"`
+	Through    string             `db:"through" json:"through" doc:"The interface that it came through"`
+	Reason     string             `db:"reason" json:"reason" doc:"The reason that the actor gave"`
+	Changes    table.List[Change] `db:"changes" json:"changes" doc:"The fields that changed, with their new values"`
 }
 
 // A Change is a field's new value.
 type Change struct {
-	Field string `json:"field" doc:"The field"`
+	Field string `json:"field" doc:"The field's name"`
 	Value any    `json:"value" doc:"Its new value"`
 }
 
-// TimelineTable is the table of what happened to contacts.
-var TimelineTable = table.Table{Name: "contact_timeline", Comment: "What happened to a contact, who did it, when and why.", Row: TimelineEntry{},
+// TimelineTable is the table of the contacts' timelines.
+var TimelineTable = table.Table{Name: "contact_timeline", Comment: "What happened to each contact: who did it, when and why.", Row: TimelineEntry{},
 	Indexes: []string{"contact_id, at, position"}}
 
-// TimelineOf lists what happened to a contact, the newest first, without the tickets that are not seen.
+// TimelineOf lists a contact's timeline, newest first, without the tickets outside sight.
 func TimelineOf(ctx context.Context, q table.Queryer, contact uuid.UUID, sight role.Sight, p table.Page) (table.Found[TimelineEntry], error) {
 	var w table.Where
 	w.IsID("contact_id", contact)

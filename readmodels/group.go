@@ -8,20 +8,20 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A Group is what contacts and companies are sorted into.
+// A Group groups contacts and companies.
 type Group struct {
 	ID         uuid.UUID     `db:"group_id,key" json:"id" doc:"The group"`
 	Name       string        `db:"name" json:"name" doc:"Its name"`
-	Color      string        `db:"color" json:"color" doc:"The colour of the text, #rrggbb or empty"`
-	Background string        `db:"background" json:"background" doc:"The colour behind it, #rrggbb or empty"`
-	Ref        string        `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for it"`
+	Color      string        `db:"color" json:"color" doc:"The colour of the label's text, #rrggbb or empty"`
+	Background string        `db:"background" json:"background" doc:"The colour of the label's background, #rrggbb or empty"`
+	Ref        string        `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	CreatedAt  table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
-	DeletedAt  table.Instant `db:"deleted_at" json:"deleted_at" doc:"When it was taken out of use, or null"`
-	Revision   int64         `db:"revision" json:"-" doc:"The number of its last event"`
+	DeletedAt  table.Instant `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
+	Revision   int64         `db:"revision" json:"-" doc:"The revision of its last event"`
 }
 
 // GroupsTable is the table of groups.
-var GroupsTable = table.Table{Name: "groups", Comment: "What contacts and companies are sorted into.", Row: Group{}}
+var GroupsTable = table.Table{Name: "groups", Comment: "The groups of contacts and companies.", Row: Group{}}
 
 // FindGroups lists groups by name.
 func FindGroups(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Group], error) {

@@ -11,29 +11,29 @@ import (
 	"daybook/readmodels/table"
 )
 
-// An Operation is a plan over many things, under way or done.
+// An Operation is a command over many items, running or completed.
 type Operation struct {
 	ID        uuid.UUID     `db:"operation_id,key" json:"id" doc:"The operation"`
-	Plan      string        `db:"plan" json:"plan" doc:"What is done, such as company-delete"`
-	About     uuid.UUID     `db:"about" json:"about" doc:"The thing that it is about"`
-	Actor     string        `db:"actor" json:"actor" doc:"Who began it"`
-	Done      int64         `db:"done" json:"done" doc:"How many things were seen to so far"`
-	BegunAt   table.Instant `db:"begun_at" json:"begun_at" doc:"When it was begun"`
-	EndedAt   table.Instant `db:"ended_at" json:"ended_at" doc:"When nothing was left, or null"`
+	Plan      string        `db:"plan" json:"plan" doc:"The kind of operation, such as company-delete"`
+	About     uuid.UUID     `db:"about" json:"about" doc:"The id of the item that it concerns"`
+	Actor     string        `db:"actor" json:"actor" doc:"Who started it"`
+	Done      int64         `db:"done" json:"done" doc:"How many items are done so far"`
+	BegunAt   table.Instant `db:"begun_at" json:"begun_at" doc:"When it started"`
+	EndedAt   table.Instant `db:"ended_at" json:"ended_at" doc:"When it was completed, or null"`
 	ChangedAt table.Instant `db:"changed_at" json:"-" doc:"When its last event was recorded"`
-	Revision  int64         `db:"revision" json:"-" doc:"The number of its last event"`
+	Revision  int64         `db:"revision" json:"-" doc:"The revision of its last event"`
 }
 
 // OperationsTable is the table of operations.
-var OperationsTable = table.Table{Name: "operations", Comment: "Plans over many things, under way or done.", Row: Operation{},
+var OperationsTable = table.Table{Name: "operations", Comment: "Commands that change many items, running or completed.", Row: Operation{},
 	Indexes: []string{"begun_at, operation_id", "ended_at"}}
 
-// An OperationFilter says which operations are wanted.
+// An OperationFilter selects operations.
 type OperationFilter struct {
 	Open bool // only those that have not ended
 }
 
-// FindOperations lists operations, the newest first.
+// FindOperations lists operations, newest first.
 func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p table.Page) (table.Found[Operation], error) {
 	var w table.Where
 	if f.Open {
@@ -42,8 +42,8 @@ func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p t
 	return table.Find(ctx, q, OperationsTable, w, p, []string{"-begun_at"}, func(o Operation, _ string) (any, any) { return int64(o.BegunAt), o.ID })
 }
 
-// ThatShow says which things of one category show a thing of another: the tickets that an agent has to work on, the contacts
-// of a company, the agents of a department. Operations find by it what they have left to do.
+// ThatShow selects the items of one category that refer to an item of another: the unfinished tickets of an agent, the contacts
+// of a company, the agents of a department. Operations use it to find what is left to do. Other pairs are an error.
 func ThatShow(category, showing string, id uuid.UUID) (t table.Table, w table.Where, err error) {
 	switch category + " of " + showing {
 	case "ticket of agent":
@@ -55,5 +55,5 @@ func ThatShow(category, showing string, id uuid.UUID) (t table.Table, w table.Wh
 		w.Lists("departments", id)
 		return AgentsTable, w, nil
 	}
-	return t, w, fmt.Errorf("no read model tells the things of category %s that show one of category %s", category, showing)
+	return t, w, fmt.Errorf("no read model lists items of category %s by %s", category, showing)
 }

@@ -1,5 +1,5 @@
-// Package readmodels is the rows that people look at and the questions asked of them, one file a noun.
+// Package readmodels holds the read models: the row structs that queries answer with, and the queries, one file per noun.
 //
-// Rows are written by projections and by nobody else; they can be thrown away and built again from the log. Package table
-// below is the machine that keeps them, package report computes the agent reports.
+// Only projections write rows. Read models can be deleted and rebuilt from the log at any time. Package table below stores
+// them; package report computes the agent reports.
 package readmodels

@@ -9,23 +9,23 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A Tag can be put on contacts, or on tickets.
+// A Tag can be added to contacts, or to tickets.
 type Tag struct {
 	ID        uuid.UUID     `db:"tag_id,key" json:"id" doc:"The tag"`
-	Scope     tag.Scope     `db:"scope" json:"scope" doc:"What it can be put on: contacts or tickets"`
+	Scope     tag.Scope     `db:"scope" json:"scope" doc:"What it can be added to: contacts or tickets"`
 	Name      string        `db:"name" json:"name" doc:"Its name"`
-	Ref       string        `db:"ref" json:"ref,omitempty" doc:"The name that an imported desk had for it"`
+	Ref       string        `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	CreatedAt table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
-	DeletedAt table.Instant `db:"deleted_at" json:"deleted_at" doc:"When it was taken out of use, or null"`
-	Revision  int64         `db:"revision" json:"-" doc:"The number of its last event"`
+	DeletedAt table.Instant `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
+	Revision  int64         `db:"revision" json:"-" doc:"The revision of its last event"`
 }
 
 // TagsTable is the table of tags.
-var TagsTable = table.Table{Name: "tags", Comment: "Two registries of tags: for contacts and for tickets.", Row: Tag{}}
+var TagsTable = table.Table{Name: "tags", Comment: "The tags of contacts and the tags of tickets.", Row: Tag{}}
 
-// A NameFilter says which departments, tags or groups are wanted.
+// A NameFilter selects departments, tags or groups. Empty fields select all.
 type NameFilter struct {
-	Scope   tag.Scope // of tags
+	Scope   tag.Scope // tags only
 	Ref     string
 	Deleted bool
 }

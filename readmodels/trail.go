@@ -6,23 +6,23 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A TrailEntry says where an event stands and who did it. The event itself is read from the log.
+// A TrailEntry locates an event in the log and names its actor. The event itself is read from the log.
 type TrailEntry struct {
-	Position    table.Position `db:"position,key" json:"position" doc:"Where the event stands in the log"`
-	Stream      string         `db:"stream" json:"stream" doc:"What it happened to"`
-	Revision    int64          `db:"revision" json:"revision" doc:"Its number in the stream"`
-	Type        string         `db:"type" json:"type" doc:"Its type"`
+	Position    table.Position `db:"position,key" json:"position" doc:"The event's position in the log"`
+	Stream      string         `db:"stream" json:"stream" doc:"The stream that the event belongs to"`
+	Revision    int64          `db:"revision" json:"revision" doc:"The event's revision in its stream"`
+	Type        string         `db:"type" json:"type" doc:"The type of the event"`
 	Actor       string         `db:"actor" json:"actor" doc:"Who did it"`
-	Correlation string         `db:"correlation" json:"correlation" doc:"The conversation that it belongs to"`
+	Correlation string         `db:"correlation" json:"correlation" doc:"The correlation id, which related events share"`
 	At          table.Instant  `db:"at" json:"at" doc:"When it happened"`
-	RecordedAt  table.Instant  `db:"recorded_at" json:"recorded_at" doc:"When it was written down"`
+	RecordedAt  table.Instant  `db:"recorded_at" json:"recorded_at" doc:"When it was recorded in the log"`
 }
 
 // TrailTable is the table of the audit trail.
-var TrailTable = table.Table{Name: "event_trail", Comment: "Where each event of the desk stands in the log, and who did it.", Row: TrailEntry{},
+var TrailTable = table.Table{Name: "event_trail", Comment: "The audit trail: the position of each event in the log, and who caused it.", Row: TrailEntry{},
 	Indexes: []string{"stream, position", "type, position", "actor, position", "recorded_at, position"}}
 
-// A TrailFilter says which events are wanted; what is empty is not asked for.
+// A TrailFilter selects events. Empty fields select all.
 type TrailFilter struct {
 	Stream      string
 	Type        string
@@ -32,7 +32,7 @@ type TrailFilter struct {
 	After       table.Position
 }
 
-// FindEvents lists where events stand, in the order of the log.
+// FindEvents lists the positions of events, in log order.
 func FindEvents(ctx context.Context, q table.Queryer, f TrailFilter, p table.Page) (table.Found[TrailEntry], error) {
 	var w table.Where
 	w.Is("stream", f.Stream)

@@ -18,7 +18,7 @@ import (
 	"daybook/domain/role"
 )
 
-// An APIKey lets a program act, as itself or as an agent. Its secret is shown once and not kept.
+// An APIKey lets a program act, as itself or as an agent. Its secret is shown once and not stored.
 type APIKey struct {
 	ID        string    `json:"id" db:"id"`
 	Name      string    `json:"name" db:"name"`
@@ -28,15 +28,15 @@ type APIKey struct {
 	RevokedAt string    `json:"revoked_at,omitempty" db:"revoked_at"`
 }
 
-// UUID is the id of the key as an actor.
+// UUID is the key's id as an actor.
 func (k APIKey) UUID() uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:key:"+k.ID)) }
 
 const tokenPrefix = "daybook_"
 
-// ErrBadKey says that a token opens nothing. It does not say why.
-var ErrBadKey = domain.Forbidden("key-unknown", "This API key is not known, or was revoked.")
+// ErrBadKey is the error for a token that is not a valid key. It does not say why.
+var ErrBadKey = domain.Forbidden("key-unknown", "This API key is unknown, or was revoked.")
 
-// NewAPIKey makes a key and returns the token to hand to its user.
+// NewAPIKey creates a key and returns its token, which is not stored: give it to the key's user.
 func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent uuid.UUID, now time.Time) (key APIKey, token string, err error) {
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > 200 {
@@ -51,19 +51,19 @@ func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent u
 	_, err = v.db.ExecContext(ctx, "INSERT INTO api_keys (id, name, role, agent, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
 		key.ID, key.Name, key.Role, key.Agent.String(), hash[:], key.CreatedAt)
 	if err != nil {
-		return key, "", fmt.Errorf("keeping an API key: %w", err)
+		return key, "", fmt.Errorf("storing an API key: %w", err)
 	}
 	return key, tokenPrefix + key.ID + "_" + secret, nil
 }
 
-// APIKeys lists all keys, the newest first.
+// APIKeys lists all keys, newest first.
 func (v *Vault) APIKeys(ctx context.Context) ([]APIKey, error) {
 	keys := []APIKey{}
 	err := v.read.SelectContext(ctx, &keys, "SELECT id, name, role, agent, created_at, revoked_at FROM api_keys ORDER BY created_at DESC, id")
 	return keys, err
 }
 
-// RevokeAPIKey ends a key. Revoking again changes nothing.
+// RevokeAPIKey revokes a key. Revoking again changes nothing.
 func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) error {
 	done, err := v.db.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), id)
 	if err != nil {
@@ -82,7 +82,7 @@ func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) erro
 	return nil
 }
 
-// Revoke ends all keys that act as an agent.
+// Revoke revokes all keys that act as an agent.
 func (v *Vault) Revoke(ctx context.Context, agent uuid.UUID, now time.Time) error {
 	_, err := v.db.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE agent = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), agent.String())
 	return err

@@ -10,8 +10,8 @@ import (
 	"daybook/domain"
 )
 
-// An Outcome is what a request with an idempotency key came to. The answer itself is not kept: it is made again from the
-// thing as it was at the revision.
+// An Outcome is the outcome of a request with an idempotency key. The answer itself is not stored: it is made again from the stream
+// as of the revision.
 type Outcome struct {
 	Stream   string        `json:"stream,omitempty"`
 	Revision int64         `json:"revision,omitempty"`
@@ -20,14 +20,14 @@ type Outcome struct {
 	Refusal  *domain.Error `json:"refusal,omitempty"`
 }
 
-// KeepRequests is how long an idempotency key is known, at least.
+// KeepRequests is how long an idempotency key is remembered, at least.
 const KeepRequests = 7 * 24 * time.Hour
 
-// ErrKeyReused says that an idempotency key came with another request before.
+// ErrKeyReused means that an idempotency key was used with another request before.
 var ErrKeyReused = errors.New("the idempotency key was used before with another request")
 
-// BeginRequest notes that a request begins, and returns what it came to if it ended before: nil if it did not, which may
-// be because it is under way or because its process died. It returns ErrKeyReused for another request of the same key.
+// BeginRequest records that a request begins, and returns its outcome if it ended before. The outcome is nil if it did not end: it may
+// be in progress, or its process may have died. It returns ErrKeyReused for another request with the same key.
 func (v *Vault) BeginRequest(ctx context.Context, principal, key, digest string, now time.Time) (*Outcome, error) {
 	var begun struct {
 		Digest  string `db:"digest"`
@@ -37,7 +37,7 @@ func (v *Vault) BeginRequest(ctx context.Context, principal, key, digest string,
 		ON CONFLICT DO UPDATE SET digest = digest RETURNING digest, outcome`, principal, key, digest, now.Unix())
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("noting a request: %w", err)
+		return nil, fmt.Errorf("recording a request: %w", err)
 	case begun.Digest != digest:
 		return nil, ErrKeyReused
 	case begun.Outcome == "":
@@ -45,12 +45,12 @@ func (v *Vault) BeginRequest(ctx context.Context, principal, key, digest string,
 	}
 	var o Outcome
 	if err := json.Unmarshal([]byte(begun.Outcome), &o); err != nil {
-		return nil, fmt.Errorf("reading what a request came to: %w", err)
+		return nil, fmt.Errorf("reading the outcome of a request: %w", err)
 	}
 	return &o, nil
 }
 
-// FinishRequest notes what a request came to. Where the same one came twice at a time, a refusal does not replace what took effect.
+// FinishRequest records the outcome of a request. If two copies of it ran at the same time, a refusal does not replace a success.
 func (v *Vault) FinishRequest(ctx context.Context, principal, key string, o Outcome) error {
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -58,12 +58,12 @@ func (v *Vault) FinishRequest(ctx context.Context, principal, key string, o Outc
 	}
 	const note = "UPDATE requests SET outcome = ? WHERE principal = ? AND key = ? AND (outcome = '' OR ?)"
 	if _, err := v.db.ExecContext(ctx, note, string(text), principal, key, o.Refusal == nil); err != nil {
-		return fmt.Errorf("noting what a request came to: %w", err)
+		return fmt.Errorf("recording the outcome of a request: %w", err)
 	}
 	return nil
 }
 
-// DropRequests forgets the idempotency keys that are older than KeepRequests.
+// DropRequests deletes the idempotency keys that are older than KeepRequests.
 func (v *Vault) DropRequests(ctx context.Context, now time.Time) error {
 	_, err := v.db.ExecContext(ctx, "DELETE FROM requests WHERE begun_at < ?", now.Add(-KeepRequests).Unix())
 	return err

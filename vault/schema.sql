@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS api_keys (
 	revoked_at TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 
--- What each idempotency key came to.
+-- The outcome of each idempotency key.
 CREATE TABLE IF NOT EXISTS requests (
 	principal TEXT NOT NULL,
 	key       TEXT NOT NULL,

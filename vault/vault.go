@@ -1,8 +1,8 @@
-// Package vault keeps what must be secret or forgettable, and so is never in the log: the keys of persons, the key that
-// names are hashed with, API keys, and what each idempotency key came to.
+// Package vault stores what must be secret or must be deletable, and therefore is never in the log: the keys that encrypt personal text,
+// the key with which names are hashed, API keys, and the outcomes of idempotency keys.
 //
-// Everything lies in one SQLite file. Keys in it are wrapped by a master key that lies in a file of its own; without that
-// file the vault is noise, and so is every personal text in the log. Both are backed up with the log, never apart.
+// Everything is in one SQLite file. Its keys are encrypted with a master key in a separate file. Without that file neither the vault nor
+// any personal text in the log can be read. Back up both with the log, never one without the other.
 package vault
 
 import (
@@ -34,26 +34,26 @@ import (
 	"daybook/internal/recent"
 )
 
-// A Vault may be open in several processes on one machine. Each remembers keys for as long as it runs.
+// A Vault can be open in several processes on one machine. Each caches keys for as long as it runs.
 type Vault struct {
-	db     *sqlx.DB   // one connection, which writes
+	db     *sqlx.DB   // the one connection that writes
 	read   *sqlx.DB   // connections that only read, and so never wait for an fsync
-	apiKey *sqlx.Stmt // finds an API key by its id, which every request asks
+	apiKey *sqlx.Stmt // finds an API key by its id, for every request
 	master cipher.AEAD
-	lent   cipher.AEAD // seals what callers carry
-	names  []byte      // the key that names are hashed with; it never changes
+	lent   cipher.AEAD // encrypts what callers carry
+	names  []byte      // the key with which names are hashed; it never changes
 
 	mu   sync.Mutex
-	keys *recent.Map[uuid.UUID, cipher.AEAD] // of persons; nil: forgotten
+	keys *recent.Map[uuid.UUID, cipher.AEAD] // of persons; nil: destroyed
 }
 
-// unwrappedKeys is how many keys of persons are kept unwrapped in memory, at least.
+// unwrappedKeys is how many decrypted keys of persons are kept in memory, at least.
 const unwrappedKeys = 25_000
 
 //go:embed schema.sql
 var schema string
 
-// Open opens the vault at path, making it and its master key, at path with ".key" for its ending, if neither is there.
+// Open opens the vault at path. If neither it nor its master key, at path with the extension ".key", exists, it creates both.
 func Open(path string) (*Vault, error) {
 	db, err := sqlx.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(5000)&_txlock=immediate")
 	if err != nil {
@@ -110,7 +110,7 @@ func (v *Vault) open(path string) error {
 	return err
 }
 
-// masterKey reads the master key, or makes it for a vault that is new.
+// masterKey reads the master key, or creates it for a new vault.
 func masterKey(path string, fresh bool) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -130,7 +130,7 @@ func masterKey(path string, fresh bool) ([]byte, error) {
 	return key, nil
 }
 
-// WriteSecret writes a file that only its owner can read, whole and durably or not at all.
+// WriteSecret writes a file that only its owner can read, completely and durably or not at all.
 func WriteSecret(path, secret string) error {
 	file, err := os.CreateTemp(filepath.Dir(path), ".secret-") // readable by its owner only
 	if err != nil {
@@ -154,28 +154,28 @@ func WriteSecret(path, secret string) error {
 // Close closes the vault.
 func (v *Vault) Close() error { return errors.Join(v.read.Close(), v.db.Close()) }
 
-// NameID hashes a name that only one thing may have. The same name has the same id for ever.
+// NameID hashes a name that only one entity may have. The same name always has the same id.
 func (v *Vault) NameID(h event.Hold) uuid.UUID {
 	mac := hmac.New(sha256.New, v.names)
 	mac.Write([]byte(h.Space + "\x00" + h.Name))
 	return uuid.UUID(mac.Sum(nil)[:16])
 }
 
-// Make sees to it that each subject has a key that is durable.
+// Make creates keys for the subjects that have none. They are durable when it returns.
 func (v *Vault) Make(ctx context.Context, subjects ...uuid.UUID) error {
 	tx, err := v.db.BeginTxx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("making keys: %w", err)
+		return fmt.Errorf("creating keys: %w", err)
 	}
 	defer tx.Rollback()
 	for _, s := range subjects {
 		_, err := tx.ExecContext(ctx, "INSERT INTO persons (subject, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING", s.String(), v.wrap(s.String(), random(32)))
 		if err != nil {
-			return fmt.Errorf("making keys: %w", err)
+			return fmt.Errorf("creating keys: %w", err)
 		}
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("making keys: %w", err)
+		return fmt.Errorf("creating keys: %w", err)
 	}
 	return nil
 }
@@ -223,7 +223,7 @@ func (v *Vault) unwrapped(subject uuid.UUID) (cipher.AEAD, error) {
 	return key, nil
 }
 
-// wrap seals a key under the master key, bound to its name.
+// wrap encrypts a key with the master key, bound to its name.
 func (v *Vault) wrap(name string, key []byte) []byte {
 	return v.master.Seal(nil, nil, key, []byte(name))
 }
@@ -231,17 +231,17 @@ func (v *Vault) wrap(name string, key []byte) []byte {
 func (v *Vault) unwrap(name string, wrapped []byte) ([]byte, error) {
 	key, err := v.master.Open(nil, nil, wrapped, []byte(name))
 	if err != nil {
-		return nil, fmt.Errorf("the key of %s does not open: the master key belongs to another vault", name)
+		return nil, fmt.Errorf("the key of %s cannot be decrypted: the master key belongs to another vault", name)
 	}
 	return key, nil
 }
 
-// Seal makes of a text what a caller can carry and hand back, but neither read nor change. It can stand in a URL.
+// Seal encrypts a text for a caller to carry and hand back, but neither read nor change. The result can be part of a URL.
 func (v *Vault) Seal(text string) string {
 	return base64.RawURLEncoding.EncodeToString(v.lent.Seal(nil, nil, []byte(text), nil))
 }
 
-// Unseal returns the text that Seal sealed; ok is false if that is not what Seal made.
+// Unseal decrypts what Seal returned; ok is false for anything else.
 func (v *Vault) Unseal(sealed string) (text string, ok bool) {
 	data, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {

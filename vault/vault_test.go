@@ -33,7 +33,7 @@ func mustOpen(t *testing.T, path string) *vault.Vault {
 	return v
 }
 
-// TestSeal has a caller carry a text about, and change it.
+// TestSeal seals a text, opens it again, and changes it.
 func TestSeal(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "vault.db")
@@ -217,7 +217,7 @@ func TestRequests(t *testing.T) {
 		t.Fatalf("at first: %v, %v", o, err)
 	}
 	if o, err := begin("ada", "k", "body", now); o != nil || err != nil {
-		t.Fatalf("under way: %v, %v", o, err)
+		t.Fatalf("in progress: %v, %v", o, err)
 	}
 	if _, err := begin("ada", "k", "another body", now); !errors.Is(err, vault.ErrKeyReused) {
 		t.Errorf("another body: %v", err)
@@ -259,7 +259,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestConcurrentVault has many make keys and requests at once, over two connections as a server and the key command have.
+// TestConcurrentVault makes keys and requests concurrently, in two open vaults like those of a server and the key command.
 func TestConcurrentVault(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "vault.db")

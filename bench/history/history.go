@@ -1,5 +1,5 @@
-// Package history writes made-up logs: what a desk goes through, as the domain stores it, without anybody deciding
-// anything. Measures and tests post such logs.
+// Package history writes synthetic logs: the events of a typical desk, as the domain stores them, without running commands. Benchmarks
+// and tests use them.
 package history
 
 import (
@@ -20,10 +20,10 @@ import (
 	"daybook/eventstore"
 )
 
-// writers append at once, so that commits are shared.
+// writers append concurrently, so that they share commits.
 const writers = 64
 
-// Write writes about n events of contacts and their tickets, a thousand tickets at work at a time.
+// Write writes about n events of contacts and their tickets, with a thousand open tickets at a time.
 func Write(ctx context.Context, store eventstore.Store, keys personal.Keys, n int) error {
 	return together(ctx, store, keys, func(w *writer, _ int) error {
 		for w.written < n/writers {
@@ -50,7 +50,7 @@ func WriteTickets(ctx context.Context, store eventstore.Store, keys personal.Key
 				return err
 			}
 		}
-		for range each { // in turn, so that a contact's tickets lie far apart as they do on a desk
+		for range each { // interleaved, so that a contact's tickets are far apart as on a real desk
 			for i := number; i < contacts; i += writers {
 				if _, err := w.open(ids[i]); err != nil {
 					return err
@@ -75,13 +75,13 @@ func together(ctx context.Context, store eventstore.Store, keys personal.Keys, w
 	all.Wait()
 	for _, err := range errs {
 		if err != nil {
-			return fmt.Errorf("making up a log: %w", err)
+			return fmt.Errorf("writing a synthetic log: %w", err)
 		}
 	}
 	return nil
 }
 
-// A writer is one goroutine with contacts and tickets of its own.
+// A writer is one goroutine with its own contacts and tickets.
 type writer struct {
 	ctx      context.Context
 	store    eventstore.Store
@@ -116,7 +116,7 @@ func (w *writer) append(stream string, expected eventstore.Revision, subject uui
 	return err
 }
 
-// somebody is one of the agents, or one of the tags.
+// somebody is the id of an agent or of a tag.
 func somebody(n int) uuid.UUID { return uuid.NewSHA1(uuid.Nil, fmt.Append(nil, "somebody", n)) }
 
 const words = "The parcel that I ordered last week has not come yet, and the page says that it was handed over on Monday. "
@@ -134,7 +134,7 @@ func (w *writer) open(contact uuid.UUID) (*atWork, error) {
 	})
 }
 
-// step has something happen.
+// step appends the next event.
 func (w *writer) step() error {
 	if len(w.contacts) == 0 || w.rand.IntN(20) == 0 {
 		c := uuid.Must(uuid.NewV7())

@@ -1,8 +1,8 @@
-// Package limit is the fastest durable log that one file allows: what an event store could reach if it did nothing
-// but number events, check revisions and write bytes. Daybook is measured against it and never uses it.
+// Package limit is the fastest durable log that one file allows: what an event store could reach if it only numbered events, checked
+// revisions and wrote bytes. Benchmarks compare Daybook with it; Daybook does not use it.
 //
-// The file is written full of zeros beforehand and is begun again from the start when it is full, so that a commit
-// never changes the file's size: it is one pwrite and one fdatasync for all appends that wait. Nothing can be read back by stream.
+// The file is filled with zeros beforehand, and writing starts again from its beginning when it is full. So a commit never changes the
+// file's size: it is one pwrite and one fdatasync for all waiting appends. Events cannot be read back by stream.
 package limit
 
 import (
@@ -21,7 +21,7 @@ const (
 
 var table = crc32.MakeTable(crc32.Castagnoli)
 
-// A Log is one file and the goroutine that writes it.
+// A Log is a file and the goroutine that writes it.
 type Log struct {
 	file     *os.File
 	size     int64
@@ -38,7 +38,7 @@ type request struct {
 	answer     chan error
 }
 
-// Create makes a log in a new file of size bytes.
+// Create creates a log in a new file of size bytes.
 func Create(path string, size int64) (*Log, error) {
 	file, err := os.Create(path)
 	if err != nil {
@@ -63,14 +63,14 @@ func fill(file *os.File, size int64) error {
 	return file.Sync()
 }
 
-// Append writes an event whose stream is at the revision expected, -1 for none, and returns when it is durable.
+// Append writes an event to a stream at the revision expected, -1 for a new one, and returns when it is durable.
 func (l *Log) Append(stream string, expected int64, id [16]byte, kind string, data, meta []byte) error {
 	r := &request{stream: stream, expected: expected, id: id, kind: kind, data: data, meta: meta, answer: make(chan error, 1)}
 	l.requests <- r
 	return <-r.answer
 }
 
-// Close waits for the writer. No Append may be under way.
+// Close waits for the writer. No Append may be in progress.
 func (l *Log) Close() error {
 	close(l.requests)
 	<-l.done
@@ -127,7 +127,7 @@ func (l *Log) write() {
 	}
 }
 
-// encode adds a frame: its length, its checksum, and everything that a reader would need.
+// encode appends a frame: its length, its checksum, and everything that a reader would need.
 func encode(b []byte, r *request, position uint64) []byte {
 	start := len(b)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)

@@ -125,7 +125,7 @@ func TestRestore(t *testing.T) {
 				run(`rm "$DAYBOOK_DATA"/vault.*`)
 			}
 			run(restore[vaultFirst])
-			refuses("bring the whole log back", "Since", "Since then", "Since long", "Since ever")
+			refuses("restore the whole log", "Since", "Since then", "Since long", "Since ever")
 			says := refuses("no longer has the event that was there")
 
 			// As the documentation says.

@@ -116,7 +116,7 @@ func replays(t *testing.T, p testdesk.Program, folder, journal, asOf string) {
 	other := t.TempDir()
 	imports(t, p, other, linesUntil(t, journal, at))
 	mustBeSame(t, "as of "+asOf, state(t, then), projected(t, p, other))
-	if _, talk, exit := p.Run(t, "replay", "--data", folder, "--as-of", asOf, "--to", then); exit != failed || !strings.Contains(talk, "is there already") {
+	if _, talk, exit := p.Run(t, "replay", "--data", folder, "--as-of", asOf, "--to", then); exit != failed || !strings.Contains(talk, "exists already") {
 		t.Errorf("a replay over a file: exit %d, %s", exit, talk)
 	}
 }

@@ -1,5 +1,5 @@
-// Package commit lets appends that wait share a commit. Callers append to a queue; one goroutine of the store takes from it
-// whatever is waiting, judges it in order, writes it once, durably, and answers each caller.
+// Package commit lets concurrent appends share a commit. Callers put appends into a queue. The store's writer, one goroutine, takes
+// all that wait, checks them in order, writes them in one durable commit, and answers each caller.
 package commit
 
 import (
@@ -12,29 +12,29 @@ import (
 	"daybook/eventstore"
 )
 
-// MaxBatch is how many appends share one commit, at most, unless told otherwise.
+// MaxBatch is the default maximum number of appends in one commit.
 const MaxBatch = 512
 
-// A Request is an append that waits. Its events are its own.
+// A Request is a waiting append. It owns its events.
 type Request struct {
 	Stream   string
 	Expected eventstore.Revision
 	Events   []eventstore.Event
 	Asked    time.Time
 	size     int
-	answer   chan Answer // has room for the one answer, so that the writer never waits for a caller who has left
+	answer   chan Answer // buffered, so that the writer never waits for a caller that has left
 }
 
-// An Answer is what became of a request.
+// An Answer is the result of a request.
 type Answer struct {
 	Appended eventstore.Appended
 	Err      error
 }
 
-// Answer tells the caller. It is called once.
+// Answer sends the result to the caller. Call it once.
 func (r *Request) Answer(a Answer) { r.answer <- a }
 
-// A Queue is where callers wait for the writer.
+// A Queue holds the requests that wait for the writer.
 type Queue struct {
 	max       int
 	accepting sync.RWMutex // held for reading while a request enters, so that Close knows the last one
@@ -42,7 +42,7 @@ type Queue struct {
 	requests  chan *Request
 }
 
-// NewQueue makes a queue that gives out at most so many requests at once; 0 stands for MaxBatch.
+// NewQueue returns a queue of batches of at most so many requests; 0 means MaxBatch.
 func NewQueue(most int) *Queue {
 	if most <= 0 {
 		most = MaxBatch
@@ -85,11 +85,11 @@ func (q *Queue) accept(ctx context.Context, r *Request) error {
 	}
 }
 
-// Batches calls the writer with what is waiting until the queue is closed and empty. The slice is used again.
+// Batches calls write with the waiting requests until the queue is closed and empty. write must not keep the slice.
 func (q *Queue) Batches(write func([]*Request)) {
 	var batch []*Request
 	for r := range q.requests {
-		// The callers that the last commit woke get to run and queue up first. A timer instead would only cost time.
+		// Let the callers that the last commit woke run and queue up first. A timer instead would only cost time.
 		runtime.Gosched()
 		batch = q.drain(append(batch[:0], r))
 		write(batch)
@@ -97,7 +97,7 @@ func (q *Queue) Batches(write func([]*Request)) {
 	}
 }
 
-// drain adds what is waiting, as far as one commit may take it.
+// drain adds the waiting requests to a batch, up to what one commit may take.
 func (q *Queue) drain(batch []*Request) []*Request {
 	for size := batch[0].size; len(batch) < q.max && size < eventstore.MaxAppendSize; {
 		select {
@@ -114,7 +114,7 @@ func (q *Queue) drain(batch []*Request) []*Request {
 	return batch
 }
 
-// Close takes no more requests; what was accepted is still given out. It is called once.
+// Close accepts no more requests; Batches still handles those accepted. Call it once.
 func (q *Queue) Close() {
 	q.accepting.Lock()
 	defer q.accepting.Unlock()
@@ -122,7 +122,7 @@ func (q *Queue) Close() {
 	close(q.requests)
 }
 
-// own copies events, since a caller who left early may use his memory again before the writer comes to it.
+// own copies events, because a caller that leaves early may reuse its memory before the writer reads it.
 func own(events []eventstore.Event) ([]eventstore.Event, int) {
 	size := 0
 	for _, e := range events {

@@ -16,7 +16,7 @@ import (
 	"daybook/eventstore"
 )
 
-// Append implements eventstore.Store. An append whose outcome is not known is made again, the same, until it is.
+// Append implements eventstore.Store. If the outcome is unknown it repeats the same append until it knows or patience ends.
 func (s *Store) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
 	if err := eventstore.Check(stream, events); err != nil {
 		return eventstore.Appended{}, err
@@ -28,7 +28,7 @@ func (s *Store) Append(ctx context.Context, stream string, expected eventstore.R
 	defer leave()
 	var done eventstore.Appended
 	err = s.try(joined, s.patience, func(_ context.Context, n *node, _ *effort) (err error) {
-		// Close does not end what is under way, the caller does.
+		// Close does not end an append in progress; the caller's context does.
 		done, err = n.append(ctx, s.prefix+stream, expected, events)
 		return err
 	})
@@ -42,7 +42,7 @@ func (s *Store) Append(ctx context.Context, stream string, expected eventstore.R
 	return done, nil
 }
 
-// accept joins, and lets Close wait.
+// accept is join for appends, for which Close waits.
 func (s *Store) accept(ctx context.Context) (context.Context, func(), error) {
 	s.accepting.RLock()
 	defer s.accepting.RUnlock()
@@ -56,7 +56,7 @@ func (s *Store) accept(ctx context.Context) (context.Context, func(), error) {
 
 // append appends once.
 func (n *node) append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
-	if expected < eventstore.NoStream { // the protocol has no number for it, and no stream is there
+	if expected < eventstore.NoStream { // the protocol has no number for it, and no stream is at it
 		last, err := n.last(ctx, stream)
 		if err != nil {
 			return eventstore.Appended{}, err
@@ -76,7 +76,7 @@ func (n *node) append(ctx context.Context, stream string, expected eventstore.Re
 		if done.Position != 0 {
 			return done, nil
 		}
-		// The server may say of a repetition that it is one, and not where its events stand.
+		// The server may report a repetition without the events' place.
 		last := events[len(events)-1].ID
 		err := n.stream(ctx, streamRequest(stream, done.Revision, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
 			if e.ID == last {
@@ -120,7 +120,7 @@ func (n *node) send(ctx context.Context, stream string, expected eventstore.Revi
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	// The end of what could be sent means that there is an answer already.
+	// The end of the stream while sending means that there is an answer already.
 	reply, err := call.CloseAndRecv()
 	if err != nil {
 		err = refused(err, call.Trailer())
@@ -135,7 +135,7 @@ func (n *node) send(ctx context.Context, stream string, expected eventstore.Revi
 
 func proposed(e eventstore.Event) *streams.AppendReq_ProposedMessage {
 	content := "application/octet-stream"
-	if json.Valid(e.Data) { // so that the server shows it as what it is
+	if json.Valid(e.Data) { // so that the server shows it as JSON
 		content = "application/json"
 	}
 	return &streams.AppendReq_ProposedMessage{
@@ -149,7 +149,7 @@ func proposed(e eventstore.Event) *streams.AppendReq_ProposedMessage {
 	}
 }
 
-// idOf reads an id, which servers write in two halves or as text.
+// idOf decodes an id, which servers send in two halves or as text.
 func idOf(given *shared.UUID) (uuid.UUID, error) {
 	halves := given.GetStructured()
 	if halves == nil {

@@ -30,45 +30,45 @@ import (
 )
 
 const (
-	maxMessage = 17 << 20         // that a server may send
-	callLimit  = 10 * time.Second // for a call that is answered once, unless the connection string has a defaultDeadline
+	maxMessage = 17 << 20         // bytes that a server may send in a message
+	callLimit  = 10 * time.Second // for a call with one answer, unless the connection string has a defaultDeadline
 )
 
-// errLost refuses to connect a second time.
+// errLost is returned instead of reconnecting a node.
 var errLost = errors.New("the connection was lost")
 
-// A cluster is the servers that a connection string names, and the connection to the one that leads. Callers look for
-// the leader together, and each waits under his own context.
+// A cluster is the servers that a connection string names, and the connection to the leader. Concurrent callers share the search for
+// the leader; each waits under its own context.
 type cluster struct {
 	config   *client.Configuration
-	seeds    []string // whom to ask who leads; none if there is one server
-	headers  []string // that go with every call
+	seeds    []string // servers to ask for the leader; none if there is only one server
+	headers  []string // sent with every call
 	options  []grpc.DialOption
 	identify func(context.Context, *node) error
 
-	life    context.Context // the store's, under which the leader is looked for
+	life    context.Context // the store's, for the search for the leader
 	looking singleflight.Group
-	mu      sync.Mutex           // held while looking
-	current atomic.Pointer[node] // that led last, or nil
+	mu      sync.Mutex           // held during the search
+	current atomic.Pointer[node] // the last known leader, or nil
 }
 
-// A node is one connection to one server. A lost one is not made again, since it might lead to another database: the
-// next is a new node, which is asked what it holds.
+// A node is one connection to one server. A lost connection is not restored, because it might lead to another database: the next is a
+// new node, whose log is identified again.
 type node struct {
 	address string
 	conn    *grpc.ClientConn
 	streams streams.StreamsClient
 	headers []string
-	limit   time.Duration // of a call that is answered once
+	limit   time.Duration // of a call with one answer
 
-	doubted atomic.Bool            // whether it leads must be found out before it is asked again
-	told    atomic.Pointer[string] // who leads, by what it said
+	doubted atomic.Bool            // before the next call, find out whether it still leads
+	told    atomic.Pointer[string] // the leader's address, according to this node
 }
 
 func newCluster(life context.Context, config *client.Configuration, identify func(context.Context, *node) error) (*cluster, error) {
 	c := &cluster{
 		config:   config,
-		headers:  []string{"requires-leader", "true"}, // the client means to send it, and does not
+		headers:  []string{"requires-leader", "true"}, // the client is meant to send it, and does not
 		identify: identify,
 		life:     life,
 	}
@@ -88,7 +88,7 @@ func newCluster(life context.Context, config *client.Configuration, identify fun
 		if config.UserCertFile != "" {
 			own, err := tls.LoadX509KeyPair(config.UserCertFile, config.UserKeyFile)
 			if err != nil {
-				return nil, fmt.Errorf("load the user's certificate: %w", err)
+				return nil, fmt.Errorf("loading the user's certificate: %w", err)
 			}
 			trust.Certificates = []tls.Certificate{own}
 		}
@@ -121,7 +121,7 @@ func (c *cluster) dial(address string) (*node, error) {
 	})
 	conn, err := grpc.NewClient(address, append(slices.Clip(c.options), once)...)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", address, err)
+		return nil, fmt.Errorf("connecting to %s: %w", address, err)
 	}
 	n := &node{address: address, conn: conn, streams: streams.NewStreamsClient(conn), headers: c.headers, limit: callLimit}
 	if set := c.config.DefaultDeadline; set != nil && *set > 0 {
@@ -146,7 +146,7 @@ func (c *cluster) leader(ctx context.Context) (*node, error) {
 	}
 }
 
-// look finds out who leads, and whether he holds this log.
+// look finds the leader, and checks that it holds this log.
 func (c *cluster) look() (n *node, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,12 +174,12 @@ func (c *cluster) look() (n *node, err error) {
 	}
 	c.current.Store(n)
 	if last != nil && last != n {
-		last.conn.Close() // whoever still follows the old leader must leave him
+		last.conn.Close() // ends subscriptions to the old leader
 	}
 	if err := c.identify(c.life, n); err != nil {
 		n.doubt(err)
 		if n == last {
-			n.conn.Close() // behind its address another node may be the one to take the next
+			n.conn.Close() // another node may get its address
 		}
 		return nil, err
 	}
@@ -187,7 +187,7 @@ func (c *cluster) look() (n *node, err error) {
 	return n, nil
 }
 
-// find asks the servers who leads, until one knows.
+// find asks the servers for the leader, until one knows it.
 func (c *cluster) find() (string, error) {
 	var failed error
 	for _, i := range rand.Perm(len(c.seeds)) {
@@ -195,12 +195,12 @@ func (c *cluster) find() (string, error) {
 		if err == nil {
 			return address, nil
 		}
-		failed = errors.Join(failed, fmt.Errorf("ask %s who leads: %w", c.seeds[i], err))
+		failed = errors.Join(failed, fmt.Errorf("asking %s for the leader: %w", c.seeds[i], err))
 	}
 	return "", failed
 }
 
-// ask asks one server who leads.
+// ask asks one server for the leader's address.
 func (c *cluster) ask(seed string) (string, error) {
 	conn, err := grpc.NewClient(seed, c.options...)
 	if err != nil {
@@ -226,7 +226,7 @@ func (c *cluster) ask(seed string) (string, error) {
 	return "", errNoLeader
 }
 
-// doubt says that a call on the node failed: before the next one it is found out who leads.
+// doubt records that a call on the node failed: the next call finds the leader first.
 func (n *node) doubt(err error) {
 	var elsewhere *notLeaderError
 	if errors.As(err, &elsewhere) {
@@ -235,7 +235,7 @@ func (n *node) doubt(err error) {
 	n.doubted.Store(true)
 }
 
-// close ends the connection, when the store's life has ended. Nobody gets one afterwards.
+// close closes the connection, at the end of the store's life. No node is handed out afterwards.
 func (c *cluster) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -24,7 +24,7 @@ import (
 )
 
 func TestOutage(t *testing.T) {
-	t.Run("C53 callers are told, none hangs, and all go on when the server is back", func(t *testing.T) {
+	t.Run("C53 callers get errors, none hangs, and all continue when the server is back", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := openWith(t, server.ConnectionString(), esdb.Options{Patience: time.Millisecond})
@@ -58,7 +58,7 @@ func TestOutage(t *testing.T) {
 			}
 		}
 	})
-	t.Run("C53 callers with patience only wait", func(t *testing.T) {
+	t.Run("C53 patient callers only wait", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString())
@@ -74,7 +74,7 @@ func TestOutage(t *testing.T) {
 		server.Start()
 		all.Wait()
 	})
-	t.Run("C54 not ready and too busy are waited out", func(t *testing.T) {
+	t.Run("C54 not ready and too busy are retried", func(t *testing.T) {
 		watch(t)
 		for _, refusal := range []error{esdbtest.ErrNotReady, esdbtest.ErrTooBusy, esdbtest.ErrTimeout} {
 			server := start(t)
@@ -89,7 +89,7 @@ func TestOutage(t *testing.T) {
 			holds(t, store, given)
 		}
 	})
-	t.Run("C30 a caller who leaves gets away from a server that says nothing", func(t *testing.T) {
+	t.Run("C30 a caller can leave a silent server", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString())
@@ -127,7 +127,7 @@ func TestOutage(t *testing.T) {
 			}
 		}
 	})
-	t.Run("C31 a call that hangs is given up and made again", func(t *testing.T) {
+	t.Run("C31 a call that hangs is given up and repeated", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString()+"&defaultDeadline=50")
@@ -142,7 +142,7 @@ func TestOutage(t *testing.T) {
 		appends(t, store, "a", eventstore.NoStream, given)
 		holds(t, store, given)
 	})
-	t.Run("C31 a reading that hangs is given up and made again from where it was", func(t *testing.T) {
+	t.Run("C31 a read that hangs is given up and continued where it was", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString()+"&defaultDeadline=50")
@@ -164,7 +164,7 @@ func TestOutage(t *testing.T) {
 				return []*streams.ReadResp{m}, nil
 			},
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a test that hangs; nothing is measured by it
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a test that hangs; no result depends on it
 		defer cancel()
 		var got []uuid.UUID
 		for e, err := range store.Read(ctx, "a", 0, eventstore.Forwards, 0) {
@@ -180,7 +180,7 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// TestSilence has servers that do not say what they should have said, and nothing else either.
+// TestSilence has servers that fall silent when they should send something.
 func TestSilence(t *testing.T) {
 	t.Cleanup(esdb.SetSilence(50 * time.Millisecond))
 	for name, lost := range map[string]func(*streams.ReadResp) bool{
@@ -196,14 +196,14 @@ func TestSilence(t *testing.T) {
 			given := events(2)
 			first := appends(t, store, "a", eventstore.NoStream, given[:1])
 			var left atomic.Int32
-			left.Store(2) // it says so twice to nobody: to the subscriber, and to him who asks why he hears nothing
+			left.Store(2) // two calls get no answer: the subscription, and the check that it is still alive
 			server.Break(esdbtest.Faults{Answer: func(m *streams.ReadResp) ([]*streams.ReadResp, error) {
 				if lost(m) && left.Add(-1) >= 0 {
 					return nil, nil
 				}
 				return []*streams.ReadResp{m}, nil
 			}})
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a test that hangs; nothing is measured by it
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a test that hangs; no result depends on it
 			defer cancel()
 			for batch, err := range store.Follow(ctx, first.Position) {
 				if err != nil {
@@ -222,7 +222,7 @@ func TestSilence(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	t.Run("C50 closing under load ends everybody, and tells what was written", func(t *testing.T) {
+	t.Run("C50 closing under load ends all callers, and tells what was written", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		opts := esdb.Options{Prefix: "closed."}
@@ -271,7 +271,7 @@ func TestClose(t *testing.T) {
 			}
 		}
 	})
-	t.Run("C50 closing during an outage waits for nobody", func(t *testing.T) {
+	t.Run("C50 closing during an outage does not wait", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString())
@@ -297,7 +297,7 @@ func TestClose(t *testing.T) {
 }
 
 func TestRestart(t *testing.T) {
-	t.Run("C43 a follower goes on where he was, and sees each event once", func(t *testing.T) {
+	t.Run("C43 a follower continues where it was, and sees each event once", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString())
@@ -333,7 +333,7 @@ func TestRestart(t *testing.T) {
 			t.Errorf("followed %v with %d empty batches, want %v", got, empty, want)
 		}
 	})
-	t.Run("C43 a reading goes on with the next event", func(t *testing.T) {
+	t.Run("C43 an interrupted read continues with the next event", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString())
@@ -388,7 +388,7 @@ func TestUnknownOutcome(t *testing.T) {
 			holds(t, store, given)
 		}
 	})
-	t.Run("C51 a server that dies between commit and reply loses nothing and doubles nothing", func(t *testing.T) {
+	t.Run("C51 a server that dies between commit and reply loses and duplicates nothing", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString())
@@ -410,7 +410,7 @@ func TestUnknownOutcome(t *testing.T) {
 		appends(t, store, "a", eventstore.NoStream, given)
 		holds(t, store, given)
 	})
-	t.Run("C21 a position that the server does not tell is found out", func(t *testing.T) {
+	t.Run("C21 a position that the server does not report is looked up", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString())
@@ -442,7 +442,7 @@ func TestCluster(t *testing.T) {
 		}
 		holds(t, store, given)
 	})
-	t.Run("C52 what decides is asked of the leader, also by one who knows one node", func(t *testing.T) {
+	t.Run("C52 calls go to the leader, even if only one node is known", func(t *testing.T) {
 		watch(t)
 		nodes := startCluster(t, 2)
 		store := open(t, nodes[0].ConnectionString())
@@ -474,7 +474,7 @@ func TestCluster(t *testing.T) {
 		}
 		holds(t, store, given)
 	})
-	t.Run("C52 a connection that stands on a node of no use is given up", func(t *testing.T) {
+	t.Run("C52 a connection to a useless node is given up", func(t *testing.T) {
 		watch(t)
 		nodes := startCluster(t, 2)
 		via := startBalancer(t, nodes[0].Address())
@@ -510,7 +510,7 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// A balancer passes connections on to a node, and leaves those there that stand.
+// A balancer forwards new connections to a node, and leaves open ones where they are.
 type balancer struct {
 	net.Listener
 	to atomic.Value // the node's address
@@ -539,7 +539,7 @@ func startBalancer(t *testing.T, to string) *balancer {
 
 func (b *balancer) address() string { return b.Addr().String() }
 
-// pass passes on what both say until one hangs up.
+// pass copies data in both directions until one side closes.
 func (b *balancer) pass(in net.Conn) {
 	defer in.Close()
 	out, err := net.Dial("tcp", b.to.Load().(string))

@@ -1,12 +1,11 @@
-// Package esdb keeps events in EventStoreDB, on one server or a cluster of them.
+// Package esdb stores events in EventStoreDB, on one server or a cluster.
 //
-// It speaks the protocol of the EventStoreDB client, with its connection strings and its messages, over connections
-// of its own: the client's Client gives up for good after an outage, leaves callers hanging, ignores contexts while
-// it looks for a node and ends the process on an event without a time. Everything is asked of the leader, since a
-// follower's answer may be old. A call that finds no leader, or whose outcome is not known, is made again as it was,
-// which is harmless because appends name their revision and their events' ids; so outages, elections and dropped
-// subscriptions only take time. Streams have a prefix in the database, so that several logs and foreign streams can
-// share it. Positions are offsets in the server's log, with gaps.
+// It uses the protocol of the EventStoreDB client, with its connection strings and its messages, over its own connections: the
+// client's Client gives up for good after an outage, leaves callers hanging, ignores contexts while it looks for a node, and ends the
+// process on an event without a time. Everything is asked of the leader, because a follower's answer may be outdated. A call that finds
+// no leader, or whose outcome is unknown, is repeated unchanged. That is harmless because appends name their revision and their
+// events' ids; so outages, elections and dropped subscriptions only take time. Streams have a prefix in the database, so that several
+// logs and other streams can share it. Positions are offsets in the server's log, with gaps.
 package esdb
 
 import (
@@ -25,31 +24,31 @@ import (
 	"daybook/eventstore"
 )
 
-// Options are what a log is opened with. The zero value is right where the database has one desk.
+// Options are how a log is opened. The zero value is right if the database has one desk.
 type Options struct {
-	// Prefix is what the names of this log's streams begin with in the database, "daybook." unless told: printable
-	// ASCII. No log's prefix may begin with another's, or that one would show its events too.
+	// Prefix is the prefix of this log's streams in the database, default "daybook.": printable ASCII. No log's prefix may begin
+	// with another's, or the other log would contain its events too.
 	Prefix string
-	// Patience is how long a call is made again while there is no leader, 30 seconds unless told. Elections take some
-	// of it. Follow is patient for ever, but not with a server that keeps saying what cannot be understood.
+	// Patience is how long a call is retried while there is no leader, default 30 s. An election takes some of it. Follow retries
+	// without end, but not while the server keeps sending what cannot be understood.
 	Patience time.Duration
 }
 
 // Errors of this backend.
 var (
-	// ErrReplaced says that the server holds another log than when this one was opened: its database was exchanged.
-	ErrReplaced = errors.New("the server holds another log than before: open it anew, and begin anew what was posted from it")
-	// ErrDeleted says that somebody put a tombstone on a stream, over which nothing can be written or read any more.
+	// ErrReplaced means that the server holds another log than when this one was opened: its database was replaced.
+	ErrReplaced = errors.New("the server holds another log than before: reopen it, and rebuild what was projected from it")
+	// ErrDeleted means that a stream has a tombstone: nothing can be written to it or read from it any more.
 	ErrDeleted = errors.New("the stream was deleted in the server")
 )
 
 const (
 	patience  = 30 * time.Second
-	firstWait = 10 * time.Millisecond // before a call is made again; it doubles
+	firstWait = 10 * time.Millisecond // before a call is repeated; it doubles
 	longWait  = time.Second
 )
 
-// A Store is one log in a database. It owns its connection.
+// A Store is a log in a database. It owns its connection.
 type Store struct {
 	prefix   string
 	patience time.Duration
@@ -64,13 +63,13 @@ type Store struct {
 
 var _ eventstore.Store = (*Store)(nil)
 
-// Open opens the log in the database that a connection string names, esdb:// or esdb+discover://, and begins the log
-// if there is none. It waits for a leader until the context ends or patience does. The string's nodePreference,
-// discoveryInterval and maxDiscoverAttempts have no effect. Its user must be allowed to read $all.
+// Open opens the log in the database of a connection string, esdb:// or esdb+discover://, and creates it if it is missing. It waits
+// for a leader until the context or patience ends. The string's nodePreference, discoveryInterval and maxDiscoverAttempts have no
+// effect. Its user must be allowed to read $all.
 func Open(ctx context.Context, connection string, opts Options) (*Store, error) {
 	s, err := open(ctx, connection, opts)
 	if err != nil {
-		return nil, fmt.Errorf("open the event log in EventStoreDB: %w", err)
+		return nil, fmt.Errorf("opening the event log in EventStoreDB: %w", err)
 	}
 	return s, nil
 }
@@ -81,8 +80,8 @@ func open(ctx context.Context, connection string, opts Options) (*Store, error) 
 	if errors.As(err, &file) {
 		return nil, file
 	}
-	if err != nil { // which would say the password
-		return nil, errors.New("the server's address has to be a URL like esdb://user:password@host:2113?tls=true, with the settings of EventStoreDB's clients")
+	if err != nil { // it contains the password
+		return nil, errors.New("the server's address must be a URL like esdb://user:password@host:2113?tls=true, with the settings of EventStoreDB's clients")
 	}
 	s := &Store{prefix: opts.Prefix, patience: opts.Patience}
 	if s.prefix == "" {
@@ -99,7 +98,7 @@ func open(ctx context.Context, connection string, opts Options) (*Store, error) 
 		s.end()
 		return nil, err
 	}
-	// Finding the leader begins the log, or finds out which one it is.
+	// Finding the leader creates the log, or identifies it.
 	err = s.try(ctx, s.patience, func(context.Context, *node, *effort) error { return nil })
 	if err != nil {
 		s.end()
@@ -109,30 +108,29 @@ func open(ctx context.Context, connection string, opts Options) (*Store, error) 
 	return s, nil
 }
 
-// identities is what the names of the streams begin with that say which log a prefix is. They are no streams of any
-// log.
+// identities is the prefix of the streams that identify the log of each prefix. They belong to no log.
 const identities = "log:"
 
 func checkPrefix(prefix string) error {
 	plain := strings.IndexFunc(prefix, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 	if !plain || strings.HasPrefix(prefix, "$") || strings.HasPrefix(prefix, identities) {
-		return fmt.Errorf("%q is no prefix for streams: it must be printable ASCII, and begin with neither $ nor %s", prefix, identities)
+		return fmt.Errorf("%q cannot be a prefix of streams: it must be printable ASCII, and begin with neither $ nor %s", prefix, identities)
 	}
 	return nil
 }
 
-// ID implements eventstore.Store. It is the id of an event that began the log, in a stream of its own; a database put
-// back from a backup keeps it, and what was posted from later events is then found out by their positions.
+// ID implements eventstore.Store. It is the id of the event that created the log, in a stream of its own. A database that is restored
+// from a backup keeps it; that later events were projected is then noticed by their positions.
 func (s *Store) ID() uuid.UUID { return s.id }
 
-// identify finds out which log a node holds, and refuses to go on in another. The first time it may begin the log.
+// identify reads which log a node holds, and refuses to continue in another. The first time it may create the log.
 func (s *Store) identify(ctx context.Context, n *node) error {
 	id, err := s.readIdentity(ctx, n)
 	if errors.Is(err, eventstore.ErrNotFound) && s.id == uuid.Nil {
 		began := eventstore.Event{ID: uuid.New(), Type: "log-began", Data: fmt.Appendf(nil, `{"prefix":%q}`, s.prefix)}
 		_, err = n.append(ctx, identities+s.prefix, eventstore.NoStream, []eventstore.Event{began})
 		var conflict *eventstore.ConflictError
-		if err == nil || errors.As(err, &conflict) { // another process may have been faster
+		if err == nil || errors.As(err, &conflict) { // another process may have created it
 			id, err = s.readIdentity(ctx, n)
 		}
 	}
@@ -140,7 +138,7 @@ func (s *Store) identify(ctx context.Context, n *node) error {
 	case errors.Is(err, eventstore.ErrNotFound):
 		return ErrReplaced
 	case err != nil:
-		return fmt.Errorf("find out which log it is: %w", err)
+		return fmt.Errorf("identifying the log: %w", err)
 	case s.id == uuid.Nil:
 		s.id = id
 	case s.id != id:
@@ -177,13 +175,12 @@ func (s *Store) Head(ctx context.Context) (head eventstore.Position, err error) 
 func (s *Store) headOf(ctx context.Context, n *node) (head eventstore.Position, err error) {
 	err = n.stream(ctx, s.lastRequest(), func(e eventstore.Recorded) error {
 		head = e.Position
-		return errEnough // the server would look for one more
+		return errEnough // otherwise the server would look for one more
 	})
 	return head, err
 }
 
-// Close implements eventstore.Store. It waits for appends that are under way, which are not made again. A second
-// Close does nothing.
+// Close implements eventstore.Store. It waits for appends in progress, which are not repeated. A second Close does nothing.
 func (s *Store) Close() error {
 	s.accepting.Lock()
 	s.end()
@@ -193,7 +190,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// join returns a context that ends with the caller's, and with the store.
+// join returns a context that ends with the caller's and with the store.
 func (s *Store) join(ctx context.Context) (joined context.Context, leave func(), err error) {
 	if s.life.Err() != nil {
 		return nil, nil, eventstore.ErrClosed
@@ -206,7 +203,7 @@ func (s *Store) join(ctx context.Context) (joined context.Context, leave func(),
 	return joined, func() { stop(); cancel(nil) }, nil
 }
 
-// ended says why a context has ended, if it has.
+// ended returns why a context has ended, if it has.
 func ended(ctx context.Context) error {
 	if err := context.Cause(ctx); errors.Is(err, eventstore.ErrClosed) {
 		return err
@@ -214,17 +211,16 @@ func ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// An effort is what has been done so far to have a call answered.
+// An effort is the state of retrying a call.
 type effort struct {
-	since time.Time // the first failure since there was any progress
+	since time.Time // the first failure since the last progress
 	wait  time.Duration
 }
 
-// progress says that a call got somewhere: patience begins anew.
+// progress records that a call got somewhere: patience starts again.
 func (e *effort) progress() { *e = effort{} }
 
-// try makes a call on the leader until it succeeds, fails for good, the context ends or patience does (0: it never
-// does).
+// try makes a call on the leader until it succeeds, fails for good, or the context or patience ends. Patience 0 never ends.
 func (s *Store) try(ctx context.Context, patience time.Duration, call func(context.Context, *node, *effort) error) error {
 	var e effort
 	for {
@@ -249,14 +245,14 @@ func (s *Store) try(ctx context.Context, patience time.Duration, call func(conte
 		}
 		e.wait = min(max(2*e.wait, firstWait), longWait)
 		select {
-		case <-time.After(e.wait/2 + rand.N(e.wait/2)): // not all at once
+		case <-time.After(e.wait/2 + rand.N(e.wait/2)): // random, so that clients spread
 		case <-ctx.Done():
 			return ended(ctx)
 		}
 	}
 }
 
-// explain says what was being done when an error came up, unless it is the contract's own.
+// explain adds what was being done to an error. It leaves errors of the contract as they are.
 func explain(doing string, err error) error {
 	for _, plain := range []error{eventstore.ErrClosed, eventstore.ErrNotFound, eventstore.ErrAhead, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, plain) {

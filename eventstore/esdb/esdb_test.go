@@ -28,7 +28,7 @@ import (
 	"daybook/eventstore/storetest"
 )
 
-// realServer is the environment's word where there is a server on which the tests may write, as a connection string.
+// realServer is the environment variable with the connection string of a server to which tests may write.
 const realServer = "DAYBOOK_TEST_ESDB"
 
 // TestStore runs in one database, in which every case finds what the others have left.
@@ -42,7 +42,7 @@ func TestRealServer(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, connection) })
 }
 
-// connectionToServer leaves a test out where there is no real server.
+// connectionToServer skips a test if there is no real server.
 func connectionToServer(t *testing.T) (connection string) {
 	if connection = os.Getenv(realServer); connection == "" {
 		t.Skip(realServer + " names no server")
@@ -50,7 +50,7 @@ func connectionToServer(t *testing.T) (connection string) {
 	return connection
 }
 
-// onBoth runs what needs no fault on the stand-in, and on a real server.
+// onBoth runs a test that needs no fault on the simulated server and on a real one.
 func onBoth(t *testing.T, test func(t *testing.T, connection string)) {
 	t.Run("stand-in", func(t *testing.T) { watch(t); test(t, start(t).ConnectionString()) })
 	t.Run("server", func(t *testing.T) { watch(t); test(t, connectionToServer(t)) })
@@ -154,7 +154,7 @@ func once(method string, err error) (hook func(context.Context, string) error, c
 	}, calls
 }
 
-// TestUnexpected has servers that say what no client expects.
+// TestUnexpected has servers that send what no client expects.
 func TestUnexpected(t *testing.T) {
 	watch(t)
 	odd := map[string]func(m *streams.ReadResp) []*streams.ReadResp{
@@ -199,7 +199,7 @@ func TestUnexpected(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an event that stays without a time ends a following, after a while", func(t *testing.T) {
+	t.Run("an event that stays without a time ends a subscription, after a while", func(t *testing.T) {
 		server := start(t)
 		store := openWith(t, server.ConnectionString(), esdb.Options{Patience: 50 * time.Millisecond})
 		given := events(3)
@@ -210,7 +210,7 @@ func TestUnexpected(t *testing.T) {
 			}
 			return []*streams.ReadResp{m}, nil
 		}})
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a test that hangs; nothing is measured by it
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a test that hangs; no result depends on it
 		defer cancel()
 		var got []eventstore.Recorded
 		var last error
@@ -256,7 +256,7 @@ func TestWhatIsOurs(t *testing.T) {
 			}
 		})
 	})
-	t.Run("C45 a follower passes over thousands of events of others", func(t *testing.T) {
+	t.Run("C45 a follower skips thousands of other logs' events", func(t *testing.T) {
 		onBoth(t, func(t *testing.T, connection string) {
 			one, two := open(t, connection), open(t, connection)
 			given := events(2)
@@ -297,7 +297,7 @@ func TestWhatIsOurs(t *testing.T) {
 			t.Errorf("the log was %v and is %v", store.ID(), again.ID())
 		}
 	})
-	t.Run("C48 a database that was exchanged is noticed", func(t *testing.T) {
+	t.Run("C48 a replaced database is noticed", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString())
@@ -312,7 +312,7 @@ func TestWhatIsOurs(t *testing.T) {
 			}
 		}
 	})
-	t.Run("C47 a position from before an older backup was put back is refused", func(t *testing.T) {
+	t.Run("C47 a position from before a restore of an older backup is refused", func(t *testing.T) {
 		watch(t)
 		for _, version := range []string{"23.10.6", "25.0.0"} {
 			server := startVersion(t, version)
@@ -334,7 +334,7 @@ func TestWhatIsOurs(t *testing.T) {
 			refused("when it has grown beyond")
 		}
 	})
-	t.Run("C47 a follower is told when what he saw last was replaced", func(t *testing.T) {
+	t.Run("C47 a follower learns that the last event it saw was replaced", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		opts := esdb.Options{Prefix: prefix()}
@@ -352,7 +352,7 @@ func TestWhatIsOurs(t *testing.T) {
 				appends(t, other, "a", 4, events(1))
 			}
 			if len(batch) > 0 && batch[0].Revision == 5 {
-				t.Fatal("he passed over what replaced it")
+				t.Fatal("the follower skipped what replaced it")
 			}
 		}
 		if !errors.Is(last, eventstore.ErrAhead) {
@@ -377,7 +377,7 @@ func TestWhatIsOurs(t *testing.T) {
 			t.Errorf("followed %v", got)
 		}
 	})
-	t.Run("C47 a follower who was there when it was put back is told", func(t *testing.T) {
+	t.Run("C47 a follower at work during the restore learns of it", func(t *testing.T) {
 		watch(t)
 		server := start(t)
 		store := open(t, server.ConnectionString())
@@ -396,7 +396,7 @@ func TestWhatIsOurs(t *testing.T) {
 	})
 }
 
-// TestRefused has what is wrong at once, and is not tried again.
+// TestRefused: errors that retrying cannot help are returned at once.
 func TestRefused(t *testing.T) {
 	watch(t)
 	server := start(t)
@@ -454,7 +454,7 @@ func tombstone(t *testing.T, connection, stream string) {
 }
 
 func TestSizes(t *testing.T) {
-	t.Run("C17 a server that takes less says so", func(t *testing.T) {
+	t.Run("C17 a server with a lower limit is reported", func(t *testing.T) {
 		watch(t)
 		for _, version := range []string{"23.10.6", "25.0.0"} {
 			server := esdbtest.NewServer(esdbtest.Options{Version: version, MaxAppendSize: 1000})
@@ -470,7 +470,7 @@ func TestSizes(t *testing.T) {
 			holds(t, store, nil)
 		}
 	})
-	t.Run("C17 a server as it is installed takes what the contract does", func(t *testing.T) {
+	t.Run("C17 a server with default settings accepts the contract's limit", func(t *testing.T) {
 		watch(t)
 		store := open(t, startVersion(t, "25.0.0").ConnectionString())
 		given := []eventstore.Event{
@@ -508,7 +508,7 @@ func TestTLS(t *testing.T) {
 	}})
 	open(t, strings.Replace(connection, "esdb://", "esdb+discover://", 1)+"&gossipTimeout=0")
 	if got, _ := told.Load().([]string); len(got) != 1 {
-		t.Errorf("who asks who leads says that he is %v", got)
+		t.Errorf("the answer to who leads is %v", got)
 	}
 
 	for wrong, want := range map[string]codes.Code{

@@ -2,7 +2,7 @@ package esdb
 
 import "time"
 
-// SetSilence sets after how long a silent node is asked why, and how long it has then, until restored.
+// SetSilence sets silence and grace, until restored.
 func SetSilence(d time.Duration) (restore func()) {
 	beforeSilence, beforeGrace := silence, grace
 	silence, grace = d, d

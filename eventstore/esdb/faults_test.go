@@ -24,10 +24,10 @@ import (
 	"daybook/eventstore/esdb/esdbtest"
 )
 
-// TestFaults has everything go wrong while writers write and followers follow, a hundred times, or a thousand where
-// DAYBOOK_SOAK is set. DAYBOOK_SEED has a failure again.
+// TestFaults makes things go wrong while writers write and followers follow, a hundred times, or a thousand if
+// DAYBOOK_SOAK is set. DAYBOOK_SEED repeats a failure.
 func TestFaults(t *testing.T) {
-	t.Run("C51 nothing is lost and nothing doubled, whatever goes wrong", func(t *testing.T) {
+	t.Run("C51 nothing is lost or duplicated, whatever goes wrong", func(t *testing.T) {
 		watch(t)
 		count := 100
 		if os.Getenv("DAYBOOK_SOAK") != "" {
@@ -51,7 +51,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// chance is a source of chance that says its seed, so that a failure can be had again.
+// chance is a random source that logs its seed, so that a failure can be repeated.
 func chance(t *testing.T) *rand.Rand {
 	seed := rand.Uint64()
 	if text := os.Getenv("DAYBOOK_SEED"); text != "" {
@@ -64,7 +64,7 @@ func chance(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// A load is writers, each on a stream of his own, followers of the log, and a reader, all at work until stopped.
+// A load is writers, each on its own stream, followers of the log, and a reader, all running until stopped.
 type load struct {
 	*testing.T
 	store    *esdb.Store
@@ -72,7 +72,7 @@ type load struct {
 	appended chan struct{} // one for each append, if somebody waits for it
 	writing  sync.WaitGroup
 	reading  sync.WaitGroup
-	streams  [][]uuid.UUID // what was acknowledged; a writer's own until he has stopped
+	streams  [][]uuid.UUID // what was acknowledged; each belongs to its writer until that has stopped
 	seen     [][]eventstore.Recorded
 	all      chan struct{} // closed when the writers have stopped
 	total    int
@@ -113,7 +113,7 @@ func (l *load) write(w int) {
 	}
 }
 
-// goOn waits until the writers have got on.
+// goOn waits until the writers have made progress.
 func (l *load) goOn() {
 	for range 10 {
 		<-l.appended
@@ -138,7 +138,7 @@ func (l *load) follow(f int) {
 	}
 }
 
-// read reads the end of a stream, over and over.
+// read reads the end of a stream repeatedly.
 func (l *load) read() {
 	for !l.stopping.Load() {
 		var last eventstore.Revision
@@ -152,7 +152,7 @@ func (l *load) read() {
 	}
 }
 
-// stop ends the load: the writers first, then a last event, so that every follower comes to see that they have.
+// stop ends the load: first the writers, then with a last event the followers.
 func (l *load) stop() {
 	l.stopping.Store(true)
 	l.writing.Wait()
@@ -210,7 +210,7 @@ func newTrouble(nodes []*esdbtest.Server, chance *rand.Rand) *trouble {
 	return &trouble{nodes: nodes, chance: chance}
 }
 
-// strike has one thing go wrong, and returns when it has.
+// strike makes one thing go wrong, and returns when it has.
 func (t *trouble) strike() {
 	leader := t.nodes[t.leads]
 	switch t.chance.IntN(8) {
@@ -285,12 +285,12 @@ func (t *trouble) strike() {
 	}
 }
 
-// once breaks a node by hooks that do so for the first caller who reached them, and waits for him.
+// once breaks a node with hooks that fail the first call that reaches them, and waits for that call.
 func (t *trouble) once(node *esdbtest.Server, hooks func(reached func() bool) esdbtest.Faults) {
 	t.during(node, func(reached func() bool, _ <-chan struct{}) esdbtest.Faults { return hooks(reached) }, func() {})
 }
 
-// during does the same, and does something else before that caller may proceed.
+// during does the same, and runs a function before that call may proceed.
 func (t *trouble) during(node *esdbtest.Server, hooks func(reached func() bool, proceed <-chan struct{}) esdbtest.Faults, work func()) {
 	var struck atomic.Bool
 	met, proceed := make(chan struct{}), make(chan struct{})

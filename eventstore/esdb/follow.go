@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	batchEvents = 2048    // at most, in one batch
+	batchEvents = 2048    // events in a batch, at most
 	batchBytes  = 4 << 20 // of data and metadata, after which a batch ends
 )
 
-// silence is how long a subscription may say nothing before its node is asked whether it still leads, and whether there
-// is nothing to say: one that is cut off from the others does not notice, and one may lose an event. grace is how long
-// what there is may then be on its way. They are variables for the tests' sake.
+// silence is how long a subscription may be silent before its node is asked whether it still leads and whether there are events: a
+// node that is cut off from the others does not notice, and one may lose an event. grace is how long events may then take to arrive.
+// Tests change both.
 var (
 	silence = 30 * time.Second
 	grace   = time.Second
@@ -30,8 +30,8 @@ var (
 
 const forEver = time.Duration(math.MaxInt64)
 
-// Follow implements eventstore.Store. Servers drop subscriptions as a matter of course; it subscribes again after the
-// last event handed over. The server's own checkpoints are not used: some versions pass over events with them.
+// Follow implements eventstore.Store. Servers drop subscriptions regularly; it subscribes again after the last event that it yielded.
+// It does not use the server's checkpoints: with them, some versions skip events.
 func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
 	return func(yield func([]eventstore.Recorded, error) bool) {
 		ctx, leave, err := s.join(ctx)
@@ -47,28 +47,28 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 	}
 }
 
-// A follower knows how far he has got.
+// A follower is the state of one Follow.
 type follower struct {
 	*Store
 	after    eventstore.Position
-	last     uuid.UUID // the event that stands there, once it is known
+	last     uuid.UUID // the event at that position, once it is known
 	caughtUp bool
-	odd      time.Time // since when the server says there what cannot be understood, if it does
+	odd      time.Time // since when the server sends there what cannot be understood; zero: it does not
 	yield    func([]eventstore.Recorded, error) bool
 }
 
-// A batch is what has come in since the follower took the last.
+// A batch is what has arrived since the follower took the last one.
 type batch struct {
 	events   []eventstore.Recorded
 	bytes    int
 	caughtUp bool
-	err      error // why nothing more comes
+	err      error // why nothing more arrives
 }
 
 func (b batch) full() bool { return len(b.events) >= batchEvents || b.bytes >= batchBytes }
 
-// subscribe follows until the subscription ends, or returns nil when the reader has left. What cannot be understood may
-// be the server's passing trouble; it is what the log holds if it stays the same for longer than patience.
+// subscribe follows until the subscription ends; it returns nil if the reader has left. What cannot be understood may be a passing
+// fault of the server; if it stays the same for longer than patience, it counts as what the log holds.
 func (f *follower) subscribe(ctx context.Context, n *node, effort *effort) error {
 	from := f.after
 	err := f.follow(ctx, n, effort)
@@ -86,7 +86,7 @@ func (f *follower) subscribe(ctx context.Context, n *node, effort *effort) error
 	return err
 }
 
-// follow is one subscription.
+// follow runs one subscription.
 func (f *follower) follow(ctx context.Context, n *node, effort *effort) error {
 	if err := f.checkPlace(ctx, n); err != nil {
 		return err
@@ -149,8 +149,8 @@ func (f *follower) follow(ctx context.Context, n *node, effort *effort) error {
 	}
 }
 
-// receive collects what a subscription brings. It holds one batch, to which it adds until the follower takes it; when
-// that is full it waits, and so does the server.
+// receive collects what a subscription sends. It adds to one batch until the follower takes it. When the batch is full it waits, and
+// so does the server.
 func (f *follower) receive(ctx context.Context, n *node, held chan batch) {
 	after := f.after
 	hold := func(add func(*batch)) error {
@@ -191,16 +191,16 @@ func (f *follower) receive(ctx context.Context, n *node, held chan batch) {
 		if live {
 			return nil
 		}
-		return hold(func(*batch) {}) // a confirmation, a checkpoint: the server is busy with what is not ours
+		return hold(func(*batch) {}) // a confirmation or a checkpoint: the server is alive
 	})
 	if err == nil {
 		err = errDropped
 	}
-	_ = hold(func(b *batch) { b.err = err }) // nobody is there to take it if the context has ended
+	_ = hold(func(b *batch) { b.err = err }) // fails if the context has ended: nobody takes it then
 }
 
-// checkPlace refuses to go on from a position at which no event of this log stands, or another than did. The server
-// would wait in silence for a log that was put back from an older backup to grow to there, and then go on in the middle.
+// checkPlace refuses to continue from a position that has no event of this log, or another one than before. If the log was restored
+// from an older backup, the server would wait in silence until it has grown to there, and continue in the middle.
 func (f *follower) checkPlace(ctx context.Context, n *node) error {
 	if f.after == eventstore.Start {
 		return nil

@@ -18,10 +18,10 @@ import (
 	"daybook/eventstore"
 )
 
-// errEnough ends a reading whose caller wants no more.
+// errEnough ends a read whose caller wants no more.
 var errEnough = errors.New("the reader has left")
 
-// Read implements eventstore.Store. A reading that is interrupted goes on with the next event.
+// Read implements eventstore.Store. An interrupted read continues with the next event.
 func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, limit int) iter.Seq2[eventstore.Recorded, error] {
 	return func(yield func(eventstore.Recorded, error) bool) {
 		ctx, leave, err := s.join(ctx)
@@ -83,7 +83,7 @@ func streamRequest(stream string, from eventstore.Revision, way eventstore.Direc
 	return request
 }
 
-// at asks for the event that stands at a position, or after it.
+// at asks for the event at a position, or the next one after it.
 func at(position eventstore.Position) *streams.ReadReq_Options {
 	return &streams.ReadReq_Options{
 		StreamOption: allFrom(position),
@@ -103,7 +103,7 @@ func (s *Store) lastRequest() *streams.ReadReq_Options {
 	}
 }
 
-// subscription asks for everything after a position, for ever.
+// subscription asks for everything after a position, without end.
 func (s *Store) subscription(after eventstore.Position) *streams.ReadReq_Options {
 	return &streams.ReadReq_Options{
 		StreamOption: allFrom(after),
@@ -122,18 +122,18 @@ func allFrom(position eventstore.Position) *streams.ReadReq_Options_All {
 	return &streams.ReadReq_Options_All{All: all}
 }
 
-// filter leaves out, on the server, what is not this log's: other logs, foreign streams, the server's own events.
+// filter makes the server leave out what is not this log's: other logs, other streams, the server's own events.
 func (s *Store) filter() *streams.ReadReq_Options_Filter {
 	return &streams.ReadReq_Options_Filter{Filter: &streams.ReadReq_Options_FilterOptions{
 		Filter: &streams.ReadReq_Options_FilterOptions_StreamIdentifier{
 			StreamIdentifier: &streams.ReadReq_Options_FilterOptions_Expression{Prefix: []string{s.prefix}},
 		},
-		Window:                       &streams.ReadReq_Options_FilterOptions_Max{Max: 1024}, // events looked at in one go
+		Window:                       &streams.ReadReq_Options_FilterOptions_Max{Max: 1024}, // events examined at a time
 		CheckpointIntervalMultiplier: 1,
 	}}
 }
 
-// last reads the last event of a stream. One that is not there is at NoStream.
+// last reads the last event of a stream. A missing stream is at NoStream.
 func (n *node) last(ctx context.Context, stream string) (eventstore.Recorded, error) {
 	last := eventstore.Recorded{Revision: eventstore.NoStream}
 	err := n.stream(ctx, streamRequest(stream, eventstore.Last, eventstore.Backwards, 1), func(e eventstore.Recorded) error {
@@ -146,7 +146,7 @@ func (n *node) last(ctx context.Context, stream string) (eventstore.Recorded, er
 	return last, err
 }
 
-// stream hands over events until the server has no more or take returns an error.
+// stream calls take with events until the server has no more or take returns an error.
 func (n *node) stream(ctx context.Context, request *streams.ReadReq_Options, take func(eventstore.Recorded) error) error {
 	return n.messages(ctx, request, n.limit, func(m *streams.ReadResp) error {
 		switch content := m.GetContent().(type) {
@@ -159,11 +159,11 @@ func (n *node) stream(ctx context.Context, request *streams.ReadReq_Options, tak
 			}
 			return take(e)
 		}
-		return nil // servers may say more than they were asked
+		return nil // servers may send other messages too
 	})
 }
 
-// messages hands over what the server sends, each message of which may take as long as the limit.
+// messages calls take with what the server sends. Each message may take as long as the limit.
 func (n *node) messages(ctx context.Context, request *streams.ReadReq_Options, limit time.Duration, take func(*streams.ReadResp) error) error {
 	ctx, cancel := context.WithCancelCause(metadata.AppendToOutgoingContext(ctx, n.headers...))
 	defer cancel(nil)
@@ -179,7 +179,7 @@ func (n *node) messages(ctx context.Context, request *streams.ReadReq_Options, l
 	for {
 		waiting.Reset(limit)
 		m, err := call.Recv()
-		waiting.Stop() // the caller has all the time he wants
+		waiting.Stop() // the caller's time does not count
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -194,7 +194,7 @@ func (n *node) messages(ctx context.Context, request *streams.ReadReq_Options, l
 	}
 }
 
-// unlessSilent returns the error of a call, or that it was given up.
+// unlessSilent returns the error of a call, or errSilent if it was given up.
 func unlessSilent(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); errors.Is(cause, errSilent) {
 		return cause
@@ -202,7 +202,7 @@ func unlessSilent(ctx context.Context, err error) error {
 	return err
 }
 
-// recorded reads an event as the server tells of it. The server counts time in units of 100 ns.
+// recorded decodes an event. The server counts time in units of 100 ns.
 func recorded(m *streams.ReadResp_ReadEvent) (eventstore.Recorded, error) {
 	e := m.GetEvent()
 	id, err := idOf(e.GetId())
@@ -228,7 +228,7 @@ func recorded(m *streams.ReadResp_ReadEvent) (eventstore.Recorded, error) {
 	}, nil
 }
 
-// ours takes the prefix off an event's stream, which is another's if it has none.
+// ours removes the prefix from the name of an event's stream. It returns false if the stream does not have it.
 func (s *Store) ours(e *eventstore.Recorded) (ours bool) {
 	e.Stream, ours = strings.CutPrefix(e.Stream, s.prefix)
 	return ours

@@ -17,19 +17,19 @@ import (
 
 var (
 	errNoLeader   = errors.New("the cluster has no leader")
-	errUnexpected = errors.New("the server answered with something unexpected")
+	errUnexpected = errors.New("the server sent an unexpected answer")
 	errDropped    = errors.New("the server ended the subscription")
-	errSilent     = errors.New("the server said nothing")
+	errSilent     = errors.New("the server did not answer")
 	errMisplaced  = fmt.Errorf("%w: it cannot read at the position", errUnexpected)
-	errLasting    = errors.New("the server says the same again and again")
+	errLasting    = errors.New("the server keeps sending the same")
 )
 
-// A notLeaderError is a node's word that another leads.
+// A notLeaderError is a node's answer that another one leads.
 type notLeaderError struct{ address string }
 
 func (e *notLeaderError) Error() string { return "the leader is " + e.address }
 
-// refused reads what a server says along with an error.
+// refused interprets a server's error.
 func refused(err error, trailer metadata.MD) error {
 	first := func(key string) string {
 		if values := trailer.Get(key); len(values) > 0 {
@@ -51,7 +51,7 @@ func refused(err error, trailer metadata.MD) error {
 	return err
 }
 
-// temporary says whether a call may be made again: nobody could answer it, or the answer got lost, or was of no use.
+// temporary reports whether a call may be repeated: no server could answer it, or the answer was lost or unusable.
 func temporary(err error) bool {
 	var conflict *eventstore.ConflictError
 	var tooLarge *eventstore.TooLargeError
@@ -68,8 +68,8 @@ func temporary(err error) bool {
 	return true
 }
 
-// misplaced understands that a server refused a position because no event begins there. Versions differ in how they say
-// it: until 23.10 it is an error like any that comes up in reading the log, and that may be one that passes.
+// misplaced recognises that a server refused a position because no event begins there. Versions differ in how they say it: up to
+// 23.10 it looks like any error in reading the log, which may also pass.
 func misplaced(err error) error {
 	switch s, _ := status.FromError(err); {
 	case s.Code() == codes.InvalidArgument, s.Code() == codes.Unknown && strings.HasSuffix(s.Message(), "ReadAllResult: InvalidPosition"):

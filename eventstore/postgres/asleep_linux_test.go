@@ -11,9 +11,9 @@ import (
 	"daybook/internal/testdb"
 )
 
-// TestAsleep stops a process wherever it is, has another write, and wakes it.
+// TestAsleep suspends a process at a random moment, lets another write, and resumes it.
 func TestAsleep(t *testing.T) {
-	t.Run("C34 a process that slept with the lease goes on after others wrote, and nobody sees a gap or anything twice", func(t *testing.T) {
+	t.Run("C34 a process suspended with the lease continues after others wrote, and no reader sees a gap or an event twice", func(t *testing.T) {
 		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 		url := testdb.URL(t)
 		store := open(t, url, postgres.Options{})

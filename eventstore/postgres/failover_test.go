@@ -21,7 +21,7 @@ import (
 	"daybook/internal/testdb"
 )
 
-// either is the address of a database that is on two servers, one of which is to be written to.
+// either is the address of a database on two servers, one of which accepts writes.
 func either(t *testing.T, one, two *testdb.Server) string {
 	t.Helper()
 	var ports []string
@@ -35,7 +35,7 @@ func either(t *testing.T, one, two *testdb.Server) string {
 	return "postgres://postgres@127.0.0.1,127.0.0.1/postgres?sslmode=disable&target_session_attrs=read-write&port=" + strings.Join(ports, ",")
 }
 
-// promote makes a standby the server that is written to, and returns when it is.
+// promote promotes a standby, and returns when it accepts writes.
 func promote(t *testing.T, standby *testdb.Server) {
 	t.Helper()
 	execute(t, standby.URL(), "SELECT pg_promote()")
@@ -56,7 +56,7 @@ func TestFailover(t *testing.T) {
 		// Its connections last, and it is still there to be read.
 		"is demoted": func(t *testing.T, primary *testdb.Server) { set(t, primary, "default_transaction_read_only = on") },
 	} {
-		t.Run("C51 appends go on at the standby when the primary "+name, func(t *testing.T) {
+		t.Run("C51 appends continue at the standby when the primary "+name, func(t *testing.T) {
 			primary := testdb.NewServer(t)
 			standby := primary.Standby(t)
 			set(t, primary, "synchronous_standby_names = '*'")
@@ -75,7 +75,7 @@ func TestFailover(t *testing.T) {
 			shut(t, two)
 		})
 	}
-	t.Run("C34 a log that lost its end to a failover has no gap, and who saw more learns it", func(t *testing.T) {
+	t.Run("C34 a log that lost its end in a failover has no gap, and followers that saw more learn of it", func(t *testing.T) {
 		primary := testdb.NewServer(t)
 		standby := primary.Standby(t)
 		store := open(t, either(t, primary, standby), patient)
@@ -99,7 +99,7 @@ func TestFailover(t *testing.T) {
 	})
 }
 
-// TestDemoted refuses an append on a connection that outlives its server's being the one that is written to.
+// TestDemoted refuses an append on a connection to a server that has stopped accepting writes.
 func TestDemoted(t *testing.T) {
 	t.Run("C51 a server that may only be read judges nothing", func(t *testing.T) {
 		server := testdb.NewServer(t)
@@ -108,7 +108,7 @@ func TestDemoted(t *testing.T) {
 		appends(t, store)
 		set(t, server, "default_transaction_read_only = on")
 		var refused *pq.Error
-		for begin := time.Now(); refused == nil && time.Since(begin) < 10*time.Second; { // its sessions learn it by and by
+		for begin := time.Now(); refused == nil && time.Since(begin) < 10*time.Second; { // its sessions notice one after the other
 			_, err := store.Append(t.Context(), "a", 7, event())
 			refused, _ = errors.AsType[*pq.Error](err)
 		}
@@ -162,8 +162,8 @@ func TestLostEnd(t *testing.T) {
 		}
 	})
 	for name, lose := range map[string]string{
-		"C47 whoever follows learns that the log lost its end": cut,
-		"C47 whoever follows learns that the log lost its end and has grown since": `
+		"C47 followers learn that the log lost its end": cut,
+		"C47 followers learn that the log lost its end and has grown since": `
 			UPDATE eventlog.events SET id = gen_random_uuid() WHERE position > 1;
 			INSERT INTO eventlog.events SELECT position + 1, stream, revision + 1, gen_random_uuid(), type, data, meta, recorded_at FROM eventlog.events WHERE position = 3`,
 	} {
@@ -178,7 +178,7 @@ func TestLostEnd(t *testing.T) {
 				mustCatchUp(t, next)
 				execute(t, url, lose)
 				if got, err, _ := next(); !errors.Is(err, eventstore.ErrAhead) {
-					t.Errorf("who began after %d got %d events, %v", after, len(got), err)
+					t.Errorf("a follower from %d got %d events, %v", after, len(got), err)
 				}
 			}
 		})
@@ -206,7 +206,7 @@ func TestLostEnd(t *testing.T) {
 		select {
 		case err := <-followed:
 			t.Fatal("followed what is not there: ", err)
-		case <-time.After(300 * time.Millisecond): // it has looked, by all odds
+		case <-time.After(300 * time.Millisecond): // long enough for it to have checked
 		}
 		execute(t, owner, `INSERT INTO eventlog.events TABLE lacking;
 			INSERT INTO eventlog.events SELECT position + 1, stream, revision + 1, gen_random_uuid(), type, data, meta, recorded_at FROM lacking WHERE position = 3`)
@@ -230,7 +230,7 @@ func mustCatchUp(t *testing.T, next func() ([]eventstore.Recorded, error, bool))
 	}
 }
 
-// TestRefusedForAWhile has a server refuse, for a while, what a role asks.
+// TestRefusedForAWhile has a server refuse a role's queries for a while.
 func TestRefusedForAWhile(t *testing.T) {
 	for code, test := range map[string]struct{ refuse, accept string }{
 		"25006": {"ALTER ROLE %s SET default_transaction_read_only = on", "ALTER ROLE %s RESET default_transaction_read_only"},
@@ -244,7 +244,7 @@ func TestRefusedForAWhile(t *testing.T) {
 			l.allGoOn()
 			execute(t, owner, fmt.Sprintf(test.refuse, role(t, address)))
 			for refused := (*pq.Error)(nil); refused == nil || string(refused.Code) != code; {
-				execute(t, owner, hangUp) // what the sessions were told before lasts
+				execute(t, owner, hangUp) // open sessions keep the previous setting
 				_, err := impatient.Append(t.Context(), "nothing", 0, event())
 				refused, _ = errors.AsType[*pq.Error](err)
 			}
@@ -261,7 +261,7 @@ func TestRefusedForAWhile(t *testing.T) {
 		defer shut(t, store)
 		execute(t, owner, "ALTER ROLE "+role(t, address)+" SET default_transaction_read_only = on")
 		execute(t, owner, hangUp)
-		for err := errors.New("not asked"); err != nil; { // until there is a new connection, which stays what it is
+		for err := errors.New("not asked"); err != nil; { // until there is a new connection, which keeps its setting
 			_, err = store.Head(t.Context())
 		}
 		execute(t, owner, "ALTER ROLE "+role(t, address)+" RESET default_transaction_read_only")
@@ -304,7 +304,7 @@ func TestRefusedForAWhile(t *testing.T) {
 	})
 }
 
-// mayWrite makes an empty log, and returns its address for its owner, and for another who may write to it.
+// mayWrite creates an empty log, and returns its address for its owner, and for another role that may write to it.
 func mayWrite(t *testing.T) (owner, other string) {
 	t.Helper()
 	owner = testdb.URL(t)

@@ -18,9 +18,9 @@ import (
 	"daybook/internal/testdb"
 )
 
-// TestSeveralWriters has two processes' stores on one log, and both write.
+// TestSeveralWriters has two stores write to one log, as two processes do.
 func TestSeveralWriters(t *testing.T) {
-	t.Run("C34 two stores append at once, and nobody sees a gap or anything twice", func(t *testing.T) {
+	t.Run("C34 two stores append at once, and no reader sees a gap or an event twice", func(t *testing.T) {
 		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 		url := testdb.URL(t)
 		one, two := open(t, url, patient), open(t, url, patient)
@@ -42,7 +42,7 @@ func shut(t testing.TB, store *postgres.Store) {
 	}
 }
 
-// scripted is how many faults there are: few here, many in a soak.
+// scripted is the number of faults: few here, many in a soak.
 func scripted(few, many int) int {
 	if os.Getenv("DAYBOOK_SOAK") != "" {
 		return many
@@ -50,12 +50,12 @@ func scripted(few, many int) int {
 	return few
 }
 
-// TestFaults has everything go wrong with a server, and with a network before it, while two stores write and are read.
+// TestFaults makes a server and the network before it fail in many ways while two stores write and are read.
 func TestFaults(t *testing.T) {
 	t.Cleanup(postgres.Silence(200 * time.Millisecond))
 	server := testdb.NewServer(t)
 	t.Run("C51 appends outlive the server and their connections, once each", func(t *testing.T) {
-		defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), // the proxy loses its own
+		defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), // the proxy leaks goroutines
 			goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
 			goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
 			goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).write"))
@@ -74,9 +74,9 @@ func TestFaults(t *testing.T) {
 			{"cut", func() { execute(t, server.URL(), hangUp) }},
 			{"cut", toxic(`"type": "reset_peer", "stream": "upstream", "attributes": {"timeout": 1}`, some)},
 			{"cut", toxic(`"type": "reset_peer", "stream": "downstream", "attributes": {"timeout": 1}`, some)},
-			{"delayed", toxic(`"type": "latency", "stream": "upstream", "attributes": {"latency": 250, "jitter": 100}`, some)}, // about when the asker is gone
+			{"delayed", toxic(`"type": "latency", "stream": "upstream", "attributes": {"latency": 250, "jitter": 100}`, some)}, // about when the caller gives up
 			{"delayed", toxic(`"type": "latency", "stream": "downstream", "attributes": {"latency": 10, "jitter": 10}`, some)},
-			{"half-closed", toxic(`"type": "limit_data", "stream": "upstream", "attributes": {"bytes": 2000}`, some)},   // in the middle of a question
+			{"half-closed", toxic(`"type": "limit_data", "stream": "upstream", "attributes": {"bytes": 2000}`, some)},   // in the middle of a query
 			{"half-closed", toxic(`"type": "limit_data", "stream": "downstream", "attributes": {"bytes": 2000}`, some)}, // or of an answer
 			{"half-closed", toxic(`"type": "timeout", "stream": "upstream", "attributes": {"timeout": 0}`, some)},
 			{"half-closed", toxic(`"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}`, some)}, // no answer ever
@@ -120,7 +120,7 @@ func TestHungUp(t *testing.T) {
 // hangUp ends all sessions but its own.
 const hangUp = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()"
 
-// killSession kills the process of one session. The server takes its memory for broken then, and ends all others too.
+// killSession kills the process of one session. The server then assumes that its memory is corrupt, and ends all sessions.
 func killSession(t *testing.T, server *testdb.Server) {
 	t.Helper()
 	db, err := sqlx.Connect("postgres", server.URL())

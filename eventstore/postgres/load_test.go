@@ -14,14 +14,14 @@ import (
 	"daybook/eventstore/postgres"
 )
 
-// patient is what a store is opened with whose appends must not fail, however long the database is away.
+// patient are options for a store whose appends must not fail, however long the database is away.
 var patient = postgres.Options{Patience: time.Hour}
 
 func event() []eventstore.Event {
 	return []eventstore.Event{{ID: uuid.New(), Type: "happened", Data: []byte("{}")}}
 }
 
-// A load is writers, each on a stream of its own, and a follower and a reader of each store, all at work until it ends.
+// A load is writers, each on its own stream, and a follower and a reader of each store, all running until it ends.
 type load struct {
 	*testing.T
 	stopping         atomic.Bool
@@ -51,7 +51,7 @@ func begin(t *testing.T, writers int, stores ...*postgres.Store) *load {
 	return l
 }
 
-// note writes something down and tells those who wait for it.
+// note records something and wakes those who wait for it.
 func (l *load) note(what func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,7 +59,7 @@ func (l *load) note(what func()) {
 	l.moved.Broadcast()
 }
 
-// waitFor waits until something has come true.
+// waitFor waits until a condition is true.
 func (l *load) waitFor(what func() bool) {
 	l.Helper()
 	l.mu.Lock()
@@ -91,7 +91,7 @@ func (l *load) goOn(more int) {
 	})
 }
 
-// allGoOn waits until nobody hangs: each writer has got on, each reader too, and each follower to where the writers were.
+// allGoOn waits until all make progress: each writer, each reader, and each follower up to where the writers were.
 func (l *load) allGoOn() {
 	l.Helper()
 	var kept map[string]int
@@ -135,7 +135,7 @@ func (l *load) write(store *postgres.Store, stream string) {
 	}
 }
 
-// follow begins again where it was when the database has been away, as a projection does.
+// follow resumes where it was after the database has been away, as a projection does.
 func (l *load) follow(store *postgres.Store, n int) {
 	after, done := eventstore.Start, false
 	for !done && l.Context().Err() == nil {
@@ -157,7 +157,7 @@ func (l *load) follow(store *postgres.Store, n int) {
 	}
 }
 
-// reread reads the end of a stream, over and over.
+// reread reads the end of a stream repeatedly.
 func (l *load) reread(store *postgres.Store, n int) {
 	stream := fmt.Sprintf("stream-%d-0", n)
 	for !l.stopping.Load() && l.Context().Err() == nil {
@@ -179,14 +179,14 @@ func (l *load) reread(store *postgres.Store, n int) {
 	}
 }
 
-// end ends the load, and says what was lost, doubled or out of order. It returns how many events there are.
+// end ends the load, and reports what was lost, duplicated or out of order. It returns the number of events.
 func (l *load) end(store *postgres.Store) int {
 	l.Helper()
 	l.stopping.Store(true)
 	l.writing.Wait()
 	last := event()
 	l.note(func() { l.all = l.acknowledged() + 1 })
-	if _, err := store.Append(l.Context(), "end", eventstore.NoStream, last); err != nil { // lest a follower wait
+	if _, err := store.Append(l.Context(), "end", eventstore.NoStream, last); err != nil { // wakes waiting followers
 		l.Fatal(err)
 	}
 	l.kept["end"] = []uuid.UUID{last[0].ID}

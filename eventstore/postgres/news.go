@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// lookAgain is how long a lost notification can delay a follower.
+// lookAgain is how long a lost notification can delay a subscription.
 const lookAgain = time.Second
 
-// News wakes those who wait for events.
+// news wakes those who wait for events.
 type news struct {
 	mu   sync.Mutex
-	next chan struct{} // closed and renewed when there may be more
+	next chan struct{} // closed and replaced when there may be more
 }
 
 func newNews() *news { return &news{next: make(chan struct{})} }
@@ -30,8 +30,8 @@ func (n *news) tell() {
 	n.next = make(chan struct{})
 }
 
-// listen passes on what other processes notify, until the store is closed. If that cannot be heard, it costs no more than
-// lookAgain.
+// listen passes on other processes' notifications, until the store is closed. Without notifications, subscriptions are delayed by at
+// most lookAgain.
 func (s *Store) listen(hints <-chan struct{}) {
 	defer close(s.heard)
 	tick := time.NewTicker(lookAgain)

@@ -1,10 +1,10 @@
-// Package postgres keeps events in a PostgreSQL database, which several processes may share.
+// Package postgres stores events in a PostgreSQL database, which several processes can share.
 //
-// Each process has one goroutine that writes: it takes whatever appends are waiting, judges them in order and commits them
-// together, in one statement. It numbers the events itself, so positions are dense, from 1, in the order of commits. Only
-// the process that holds the lease commits; any other that wants to write takes the lease over as soon as it is old enough,
-// and the lease's epoch, which each commit proves, refuses whoever had it before, however long he slept.
-// Followers read pages from the database, told by NOTIFY that there are new ones; lest it be lost, they look every second.
+// Each process has one goroutine that writes: it takes all waiting appends, checks them in order and commits them together, in
+// one statement. It numbers the events itself, so positions are dense, from 1, in commit order. Only the process that holds the
+// lease commits. Another that wants to write takes the lease over as soon as it is old enough. Each commit proves the lease's epoch,
+// which refuses a previous holder, however long it was suspended. Subscriptions read pages from the database when NOTIFY says that
+// there are new ones, and check every second in case a notification is lost.
 package postgres
 
 import (
@@ -24,43 +24,43 @@ import (
 	"daybook/internal/pgconn"
 )
 
-// format is the version of schema.sql. A log with another one is refused.
+// format is the version of schema.sql. Open refuses a log with another one.
 const format = 1
 
 //go:embed schema.sql
 var schema string
 
-// Options are what a log is opened with. The zero value is right for a server.
+// Options are how a log is opened. The zero value is right for a server.
 type Options struct {
-	// Schema is where the tables are, "eventlog" unless told. It is made if it is not there.
+	// Schema is where the tables are, default "eventlog". It is created if it is missing.
 	Schema string
-	// MaxBatch is how many appends may share one commit, commit.MaxBatch unless told.
+	// MaxBatch is how many appends may share one commit, default commit.MaxBatch.
 	MaxBatch int
-	// Patience is for how long an append, from when it was asked for, is tried again while the database is away, 15 seconds
-	// unless told. Then its caller learns that it may or may not have been written.
+	// Patience is how long an append is retried while the database is away, from when it was requested, default 15 s. Then its
+	// outcome is unknown.
 	Patience time.Duration
 }
 
 const (
 	patience    = 15 * time.Second
 	connections = 8 // at most, besides the one that listens
-	// lifetime is how long a connection is used, so that a process that only reads, too, finds a server that has moved.
+	// lifetime is how long a connection is used, so that even a process that only reads finds a server that has moved.
 	lifetime = time.Minute
 )
 
-// answerWithin is after how long a server that owes an answer is taken for dead.
-var answerWithin = 15 * time.Second // a variable for the tests' sake
+// answerWithin is how long a server may take to answer before it counts as dead. Tests change it.
+var answerWithin = 15 * time.Second
 
-// A Store is one log, which other processes may have open too. It owns its connections and its writer.
+// A Store is a log, which other processes may also have open. It owns its connections and its writer.
 type Store struct {
 	id       uuid.UUID
 	patience time.Duration
 	db       *sqlx.DB
-	commits  *sql.Stmt // commit, planned once a connection
+	commits  *sql.Stmt // commit, planned once per connection
 	queue    *commit.Queue
 	written  chan struct{} // closed when the last request has been answered
 	news     *news
-	heard    chan struct{} // closed when nobody listens any more
+	heard    chan struct{} // closed when listening has stopped
 
 	closing context.Context // ends with Close
 	close   context.CancelFunc
@@ -69,13 +69,13 @@ type Store struct {
 
 var _ eventstore.Store = (*Store)(nil)
 
-// Open opens the log in the database that a URL names (postgres://…, as lib/pq reads it), and makes its tables if need be.
-// It does not wait for a server that is away. Of several hosts (postgres://a,b/desk?target_session_attrs=read-write) it
-// takes the first that will do, and so does every connection that is made later.
+// Open opens the log in the database of a URL (postgres://…, as lib/pq reads it), and creates its tables if they are missing. It does
+// not wait for a server that is away. Of several hosts (postgres://a,b/desk?target_session_attrs=read-write) it takes the first
+// suitable one, and so does every later connection.
 func Open(ctx context.Context, database string, opts Options) (*Store, error) {
 	s, err := open(ctx, database, opts)
 	if err != nil {
-		return nil, fmt.Errorf("open the event log in PostgreSQL: %w", err)
+		return nil, fmt.Errorf("opening the event log in PostgreSQL: %w", err)
 	}
 	return s, nil
 }
@@ -85,7 +85,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	if name == "" {
 		name = "eventlog"
 	}
-	// Lest who falls asleep while he opens the log keep others out.
+	// So that a process that is suspended while it opens the log does not block others.
 	address, err := pgconn.Parse(database, map[string]string{"idle_in_transaction_session_timeout": "10s"})
 	if err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// create makes the tables if there are none, and learns which log this is.
+// create creates the tables if they are missing, and reads which log this is.
 func (s *Store) create(ctx context.Context, name string) error {
 	tx, err := s.db.BeginTxx(ctx, nil)
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *Store) create(ctx context.Context, name string) error {
 		return err
 	}
 	if found.Format != format {
-		return fmt.Errorf("the log has format %d, and this program knows format %d: another version of it wrote it", found.Format, format)
+		return fmt.Errorf("the log has format %d, but this program knows format %d: another version wrote it", found.Format, format)
 	}
 	s.id = found.Log
 	return tx.Commit()
@@ -161,13 +161,13 @@ func (s *Store) create(ctx context.Context, name string) error {
 // ID implements eventstore.Store.
 func (s *Store) ID() uuid.UUID { return s.id }
 
-// Append implements eventstore.Store. What the database's loss leaves open it settles itself, for a while.
+// Append implements eventstore.Store. If the database fails, it retries until the outcome is known or patience ends.
 func (s *Store) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
 	return s.queue.Append(ctx, stream, expected, events)
 }
 
-// Close implements eventstore.Store. A second Close does nothing. By the end all is answered, and a connection that was lost
-// is no loss.
+// Close implements eventstore.Store. A second Close does nothing. It ignores errors of connections, because by then everything is
+// answered.
 func (s *Store) Close() error {
 	s.closed.Do(func() {
 		s.queue.Close()

@@ -43,13 +43,13 @@ func TestRefuses(t *testing.T) {
 		at   func(t *testing.T) string
 		says string
 	}{
-		"no URL":          {func(*testing.T) string { return "host=127.0.0.1 dbname=desk" }, "has to be a URL"},
-		"another scheme":  {func(*testing.T) string { return "mysql://127.0.0.1/desk" }, "has to be a URL"},
-		"no address":      {func(*testing.T) string { return "postgres://desk:" + secret + "@local host/desk" }, "has to be a URL"},
+		"no URL":          {func(*testing.T) string { return "host=127.0.0.1 dbname=desk" }, "must be a URL"},
+		"another scheme":  {func(*testing.T) string { return "mysql://127.0.0.1/desk" }, "must be a URL"},
+		"no address":      {func(*testing.T) string { return "postgres://desk:" + secret + "@local host/desk" }, "must be a URL"},
 		"nobody there":    {func(t *testing.T) string { return nobody(t, "127.0.0.1") }, "connection refused"},
 		"nobody anywhere": {func(t *testing.T) string { return nobody(t, "127.0.0.1,127.0.0.1") }, "could not connect to any of the hosts"},
 		"no database":     {func(t *testing.T) string { return at(t, testdb.URL(t), url.User("postgres"), "nowhere") }, `"nowhere" does not exist`},
-		"another format":  {anotherFormat, "another version of it wrote it"},
+		"another format":  {anotherFormat, "another version wrote it"},
 		"no right to lay": {func(t *testing.T) string { return stranger(t, testdb.URL(t), "") }, "permission denied for database"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestRefuses(t *testing.T) {
 			if err == nil {
 				shut(t, store)
 			}
-			if err == nil || !strings.Contains(err.Error(), test.says) || !strings.HasPrefix(err.Error(), "open the event log in PostgreSQL: ") {
+			if err == nil || !strings.Contains(err.Error(), test.says) || !strings.HasPrefix(err.Error(), "opening the event log in PostgreSQL: ") {
 				t.Errorf("got %v, want it to say %q", err, test.says)
 			}
 			if err != nil && strings.Contains(err.Error(), secret) {
@@ -78,7 +78,7 @@ func nobody(t *testing.T, hosts string) string {
 	return fmt.Sprintf("postgres://desk:%s@%s/desk?sslmode=disable&port=%d", secret, hosts, port.Addr().(*net.TCPAddr).Port)
 }
 
-// TestMayOnlyRead opens the log as a role that may not write: it follows, and learns at once why nothing is appended.
+// TestMayOnlyRead opens the log as a role that may only read: Follow works, and Append fails at once with the reason.
 func TestMayOnlyRead(t *testing.T) {
 	url := testdb.URL(t)
 	owner := open(t, url, postgres.Options{})
@@ -99,7 +99,7 @@ func TestMayOnlyRead(t *testing.T) {
 }
 
 func TestLarge(t *testing.T) {
-	t.Run("C33 positions go on beyond 32 bits", func(t *testing.T) {
+	t.Run("C33 positions continue beyond 32 bits", func(t *testing.T) {
 		url := testdb.URL(t)
 		store := open(t, url, postgres.Options{})
 		defer shut(t, store)
@@ -110,7 +110,7 @@ func TestLarge(t *testing.T) {
 	})
 }
 
-// at is the address of another database on the same server, or of the same as somebody else.
+// at is the address with another database or another user.
 func at(t *testing.T, address string, user *url.Userinfo, database string) string {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -124,7 +124,7 @@ func at(t *testing.T, address string, user *url.Userinfo, database string) strin
 	return u.String()
 }
 
-// stranger makes a role that may do nothing but what is granted, and returns the database's address for it.
+// stranger creates a role with only the given grants, and returns the database's address for it.
 func stranger(t *testing.T, address, granted string) string {
 	t.Helper()
 	role := "stranger-" + uuid.NewString()
@@ -135,7 +135,7 @@ func stranger(t *testing.T, address, granted string) string {
 	return at(t, address, url.User(role), "")
 }
 
-// role is the name, quoted, of who an address is for.
+// role is the quoted role of an address.
 func role(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

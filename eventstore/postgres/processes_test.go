@@ -42,7 +42,7 @@ func batch() []eventstore.Event {
 	return made
 }
 
-// appendUntilKilled says on its output what was acknowledged, a line an append.
+// appendUntilKilled prints what was acknowledged, one line per append.
 func appendUntilKilled(url string) error {
 	store, err := postgres.Open(context.Background(), url, postgres.Options{})
 	if err != nil {
@@ -89,7 +89,7 @@ func newChild(t *testing.T, url string) *child {
 	return c
 }
 
-// listen notes what the child says until it has said enough.
+// listen records the child's output until there is enough.
 func (c *child) listen(t *testing.T, enough func(eventstore.Position) bool) {
 	t.Helper()
 	for c.said.Scan() {
@@ -111,7 +111,7 @@ func (c *child) note(line string) eventstore.Position {
 	return eventstore.Position(position)
 }
 
-// kill kills the child and notes what it has said before.
+// kill kills the child and records its last output.
 func (c *child) kill(t *testing.T) {
 	t.Helper()
 	if err := c.Process.Kill(); err != nil {
@@ -206,7 +206,7 @@ func TestTurns(t *testing.T) {
 				t.Fatalf("append %d: %+v, %v", i, got, err)
 			}
 		}
-		// What the second wrote last, the first does not know.
+		// The first does not know what the second wrote last.
 		conflict := (*eventstore.ConflictError)(nil)
 		if _, err := one.Append(t.Context(), stream, eventstore.NoStream, event()); !errors.As(err, &conflict) || conflict.Actual != last {
 			t.Errorf("an append at the beginning: %v, and the stream is at %d", err, last)
@@ -219,7 +219,7 @@ func TestTurns(t *testing.T) {
 }
 
 func TestReopen(t *testing.T) {
-	t.Run("C43 after a restart a follower goes on where he was", func(t *testing.T) {
+	t.Run("C43 after a restart a follower continues where it was", func(t *testing.T) {
 		url := testdb.URL(t)
 		store := open(t, url, postgres.Options{})
 		appends(t, store)

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	pageEvents = 1024    // read at once, at most
+	pageEvents = 1024    // events in a page, at most
 	pageBytes  = 4 << 20 // of data and metadata, after which a page ends
 )
 
@@ -25,7 +25,7 @@ const (
 	askHead   = "SELECT coalesce(max(position), 0) FROM events"
 )
 
-// A row is one of the table events.
+// A row is a row of the table events.
 type row struct {
 	Position   int64
 	Stream     string
@@ -61,7 +61,7 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 			}
 			p, err := s.page(ctx, question, stream, int64(from), n)
 			if err == nil && first && len(p.events) == 0 {
-				if err = s.mustExist(ctx, stream); err == nil { // it may have begun in between
+				if err = s.mustExist(ctx, stream); err == nil { // it may have begun meanwhile
 					p, err = s.page(ctx, question, stream, int64(from), n)
 				}
 			}
@@ -87,7 +87,7 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 	}
 }
 
-// mustExist tells a stream without events from one that has none where they were asked for.
+// mustExist returns ErrNotFound if a stream has no events at all.
 func (s *Store) mustExist(ctx context.Context, stream string) error {
 	_, err := answered(ctx, func() (any, error) {
 		var exists bool
@@ -103,12 +103,12 @@ func (s *Store) mustExist(ctx context.Context, stream string) error {
 // Follow implements eventstore.Store.
 func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
 	return func(yield func([]eventstore.Recorded, error) bool) {
-		last := eventstore.Recorded{Position: after} // the first page says what it is
+		last := eventstore.Recorded{Position: after} // the first page adds the rest
 		for caughtUp := false; ; {
-			more := s.news.wait() // before asking, so that nothing is missed
+			more := s.news.wait() // before the query, so that nothing is missed
 			events, err := s.next(ctx, &last)
 			if err != nil {
-				yield(nil, s.explain(ctx, fmt.Sprintf("read the event log after %d", last.Position), err))
+				yield(nil, s.explain(ctx, fmt.Sprintf("reading the event log after %d", last.Position), err))
 				return
 			}
 			if len(events) > 0 || !caughtUp {
@@ -128,8 +128,8 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 	}
 }
 
-// next reads on from the last event that was read. It must still be where it was: else the log has lost its end, and may
-// have grown anew.
+// next reads the events after the last one that was read. That one must still be where it was: otherwise the log has lost its end,
+// and may have grown again.
 func (s *Store) next(ctx context.Context, last *eventstore.Recorded) ([]eventstore.Recorded, error) {
 	p, err := s.page(ctx, following, int64(last.Position), pageEvents+1)
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *Store) next(ctx context.Context, last *eventstore.Recorded) ([]eventsto
 	return events, nil
 }
 
-// lost returns ErrAhead if the log has lost an event. A server that may only be read proves nothing: it may be behind.
+// lost returns ErrAhead if the log has lost an event. A read-only server proves nothing: it may be behind.
 func (s *Store) lost(ctx context.Context, e eventstore.Recorded) error {
 	_, err := answered(ctx, func() (any, error) {
 		var lost bool
@@ -178,7 +178,7 @@ func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 	return eventstore.Position(head), s.explain(ctx, "ask where the event log ends", err)
 }
 
-// A page is what one question yields, up to pageBytes. If more, it was cut there.
+// A page is the result of one query, up to pageBytes. If more, it was cut there.
 type page struct {
 	events []eventstore.Recorded
 	more   bool
@@ -206,8 +206,8 @@ func (s *Store) page(ctx context.Context, question string, args ...any) (page, e
 	})
 }
 
-// answered calls a function that the driver may not let go of when the context ends, and then leaves it behind: it ends
-// with its connection.
+// answered calls a function that may not return when the context ends, because the driver does not let go, and then leaves it
+// behind: it ends with its connection.
 func answered[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	type answer struct {
 		value T
@@ -227,7 +227,7 @@ func answered[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	}
 }
 
-// usable returns why a question would be refused.
+// usable returns the error of a store that is closed or a context that has ended.
 func (s *Store) usable(ctx context.Context) error {
 	if s.closing.Err() != nil {
 		return eventstore.ErrClosed
@@ -235,7 +235,7 @@ func (s *Store) usable(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// explain says what was being done when something failed; what the contract has a name for it leaves alone.
+// explain adds what was being done to an error. It leaves errors of the contract as they are.
 func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil || errors.Is(err, eventstore.ErrNotFound) || errors.Is(err, eventstore.ErrAhead):

@@ -6,8 +6,8 @@ CREATE TABLE identity (
 	format integer NOT NULL  -- of these tables
 );
 
--- Who may write: the process that came last. Whoever takes over makes the epoch larger, and each commit holds this row and
--- proves that the epoch is still its own.
+-- The lease of the process that may write. A process that takes over raises the epoch. Each commit locks this row and
+-- proves its epoch.
 CREATE TABLE lease (
 	one   boolean     PRIMARY KEY CHECK (one),
 	epoch bigint      NOT NULL,
@@ -26,7 +26,7 @@ CREATE TABLE events (
 	UNIQUE (stream, revision)
 );
 
--- Followers of other processes need not wait until they look again.
+-- Wakes the subscriptions of other processes.
 CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM pg_notify(TG_TABLE_SCHEMA, '');

@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	// knownStreams is of how many streams, at least, it is remembered where they stand.
+	// knownStreams is how many streams' revisions are remembered, at least.
 	knownStreams = 1 << 16
-	// leaseAge is how old a lease is before another process may take it: long enough for many commits, and short enough for
+	// leaseAge is how old a lease must be before another process may take it: long enough for many commits, and short enough for
 	// callers to wait.
 	leaseAge = 20 * time.Millisecond
 )
 
-// prove finds the lease, if it is still the writer's and the log still reaches to where the writer believes: a server that
-// took over from another may lack the last commits. Whoever takes the lease over waits until this is committed.
+// prove finds the lease if the writer still holds it and the log still reaches to where the writer believes: a server after a
+// failover may lack the last commits. A process that takes the lease over waits until this is committed.
 const prove = "SELECT FROM lease WHERE epoch = $1 AND ($2::bigint = 0 OR EXISTS (SELECT FROM events WHERE position = $2)) FOR UPDATE"
 
-// commitBatch writes a batch, if that is proven. What the events carry comes in one piece, for an array of bytes is dear to read: data
-// begins at a place and meta follows. The time is the server's, for processes may differ about it.
+// commitBatch writes a batch if that is proven. The events' data and metadata come as one value, because an array of bytes is slow to
+// read; each is found by its offset. The time is the server's, because processes' clocks may differ.
 const commitBatch = `
 	WITH mine AS MATERIALIZED (` + prove + `)
 	INSERT INTO events (position, stream, revision, id, type, data, meta, recorded_at)
@@ -38,7 +38,7 @@ const commitBatch = `
 	FROM mine, unnest($3::text[], $4::bigint[], $5::uuid[], $6::text[], $8::int[], $9::int[], $10::int[])
 		WITH ORDINALITY AS e (stream, revision, id, type, place, data, meta, n)`
 
-// takeOver makes an epoch by the clock as well, so that one that was lost with the end of the log does not come again.
+// takeOver takes the epoch from the clock too, so that one that was lost with the end of the log does not come again.
 const takeOver = `
 	UPDATE lease SET epoch = greatest(epoch + 1, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint), since = clock_timestamp()
 	WHERE since <= clock_timestamp() - $1 * interval '1 microsecond' OR since > clock_timestamp()
@@ -48,39 +48,39 @@ const findStreams = `
 	SELECT s.stream, coalesce((SELECT revision FROM events WHERE stream = s.stream ORDER BY revision DESC LIMIT 1), -1)
 	FROM unnest($1::text[]) AS s (stream)`
 
-// errLost says that another process has taken the lease, or that the log has lost its end.
+// errLost means that another process has taken the lease, or that the log has lost its end.
 var errLost = errors.New("another process writes to the log")
 
-// readOnly is what a standby says to who wants to write, or a primary that is no more. It says so on a connection that works.
+// readOnly is the error code of a write on a standby, or on a former primary, over a connection that works.
 const readOnly = "25006"
 
-// A writer is what the writing goroutine alone knows.
+// A writer is the state of the goroutine that writes.
 type writer struct {
 	*Store
 	epoch int64               // of its lease; 0 if it has none, or cannot know what was written last
-	head  eventstore.Position // of the log, if it has
+	head  eventstore.Position // of the log, if it holds the lease
 	known *recent.Map[string, eventstore.Revision]
 
-	renewing bool // no connection is kept
+	renewing bool // idle connections are not kept
 
-	failure error // of the last try, if there may be a better one
+	failure error // of the last attempt, if it is to be repeated
 	failed  time.Time
 
-	// Of the batch at hand:
-	places  map[string]eventstore.Revision // of the streams that it touches, as its transaction sees them
+	// Of the current batch:
+	places  map[string]eventstore.Revision // of its streams, as its transaction sees them
 	written []eventstore.Recorded
 	answers []commit.Answer
 }
 
-// write is the writing goroutine. It ends when the queue is closed and empty.
+// write runs the writer. It ends when the queue is closed and empty.
 func (s *Store) write() {
 	defer close(s.written)
 	w := &writer{Store: s, places: map[string]eventstore.Revision{}}
 	s.queue.Batches(w.carryOut)
 }
 
-// carryOut writes a batch in one transaction and answers the callers. What a failure leaves open, the next try finds out:
-// the requests that were written are then repetitions.
+// carryOut writes a batch in one transaction and answers the callers. After a failure with unknown outcome it tries again: requests
+// that were written are then repetitions.
 func (w *writer) carryOut(batch []*commit.Request) {
 	pauses := backoff.ExponentialBackOff{InitialInterval: 5 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: time.Second}
 	for pause := time.Duration(0); ; pause = pauses.NextBackOff() {
@@ -98,7 +98,7 @@ func (w *writer) carryOut(batch []*commit.Request) {
 		w.epoch = 0
 		if !isPassing(w.failure) {
 			w.dismiss(batch, 0)
-			w.failure = nil // the next may do better
+			w.failure = nil // the next attempt may succeed
 			return
 		}
 	}
@@ -110,8 +110,8 @@ func (w *writer) carryOut(batch []*commit.Request) {
 	}
 }
 
-// dismiss answers those of a batch who had waited for so long when the last try failed, if it did, and returns the others.
-// Thus who waited behind others in an outage has no patience of his own after theirs.
+// dismiss answers those of a batch whose patience had ended when the last attempt failed, if it did, and returns the others. So a
+// request that waited behind others in an outage does not get a patience of its own after theirs.
 func (w *writer) dismiss(batch []*commit.Request, after time.Duration) []*commit.Request {
 	if w.failure == nil {
 		return batch
@@ -119,14 +119,14 @@ func (w *writer) dismiss(batch []*commit.Request, after time.Duration) []*commit
 	return slices.DeleteFunc(batch, func(r *commit.Request) bool {
 		late := w.failed.Sub(r.Asked) >= after
 		if late {
-			r.Answer(commit.Answer{Err: fmt.Errorf("append to the event log: %w", w.failure)})
+			r.Answer(commit.Answer{Err: fmt.Errorf("appending to the event log: %w", w.failure)})
 		}
 		return late
 	})
 }
 
-// keepConnections has connections kept for the next question, or not: as long as a server refuses to write, every question
-// looks anew for the one that does.
+// keepConnections sets whether idle connections are kept. While a server refuses to write they are not, so that every query looks
+// again for the one that accepts writes.
 func (w *writer) keepConnections(keep bool) {
 	if keep == w.renewing {
 		w.renewing = !keep
@@ -143,8 +143,8 @@ func isReadOnly(err error) bool {
 	return ok && e.Code == readOnly
 }
 
-// isPassing says whether an error may go away: the server, the connection to it or the lease was lost, the server has no
-// connection left or is not the one that writes, or somebody who had no lease any more wrote the same places first.
+// isPassing reports whether an error may pass: the server, the connection or the lease was lost, the server has no connection left or
+// is read-only, or a process without a lease wrote the same positions first.
 func isPassing(err error) bool {
 	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, context.Canceled) {
 		return false
@@ -159,8 +159,8 @@ func isPassing(err error) bool {
 	return true
 }
 
-// transact judges the requests in order, each seeing what those before it write, and writes what was accepted. What it
-// knew of the log is proven by the end.
+// transact checks the requests in order, each seeing what those before it write, and writes what was accepted. Its end proves that
+// what it assumed about the log was true.
 func (w *writer) transact(batch []*commit.Request) error {
 	clear(w.places)
 	clear(w.written)
@@ -193,7 +193,7 @@ func (w *writer) transact(batch []*commit.Request) error {
 	return nil
 }
 
-// takeOver takes the lease, as soon as it is old enough, and then learns what the log is.
+// takeOver takes the lease, as soon as it is old enough, and then reads the state of the log.
 func (w *writer) takeOver() error {
 	var epoch int64
 	err := w.db.GetContext(w.closing, &epoch, takeOver, leaseAge.Microseconds())
@@ -212,7 +212,7 @@ func (w *writer) takeOver() error {
 	return nil
 }
 
-// find learns where the streams of a batch stand, in one question for those that are not known.
+// find reads the revisions of a batch's streams, in one query for those that are not known.
 func (w *writer) find(batch []*commit.Request) error {
 	var unknown []string
 	for _, r := range batch {
@@ -244,8 +244,8 @@ func (w *writer) find(batch []*commit.Request) error {
 	return rows.Err()
 }
 
-// judge adds a request's events to what the batch writes, or refuses them. An error is the batch's; the request's own is
-// in the answer.
+// judge adds a request's events to the batch, or refuses them. A returned error is the batch's; the request's own error is in the
+// answer.
 func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
 	revision := w.places[r.Stream]
 	if revision != r.Expected {
@@ -263,7 +263,7 @@ func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
 	return commit.Answer{Appended: eventstore.Appended{Revision: revision, Position: position, New: true}}, nil
 }
 
-// repeated tells the retry of an append that succeeded from a conflict, by the ids of what follows the expected revision.
+// repeated tells the retry of an append that succeeded from a conflict, by the ids of the events after the expected revision.
 func (w *writer) repeated(r *commit.Request, actual eventstore.Revision) (commit.Answer, error) {
 	conflict := commit.Answer{Err: &eventstore.ConflictError{Stream: r.Stream, Expected: r.Expected, Actual: actual}}
 	n := eventstore.Revision(len(r.Events))
@@ -313,12 +313,12 @@ func (w *writer) commit() error {
 		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta)))
 }
 
-// prove does for a batch that writes nothing what commit does for others. A server that may only be read refuses it, too.
+// prove proves for a batch that writes nothing what commit proves for others. A read-only server refuses it, too.
 func (w *writer) prove() error {
 	return proven(w.db.ExecContext(w.closing, prove, w.epoch, int64(w.head)))
 }
 
-// proven says whether the lease was found.
+// proven returns errLost if the lease was not found.
 func proven(done sql.Result, err error) error {
 	if err != nil {
 		return err

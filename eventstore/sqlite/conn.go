@@ -17,7 +17,7 @@ import (
 	"daybook/eventstore"
 )
 
-// format is the version of schema.sql. A file with another one is refused.
+// format is the version of schema.sql. Opening refuses a file with another one.
 const format = 2
 
 //go:embed schema.sql
@@ -28,8 +28,8 @@ var (
 	errNoLog   = errors.New("there is no event log in it yet")
 )
 
-// settings are the writer's. FULL, so that an answer means that the disk has it; the large cache and the rare checkpoints
-// double the speed of a large log. The index can lose what it likes as long as it stays whole.
+// settings are the writer's. synchronous=FULL, so that an answer means that the event is on the disk; the large cache and the rare
+// checkpoints double the speed of a large log. The index may lose commits as long as it stays consistent.
 const (
 	askHead = "SELECT coalesce(max(last), 0) FROM log"
 
@@ -37,22 +37,22 @@ const (
 	lookupSettings = "PRAGMA lookup.journal_mode = WAL; PRAGMA lookup.synchronous = NORMAL; PRAGMA lookup.cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
 )
 
-// A conn is a connection with its statements; one goroutine at a time uses it. It speaks to the driver without
-// database/sql, which copies every event once more and costs as much again as the driver does.
+// A conn is a connection with its statements; one goroutine at a time uses it. It bypasses database/sql, which copies every event
+// once more and costs as much again as the driver does.
 type conn struct {
 	driver driver.Conn
-	log    uuid.UUID // that it leads to
+	log    uuid.UUID // the log's id
 
 	forwards, backwards, unindexed, page, streamName, streamID, head stmt
-	begin, commit, rollback                                          stmt // who writes has them
+	begin, commit, rollback                                          stmt // of connections that write
 	findStream, stream, pack                                         stmt // the writer's
 	index, indexMany, cover                                          stmt // the indexer's
 }
 
-// A source is where a log is: a file, or else memory, where each connection has a log of its own.
+// A source is where a log is: a file, or memory, where each connection has its own log.
 type source struct{ path, mode string }
 
-// uri names the log for the driver, or with a suffix a file beside it.
+// uri returns the driver's name of the log, or with a suffix that of a file beside it.
 func (at source) uri(suffix string) string {
 	if at.path == "" {
 		return ":memory:"
@@ -61,7 +61,7 @@ func (at source) uri(suffix string) string {
 	return "file:" + (&url.URL{Path: at.path + suffix}).EscapedPath() + "?" + q.Encode()
 }
 
-// dialReader opens a connection to a log. Without an index every question reads the whole log.
+// dialReader opens a connection to a log. Without an index every query reads the whole log.
 func dialReader(at source) (*conn, error) {
 	return dial(at, func(c *conn) (err error) {
 		if c.log, err = c.identity(); err != nil {
@@ -76,8 +76,8 @@ func dialReader(at source) (*conn, error) {
 	})
 }
 
-// dialWriter opens the writer's connection, makes the tables if there are none, and completes the index: with what a
-// killed writer had not come to, or from the start.
+// dialWriter opens the writer's connection, creates the tables if they are missing, and completes the index: with what a killed
+// writer had not indexed yet, or from the start.
 func dialWriter(at source, maxPages int) (*conn, error) {
 	return dial(at, func(c *conn) (err error) {
 		if c.log, err = c.create(maxPages); err != nil {
@@ -98,7 +98,7 @@ func dialWriter(at source, maxPages int) (*conn, error) {
 	})
 }
 
-// dialIndexer opens the connection that goes on writing the index.
+// dialIndexer opens the connection that continues the index.
 func dialIndexer(at source) (*conn, error) {
 	return dial(at, func(c *conn) (err error) {
 		if c.log, err = c.identity(); err != nil {
@@ -127,7 +127,7 @@ func dial(at source, setUp func(*conn) error) (*conn, error) {
 	return c, nil
 }
 
-// create says which log this is, and makes the tables if there are none. A file that is not ours it leaves as it is.
+// create reads which log this is, and creates the tables if they are missing. It does not touch a file of another kind.
 func (c *conn) create(maxPages int) (uuid.UUID, error) {
 	id, err := c.identity()
 	isNew := errors.Is(err, errNoLog)
@@ -150,7 +150,7 @@ func (c *conn) create(maxPages int) (uuid.UUID, error) {
 	return id, c.run("BEGIN IMMEDIATE;" + schema + row + "COMMIT;")
 }
 
-// identity says which log this is, and whether it can be read at all.
+// identity reads which log this is, or why it cannot be read.
 func (c *conn) identity() (id uuid.UUID, err error) {
 	var tables, ours, version int64
 	err = c.ask("SELECT count(*), coalesce(sum(name = 'identity'), 0) FROM sqlite_schema", func(row []driver.Value) bool {
@@ -176,9 +176,9 @@ func (c *conn) identity() (id uuid.UUID, err error) {
 	}
 	switch {
 	case version > format:
-		return uuid.Nil, fmt.Errorf("the log has format %d, and this program knows format %d: a newer one wrote it", version, format)
+		return uuid.Nil, fmt.Errorf("the log has format %d, but this program knows format %d: a newer version wrote it", version, format)
 	case version < format:
-		return uuid.Nil, fmt.Errorf("the log has format %d, of a time before the first release: import its journal into a new one", version)
+		return uuid.Nil, fmt.Errorf("the log has format %d, from before the first release: import its journal into a new log", version)
 	}
 	if id, err = uuid.Parse(text); err != nil {
 		return uuid.Nil, errForeign
@@ -186,7 +186,7 @@ func (c *conn) identity() (id uuid.UUID, err error) {
 	return id, nil
 }
 
-// readerStatements have no bare parameter for a limit: SQLite would plan them anew for every value.
+// readerStatements have no bare parameter for a limit: SQLite would plan them again for every value.
 func (c *conn) readerStatements() map[*stmt]string {
 	const (
 		columns  = "SELECT last, recorded_at, heads, bodies FROM log "
@@ -228,7 +228,7 @@ func (c *conn) transactionStatements() map[*stmt]string {
 	return map[*stmt]string{&c.begin: "BEGIN", &c.commit: "COMMIT", &c.rollback: "ROLLBACK"}
 }
 
-// statements are all there are.
+// statements returns all statements.
 func (c *conn) statements() []map[*stmt]string {
 	return []map[*stmt]string{c.readerStatements(), c.transactionStatements(), c.writerStatements(), c.indexerStatements()}
 }
@@ -246,8 +246,8 @@ func (c *conn) prepare(statements ...map[*stmt]string) error {
 	return nil
 }
 
-// atomically does work in one transaction. Each file has one connection that writes to it, so a transaction locks nothing
-// beforehand: it would lock both files.
+// atomically runs work in one transaction. Each file has only one connection that writes, so the transaction takes no lock at its
+// start: that would lock both files.
 func (c *conn) atomically(work func() error) error {
 	if _, err := c.begin.exec(); err != nil {
 		return err
@@ -257,7 +257,7 @@ func (c *conn) atomically(work func() error) error {
 		_, err = c.commit.exec()
 	}
 	if err != nil {
-		c.rollback.exec() // fails if SQLite has done so already, which is as well
+		c.rollback.exec() // fails if SQLite has rolled back already, which is fine
 	}
 	return err
 }
@@ -268,7 +268,7 @@ func (c *conn) run(script string) error {
 	return err
 }
 
-// ask is for what is asked once.
+// ask runs a query that is not worth preparing.
 func (c *conn) ask(question string, take func(row []driver.Value) bool) error {
 	s, err := c.driver.Prepare(question)
 	if err != nil {
@@ -305,7 +305,7 @@ func (s stmt) exec(args ...driver.Value) (driver.Result, error) {
 	return s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), named(args))
 }
 
-// each calls take with the rows until it returns false. The slice is used again for every row, the values are take's.
+// each calls take with the rows until it returns false. The slice is reused for every row; the values belong to take.
 func (s stmt) each(take func(row []driver.Value) bool, args ...driver.Value) error {
 	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), named(args))
 	if err != nil {
@@ -331,7 +331,7 @@ func named(args []driver.Value) []driver.NamedValue {
 	return n
 }
 
-// explain says in our words what SQLite says of a file that is none of its own, or is damaged.
+// explain describes SQLite's error about a file that is not a log or is damaged.
 func explain(err error) error {
 	var e *sqlite.Error
 	if errors.As(err, &e) {

@@ -15,7 +15,7 @@ import (
 	"daybook/eventstore"
 )
 
-// lookupSchema is of the index of revisions, a second file that is attached to the log under the name lookup.
+// lookupSchema is the schema of the index of revisions, a second file that is attached to the log under the name lookup.
 //
 //go:embed lookup.sql
 var lookupSchema string
@@ -29,13 +29,13 @@ type entry struct {
 
 const (
 	entriesAtOnce = 64      // written by one statement
-	entriesKept   = 1 << 18 // in memory, of what an index lacks when it is opened
+	entriesKept   = 1 << 18 // of a gap in the index that are read into memory at a time
 )
 
-// indexSuffix makes the index's name of the log's.
+// indexSuffix is added to the log's name.
 const indexSuffix = ".index"
 
-// attach opens the index, if it is whole and of this log: not, perhaps, of what the log was before a backup was put back.
+// attach opens the index, if it is intact and belongs to this log. It may belong to what the log was before a restore.
 func (c *conn) attach(at source) error {
 	if err := c.attachFile(at); err != nil {
 		return err
@@ -56,14 +56,14 @@ func (c *conn) attach(at source) error {
 		return false
 	})
 	if err == nil && (log != c.log.String() || covered > head) {
-		err = errors.New("the index is another log's")
+		err = errors.New("the index belongs to another log")
 	}
 	return err
 }
 
-// renew attaches an empty index in the place of one that attach refused.
+// renew attaches an empty index instead of one that attach refused.
 func (c *conn) renew(at source) error {
-	c.run("DETACH lookup") // fails if it was not even opened
+	c.run("DETACH lookup") // fails if it was not attached
 	if err := at.removeIndex(); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (at source) removeIndex() error {
 	return nil
 }
 
-// completeFromLog adds to the index what it lacks of the log.
+// completeFromLog adds to the index the events of the log that it lacks.
 func (c *conn) completeFromLog() error {
 	for {
 		missing, err := c.readUnindexed()
@@ -103,7 +103,7 @@ func (c *conn) completeFromLog() error {
 	}
 }
 
-// readUnindexed reads from the log what the index lacks, or the beginning of it, to the end of a pack.
+// readUnindexed reads from the log the first events that the index lacks, up to the end of a pack.
 func (c *conn) readUnindexed() (missing []entry, err error) {
 	var damaged error
 	err = c.unindexed.each(func(row []driver.Value) (more bool) {
@@ -116,7 +116,7 @@ func (c *conn) readUnindexed() (missing []entry, err error) {
 	return missing, errors.Join(err, damaged)
 }
 
-// complete adds to the index what comes next, in the order of the index.
+// complete adds the next events to the index, in the index's order.
 func (c *conn) complete(next []entry) error {
 	covered := next[len(next)-1].position
 	next = slices.SortedFunc(slices.Values(next), func(a, b entry) int {
@@ -146,26 +146,26 @@ func (c *conn) complete(next []entry) error {
 	})
 }
 
-// How much the index may lack before the writer hands it over to be written. It may lack as much again before that is
-// done; then the writer waits.
-var looseEvents = 8192 // a variable for the tests' sake
+// looseEvents is how many events the index may lack before the writer hands them over to be indexed. It may lack as many again before
+// that is done; then the writer waits. Tests change it.
+var looseEvents = 8192
 
 const looseBytes = 8 << 20
 
 // An indexer writes the index beside the writer, whose goroutine owns it.
 type indexer struct {
 	store  *Store
-	loose  []entry // what the index lacks
+	loose  []entry // not yet indexed
 	bytes  int     // of these events
-	handed []entry // what it lacks besides, older, and being written if busy
+	handed []entry // older ones, not yet indexed either, being written if busy
 	busy   bool
 	done   chan error
 }
 
 func newIndexer(s *Store) indexer { return indexer{store: s, done: make(chan error, 1)} }
 
-// keepUp learns what is written and starts what is due. It waits, and may fail, only if the index lacks too much: else
-// what failed is tried again.
+// keepUp collects finished work and starts what is due. It waits, and can fail, only if the index lacks too much: otherwise failed
+// work is repeated later.
 func (x *indexer) keepUp() error {
 	var failed error
 	due := len(x.loose) >= looseEvents || x.bytes >= looseBytes
@@ -217,7 +217,7 @@ func (s *Store) index(next []entry) error {
 	}
 	defer s.indexing.put(c)
 	if err := c.complete(next); err != nil {
-		return fmt.Errorf("write the index: %w", err)
+		return fmt.Errorf("writing the index: %w", err)
 	}
 	return nil
 }

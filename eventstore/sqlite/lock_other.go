@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Lock refuses: without flock two processes could number the same log.
+// Lock fails: without flock two processes could write the same log.
 func Lock(string) (*os.File, error) {
 	return nil, errors.ErrUnsupported
 }

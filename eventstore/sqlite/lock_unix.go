@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Lock makes a file and locks it until it is closed or the process ends, however it ends; while another holds it, it gives
-// ErrInUse. The log's lock is on a file of its own, because closing any descriptor of the log itself would drop SQLite's.
+// Lock creates a file and locks it until it is closed or the process ends, however it ends. If another process holds the lock, it
+// returns ErrInUse. The log's lock is a file of its own, because closing any descriptor of the log itself would drop SQLite's locks.
 func Lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

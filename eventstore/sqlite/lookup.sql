@@ -1,4 +1,4 @@
--- Where a stream's events are in the log, which is another file. This one can be thrown away: opening the log makes it anew.
+-- The positions of each stream's events in the log, which is another file. This file can be deleted: opening the log rebuilds it.
 
 CREATE TABLE lookup.covered (
 	one      INTEGER PRIMARY KEY CHECK (one = 1),

@@ -9,28 +9,28 @@ import (
 	"daybook/eventstore"
 )
 
-// A row of the log is a pack: some events that were committed together. A statement costs the writer several times what
-// an event's bytes do, so events share them; but who reads one event reads its pack, so packs are small. An event that
-// is larger than that has a pack to itself.
+// A row of the log is a pack: some events that were committed together. A statement costs the writer several times what an event's
+// bytes do, so events share rows. But reading one event reads its whole pack, so packs are small. A larger event has a pack to
+// itself.
 const (
-	packEvents = 32 // and as many places
+	packEvents = 32 // and as many positions
 	packBytes  = 8 << 10
 )
 
-// A pack being written. Its bytes are used again when it is empty.
+// A pack being written. Its memory is reused when it is empty.
 type pack struct {
 	events        int
 	heads, bodies []byte
 }
 
-// An event's head is a line of numbers, each as wide as it can become, so that SQL and Go find them without looking for
-// where they begin: the stream's number, the revision, where its body begins, and how long are type, data and metadata.
-// A body is the id and these three. The view events says the same.
+// An event's head is a line of numbers, each padded to its greatest width, so that SQL and Go find them by their offsets: the stream's
+// number, the revision, the offset of its body, and the lengths of type, data and metadata. A body is the id and these three. The
+// view events decodes the same.
 var headWidths = [...]int{14, 10, 8, 8, 8, 8}
 
 const headSize = 14 + 10 + 4*8
 
-// fits says whether an event can be added.
+// fits reports whether an event can be added.
 func (p *pack) fits(e *eventstore.Event) bool {
 	return p.events == 0 || p.events < packEvents && len(p.bodies)+len(uuid.UUID{})+e.Size() <= packBytes
 }
@@ -48,7 +48,7 @@ func (p *pack) add(stream int64, r eventstore.Revision, e *eventstore.Event) {
 
 func (p *pack) clear() { p.events, p.heads, p.bodies = 0, p.heads[:0], p.bodies[:0] }
 
-// appendNumber appends a number, to the left of it as many spaces as it lacks to a width, and to the right of it one.
+// appendNumber appends a number, padded with spaces on its left to a width, and followed by one space.
 func appendNumber(b []byte, n int64, width int) []byte {
 	const spaces = "                "
 	b = append(b, spaces[:width]...)
@@ -60,7 +60,7 @@ func appendNumber(b []byte, n int64, width int) []byte {
 	}
 }
 
-// readNumber reads the number at the front of a head, and returns what comes after it.
+// readNumber reads the number at the start of a head, and returns what comes after it.
 func readNumber(b []byte, width int) (n int64, rest []byte) {
 	for _, c := range b[:width] {
 		if c != ' ' {
@@ -79,8 +79,8 @@ type item struct {
 	lengths  [3]int64 // of its type, data and metadata
 }
 
-// unpack calls take with the events of a row of the log, in their order or backwards, until it returns false. It reports
-// whether take always returned true.
+// unpack calls take with the events of a row of the log, in the given direction, until it returns false. It reports whether take
+// always returned true.
 func unpack(row []driver.Value, way eventstore.Direction, take func(item) (bool, error)) (bool, error) {
 	last := row[0].(int64)
 	heads, _ := row[2].([]byte)
@@ -103,7 +103,7 @@ func unpack(row []driver.Value, way eventstore.Direction, take func(item) (bool,
 			to += it.lengths[k]
 		}
 		if to > int64(len(bodies)) {
-			return false, fmt.Errorf("the event at position %d is cut off", it.position)
+			return false, fmt.Errorf("the event at position %d is truncated", it.position)
 		}
 		it.body = bodies[from:to:to]
 		if more, err := take(it); !more || err != nil {
@@ -113,7 +113,7 @@ func unpack(row []driver.Value, way eventstore.Direction, take func(item) (bool,
 	return true, nil
 }
 
-// event reads an item. Its bytes are the row's own.
+// event decodes an item. Its bytes are the row's.
 func (it item) event() (e eventstore.Recorded) {
 	e.Position, e.Revision = it.position, it.revision
 	rest := it.body[copy(e.ID[:], it.body):]

@@ -7,10 +7,10 @@ import (
 	"daybook/eventstore"
 )
 
-// A pool holds the connections that nobody uses. Who takes one owns it until he puts it back.
+// A pool holds idle connections. get gives one to its caller, who owns it until put.
 type pool struct {
 	idle   chan *conn
-	open   int // connections there are, in use or not
+	open   int // connections, in use or idle
 	closed chan struct{}
 }
 
@@ -31,7 +31,7 @@ func (p *pool) fill(dial func() (*conn, error)) error {
 	return nil
 }
 
-// usable returns why get would refuse.
+// usable returns the error that get would return at once.
 func (p *pool) usable(ctx context.Context) error {
 	select {
 	case <-p.closed:
@@ -57,7 +57,7 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 
 func (p *pool) put(c *conn) { p.idle <- c }
 
-// close waits until all connections are back and closes them.
+// close waits until all connections are returned and closes them.
 func (p *pool) close() error {
 	close(p.closed)
 	var errs []error

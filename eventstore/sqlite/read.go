@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	pageEvents = 2048    // read at once, at most
+	pageEvents = 2048    // events in a page, at most
 	pageBytes  = 4 << 20 // of data and metadata, after which a page ends
 	lookAgain  = 100 * time.Millisecond
 )
@@ -61,8 +61,8 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 	}
 }
 
-// readPage reads at most n events of a stream, from memory those that the index does not have yet. What is known to be
-// there is in memory or else in the index, if they are asked in this order.
+// readPage reads at most n events of a stream; those not yet indexed come from memory. It looks in memory first and then in the index:
+// in this order it misses none.
 func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, n int) (events []eventstore.Recorded, more bool, err error) {
 	at, known := s.known.find(stream)
 	if known && way == eventstore.Forwards && from > at.revision {
@@ -75,7 +75,7 @@ func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Rev
 	defer s.reading.put(c)
 	loose, err := s.unindexed(c, stream)
 	if err != nil {
-		return nil, false, fmt.Errorf("read stream %s: %w", stream, explain(err))
+		return nil, false, fmt.Errorf("reading stream %s: %w", stream, explain(err))
 	}
 	if len(loose) > 0 && from >= loose[0].Revision {
 		events, more = cut(loose, from, way, n)
@@ -85,7 +85,7 @@ func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Rev
 	if !known {
 		var indexed bool
 		if id, indexed, err = c.find(stream); err != nil {
-			return nil, false, fmt.Errorf("read stream %s: %w", stream, explain(err))
+			return nil, false, fmt.Errorf("reading stream %s: %w", stream, explain(err))
 		}
 		if !indexed {
 			if len(loose) == 0 {
@@ -100,13 +100,13 @@ func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Rev
 		question = c.backwards
 	}
 	if err := p.read(question, id, int64(from), int64(n)); err != nil {
-		return nil, false, fmt.Errorf("read stream %s: %w", stream, explain(err))
+		return nil, false, fmt.Errorf("reading stream %s: %w", stream, explain(err))
 	}
 	more = p.full() || way == eventstore.Forwards && len(loose) > 0
 	return p.events, more && len(p.events) > 0, nil
 }
 
-// find looks a stream up: its number, or 0, and whether the index has any of its events.
+// find looks up a stream's number, 0 if it has none, and whether the index has any of its events.
 func (c *conn) find(stream string) (id int64, indexed bool, err error) {
 	err = c.streamID.each(func(row []driver.Value) bool {
 		id, indexed = row[0].(int64), row[1].(int64) != 0
@@ -115,7 +115,7 @@ func (c *conn) find(stream string) (id int64, indexed bool, err error) {
 	return id, indexed, err
 }
 
-// unindexed returns the events of a stream that the index lacks: of this process's writer, or else of another's.
+// unindexed returns the events of a stream that the index lacks: from this process's writer, or from the log of another's.
 func (s *Store) unindexed(c *conn, stream string) ([]eventstore.Recorded, error) {
 	if s.tail != nil {
 		return s.tail.unindexed(stream), nil
@@ -130,7 +130,7 @@ func (s *Store) unindexed(c *conn, stream string) ([]eventstore.Recorded, error)
 	return p.events, err
 }
 
-// cut copies a page out of a stream's last events, of which the first is at or before from.
+// cut copies a page from a stream's last events, the first of which is at or before from.
 func cut(events []eventstore.Recorded, from eventstore.Revision, way eventstore.Direction, n int) (page []eventstore.Recorded, more bool) {
 	skip := int(min(from-events[0].Revision, eventstore.Revision(len(events))))
 	if way == eventstore.Forwards {
@@ -176,7 +176,7 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 	}
 }
 
-// next returns what follows a position, or else a channel that closes when it is worth asking again.
+// next returns the events after a position, or a channel that closes when it is worth asking again.
 func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventstore.Recorded, <-chan struct{}, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -198,7 +198,7 @@ func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventsto
 		limit: pageEvents,
 	}
 	if err := p.read(c.page, int64(after)); err != nil {
-		return nil, nil, fmt.Errorf("read the event log after %d: %w", after, explain(err))
+		return nil, nil, fmt.Errorf("reading the event log after %d: %w", after, explain(err))
 	}
 	more := make(chan struct{})
 	if len(p.events) == 0 {
@@ -207,19 +207,19 @@ func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventsto
 	return p.events, more, nil
 }
 
-// A page is what one question yields, up to a limit or to pageBytes.
+// A page is the result of one query, up to a limit or to pageBytes.
 type page struct {
 	name   func(stream int64) (string, error)
-	wants  func(item) bool // packs hold more
+	wants  func(item) bool // packs contain other events too
 	way    eventstore.Direction
 	limit  int
-	whole  bool // whatever its size
+	whole  bool // ignore pageBytes
 	events []eventstore.Recorded
 	size   int
 	err    error
 }
 
-// pageOf is a page of a stream, whose number is id.
+// pageOf returns an empty page of the stream with the number id.
 func pageOf(stream string, id int64, from eventstore.Revision, way eventstore.Direction, n int) *page {
 	return &page{
 		name: func(int64) (string, error) { return stream, nil },
@@ -238,7 +238,7 @@ func (p *page) read(question stmt, args ...driver.Value) error {
 	return errors.Join(p.err, err)
 }
 
-// take adds the events of a row that are wanted. Their bytes are the page's own.
+// take adds the wanted events of a row. Their bytes are the page's own.
 func (p *page) take(row []driver.Value) (more bool) {
 	at := time.UnixMicro(row[1].(int64)).UTC()
 	more, p.err = unpack(row, p.way, func(it item) (bool, error) {
@@ -258,7 +258,7 @@ func (p *page) take(row []driver.Value) (more bool) {
 	return more
 }
 
-// names keeps the names of streams, which the log knows by number.
+// names caches the names of streams by their numbers in the log.
 type names struct {
 	mu    sync.Mutex
 	known *recent.Map[int64, string]

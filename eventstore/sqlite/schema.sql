@@ -37,7 +37,7 @@ SELECT last - length(heads) / 56 + 1 + place AS position,
 FROM log
 CROSS JOIN places ON place < length(heads) / 56;
 
--- The log for people: sqlite3 FILE "SELECT * FROM events LIMIT 10".
+-- The log in readable form: sqlite3 FILE "SELECT * FROM events LIMIT 10".
 CREATE VIEW events AS
 SELECT heads.position,
        streams.name AS stream,

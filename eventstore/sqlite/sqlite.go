@@ -1,11 +1,11 @@
-// Package sqlite keeps events in one SQLite file, without cgo and without a server.
+// Package sqlite stores events in one SQLite file, without cgo and without a server.
 //
-// One goroutine writes. It takes whatever appends are waiting, judges them in order, commits them together with one
-// fsync and hands them to the followers from memory; positions are therefore dense, from 1, in the order of commits.
-// A commit only adds to the end of the table log, several events in a row. The index that finds a stream's events would touch
-// a page for each of them, so another goroutine brings it up for thousands at once, in a file of its own that can be thrown
-// away, and the writer answers from memory for those it lacks. Readers have connections of their own and never hold one
-// while their caller thinks. The file opens with any SQLite tool: the view "events" shows the log with its names.
+// One goroutine writes. It takes all waiting appends, checks them in order, commits them together with one fsync, and hands the
+// events to subscriptions from memory. So positions are dense, from 1, in commit order. A commit only adds rows to the end of the table
+// log, several events in each. The index that finds a stream's events would touch a page for each event, so another goroutine updates
+// it thousands of events at a time, in a separate file that can be deleted; for events not yet indexed, reads are answered from
+// memory. Readers have their own connections and never hold one while their caller works. The file opens with any SQLite tool: the
+// view "events" shows the log with its names.
 package sqlite
 
 import (
@@ -21,12 +21,12 @@ import (
 	"daybook/eventstore/commit"
 )
 
-// Options are what a file is opened with. The zero value is right for a server.
+// Options are how a file is opened. The zero value is right for a server.
 type Options struct {
-	// MaxPages is how many pages of 4 KiB the file may have; appends beyond fail as on a full disk. 0: no limit.
+	// MaxPages is how many pages of 4 KiB the file may have; further appends fail as on a full disk. 0: no limit.
 	MaxPages int
-	// MaxBatch is how many appends may share one commit, 512 unless told. 1 gives each its own fsync: slower by an order
-	// of magnitude and no safer. It is there to be measured against.
+	// MaxBatch is how many appends may share one commit, default 512. With 1 each has its own fsync, which is slower by an order
+	// of magnitude and no safer; benchmarks compare against it.
 	MaxBatch int
 }
 
@@ -34,61 +34,61 @@ const readers = 4 // connections
 
 // Errors of this backend.
 var (
-	ErrInUse    = errors.New("the event log is in use by another process; stop that one first, or open the log for reading only")
-	ErrReadOnly = errors.New("the event log is open for reading only")
+	ErrInUse    = errors.New("the event log is in use by another process; stop that process first, or open the log read-only")
+	ErrReadOnly = errors.New("the event log is open read-only")
 )
 
-// A Store is one log, in a file or in memory. It owns its connections, its lock and its writer.
+// A Store is a log in a file or in memory. It owns its connections, its lock and its writer.
 type Store struct {
 	id   uuid.UUID
-	lock *os.File // nil in memory and for reading only
+	lock *os.File // nil in memory or if read-only
 
-	writing, indexing, reading *pool // one and the same in memory, where a second connection would see a second database
-	tail                       *tail // nil for reading only
+	writing, indexing, reading *pool // the same one in memory, where a second connection would see a second database
+	tail                       *tail // nil if read-only
 	names                      *names
-	known                      *places // nil for reading only
+	known                      *places // nil if read-only
 
-	queue   *commit.Queue // nil for reading only
+	queue   *commit.Queue // nil if read-only
 	written chan struct{} // closed when the last request has been answered
 	closed  sync.Once
 }
 
 var _ eventstore.Store = (*Store)(nil)
 
-// Open opens the log in a file, which it makes if need be, and locks it against every other writer until Close or until
-// the process dies. The lock is an empty file beside it, its name with ".lock" added, which stays. The index, with ".index",
-// is made anew from the log where it is missing, damaged or another log's: a backup need not have it.
+// Open opens the log in a file, creating it if it is missing, and locks it against other writers until Close or until the process
+// dies. The lock is an empty file beside it with ".lock" added to its name; it is not removed. The index, with ".index", is rebuilt
+// from the log if it is missing, damaged or another log's: a backup need not contain it.
 func Open(path string, opts Options) (*Store, error) {
 	lock, err := Lock(path + ".lock")
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	s, err := open(path, opts)
 	if err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("open %s: %w", path, explain(err))
+		return nil, fmt.Errorf("opening %s: %w", path, explain(err))
 	}
 	s.lock = lock
 	return s, nil
 }
 
-// OpenMemory opens an empty log that lasts until Close. It is meant for tests.
+// OpenMemory opens an empty log in memory that lasts until Close. It is meant for tests.
 func OpenMemory() (*Store, error) {
 	s, err := open("", Options{})
 	if err != nil {
-		return nil, fmt.Errorf("open a log in memory: %w", err)
+		return nil, fmt.Errorf("opening a log in memory: %w", err)
 	}
 	return s, nil
 }
 
-// OpenReadOnly opens the log in a file, beside its writer or without one. Append gives ErrReadOnly, and Follow looks
-// for news a few times a second.
+// OpenReadOnly opens the log in a file, beside its writer or without one. Append returns ErrReadOnly, and Follow polls for new events
+// a few times a second.
 func OpenReadOnly(path string) (*Store, error) {
 	s := &Store{writing: newPool(0), indexing: newPool(0), reading: newPool(readers), names: newNames()}
 	err := s.reading.fill(func() (*conn, error) { return dialReader(source{path, "ro"}) })
 	if err != nil {
 		s.disconnect()
-		return nil, fmt.Errorf("open %s: %w", path, explain(err))
+		return nil, fmt.Errorf("opening %s: %w", path, explain(err))
 	}
 	c := <-s.reading.idle
 	s.id = c.log
@@ -117,7 +117,7 @@ func open(path string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// connect fills the pools, the writer's first since it makes the tables.
+// connect fills the pools, the writer's first because it creates the tables.
 func (s *Store) connect(at source, maxPages int) error {
 	err := s.writing.fill(func() (*conn, error) { return dialWriter(at, maxPages) })
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *Store) connect(at source, maxPages int) error {
 	)
 }
 
-// disconnect waits for the connections that are in use and closes all.
+// disconnect waits for the connections in use and closes all.
 func (s *Store) disconnect() error {
 	err := s.reading.close()
 	if s.writing != s.reading {
@@ -181,7 +181,7 @@ func (s *Store) close() error {
 		err = errors.Join(err, s.lock.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("close the event log: %w", err)
+		return fmt.Errorf("closing the event log: %w", err)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func TestFile(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, newPath(t), sqlite.Options{}) }, storetest.Dense)
 }
 
-// TestForgetful runs all with so little memory that the index and the pages of the file, else seldom needed, are what is read.
+// TestForgetful runs all cases with so little memory that reads use the index and the file, which they seldom do otherwise.
 func TestForgetful(t *testing.T) {
 	t.Cleanup(sqlite.Remember(3, 50))
 	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, newPath(t), sqlite.Options{}) }, storetest.Dense)
@@ -46,7 +46,7 @@ func TestMemory(t *testing.T) {
 	}, storetest.Dense)
 }
 
-// The environment makes the test binary the process that TestKilled kills.
+// With this environment the test binary is the process that TestKilled kills.
 const (
 	childFile    = "DAYBOOK_TEST_CHILD_FILE"
 	childIndexes = "DAYBOOK_TEST_CHILD_INDEXES_EVERY"
@@ -114,7 +114,7 @@ func rest(t testing.TB, store *sqlite.Store, after eventstore.Position) []events
 }
 
 func TestReopen(t *testing.T) {
-	t.Run("C43 after a restart a follower goes on where he was", func(t *testing.T) {
+	t.Run("C43 after a restart a follower continues where it was", func(t *testing.T) {
 		path := newPath(t)
 		store := open(t, path, sqlite.Options{})
 		appends(t, store, "a", eventstore.NoStream, events(2, 10))
@@ -157,7 +157,7 @@ const (
 	childBatch   = 3
 )
 
-// appendUntilKilled says on its output what was acknowledged, a line an append: writer and revision.
+// appendUntilKilled prints what was acknowledged, one line per append: writer and revision.
 func appendUntilKilled(path string) {
 	store, err := sqlite.Open(path, sqlite.Options{})
 	if err != nil {
@@ -345,7 +345,7 @@ func failsAlone(t *testing.T) {
 	}
 }
 
-// TestIndex spoils the file of the index, which is a copy of what the log says.
+// TestIndex damages the file of the index, which can be rebuilt from the log.
 func TestIndex(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, path string){
 		"missing": func(t *testing.T, path string) { remove(t, path+".index") },
@@ -358,7 +358,7 @@ func TestIndex(t *testing.T) {
 			shut(t, store)
 			copyFile(t, other+".index", path+".index")
 		},
-		"of the log before a backup was put back": func(t *testing.T, path string) {
+		"of the log before a restore": func(t *testing.T, path string) {
 			copyFile(t, path, path+".backup")
 			store := open(t, path, sqlite.Options{})
 			appends(t, store, "b", 2, events(5, 10))
@@ -395,7 +395,7 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// TestIndexWithoutRoom has an index that cannot grow: appends go on while memory holds what it lacks, and again when there is
+// TestIndexWithoutRoom has an index that cannot grow: appends continue while memory holds what it lacks, and again when there is
 // room.
 func TestIndexWithoutRoom(t *testing.T) {
 	t.Cleanup(sqlite.Remember(10, 50))
@@ -409,7 +409,7 @@ func TestIndexWithoutRoom(t *testing.T) {
 	for {
 		got, err := store.Append(t.Context(), "a", last, events(1, 10))
 		if err != nil {
-			if !strings.Contains(err.Error(), "write the index") {
+			if !strings.Contains(err.Error(), "writing the index") {
 				t.Errorf("the error does not say what failed: %v", err)
 			}
 			break
@@ -551,7 +551,7 @@ func TestRefusesOtherFiles(t *testing.T) {
 		"a newer format": {func(t *testing.T, path string) {
 			shut(t, open(t, path, sqlite.Options{}))
 			execute(t, path, "UPDATE identity SET format = format + 1")
-		}, "a newer one wrote it"},
+		}, "a newer version wrote it"},
 		"a damaged log": {func(t *testing.T, path string) {
 			shut(t, open(t, path, sqlite.Options{}))
 			whole, err := os.ReadFile(path)

@@ -8,25 +8,25 @@ import (
 	"daybook/eventstore"
 )
 
-// What the tail keeps of what the index has, at least half of it and at most all.
-var tailEvents = 16384 // a variable for the tests' sake
+// tailEvents is how many indexed events the tail keeps, at most; it keeps at least half as many. Tests change it.
+var tailEvents = 16384
 
 const tailBytes = 16 << 20
 
-// A tail is the end of the log in memory, from which followers that are near it read. The writer never waits for them:
-// who falls behind the tail reads pages from the file until he is near again.
+// A tail is the end of the log in memory, from which subscriptions near the end read. The writer never waits for them: a reader that
+// falls behind the tail reads pages from the file until it catches up.
 type tail struct {
 	mu     sync.Mutex
 	head   eventstore.Position
-	events []eventstore.Recorded // the last ones up to head, without gaps; followers get copies
+	events []eventstore.Recorded // the last ones up to head, without gaps; readers get copies
 	bytes  int
-	more   chan struct{} // closed and renewed when events come, closed for good at the end
+	more   chan struct{} // closed and replaced when events come; closed at the end
 	closed bool
 
-	// What the index of revisions lacks, by stream: what is being written to it, up to a position, and what came later.
+	// The events that the index lacks, by stream: those being indexed, up to a position, and later ones.
 	handed, loose map[string][]eventstore.Position
 	handedTo      eventstore.Position
-	covered       eventstore.Position // up to which the index is complete; what comes later stays
+	covered       eventstore.Position // up to which the index is complete; later events are kept
 }
 
 func newTail(head eventstore.Position) *tail {
@@ -45,7 +45,7 @@ func (t *tail) position(ctx context.Context) (eventstore.Position, error) {
 	return t.head, nil
 }
 
-// add takes over what was committed, and what the index lacks so far.
+// add adds committed events, which the index lacks so far.
 func (t *tail) add(events []eventstore.Recorded) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,8 +62,8 @@ func (t *tail) add(events []eventstore.Recorded) {
 	t.more = make(chan struct{})
 }
 
-// forget keeps the younger half, in memory of its own so that the older can be freed. It does nothing before the index has
-// the older half.
+// forget keeps the younger half, in memory of its own so that the older half can be freed. It does nothing until the older half is
+// indexed.
 func (t *tail) forget() {
 	lacks := int(t.head - t.covered)
 	if lacks > len(t.events)/2 {
@@ -77,22 +77,22 @@ func (t *tail) forget() {
 	t.events, t.bytes = append(make([]eventstore.Recorded, 0, cap(t.events)), t.events[keep:]...), kept
 }
 
-// handOver says that what the index lacks is about to be written to it.
+// handOver is called before the events that the index lacks are written to it.
 func (t *tail) handOver() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.handed, t.handedTo, t.loose = t.loose, t.head, map[string][]eventstore.Position{}
 }
 
-// indexed says that it was written.
+// indexed is called afterwards.
 func (t *tail) indexed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.handed, t.covered = nil, t.handedTo
 }
 
-// after returns the events after a position, which are shared and must be copied for a reader, or else a channel that
-// closes when it is worth asking again. It is not near if the tail no longer has the next event.
+// after returns the events after a position, which are shared and must be copied for a reader, or a channel that closes when it is
+// worth asking again. near is false if the tail no longer has the next event.
 func (t *tail) after(p eventstore.Position) (events []eventstore.Recorded, more <-chan struct{}, near bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -122,7 +122,7 @@ func (t *tail) unindexed(stream string) []eventstore.Recorded {
 	return found
 }
 
-// close wakes the followers for the last time.
+// close wakes the subscriptions for the last time.
 func (t *tail) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -140,7 +140,7 @@ func clone(events []eventstore.Recorded) []eventstore.Recorded {
 	return events
 }
 
-// size counts the bytes of events, as the bounds here do.
+// size counts the bytes of events, as the limits here do.
 func size(events []eventstore.Recorded) (n int) {
 	for _, e := range events {
 		n += len(e.Data) + len(e.Meta)

@@ -14,7 +14,7 @@ import (
 	"daybook/internal/recent"
 )
 
-// knownStreams is of how many streams, at least, it is remembered where they stand.
+// knownStreams is how many streams' places are remembered, at least.
 const knownStreams = 1 << 16
 
 // Append implements eventstore.Store.
@@ -25,14 +25,13 @@ func (s *Store) Append(ctx context.Context, stream string, expected eventstore.R
 	return s.queue.Append(ctx, stream, expected, events)
 }
 
-// A place is where a stream stands.
+// A place is a stream's number and last revision.
 type place struct {
 	id       int64
 	revision eventstore.Revision
 }
 
-// places remembers where streams stand, as they were committed: for the writer, and so that readers need not ask for what
-// is not there.
+// places remembers the committed places of streams: for the writer, and so that readers need not query for what does not exist.
 type places struct {
 	mu    sync.Mutex
 	known *recent.Map[string, place]
@@ -40,7 +39,7 @@ type places struct {
 
 func newPlaces() *places { return &places{known: recent.New[string, place](knownStreams)} }
 
-// find may be called of nothing, which knows nothing.
+// find returns a stream's place if it is known. A nil *places knows none.
 func (p *places) find(stream string) (place, bool) {
 	if p == nil {
 		return place{}, false
@@ -66,24 +65,24 @@ func (p *places) forget(batch []*commit.Request) {
 	}
 }
 
-// A writer is what the writing goroutine alone knows.
+// A writer is the state of the goroutine that writes.
 type writer struct {
 	*Store
 	head    eventstore.Position
 	indexer indexer
-	spare   []*pack // to be used again
+	spare   []*pack // to be reused
 
-	// Of the batch at hand:
+	// Of the current batch:
 	conn    *conn
 	now     time.Time
 	written []eventstore.Recorded
 	packs   []*pack          // written, as rows of the log
-	places  map[string]place // of the streams that it touches, as its transaction sees them
+	places  map[string]place // of its streams, as its transaction sees them
 	founded []string         // streams whose first event is in written
 	answers []commit.Answer
 }
 
-// write is the writing goroutine. It ends when the queue is closed and empty.
+// write runs the writer. It ends when the queue is closed and empty.
 func (s *Store) write() {
 	defer close(s.written)
 	w := &writer{Store: s, head: s.tail.head, indexer: newIndexer(s), places: map[string]place{}}
@@ -91,8 +90,8 @@ func (s *Store) write() {
 	w.indexer.leave()
 }
 
-// carryOut writes a batch in one transaction, hands the events to the followers and answers the callers. If the
-// transaction fails, it fails for all of them, and nothing is left of it here.
+// carryOut writes a batch in one transaction, hands the events to subscriptions and answers the callers. If the transaction fails, it
+// fails for all of them, and no trace of it is left here.
 func (w *writer) carryOut(batch []*commit.Request) {
 	w.now = time.Now().UTC().Truncate(time.Microsecond)
 	err := w.indexer.keepUp()
@@ -101,7 +100,7 @@ func (w *writer) carryOut(batch []*commit.Request) {
 		err = w.transact(batch)
 	}
 	if err != nil {
-		err = fmt.Errorf("append to the event log: %w", explain(err))
+		err = fmt.Errorf("appending to the event log: %w", explain(err))
 		w.indexer.loose = w.indexer.loose[:before]
 		w.known.forget(batch)
 		for _, r := range batch {
@@ -119,7 +118,7 @@ func (w *writer) carryOut(batch []*commit.Request) {
 		}
 	}
 	for _, p := range w.packs {
-		if cap(p.bodies) <= 2*packBytes { // else it held a large event, and is not kept
+		if cap(p.bodies) <= 2*packBytes { // otherwise it held a large event, and is not kept
 			p.clear()
 			w.spare = append(w.spare, p)
 		}
@@ -130,7 +129,7 @@ func (w *writer) carryOut(batch []*commit.Request) {
 	w.written, w.packs, w.founded, w.answers = w.written[:0], w.packs[:0], w.founded[:0], w.answers[:0]
 }
 
-// transact judges the requests in order, each seeing what those before it write, and writes what was accepted.
+// transact checks the requests in order, each seeing what those before it write, and writes what was accepted.
 func (w *writer) transact(batch []*commit.Request) error {
 	c, err := w.writing.get(context.Background())
 	if err != nil {
@@ -173,8 +172,8 @@ func (w *writer) insert() error {
 	return nil
 }
 
-// judge adds a request's events to what the batch writes, or refuses them. An error is the batch's; the request's own is
-// in the answer.
+// judge adds a request's events to the batch, or refuses them. A returned error is the batch's; the request's own error is in the
+// answer.
 func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
 	p, err := w.find(r.Stream)
 	if err != nil {
@@ -203,7 +202,7 @@ func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
 	return commit.Answer{Appended: eventstore.Appended{Revision: p.revision, Position: position, New: true}}, nil
 }
 
-// pack returns the pack that an event goes to.
+// pack returns the pack to which an event is added.
 func (w *writer) pack(e *eventstore.Event) *pack {
 	if n := len(w.packs); n > 0 && w.packs[n-1].fits(e) {
 		return w.packs[n-1]
@@ -216,8 +215,8 @@ func (w *writer) pack(e *eventstore.Event) *pack {
 	return p
 }
 
-// find says where a stream stands. In a file there is no round trip to save, so those that are not known are looked up
-// one by one. A stream that is not there yet has no id.
+// find returns a stream's place. In a file there is no round trip to save, so unknown ones are looked up one by one. A stream that
+// does not exist yet has number 0.
 func (w *writer) find(stream string) (place, error) {
 	if p, ok := w.places[stream]; ok {
 		return p, nil
@@ -245,14 +244,14 @@ func (w *writer) find(stream string) (place, error) {
 	return p, nil
 }
 
-// repeated tells the retry of an append that succeeded from a conflict, by the ids of what follows the expected revision.
+// repeated tells the retry of an append that succeeded from a conflict, by the ids of the events after the expected revision.
 func (w *writer) repeated(r *commit.Request, p place) (commit.Answer, error) {
 	conflict := commit.Answer{Err: &eventstore.ConflictError{Stream: r.Stream, Expected: r.Expected, Actual: p.revision}}
 	n := eventstore.Revision(len(r.Events))
 	if r.Expected < eventstore.NoStream || r.Expected > p.revision-n {
 		return conflict, nil
 	}
-	// The events are in the index, or committed and not in it yet, or written by this batch.
+	// The events are indexed, or committed and not yet indexed, or written by this batch.
 	before := pageOf(r.Stream, p.id, r.Expected+1, eventstore.Forwards, len(r.Events))
 	before.whole = true
 	if err := before.read(w.conn.forwards, p.id, int64(r.Expected+1), int64(n)); err != nil {

@@ -20,7 +20,7 @@ var appendCases = []testCase{
 		d.appends(stream, eventstore.NoStream, given)
 		d.holds(stream, given)
 	}},
-	{"C2 NoStream on a stream that exists conflicts and tells where it is", func(d *desk) {
+	{"C2 NoStream on a stream that exists conflicts and tells its revision", func(d *desk) {
 		stream, given := d.has(3)
 		d.conflicts(stream, eventstore.NoStream, 2, events(1))
 		d.holds(stream, given)
@@ -50,7 +50,7 @@ var appendCases = []testCase{
 		stream, first, second := d.stream(), events(3), events(2)
 		began := d.appends(stream, eventstore.NoStream, first)
 		went := d.appends(stream, 2, second)
-		began.New, went.New = false, false // what a retry must say
+		began.New, went.New = false, false // as a retry must return
 		for range 2 {
 			if again := d.appends(stream, eventstore.NoStream, first); again != began {
 				d.Errorf("retry at NoStream: %+v, first %+v", again, began)
@@ -113,7 +113,7 @@ var appendCases = []testCase{
 				case !errors.As(err, &conflict):
 					d.Errorf("a loser got %v", err)
 				case conflict.Actual != eventstore.Revision(round):
-					d.Errorf("a loser heard of revision %d, not %d", conflict.Actual, round)
+					d.Errorf("a loser was told revision %d, not %d", conflict.Actual, round)
 				}
 			})
 			if winners.Load() != 1 {
@@ -210,7 +210,7 @@ var appendCases = []testCase{
 		d.appends(stream, 2, most[:eventstore.MaxAppendEvents])
 		d.holds(stream, append(given, most[:eventstore.MaxAppendEvents]...))
 	}},
-	{"C19 a caller who leaves leaves all of his batch or nothing, and a retry settles it", func(d *desk) {
+	{"C19 a caller that leaves has its whole batch appended or nothing, and a retry settles it", func(d *desk) {
 		for range 50 {
 			stream, given := d.stream(), events(5)
 			ctx, leave := context.WithCancel(d.ctx)
@@ -230,7 +230,7 @@ var appendCases = []testCase{
 			d.holds(stream, given)
 		}
 	}},
-	{"C19 what the caller does to his bytes afterwards does not matter", func(d *desk) {
+	{"C19 the caller may change its bytes afterwards", func(d *desk) {
 		stream, given := d.stream(), events(1)
 		lent := slices.Clone(given)
 		lent[0].Data, lent[0].Meta = slices.Clone(given[0].Data), slices.Clone(given[0].Meta)

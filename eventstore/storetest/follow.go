@@ -31,7 +31,7 @@ var followCases = []testCase{
 		}
 	}},
 	{"C34 16 writers, followers early, late and slow: each sees each event once, in order", func(d *desk) { d.race() }},
-	{"C36 a reader includes where he begins, a follower does not", func(d *desk) {
+	{"C36 Read includes its starting point, Follow does not", func(d *desk) {
 		stream, given := d.has(3)
 		read, err := d.reads(stream, 1, eventstore.Forwards, 0)
 		if err != nil {
@@ -81,7 +81,7 @@ var followCases = []testCase{
 			}
 		}
 	}},
-	{"C38 an empty batch comes even if there is nothing at all", func(d *desk) {
+	{"C38 an empty batch comes even from an empty log", func(d *desk) {
 		head, err := d.Head(d.ctx)
 		if err != nil {
 			d.Fatalf("Head: %v", err)
@@ -101,7 +101,7 @@ var followCases = []testCase{
 		first := d.rest(d.start)[0]
 		d.same(d.rest(first.Position), given[1:], stream, 1, 1)
 	}},
-	{"C42 a slow follower gets all, and holds up nobody", func(d *desk) {
+	{"C42 a slow follower gets everything, and delays nobody", func(d *desk) {
 		stream, given := d.stream(), events(2*eventstore.MaxAppendEvents)
 		d.appends(stream, eventstore.NoStream, given[:1])
 		var got []eventstore.Recorded
@@ -109,7 +109,7 @@ var followCases = []testCase{
 			if err != nil {
 				d.Fatalf("Follow: %v", err)
 			}
-			// The rest is written while this follower sits over his first batch.
+			// The rest is written while this follower holds its first batch.
 			if len(got) == 0 {
 				for from := 1; from < len(given); from += eventstore.MaxAppendEvents {
 					d.appends(stream, eventstore.Revision(from)-1, given[from:min(from+eventstore.MaxAppendEvents, len(given))])
@@ -168,14 +168,14 @@ var followCases = []testCase{
 			d.Errorf("ID %v, then %v", id, d.ID())
 		}
 	}},
-	{"C49 types that nobody knows pass through", func(d *desk) {
+	{"C49 unknown types pass through", func(d *desk) {
 		stream, given := d.stream(), events(3)
 		given[0].Type, given[1].Type, given[2].Type = "$metadata", "$>", " "
 		d.appends(stream, eventstore.NoStream, given)
 		d.holds(stream, given)
 		d.same(d.rest(d.start), given, stream, 0, 1)
 	}},
-	{"C50 a reader who panics harms nobody else", func(d *desk) {
+	{"C50 a reader that panics harms no other", func(d *desk) {
 		stream, given := d.has(3)
 		panics := func(read func()) {
 			defer func() {
@@ -239,8 +239,8 @@ var followCases = []testCase{
 	}},
 }
 
-// race lets writers and followers loose on the log. What every follower sees must be what was acknowledged, in the order
-// of the acknowledged positions.
+// race runs writers and followers at the same time. Every follower must see exactly what was acknowledged, in the order of the
+// acknowledged positions.
 func (d *desk) race() {
 	const writers, appends, size = 16, 60, 8
 	streams := make([]string, writers)
@@ -258,7 +258,7 @@ func (d *desk) race() {
 	followers := []struct {
 		name   string
 		begins <-chan struct{}
-		pauses <-chan struct{} // until when it sits over its first events
+		pauses <-chan struct{} // until this closes, it holds its first events
 		seen   []eventstore.Recorded
 	}{
 		{name: "early", begins: now, pauses: now},

@@ -34,7 +34,7 @@ var modelCases = []testCase{
 	}},
 }
 
-// A model knows what a store must hold.
+// A model is what a store must hold.
 type model struct {
 	*rapid.T
 	desk    *desk
@@ -49,7 +49,7 @@ func (m *model) pick(t *rapid.T) (string, []eventstore.Recorded) {
 	return name, m.streams[name]
 }
 
-// last is where a stream of that many events is.
+// last is the last revision of a stream of these events.
 func last(stream []eventstore.Recorded) eventstore.Revision {
 	return eventstore.Revision(len(stream)) - 1
 }
@@ -84,7 +84,7 @@ func (m *model) appendWrongly(t *rapid.T) {
 	}
 }
 
-// appendAgain appends a part of what the stream holds, as it is or with one event more or another.
+// appendAgain appends a part of what the stream holds, unchanged, or with one event added or changed.
 func (m *model) appendAgain(t *rapid.T) {
 	name, stream := m.pick(t)
 	if len(stream) == 0 {

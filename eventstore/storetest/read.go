@@ -207,7 +207,7 @@ var readCases = []testCase{
 	}},
 }
 
-// heap says how much memory is in use.
+// heap returns how much memory is in use, in bytes.
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.GC()

@@ -1,11 +1,11 @@
-// Package storetest says what every event store must do, as tests. A backend runs them in three lines:
+// Package storetest defines what every event store must do, as tests. A backend runs them in three lines:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t) })
 //	}
 //
-// The cases have the numbers of docs/conformance.md. They write to streams with random names and look at nothing else,
-// so that a log may be shared with others; they wait for events and never for time.
+// The cases have the numbers of docs/conformance.md. They write to streams with random names and look at nothing else, so that a log
+// can be shared with others. They wait for events and never for time.
 package storetest
 
 import (
@@ -26,18 +26,18 @@ import (
 	"daybook/eventstore"
 )
 
-// A Feature is what a store promises beyond the contract.
+// A Feature is a promise of a store beyond the contract.
 type Feature int
 
 const (
-	// Dense says that positions are numbered without gaps, over all streams.
+	// Dense means that positions are numbered without gaps, over all streams.
 	Dense Feature = iota
 )
 
-// patience ends a test that hangs; nothing is measured by it.
+// patience ends a test that hangs. No result depends on it.
 const patience = 2 * time.Minute
 
-// A testCase is one sentence that must be true of a store.
+// A testCase is a sentence that must be true of a store.
 type testCase struct {
 	name string
 	run  func(*desk)
@@ -45,7 +45,7 @@ type testCase struct {
 
 var cases = slices.Concat(appendCases, readCases, followCases, modelCases)
 
-// Run runs all cases. Each gets a store of its own from open, which Run closes.
+// Run runs all cases. Each gets its own store from open, which Run closes.
 func Run(t *testing.T, open func(testing.TB) eventstore.Store, features ...Feature) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -68,15 +68,15 @@ func Run(t *testing.T, open func(testing.TB) eventstore.Store, features ...Featu
 	}
 }
 
-// A desk is what a case works at: a store, and a corner of its log that nobody else uses.
+// A desk is what a case works on: a store, and a part of its log that nobody else uses.
 type desk struct {
 	*testing.T
 	eventstore.Store
 
 	ctx      context.Context
-	start    eventstore.Position // where the log ended when the case began
+	start    eventstore.Position // the end of the log when the case began
 	features []Feature
-	mine     string // what the names of this case's streams begin with
+	mine     string // the prefix of this case's streams
 	named    int
 }
 
@@ -96,7 +96,7 @@ func events(n int) []eventstore.Event {
 	return made
 }
 
-// has makes a new stream that holds n events.
+// has creates a stream of n events.
 func (d *desk) has(n int) (string, []eventstore.Event) {
 	d.Helper()
 	stream, given := d.stream(), events(n)
@@ -106,7 +106,7 @@ func (d *desk) has(n int) (string, []eventstore.Event) {
 	return stream, given
 }
 
-// appends appends what must be accepted.
+// appends makes an append that must be accepted.
 func (d *desk) appends(stream string, expected eventstore.Revision, given []eventstore.Event) eventstore.Appended {
 	d.Helper()
 	got, err := d.Append(d.ctx, stream, expected, given)
@@ -119,7 +119,7 @@ func (d *desk) appends(stream string, expected eventstore.Revision, given []even
 	return got
 }
 
-// conflicts appends what must be refused because the stream is elsewhere.
+// conflicts makes an append that must be refused because of the stream's revision.
 func (d *desk) conflicts(stream string, expected, actual eventstore.Revision, given []eventstore.Event) {
 	d.Helper()
 	got, err := d.Append(d.ctx, stream, expected, given)
@@ -132,7 +132,7 @@ func (d *desk) conflicts(stream string, expected, actual eventstore.Revision, gi
 	}
 }
 
-// holds checks that a stream consists of the given events, byte for byte, and of nothing else.
+// holds checks that a stream consists of exactly the given events, byte for byte.
 func (d *desk) holds(stream string, want []eventstore.Event) {
 	d.Helper()
 	got, err := d.reads(stream, 0, eventstore.Forwards, 0)
@@ -142,7 +142,7 @@ func (d *desk) holds(stream string, want []eventstore.Event) {
 	d.same(got, want, stream, 0, 1)
 }
 
-// same checks read events against those given, whose first has a revision and whose next ones are step further.
+// same compares read events with the given ones, whose first has a revision and whose next ones are step further.
 func (d *desk) same(got []eventstore.Recorded, want []eventstore.Event, stream string, first, step eventstore.Revision) {
 	d.Helper()
 	expected := make([]eventstore.Recorded, len(want))
@@ -155,7 +155,7 @@ func (d *desk) same(got []eventstore.Recorded, want []eventstore.Event, stream s
 	}
 }
 
-// difference says how events differ, apart from where and when they were recorded. Comparing comes first, as explaining is slow.
+// difference describes how events differ, apart from position and time. It compares before it explains, because explaining is slow.
 func difference(want, got []eventstore.Recorded) string {
 	equal := slices.EqualFunc(want, got, func(w, g eventstore.Recorded) bool {
 		return w.ID == g.ID && w.Type == g.Type && w.Stream == g.Stream && w.Revision == g.Revision &&
@@ -168,7 +168,7 @@ func difference(want, got []eventstore.Recorded) string {
 	return "-want +got\n" + cmp.Diff(want, got, ignored, cmpopts.EquateEmpty())
 }
 
-// reads reads all that Read yields.
+// reads returns all that Read yields.
 func (d *desk) reads(stream string, from eventstore.Revision, way eventstore.Direction, limit int) ([]eventstore.Recorded, error) {
 	var got []eventstore.Recorded
 	for e, err := range d.Read(d.ctx, stream, from, way, limit) {
@@ -180,7 +180,7 @@ func (d *desk) reads(stream string, from eventstore.Revision, way eventstore.Dir
 	return got, nil
 }
 
-// rest follows from a position until it has caught up, and keeps what is this case's.
+// rest follows from a position until it has caught up, and returns this case's events.
 func (d *desk) rest(after eventstore.Position) []eventstore.Recorded {
 	d.Helper()
 	var got []eventstore.Recorded
@@ -196,12 +196,12 @@ func (d *desk) rest(after eventstore.Position) []eventstore.Recorded {
 	return got
 }
 
-// own leaves out what others wrote.
+// own leaves out other cases' events.
 func (d *desk) own(batch []eventstore.Recorded) []eventstore.Recorded {
 	return slices.DeleteFunc(batch, func(e eventstore.Recorded) bool { return !strings.HasPrefix(e.Stream, d.mine) })
 }
 
-// sameIDs checks events whose order alone matters.
+// sameIDs compares the order of events.
 func (d *desk) sameIDs(who string, want, got []uuid.UUID) {
 	d.Helper()
 	if !slices.Equal(want, got) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestTable compares docs/conformance.md with the cases there are, here and in the backends' own tests.
+// TestTable compares docs/conformance.md with the cases here and in the backends' own tests.
 func TestTable(t *testing.T) {
 	page, err := os.ReadFile("../../docs/conformance.md")
 	if err != nil {

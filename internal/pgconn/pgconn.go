@@ -1,5 +1,5 @@
-// Package pgconn connects to PostgreSQL such that silence ends a connection. The driver itself would wait for ever for a server
-// that is gone without a word, whatever becomes of the context.
+// Package pgconn connects to PostgreSQL so that a silent server ends a connection. The driver itself would wait without end for a server
+// that has disappeared, whatever the context.
 package pgconn
 
 import (
@@ -17,12 +17,12 @@ import (
 	"github.com/lib/pq"
 )
 
-// Parse reads the address of a database (postgres://…, as lib/pq reads it), and adds settings that it does not have. What is wrong
-// with an address is not repeated: it may be a password.
+// Parse parses the address of a database (postgres://…, as lib/pq reads it), and adds settings that it does not have. Its error does
+// not repeat the address, which may contain a password.
 func Parse(database string, unless map[string]string) (*url.URL, error) {
 	u, err := url.Parse(database)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return nil, errors.New("the database's address has to be a URL, like postgres://user@host:5432/database?sslmode=require")
+		return nil, errors.New("the database's address must be a URL, like postgres://user@host:5432/database?sslmode=require")
 	}
 	settings := map[string]string{"connect_timeout": "5"} // seconds
 	maps.Copy(settings, unless)
@@ -44,9 +44,9 @@ func with(address *url.URL, settings ...map[string]string) *url.URL {
 	return &u
 }
 
-// A Dialer makes connections that end when an answer is owed for too long.
+// A Dialer makes connections that end when an answer takes too long.
 type Dialer struct {
-	Limit func() time.Duration // how long the server may say nothing, asked for every answer; 0: as long as it likes
+	Limit func() time.Duration // how long the server may be silent; called for every answer; 0: no limit
 }
 
 var (
@@ -74,7 +74,7 @@ func (d Dialer) DialContext(ctx context.Context, network, address string) (net.C
 type conn struct {
 	net.Conn
 	limit func() time.Duration
-	end   atomic.Pointer[time.Time] // until when the driver wants to wait, if it does
+	end   atomic.Pointer[time.Time] // the driver's own deadline, if it has one
 }
 
 // SetDeadline implements net.Conn. The driver sets one while it connects, and a zero one after that.
@@ -97,7 +97,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// Open makes a pool of up to so many connections with some settings. It does not connect yet.
+// Open returns a pool of at most so many connections, with some settings. It does not connect yet.
 func (d Dialer) Open(address *url.URL, connections int, settings ...map[string]string) (*sqlx.DB, error) {
 	connector, err := pq.NewConnector(with(address, settings...).String())
 	if err != nil {
@@ -110,8 +110,8 @@ func (d Dialer) Open(address *url.URL, connections int, settings ...map[string]s
 	return db, nil
 }
 
-// Listen gives a hint when somebody notifies a channel, and whenever that may have been missed. It needs no emptying. It is
-// closed some time after the context has ended: a server that says nothing may hold that up.
+// Listen returns a channel that receives when a channel of the database is notified, and whenever a notification may have been missed.
+// Nobody has to receive. It is closed some time after the context has ended: a silent server can delay that.
 func (d Dialer) Listen(ctx context.Context, address *url.URL, channel string) <-chan struct{} {
 	hints := make(chan struct{}, 1)
 	hint := func() {
@@ -123,7 +123,7 @@ func (d Dialer) Listen(ctx context.Context, address *url.URL, channel string) <-
 	listener := pq.NewDialListener(d, address.String(), 100*time.Millisecond, 5*time.Second, nil)
 	context.AfterFunc(ctx, func() { _ = listener.Close() })
 	listening := make(chan struct{})
-	go func() { // waits for the connection, or the end
+	go func() { // waits for the connection, or the end of the context
 		defer close(listening)
 		_ = listener.Listen(channel)
 		hint()
@@ -135,13 +135,13 @@ func (d Dialer) Listen(ctx context.Context, address *url.URL, channel string) <-
 		defer alive.Stop()
 		for {
 			select {
-			case _, open := <-listener.Notify: // nil, too, when the connection is back
+			case _, open := <-listener.Notify: // also receives nil when the connection is back
 				if !open {
 					return
 				}
 				hint()
 			case <-alive.C:
-				go func() { _ = listener.Ping() }() // lest silence end it; waits for the answer
+				go func() { _ = listener.Ping() }() // so that silence does not end it; waits for the answer
 			}
 		}
 	}()

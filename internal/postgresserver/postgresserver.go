@@ -1,4 +1,4 @@
-// Package postgresserver starts a PostgreSQL server of one's own, from the programs that are installed.
+// Package postgresserver starts a private PostgreSQL server from the installed programs.
 package postgresserver
 
 import (
@@ -21,40 +21,40 @@ import (
 	_ "github.com/lib/pq" // the driver
 )
 
-// A Server is a PostgreSQL server that listens on this machine only. Whoever starts it stops it.
+// A Server is a PostgreSQL server that listens on this machine only. Call Stop after use.
 type Server struct {
 	dir      string
 	port     int
 	settings []string
 	cmd      *exec.Cmd
-	alive    *os.File // ends when the server has, and all that it had begun
+	alive    *os.File // reaches its end when the server and all its children have ended
 }
 
-// Create makes a server's files in an empty folder, and starts it with settings such as "fsync=off". The folder becomes that
-// of the user who may run PostgreSQL, if this process is root's. Whoever made it removes it.
+// Create creates a server's files in an empty folder, and starts it with settings such as "fsync=off". If this process runs as root,
+// the folder is given to the user who runs PostgreSQL. The caller removes it.
 func Create(dir string, settings ...string) (*Server, error) {
 	return create(dir, settings, "initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 }
 
-// Standby starts a server, with its files in an empty folder, that copies what this one does.
+// Standby starts a server, with its files in an empty folder, that replicates this one.
 func (s *Server) Standby(dir string) (*Server, error) {
 	return create(dir, s.settings, "pg_basebackup", "-d", s.URL("postgres"), "-R", "-c", "fast", "--no-sync")
 }
 
-// URL is the address of a database; "postgres" is there from the start.
+// URL is the address of a database; "postgres" exists from the start.
 func (s *Server) URL(database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: s.Address(), Path: database, RawQuery: "sslmode=disable"}
 	return u.String()
 }
 
-// Address is where it listens.
+// Address is its host and port.
 func (s *Server) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// create has a program make the files of a server, and starts it.
+// create creates a server's files with a program, and starts it.
 func create(dir string, settings []string, program string, args ...string) (*Server, error) {
 	program, err := find(program)
 	if err == nil {
-		dir, err = filepath.Abs(dir) // both run in it
+		dir, err = filepath.Abs(dir) // both programs run in it
 	}
 	if err != nil {
 		return nil, err
@@ -121,22 +121,22 @@ func (s *Server) Start() error {
 	return errors.Join(fmt.Errorf("PostgreSQL does not start: %s", said), readErr, s.Stop(syscall.SIGQUIT))
 }
 
-// Stop ends it by a signal, and returns when it and all that it had begun have ended. SIGINT has it end well, SIGQUIT drop
-// everything at once; SIGKILL leaves its children to find out.
+// Stop sends it a signal, and returns when it and all its children have ended. SIGINT shuts it down cleanly, SIGQUIT at once; after
+// SIGKILL its children have to notice.
 func (s *Server) Stop(signal os.Signal) error {
 	err := s.cmd.Process.Signal(signal)
-	if errors.Is(err, os.ErrProcessDone) { // it was stopped before
+	if errors.Is(err, os.ErrProcessDone) { // it has ended already
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	_, err = s.cmd.Process.Wait() // whatever it says of its end
+	_, err = s.cmd.Process.Wait() // whatever its exit status
 	_, readErr := io.Copy(io.Discard, s.alive)
 	return errors.Join(err, readErr, s.alive.Close())
 }
 
-// find looks for a program where distributions put it, of the newest version.
+// find looks for a program in the folders of distributions, for its newest version.
 func find(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// unprivileged has a child die with this process, and run as somebody else if this process is root's, as PostgreSQL insists;
-// the folder becomes his.
+// unprivileged makes a child process die with this one. If this process runs as root, the child runs as another user, as PostgreSQL
+// requires, and the folder is given to that user.
 func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	attributes := &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
 	if os.Getuid() != 0 {

@@ -1,19 +1,19 @@
-// Package recent bounds what is remembered to what was used last.
+// Package recent is a cache of the most recently used entries.
 package recent
 
-// A Map keeps at least size entries, those used last, and at most twice that. When the young half is full it becomes the old
-// one, and what is still used comes back from there. One goroutine at a time may use it.
+// A Map keeps at least the size entries used last, and at most twice as many. When its young half is full it becomes the old one, from
+// which entries that are used again come back. It is not safe for concurrent use.
 type Map[K comparable, V any] struct {
 	size       int
 	young, old map[K]V
 }
 
-// New makes an empty map.
+// New returns an empty map.
 func New[K comparable, V any](size int) *Map[K, V] {
 	return &Map[K, V]{size: size, young: map[K]V{}}
 }
 
-// Get finds what is kept of a key.
+// Get returns the entry of a key.
 func (r *Map[K, V]) Get(k K) (V, bool) {
 	v, ok := r.young[k]
 	if !ok {
@@ -24,7 +24,7 @@ func (r *Map[K, V]) Get(k K) (V, bool) {
 	return v, ok
 }
 
-// Put keeps a value, perhaps in the place of another.
+// Put sets the entry of a key.
 func (r *Map[K, V]) Put(k K, v V) {
 	if len(r.young) >= r.size {
 		r.old, r.young = r.young, make(map[K]V, r.size)

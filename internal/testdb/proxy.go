@@ -10,7 +10,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Proxy puts a network before a database, which may be made to fail, and returns the database's address there.
+// Proxy puts a proxy in front of a database, which can be made to fail, and returns the database's address through it.
 func Proxy(t testing.TB, database string) (network *toxiproxy.Proxy, proxied string) {
 	t.Helper()
 	u, err := url.Parse(database)
@@ -27,7 +27,7 @@ func Proxy(t testing.TB, database string) (network *toxiproxy.Proxy, proxied str
 	return network, u.String()
 }
 
-// Stall has a network swallow all that is said from then on, without a word.
+// Stall makes a proxy swallow all data from now on, without closing connections.
 func Stall(t testing.TB, network *toxiproxy.Proxy) {
 	t.Helper()
 	for _, way := range []string{"upstream", "downstream"} {

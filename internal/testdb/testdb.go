@@ -1,4 +1,4 @@
-// Package testdb gives tests a real PostgreSQL: a server of their own, from the programs that are installed, gone with them.
+// Package testdb gives tests a real PostgreSQL server, started from the installed programs and stopped with the tests.
 package testdb
 
 import (
@@ -17,10 +17,10 @@ import (
 var shared = struct {
 	sync.Mutex
 	server *Server
-	made   int // databases on it
+	made   int // databases created on it
 }{}
 
-// Run runs a package's tests and stops the server that they share. It belongs into TestMain.
+// Run runs a package's tests and stops the server that they share. Call it in TestMain.
 func Run(m *testing.M) (code int) {
 	defer func() {
 		if s := shared.server; s != nil {
@@ -30,7 +30,7 @@ func Run(m *testing.M) (code int) {
 	return m.Run()
 }
 
-// URL makes an empty database on the server that the tests of a package share, and returns its address.
+// URL creates an empty database on the server that the tests of a package share, and returns its address.
 func URL(t testing.TB) string {
 	t.Helper()
 	shared.Lock()
@@ -51,7 +51,7 @@ func URL(t testing.TB) string {
 	return shared.server.server.URL(name)
 }
 
-// A Server is a PostgreSQL server of a test's own, which it may kill.
+// A Server is a PostgreSQL server of one test, which may kill it.
 type Server struct {
 	server *postgresserver.Server
 	dir    string
@@ -65,7 +65,7 @@ func NewServer(t testing.TB) *Server {
 	return s
 }
 
-// start ends a test that can have no server, as a failure where none may be left out.
+// start skips a test if no server can be started, or fails it if DAYBOOK_TEST_REQUIRE is set.
 func start(t testing.TB) *Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "testdb-")
@@ -87,10 +87,10 @@ func start(t testing.TB) *Server {
 // URL is the address of its database.
 func (s *Server) URL() string { return s.server.URL("postgres") }
 
-// Address is where it listens.
+// Address is its host and port.
 func (s *Server) Address() string { return s.server.Address() }
 
-// Standby starts a server that copies what this one does, and ends with the test.
+// Standby starts a server that replicates this one, and ends with the test.
 func (s *Server) Standby(t testing.TB) *Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "testdb-")
@@ -114,7 +114,7 @@ func (s *Server) Start(t testing.TB) {
 	}
 }
 
-// Stop ends it by a signal.
+// Stop ends it with a signal.
 func (s *Server) Stop(t testing.TB, signal os.Signal) {
 	t.Helper()
 	if err := s.server.Stop(signal); err != nil {
@@ -122,7 +122,7 @@ func (s *Server) Stop(t testing.TB, signal os.Signal) {
 	}
 }
 
-// Restart ends it by a signal and starts it again.
+// Restart ends it with a signal and starts it again.
 func (s *Server) Restart(t testing.TB, signal os.Signal) {
 	t.Helper()
 	s.Stop(t, signal)

@@ -1,4 +1,4 @@
-// Package testdisk makes files fail under a program that has them open: it points their descriptors elsewhere for a while.
+// Package testdisk makes open files fail under a program: it redirects their descriptors for a while.
 package testdisk
 
 import (
@@ -9,20 +9,20 @@ import (
 	"testing"
 )
 
-// A Failure is what a disk may do.
+// A Failure is a way in which a disk fails.
 type Failure struct {
 	Name    string // of the system call that fails
-	instead string // the file in place of the right one
+	instead string // the file that replaces the right one
 	flag    int
 }
 
-// Failures are those there are: nothing can be written, or what is written cannot be made durable.
+// Failures are all failures: nothing can be written, or what is written cannot be made durable.
 var Failures = []Failure{
 	{"write", "/proc/self/status", os.O_RDONLY},
 	{"fsync", "/dev/null", os.O_WRONLY},
 }
 
-// Break makes a file that this process has open fail until repair.
+// Break makes a file that this process has open fail until repair is called.
 func (f Failure) Break(t testing.TB, path string) (repair func()) {
 	t.Helper()
 	other, err := os.OpenFile(f.instead, f.flag, 0)
@@ -33,7 +33,7 @@ func (f Failure) Break(t testing.TB, path string) (repair func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var fds []int // all of them first: a copy made here is a descriptor of the file too
+	var fds []int // all of them first: a copy made below is a descriptor of the file too
 	for _, link := range links {
 		if target, err := os.Readlink(link); err != nil || target != path {
 			continue

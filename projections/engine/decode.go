@@ -8,7 +8,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-// DecodeWith reads events of the desk back, and opens what was sealed in them with these keys.
+// DecodeWith returns a decoder of the desk's events, which decrypts personal text with the keys.
 func DecodeWith(keys personal.Keys) func(eventstore.Recorded) (Recorded, error) {
 	return func(r eventstore.Recorded) (Recorded, error) {
 		e, err := catalogue.Decode(r.Type, r.Data, r.ID, keys)

@@ -1,6 +1,6 @@
-// Package engine keeps read models current. It reads the log, folds each event into rows by the projections that it is
-// given, writes what changed set-wise, and moves the checkpoints in the same transaction; it also rebuilds, follows what
-// another process writes, replays the desk as of a cut, and verifies rows against the log. It knows no noun of the desk.
+// Package engine keeps read models up to date. It reads the log, folds each event into rows with the projections, writes the
+// changed rows many at a time, and moves the checkpoints in the same transaction. It also rebuilds read models, follows what
+// another process projects, replays the desk as of a cut, and verifies rows against the log. It knows no noun of the desk.
 package engine
 
 import (
@@ -14,12 +14,13 @@ import (
 	"daybook/readmodels/table"
 )
 
-// An Engine keeps the read models of a desk current for this process: it posts them, or follows what another process posts.
-// Who posts builds them if there are none that this program can use, brings them up to the log, and posts what comes.
+// An Engine keeps the read models of a desk up to date for this process: it projects them, or follows while another process does.
+// The process that projects builds them if there are none for this version of the program, catches up with the log, and
+// projects new events as they come.
 //
 // One goroutine reads and decodes, each event once for all projections; another folds and writes. All projections move
-// together, in one transaction with their checkpoints, so that everything is posted exactly once and whoever reads
-// several tables sees one position. Nothing waits for a timer: what is at hand is posted at once.
+// together, in one transaction with their checkpoints. So every event is projected exactly once, and a reader of several
+// tables sees them at one position. There is no polling interval: new events are projected at once.
 type Engine struct {
 	Source
 	home   table.Home
@@ -29,40 +30,40 @@ type Engine struct {
 	failing   func(error)
 	retries   chan retry
 	handovers chan handover
-	ended     chan struct{} // closed when Run returns
-	building  sync.Mutex    // held by whoever builds a generation
+	ended     chan struct{} // closed when Run or Follow returns
+	building  sync.Mutex    // held while a generation is being built
 
 	mu    sync.Mutex
 	state situation
 	shown shown
 }
 
-// shown is the generation behind live.
+// shown describes the generation in live.
 type shown struct {
 	db     *table.DB // nil: none yet
 	number int
-	at     table.Point // where it was when it was looked at
+	at     table.Point // its position when last checked
 }
 
-// A handover asks the goroutine that posts to stop where it is, and to go on with another poster.
+// A handover asks the goroutine that projects to stop, and to continue with another projector.
 type handover struct {
 	stopped chan eventstore.Position
 	next    chan successor
 }
 
-// A successor is the poster that goes on, or why none can; neither: the one that there was.
+// A successor is the projector to continue with, or the error that ends the work; if both are nil, the current one continues.
 type successor struct {
-	poster *poster
-	err    error
+	projector *projector
+	err       error
 }
 
-const liveBatch = 1000 // events in one transaction while posting live, about; more would make the first of them wait
+const liveBatch = 1000 // events in one transaction while live, about; with more, the first of them would wait longer
 
-// publishAgain is when it is tried again to show dashboards newer rows, after they were reading. It is a variable for the tests' sake.
+// publishAgain is the time between attempts to show dashboards newer rows while they are reading. Tests change it.
 var publishAgain = 5 * time.Second
 
-// New makes an engine for the generations of a desk, whose live one it puts behind live. It fails if the projections and
-// their tables do not fit together.
+// New returns an engine for the generations of a desk. It puts the live one behind live. It fails if the projections and their
+// tables do not fit together.
 func New(s Source, home table.Home, live *table.Live) (*Engine, error) {
 	l, err := s.ledger()
 	if err != nil {
@@ -80,18 +81,18 @@ func New(s Source, home table.Home, live *table.Live) (*Engine, error) {
 	}, nil
 }
 
-// RunOptions are how an engine runs. The zero value is right for a moment's work.
+// RunOptions are how an engine runs. The zero value fails on the first error at the start.
 type RunOptions struct {
-	// Progress is told how far the building is, if there is something to build. It must not block.
+	// Progress is called with the progress of building the read models, if they must be built. It must not block.
 	Progress func(Progress)
-	// Patient engines try again when the database or the log fails at the start, as all do while they post.
+	// Patient makes the engine retry when the database or the log fails at the start. Later it always retries.
 	Patient bool
-	// Failing is told why it tries again, each time. It must not block.
+	// Failing is called with the error before each retry. It must not block.
 	Failing func(error)
 }
 
-// OpenLive opens the live generation for reading, beside whoever posts to it, or returns nil if there is none that was made by
-// these projections.
+// OpenLive opens the live generation for reading, beside the process that writes it. It returns nil if these projections have
+// none.
 func (s Source) OpenLive(ctx context.Context, home table.Home) (*table.DB, error) {
 	l, err := s.ledger()
 	if err != nil {
@@ -100,9 +101,9 @@ func (s Source) OpenLive(ctx context.Context, home table.Home) (*table.DB, error
 	return table.OpenLive(ctx, home, l.schema())
 }
 
-// Run posts until the context ends, and follows what another process posts while that one does. It returns why it stopped:
-// the context's error, eventstore.ErrClosed, a *FencedError, a *PoisonError of an event that stopped a building, or, if it is not
-// patient, an *UnfitError or what else failed at the start. Run or Follow may be called once.
+// Run projects until the context ends, and follows while another process projects. It returns why it stopped: the context's
+// error, eventstore.ErrClosed, a *FencedError, a *PoisonError of an event that stopped a build, or, if it is not patient, an
+// *UnfitError or another error at the start. Call Run or Follow once.
 func (e *Engine) Run(ctx context.Context, opts RunOptions) error {
 	if opts.Failing != nil {
 		e.failing = opts.Failing
@@ -110,19 +111,19 @@ func (e *Engine) Run(ctx context.Context, opts RunOptions) error {
 	return e.keep(ctx, opts.Patient, func() error { return e.term(ctx, opts.Progress) })
 }
 
-// Follow follows what another process posts, until the context ends.
+// Follow follows what another process projects, until the context ends. Call Run or Follow once.
 func (e *Engine) Follow(ctx context.Context) error {
 	return e.keep(ctx, true, func() error { return e.watch(ctx) })
 }
 
-// follow posts what comes, until the context ends or a rebuild has a poster that takes over.
-func (e *Engine) follow(ctx context.Context, p *poster) (*poster, error) {
+// follow projects new events, until the context ends or a rebuild has a projector that takes over, which it returns.
+func (e *Engine) follow(ctx context.Context, p *projector) (*projector, error) {
 	p.strict, p.patient = false, true
 	p.failing = e.fails
-	e.posted(p, nil)
+	e.advanced(p, nil)
 	for pause := pauses(); ; {
 		from := p.at.Position
-		next, err := e.post(ctx, p)
+		next, err := e.project(ctx, p)
 		if err == nil || ctx.Err() != nil || ends(err) {
 			return next, err
 		}
@@ -136,9 +137,9 @@ func (e *Engine) follow(ctx context.Context, p *poster) (*poster, error) {
 	}
 }
 
-// post posts from the log until that fails or a rebuild has a poster that takes over. If it failed before, the log may be
-// another by now.
-func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
+// project projects from the log until that fails or a rebuild has a projector that takes over. It checks first that the log is
+// still the same one.
+func (e *Engine) project(ctx context.Context, p *projector) (*projector, error) {
 	if err := e.fits(ctx, p.db, p.at); err != nil {
 		return nil, err
 	}
@@ -162,13 +163,13 @@ func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
 			if err != nil {
 				return nil, err
 			}
-			if err := p.post(ctx, batch); err != nil {
+			if err := p.apply(ctx, batch); err != nil {
 				return nil, err
 			}
-			e.posted(p, batch)
+			e.advanced(p, batch)
 		case r := <-e.retries:
 			err := p.retry(ctx, e.Source, r.projection)
-			e.posted(p, nil) // first, so that who retried sees what came of it
+			e.advanced(p, nil) // first, so that the caller of Retry sees the result
 			r.done <- err
 			if ends(err) {
 				return nil, err
@@ -178,7 +179,7 @@ func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
 			select {
 			case next := <-h.next:
 				if next != (successor{}) {
-					return next.poster, next.err
+					return next.projector, next.err
 				}
 			case <-ctx.Done():
 				return nil, ctx.Err()
@@ -189,9 +190,9 @@ func (e *Engine) post(ctx context.Context, p *poster) (*poster, error) {
 	}
 }
 
-// publish shows the rows to dashboards. While they read what they see now it does not disturb them, and says when to try again,
-// and also when it fails: posting goes on meanwhile.
-func (e *Engine) publish(ctx context.Context, p *poster) (again <-chan time.Time, err error) {
+// publish shows the rows to dashboards. It does not disturb those that are reading. If they are, or if it fails, it returns when
+// to try again; projecting continues meanwhile.
+func (e *Engine) publish(ctx context.Context, p *projector) (again <-chan time.Time, err error) {
 	err = p.db.Publish(ctx, p.term, p.ledger.relations())
 	switch {
 	case err == nil, errors.Is(err, table.ErrTermOver), ctx.Err() != nil:
@@ -204,8 +205,8 @@ func (e *Engine) publish(ctx context.Context, p *poster) (again <-chan time.Time
 	return time.After(publishAgain), nil
 }
 
-// posted tells readers and Status how far a poster has come.
-func (e *Engine) posted(p *poster, batch []entry) {
+// advanced tells readers and Status how far a projector has got.
+func (e *Engine) advanced(p *projector, batch []entry) {
 	e.live.Advance(p.db, p.at.Position)
 	parked := map[string]int{}
 	for at := range p.parked {
@@ -220,7 +221,7 @@ func (e *Engine) posted(p *poster, batch []entry) {
 	})
 }
 
-// show puts a generation behind live, which closes it when it is no longer needed.
+// show puts a generation behind live, which then owns it. It returns false if live is closed.
 func (e *Engine) show(db *table.DB, number int, at table.Point) bool {
 	if !e.live.Switch(db, at.Position) {
 		return false

@@ -31,18 +31,18 @@ type running struct {
 
 func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
 
-// newHome is where a test's read models are.
+// newHome returns the home of a test's read models.
 var newHome = inFiles
 
 func inFiles(t testing.TB) table.Home { return table.Folder(t.TempDir()) }
 
-// TestInPostgreSQL runs the engine's tests once more, with their read models there.
+// TestInPostgreSQL runs the engine's tests again, with their read models in PostgreSQL.
 func TestInPostgreSQL(t *testing.T) {
 	newHome = func(t testing.TB) table.Home { return inSchemas(t, testdb.URL(t), 0) }
 	defer func() { newHome = inFiles }()
 	for name, test := range map[string]func(*testing.T){
-		"posting is a fold":           TestPostingIsAFold,
-		"posts what comes":            TestEnginePostsWhatComes,
+		"projecting is a fold":        TestProjectingIsAFold,
+		"the engine catches up":       TestEngineCatchesUp,
 		"the last to claim can write": TestTheLastToClaimCanWrite,
 		"poison parks its thing":      TestPoisonParksItsThing,
 		"unknown events":              TestUnknownEventsArePassedOver,
@@ -58,7 +58,7 @@ func TestInPostgreSQL(t *testing.T) {
 	}
 }
 
-// newDB makes an empty database.
+// newDB creates an empty database.
 func newDB(t testing.TB) *table.DB {
 	t.Helper()
 	db, _, err := newHome(t).Create(t.Context())
@@ -74,10 +74,10 @@ func (b *bench) start(t testing.TB, home table.Home) *running {
 	return begin(t, b.Source, home, func(ctx context.Context, e *Engine) error { return e.Run(ctx, RunOptions{}) })
 }
 
-// follows follows what is posted, and posts nothing.
+// follows runs an engine that only follows.
 func follows(ctx context.Context, e *Engine) error { return e.Follow(ctx) }
 
-// begin has an engine at work.
+// begin starts an engine.
 func begin(t testing.TB, s Source, home table.Home, work func(context.Context, *Engine) error) *running {
 	t.Helper()
 	live := &table.Live{}
@@ -107,15 +107,15 @@ func (r *running) wait(t testing.TB, p eventstore.Position) {
 	}
 }
 
-func (r *running) posted(t testing.TB) (c contents) {
+func (r *running) contents(t testing.TB) (c contents) {
 	t.Helper()
-	if err := r.live.Read(func(db *table.DB) error { c = posted(t, db); return nil }); err != nil {
+	if err := r.live.Read(func(db *table.DB) error { c = contentsOf(t, db); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// verify returns the differences from the log, in words.
+// verify returns the differences from the log, as text.
 func (r *running) verify(t testing.TB, s Source) (said []string) {
 	t.Helper()
 	err := r.live.Read(func(db *table.DB) error {
@@ -138,7 +138,7 @@ func (b *bench) appendSome(t testing.TB, n int) (p eventstore.Position) {
 	return p
 }
 
-func TestEnginePostsWhatComes(t *testing.T) {
+func TestEngineCatchesUp(t *testing.T) {
 	b, home := newBench(t), newHome(t)
 	p := b.appendSome(t, 50)
 	r := b.start(t, home)
@@ -147,7 +147,7 @@ func TestEnginePostsWhatComes(t *testing.T) {
 		p = b.appendSome(t, 3)
 	}
 	r.wait(t, p)
-	if d := diff(reference(b.entries(t)), r.posted(t)); d != "" {
+	if d := diff(reference(b.entries(t)), r.contents(t)); d != "" {
 		t.Fatal(d)
 	}
 	if err := r.end(); !errors.Is(err, context.Canceled) {
@@ -156,7 +156,7 @@ func TestEnginePostsWhatComes(t *testing.T) {
 	p = b.appendSome(t, 5)
 	again := b.start(t, home)
 	again.wait(t, p)
-	if d := diff(reference(b.entries(t)), again.posted(t)); d != "" {
+	if d := diff(reference(b.entries(t)), again.contents(t)); d != "" {
 		t.Fatal(d)
 	}
 	all, err := again.Status(t.Context())
@@ -196,7 +196,7 @@ func TestAZombieIsFenced(t *testing.T) {
 	zombie.wait(t, b.appendSome(t, 10))
 	other := b.start(t, home)
 	other.wait(t, b.appendSome(t, 10))
-	why := func() error { // the next event at the latest tells it
+	why := func() error { // the next event at the latest tells
 		for {
 			all, err := zombie.Status(t.Context())
 			if err != nil {
@@ -213,7 +213,7 @@ func TestAZombieIsFenced(t *testing.T) {
 		t.Fatal(why)
 	}
 	other.wait(t, b.appendSome(t, 10))
-	if d := diff(reference(b.entries(t)), other.posted(t)); d != "" {
+	if d := diff(reference(b.entries(t)), other.contents(t)); d != "" {
 		t.Fatal(d)
 	}
 	if said := other.verify(t, b.Source); said != nil {
@@ -221,7 +221,7 @@ func TestAZombieIsFenced(t *testing.T) {
 	}
 }
 
-// However often a fenced poster tries, and however many claim at once: one can write.
+// However often a fenced projector tries, and however many claim at once, exactly one can write.
 func TestTheLastToClaimCanWrite(t *testing.T) {
 	b := newBench(t)
 	db := newDB(t)
@@ -229,13 +229,13 @@ func TestTheLastToClaimCanWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	posters := make([]*poster, 8)
+	projectors := make([]*projector, 8)
 	var claims sync.WaitGroup
-	for i := range posters {
+	for i := range projectors {
 		claims.Go(func() {
 			l, err := b.ledger()
 			if err == nil {
-				posters[i], err = claim(t.Context(), db, table.Alone{}, l)
+				projectors[i], err = claim(t.Context(), db, table.Alone{}, l)
 			}
 			if err != nil {
 				t.Error(err)
@@ -243,22 +243,22 @@ func TestTheLastToClaimCanWrite(t *testing.T) {
 		})
 	}
 	claims.Wait()
-	slices.SortFunc(posters, func(p, q *poster) int { return int(p.epoch - q.epoch) })
-	last := posters[len(posters)-1]
+	slices.SortFunc(projectors, func(p, q *projector) int { return int(p.epoch - q.epoch) })
+	last := projectors[len(projectors)-1]
 	b.appendSome(t, 1)
-	for _, p := range append(posters, first) {
+	for _, p := range append(projectors, first) {
 		p.strict, p.patient, p.failing = false, true, func(err error) { t.Error(err) }
 		for range 2 {
 			if p == last {
 				continue
 			}
 			var fenced *FencedError
-			if err := p.post(t.Context(), b.entries(t)); !errors.As(err, &fenced) {
+			if err := p.apply(t.Context(), b.entries(t)); !errors.As(err, &fenced) {
 				t.Errorf("epoch %d: %v", p.epoch, err)
 			}
 		}
 	}
-	if err := last.post(t.Context(), b.entries(t)); err != nil || last.epoch != 9 {
+	if err := last.apply(t.Context(), b.entries(t)); err != nil || last.epoch != 9 {
 		t.Errorf("epoch %d: %v", last.epoch, err)
 	}
 }
@@ -302,12 +302,12 @@ func TestPoisonParksItsThing(t *testing.T) {
 			if k.Projection != "things" || k.Position != bad || k.Waiting != 2 || k.Stream != "thing-"+thingID(3).String() || k.Error == "" {
 				t.Fatalf("parked is %+v", k)
 			}
-			got := r.posted(t)
-			if _, posted := got.Marks[bad]; posted == both {
-				t.Errorf("the other projection has posted it: %v", posted)
+			got := r.contents(t)
+			if _, projected := got.Marks[bad]; projected == both {
+				t.Errorf("the other projection has projected it: %v", projected)
 			}
 			if row, ok := got.Things[thingID(4)]; !ok || row.Name != "new" {
-				t.Error("another thing was not posted")
+				t.Error("another stream was not projected")
 			}
 			if said := r.verify(t, b.Source); said != nil {
 				t.Error("parked alike, and yet:", said)
@@ -330,7 +330,7 @@ func TestPoisonParksItsThing(t *testing.T) {
 			if all, _ := r.Status(t.Context()); all[0].Parked != 0 || all[1].Parked != 0 {
 				t.Errorf("still parked: %+v", all)
 			}
-			if d := diff(reference(b.entries(t)), r.posted(t)); d != "" {
+			if d := diff(reference(b.entries(t)), r.contents(t)); d != "" {
 				t.Error(d)
 			}
 			if said := r.verify(t, b.Source); said != nil {
@@ -353,7 +353,7 @@ func TestUnknownEventsArePassedOver(t *testing.T) {
 	}
 }
 
-// A hiding store keeps one event from those who follow.
+// A hiding store hides one event from subscriptions.
 type hiding struct {
 	eventstore.Store
 	hidden eventstore.Position
@@ -434,7 +434,7 @@ func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
 	r.wait(t, 300)
 	done := make(chan struct{})
 	var work sync.WaitGroup
-	work.Go(func() { // somebody reads all the time
+	work.Go(func() { // a reader reads all the time
 		var known, seen eventstore.Position
 		for {
 			select {
@@ -461,7 +461,7 @@ func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
 			}
 		}
 	})
-	work.Go(func() { // somebody writes, no faster than is posted
+	work.Go(func() { // a writer writes no faster than the engine projects
 		for {
 			select {
 			case <-done:
@@ -490,7 +490,7 @@ func TestRebuildWhileTheDeskIsAtWork(t *testing.T) {
 		}
 	}
 	r.wait(t, b.appendSome(t, 1))
-	if d := diff(reference(b.entries(t)), r.posted(t)); d != "" {
+	if d := diff(reference(b.entries(t)), r.contents(t)); d != "" {
 		t.Error(d)
 	}
 	if _, files := home.(table.Folder); files {
@@ -541,7 +541,7 @@ func TestACancelledRebuildLeavesNoTrace(t *testing.T) {
 			t.Fatalf("%s: there are %s", step, after)
 		}
 	}
-	r.wait(t, b.appendSome(t, 1)) // and it goes on
+	r.wait(t, b.appendSome(t, 1)) // and it continues
 	if err := r.Rebuild(t.Context(), RebuildOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -554,7 +554,7 @@ func TestAnotherSchemaIsBuiltAnew(t *testing.T) {
 	r.wait(t, p)
 	r.end()
 	r.live.Close()
-	if broken, _, err := home.Create(t.Context()); err != nil { // a rebuild that was broken off
+	if broken, _, err := home.Create(t.Context()); err != nil { // an interrupted rebuild
 		t.Fatal(err)
 	} else if err := broken.Close(); err != nil {
 		t.Fatal(err)
@@ -563,7 +563,7 @@ func TestAnotherSchemaIsBuiltAnew(t *testing.T) {
 	newer.Version = "newer"
 	again := newer.start(t, home)
 	again.wait(t, p)
-	if d := diff(reference(b.entries(t)), again.posted(t)); d != "" {
+	if d := diff(reference(b.entries(t)), again.contents(t)); d != "" {
 		t.Error(d)
 	}
 	again.end()
@@ -571,9 +571,9 @@ func TestAnotherSchemaIsBuiltAnew(t *testing.T) {
 	if got := generations(t, home); !strings.HasPrefix(got, "2 up to ") {
 		t.Error("there are", got)
 	}
-	older := b.start(t, home) // goes on where it was
+	older := b.start(t, home) // continues where it was
 	older.wait(t, b.appendSome(t, 5))
-	if d := diff(reference(b.entries(t)), older.posted(t)); d != "" {
+	if d := diff(reference(b.entries(t)), older.contents(t)); d != "" {
 		t.Error(d)
 	}
 	if got := generations(t, home); !strings.HasPrefix(got, "2 up to ") {
@@ -591,7 +591,7 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Run(t.Context(), RunOptions{}); err == nil || !strings.Contains(err.Error(), "and it is built anew") {
+	if err := e.Run(t.Context(), RunOptions{}); err == nil || !strings.Contains(err.Error(), "to have it rebuilt") {
 		t.Errorf("another log: %v", err)
 	}
 	shorter := a.Source
@@ -599,10 +599,10 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	if e, err = New(shorter, home, &table.Live{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Run(t.Context(), RunOptions{}); !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "and it is built anew") {
+	if err := e.Run(t.Context(), RunOptions{}); !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "to have it rebuilt") {
 		t.Errorf("a shorter log: %v", err)
 	}
-	// A log that was put back and has grown since has other events there.
+	// A log that was restored and has grown since has other events there.
 	grown := newBench(t)
 	grown.appendSome(t, 9)
 	regrown := a.Source
@@ -611,8 +611,8 @@ func TestAnotherLogIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	unfit := (*UnfitError)(nil)
-	if err := e.Run(t.Context(), RunOptions{}); !errors.As(err, &unfit) || !strings.Contains(err.Error(), "and it is built anew") {
-		t.Errorf("a log that was put back: %v", err)
+	if err := e.Run(t.Context(), RunOptions{}); !errors.As(err, &unfit) || !strings.Contains(err.Error(), "to have it rebuilt") {
+		t.Errorf("a restored log: %v", err)
 	}
 	db, err := shorter.OpenLive(t.Context(), home)
 	if err != nil {
@@ -620,7 +620,7 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	}
 	defer db.Close()
 	_, err = shorter.Verify(t.Context(), db, func(Difference) error { return nil })
-	if !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "and it is built anew") {
+	if !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "to have it rebuilt") {
 		t.Errorf("a shorter log, verified: %v", err)
 	}
 	all, err := e.Status(t.Context())
@@ -629,7 +629,7 @@ func TestAnotherLogIsRefused(t *testing.T) {
 	}
 }
 
-// TestAFollowerSeesThatTheLogIsAnother follows read models that were posted from events that are no more.
+// TestAFollowerSeesThatTheLogIsAnother follows read models that contain events that the log no longer has.
 func TestAFollowerSeesThatTheLogIsAnother(t *testing.T) {
 	a, grown, home := newBench(t), newBench(t), newHome(t)
 	r := a.start(t, home)
@@ -649,7 +649,7 @@ func TestAFollowerSeesThatTheLogIsAnother(t *testing.T) {
 	}
 }
 
-// posing is a log under another's identity, as one that was put back is.
+// posing is a log with another's identity, like a restored one.
 type posing struct {
 	eventstore.Store
 	id uuid.UUID
@@ -661,7 +661,7 @@ type short struct{ eventstore.Store }
 
 func (short) Head(context.Context) (eventstore.Position, error) { return 3, nil }
 
-// When the database fails, it is tried again, and nobody is parked.
+// When the database fails, the engine retries, and nothing is parked.
 func TestAFullDiskIsWaitedFor(t *testing.T) {
 	b := newBench(t)
 	db, err := table.OpenTemporary("")
@@ -692,7 +692,7 @@ func TestAFullDiskIsWaitedFor(t *testing.T) {
 	}
 	limit("20")
 	for len(log) > 0 {
-		if err := p.post(t.Context(), log[:500]); err != nil {
+		if err := p.apply(t.Context(), log[:500]); err != nil {
 			t.Fatal(err)
 		}
 		log = log[500:]
@@ -700,7 +700,7 @@ func TestAFullDiskIsWaitedFor(t *testing.T) {
 	if failed != 1 || len(p.parked) != 0 {
 		t.Errorf("it failed %d times, and %d things are parked", failed, len(p.parked))
 	}
-	if d := diff(reference(b.entries(t)), posted(t, db)); d != "" {
+	if d := diff(reference(b.entries(t)), contentsOf(t, db)); d != "" {
 		t.Error(d)
 	}
 }
@@ -733,7 +733,7 @@ func TestReplayAsOfThen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := diff(reference(c.want), posted(t, db)); d != "" {
+		if d := diff(reference(c.want), contentsOf(t, db)); d != "" {
 			t.Errorf("%+v: %s", c.cut, d)
 		}
 		db.Close()

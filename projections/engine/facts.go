@@ -10,9 +10,9 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Facts holds rows that are inserted and never change: what happened, one row or a few for an event. Its key is the
-// event's position ("position,key"), and if an event can bring several rows a number as well ("seq,key"), which the
-// projection gives so that it does not depend on the order in which changes run.
+// Facts holds rows that are inserted and never change, one or a few per event. The key is the event's position
+// ("position,key") and, if an event can have several rows, a number ("seq,key"). The projection chooses the number so that it
+// does not depend on the order in which changes run.
 //
 // Only the projection that owns it may insert, from its Apply or from a change of a row.
 type Facts[R any] struct {
@@ -26,7 +26,7 @@ type fact[R any] struct {
 	row           R
 }
 
-// NewFacts declares facts of the projection that is being bound. The row struct of the spec is an R.
+// NewFacts declares facts of the projection that is being bound. The row struct of the spec must be an R.
 func NewFacts[R any](l *Ledger, spec table.Table) *Facts[R] {
 	t := &Facts[R]{}
 	t.declared = l.declare(spec, t)
@@ -36,14 +36,14 @@ func NewFacts[R any](l *Ledger, spec table.Table) *Facts[R] {
 	for i, column := range t.rows.Key {
 		c := t.rows.Columns[column]
 		if i > 1 || c.Name != [...]string{"position", "seq"}[i] || c.Kind != table.Integer {
-			l.errs = append(l.errs, fmt.Errorf("the key of the facts %s must be position, or position and seq", spec.Name))
+			l.errs = append(l.errs, fmt.Errorf("the key of facts %s must be position, or position and seq", spec.Name))
 			break
 		}
 	}
 	return t
 }
 
-// Insert adds a row. Its position is that of the event.
+// Insert adds a row. Its position must be the event's.
 func (t *Facts[R]) Insert(row R) {
 	if t.current != t.by {
 		panic(fmt.Sprintf("%s inserts into %s, which belongs to %s", t.current, t.rows.Name, t.by))

@@ -13,25 +13,24 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A Source is a log and what is posted from it.
+// A Source is a log and the projections of it.
 type Source struct {
 	Store eventstore.Store
-	// Decode reads an event back and opens it. It is called by one goroutine at a time. An event of a type that it does
-	// not know gives an error that is event.ErrUnknown.
+	// Decode decodes and decrypts an event. It is called by one goroutine at a time. For an unknown type it returns an
+	// error that is event.ErrUnknown.
 	Decode      func(eventstore.Recorded) (Recorded, error)
 	Projections []Projection
-	// Version is that of what the projections make of events. Where it differs, a program builds rows of its own.
+	// Version is the version of the projections' results. Read models of another version are not used.
 	Version string
 
-	// CacheRows is how many rows a table keeps in memory, at least; at most twice that and what a batch touches. 0 is the
-	// default, 10 000.
+	// CacheRows is how many rows a table keeps in memory, at least, default 10 000; at most twice as many and the rows of a batch.
 	CacheRows int
-	// Defer has every change of a row wait for the end of its batch, as if no row were in memory. It makes no difference to
-	// what is written; tests see to that.
+	// Defer makes every change of a row wait for the end of its batch, as if no row were in memory. It does not change the
+	// result; tests check that.
 	Defer bool
 }
 
-// ledger makes empty tables with the projections bound to them.
+// ledger returns empty tables with the projections bound to them.
 func (s Source) ledger() (*Ledger, error) {
 	l, err := newLedger(s.Projections, cmp.Or(s.CacheRows, cacheRows))
 	if err == nil {
@@ -40,14 +39,14 @@ func (s Source) ledger() (*Ledger, error) {
 	return l, err
 }
 
-// An entry is an event on its way to the ledger.
+// An entry is an event to be projected.
 type entry struct {
 	Recorded
 	stream string
 	err    error // why it could not be decoded
 }
 
-// point is the event as a point of the log.
+// point returns the event's place in the log.
 func (e *entry) point() table.Point {
 	return table.Point{Position: e.Position, Stream: e.stream, Revision: e.Revision, EventID: e.EventID}
 }
@@ -62,21 +61,20 @@ func (s Source) decode(stored eventstore.Recorded) entry {
 	return entry{decoded, stored.Stream, err}
 }
 
-// A feed is the log from a position on, decoded by a goroutine of its own while the one who asks for it folds and writes
-// what came before. It must be stopped.
+// A feed is the log after a position. Its own goroutine decodes ahead while the receiver folds and writes. Call stop after use.
 type feed struct {
 	pages <-chan page
-	rest  []entry // decoded and not yet asked for
+	rest  []entry // decoded and not yet returned
 	stop  func()
 }
 
-// A page is some events, or the news that there are no more for now, or the end.
+// A page is some events, or none if the end of the log is reached for now, or an error.
 type page struct {
 	entries []entry
 	err     error
 }
 
-// pagesAhead is how many pages are decoded ahead: more events than a transaction of a rebuild takes, if the log is as fast.
+// pagesAhead is how many pages are decoded ahead: more events than a transaction of a rebuild takes, if the log is fast enough.
 const pagesAhead = 16
 
 func (s Source) feed(ctx context.Context, after eventstore.Position) *feed {
@@ -101,14 +99,14 @@ func (s Source) feed(ctx context.Context, after eventstore.Position) *feed {
 	}()
 	return &feed{pages: pages, stop: func() {
 		stop()
-		for range pages { // until the goroutine has ended
+		for range pages { // until the goroutine ends
 		}
 	}}
 }
 
 var errFeedEnded = errors.New("the event store ended its feed")
 
-// next returns the next n events, or fewer if it comes to the event at a position before, which the log must have.
+// next returns the next n events, or fewer if it reaches the position upTo first, which the log must have.
 func (f *feed) next(ctx context.Context, n int, upTo eventstore.Position) ([]entry, error) {
 	f.rest = slices.Grow(f.rest, n)
 	for len(f.rest) < n && !f.reaches(upTo) {
@@ -134,7 +132,7 @@ func (f *feed) reaches(p eventstore.Position) bool {
 	return len(f.rest) > 0 && f.rest[len(f.rest)-1].Position >= p
 }
 
-// more adds to a page what else is at hand, up to about n events.
+// more adds further decoded events to a page, up to about n, without waiting.
 func (f *feed) more(first page, n int) ([]entry, error) {
 	f.rest = append(f.rest, first.entries...)
 	for len(f.rest) < n {

@@ -9,10 +9,10 @@ import (
 	"daybook/readmodels/table"
 )
 
-// lookAgain is how often a follower looks without being told, lest it was not.
+// lookAgain is how often a follower checks without a notification, in case one was lost.
 const lookAgain = time.Second
 
-// watch follows what another process posts, until the context ends.
+// watch follows what another process projects, until the context ends.
 func (e *Engine) watch(ctx context.Context) error {
 	changes := e.home.Changes(ctx)
 	tick := time.NewTicker(lookAgain)
@@ -34,8 +34,8 @@ func (e *Engine) watch(ctx context.Context) error {
 	}
 }
 
-// look sees how far the generation that is shown has come, whether it fits the log, and whether there is a newer one to be shown.
-// Whoever was told of something need not look further when he has seen the first.
+// look checks the position of the shown generation, whether it fits the log, and whether there is a newer one to show. After a
+// notification, progress of the shown generation is enough, and it checks nothing else.
 func (e *Engine) look(ctx context.Context, told bool) (wrong error) {
 	e.mu.Lock()
 	now := e.shown
@@ -43,7 +43,7 @@ func (e *Engine) look(ctx context.Context, told bool) (wrong error) {
 	if now.db != nil {
 		at, err := pointOf(ctx, now.db)
 		if err != nil {
-			at = now.at // what is gone was there
+			at = now.at // it was there before
 		} else {
 			e.saw(now.db, at)
 		}
@@ -78,7 +78,7 @@ func (e *Engine) look(ctx context.Context, told bool) (wrong error) {
 	return nil
 }
 
-// saw takes note of where the generation that is shown is.
+// saw records the position of the shown generation.
 func (e *Engine) saw(db *table.DB, at table.Point) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -86,14 +86,14 @@ func (e *Engine) saw(db *table.DB, at table.Point) {
 	e.live.Advance(db, at.Position)
 }
 
-// pointOf is how far a generation has come.
+// pointOf returns the position of a generation.
 func pointOf(ctx context.Context, db *table.DB) (table.Point, error) {
 	all, err := table.ReadCheckpoints(ctx, db.Readers)
 	if err != nil {
 		return table.Point{}, err
 	}
 	if len(all) == 0 {
-		return table.Point{}, fmt.Errorf("%s has no checkpoints: %s", db.Path(), db.WayOut())
+		return table.Point{}, fmt.Errorf("%s has no checkpoints; to have it rebuilt, %s", db.Path(), db.WayOut())
 	}
 	return all[0].Point, nil
 }

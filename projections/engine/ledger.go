@@ -11,18 +11,18 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A Ledger is the tables of one generation with the projections that post to them: what is in memory of it. One
-// goroutine uses it.
+// A Ledger holds the tables of one generation, as far as they are in memory, and the projections bound to them. One goroutine
+// uses it.
 type Ledger struct {
 	tables []owned
 	folds  []fold
-	errs   []error // of declaring tables
+	errs   []error // mistakes in the declarations of tables
 
 	keepers   map[string]keeper // by category
 	binding   string            // the projection that declares its tables now
-	version   string            // of what the projections make of events
-	cacheRows int               // rows that a table keeps in memory, at least; at most twice that and what a batch touches
-	defers    bool              // every change waits for the end of the batch, for tests
+	version   string            // of the projections' results
+	cacheRows int               // rows that a table keeps in memory, at least; at most twice as many and the rows of a batch
+	defers    bool              // every change waits for the end of the batch; for tests
 
 	// While a batch is folded:
 	tx      table.Tx
@@ -32,20 +32,20 @@ type Ledger struct {
 	inner   bool   // a change of a row is running, which may not touch a table
 }
 
-// A fold is a projection that is bound to the tables of a ledger.
+// A fold is a projection bound to the tables of a ledger.
 type fold struct {
 	name  string
 	apply func(*Recorded)
 }
 
-// An owned is a Table or Facts, to the ledger.
+// An owned is a Table or Facts, as the ledger sees it.
 type owned interface {
 	relation() *table.Relation
 	owner() string
-	load()           // what is wanted and not in memory, then the changes that wait for it
-	write()          // what was changed
+	load()           // read the rows that are wanted and not in memory, then run the changes that wait for them
+	write()          // write the changed rows
 	settle()         // the batch is committed
-	drop(empty bool) // forget everything; empty says that the database has no rows yet
+	drop(empty bool) // forget all rows; empty means that the database has none yet
 }
 
 // declared is what Table and Facts have in common.
@@ -53,13 +53,13 @@ type declared struct {
 	*Ledger
 	rows *table.Relation
 	by   string
-	vals []driver.Value // of one row, used again
+	vals []driver.Value // of one row, reused
 }
 
 func (d *declared) relation() *table.Relation { return d.rows }
 func (d *declared) owner() string             { return d.by }
 
-// declare adds a table to the ledger. A mistake in the declaration is remembered for newLedger.
+// declare adds a table to the ledger. newLedger returns the mistakes in declarations.
 func (l *Ledger) declare(spec table.Table, t owned) declared {
 	r, err := table.Relate(spec)
 	if err != nil {
@@ -70,7 +70,7 @@ func (l *Ledger) declare(spec table.Table, t owned) declared {
 	return declared{Ledger: l, rows: r, by: l.binding, vals: make([]driver.Value, len(r.Columns))}
 }
 
-// cacheRows is what a table keeps in memory unless a test says otherwise.
+// cacheRows is the default of Source.CacheRows.
 const cacheRows = 10_000
 
 // newLedger binds the projections, which declare their tables.
@@ -87,7 +87,7 @@ func newLedger(projections []Projection, cacheRows int) (*Ledger, error) {
 	for _, t := range l.tables {
 		name := t.relation().Name
 		if other, twice := owners[name]; twice {
-			l.errs = append(l.errs, fmt.Errorf("table %s has two owners, %s and %s: each would write over the other's columns", name, other, t.owner()))
+			l.errs = append(l.errs, fmt.Errorf("table %s has two owners, %s and %s, which would overwrite each other's columns", name, other, t.owner()))
 		}
 		owners[name] = t.owner()
 	}
@@ -97,7 +97,7 @@ func newLedger(projections []Projection, cacheRows int) (*Ledger, error) {
 	return l, nil
 }
 
-// relations are the tables as the database sees them.
+// relations returns the tables as the database sees them.
 func (l *Ledger) relations() []*table.Relation {
 	all := make([]*table.Relation, len(l.tables))
 	for i, t := range l.tables {
@@ -106,7 +106,7 @@ func (l *Ledger) relations() []*table.Relation {
 	return all
 }
 
-// checkpoints are the projections at their beginning.
+// checkpoints returns the projections' checkpoints at the start of the log.
 func (l *Ledger) checkpoints() []table.Checkpoint {
 	all := make([]table.Checkpoint, len(l.folds))
 	for i, f := range l.folds {
@@ -115,7 +115,7 @@ func (l *Ledger) checkpoints() []table.Checkpoint {
 	return all
 }
 
-// schema is the version of the tables and of what fills them.
+// schema is the version of the tables and of the projections that fill them.
 func (l *Ledger) schema() string { return table.Schema(l.relations(), l.checkpoints(), l.version) }
 
 // A poison is an event at which a projection fails.
@@ -127,12 +127,12 @@ type poison struct {
 
 func (p *poison) Error() string { return fmt.Sprint(p.cause) }
 
-// A broken is a panic's value when the database failed, for which no event is to blame.
+// A broken is a panic's value if the database failed and no event is to blame.
 type broken struct{ error }
 
-// post folds a batch and writes what came of it, within a transaction. skip says what a projection must leave out. A panic in Apply, in a change or
-// in writing a row comes back as a *poison; then, and after any error, the ledger must be dropped.
-func (l *Ledger) post(tx table.Tx, batch []entry, skip func(fold, at int) bool) (err error) {
+// fold folds a batch and writes the changed rows, within a transaction. skip reports which events a projection must skip. A panic
+// in Apply, in a change or while a row is encoded becomes a *poison. After any error the ledger must be dropped.
+func (l *Ledger) fold(tx table.Tx, batch []entry, skip func(fold, at int) bool) (err error) {
 	l.tx, l.batch = tx, batch
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -166,7 +166,7 @@ func (l *Ledger) blame(cause any) error {
 	return &poison{fold: l.find(l.current), at: l.at, cause: cause}
 }
 
-// find returns the number of a projection, or -1.
+// find returns the index of a projection, or -1.
 func (l *Ledger) find(projection string) int {
 	return slices.IndexFunc(l.folds, func(f fold) bool { return f.name == projection })
 }
@@ -183,35 +183,35 @@ func (l *Ledger) drop(empty bool) {
 	}
 }
 
-// position is that of the event that is being folded.
+// position is the position of the event that is being folded.
 func (l *Ledger) position() eventstore.Position { return l.batch[l.at].Position }
 
-// must raises what goes wrong with the database while nobody who could be told is on the stack.
+// must panics with a database error, which fold turns into an error again.
 func must(err error) {
 	if err != nil {
 		panic(broken{err})
 	}
 }
 
-// keys gives the keys of rows, each in the same memory.
+// keys yields the keys of rows, each in the same memory.
 func (d *declared) keys(rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
 	return d.encode(rows, (*table.Relation).EncodeKey, len(d.rows.Key))
 }
 
-// values gives the columns of about n rows, none to be kept. While many are written, another core encodes the next.
+// values yields the columns of about n rows, which the receiver must not keep. For many rows, another core encodes ahead.
 func (d *declared) values(n int, rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
 	values := d.encode(rows, (*table.Relation).Encode, len(d.rows.Columns))
-	if n < rowsAhead { // then starting costs more than it saves
+	if n < rowsAhead { // the goroutine would cost more than it saves
 		return values
 	}
 	return early(len(d.rows.Columns), values)
 }
 
-// rowsAhead is how many rows are encoded while as many are written.
+// rowsAhead is how many rows are encoded ahead of the writer.
 const rowsAhead = 2048
 
-// early runs a sequence of rows of one width in a goroutine of its own, up to rowsAhead rows before who takes them. When it
-// panics, so does he; when he has done, so has it.
+// early runs a sequence of rows of one width in its own goroutine, up to rowsAhead rows ahead of the receiver. A panic in the
+// sequence becomes a panic of the receiver. The goroutine has ended when the receiver returns.
 func early(width int, rows iter.Seq[[]driver.Value]) iter.Seq[[]driver.Value] {
 	return func(yield func([]driver.Value) bool) {
 		full, empty, done := make(chan []driver.Value), make(chan []driver.Value, 2), make(chan struct{})
@@ -241,7 +241,7 @@ func early(width int, rows iter.Seq[[]driver.Value]) iter.Seq[[]driver.Value] {
 		}()
 		defer func() {
 			close(done)
-			for range full { // until it has ended
+			for range full { // until the goroutine ends
 			}
 			if cause != nil {
 				panic(cause)
@@ -258,7 +258,7 @@ func early(width int, rows iter.Seq[[]driver.Value]) iter.Seq[[]driver.Value] {
 	}
 }
 
-// encode panics at a row that cannot be stored, which is its projection's fault.
+// encode panics at a row that cannot be stored, for which its projection is to blame.
 func (d *declared) encode(rows iter.Seq[reflect.Value], how func(*table.Relation, reflect.Value, []driver.Value) error, n int) iter.Seq[[]driver.Value] {
 	return func(yield func([]driver.Value) bool) {
 		for row := range rows {

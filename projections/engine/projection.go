@@ -8,22 +8,22 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A Projection folds events into the rows of the tables that it declares. Nothing else may touch them.
+// A Projection folds events into the rows of the tables that it declares. Only it may change them.
 type Projection struct {
 	Name string
-	// Bind declares the tables in a ledger, and returns what an event makes of them.
+	// Bind declares the tables in a ledger, and returns the function that applies an event to them.
 	Bind func(*Ledger) func(*Recorded)
 }
 
-// Recorded is an event as projections see it: decoded, opened, and immutable.
+// Recorded is an event as projections see it: decoded, decrypted, and immutable.
 type Recorded struct {
 	Event      event.Event
 	EventID    uuid.UUID
-	Category   string    // the kind of thing it happened to
-	ID         uuid.UUID // the thing
+	Category   string    // of its stream
+	ID         uuid.UUID // of its stream: the entity that it happened to
 	Revision   eventstore.Revision
 	Position   eventstore.Position
 	At         table.Instant // when it happened
-	RecordedAt table.Instant // when it was written down
+	RecordedAt table.Instant // when it was recorded in the log
 	Meta       event.Metadata
 }

@@ -10,19 +10,19 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Progress says how far a rebuild is.
+// Progress is the progress of a rebuild.
 type Progress struct {
 	Step      Step
 	Done      int64 // events
 	Total     int64 // events; where positions have gaps, an estimate
 	PerSecond float64
-	Left      time.Duration // of this step; 0 if it cannot be said
+	Left      time.Duration // of this step, estimated; 0 if unknown
 }
 
-// A Step is what a rebuild is doing.
+// A Step is a stage of a rebuild.
 type Step string
 
-// The steps of a rebuild, in their order.
+// The steps of a rebuild, in order.
 const (
 	Folding   Step = "folding"
 	Indexing  Step = "building indexes"
@@ -32,27 +32,28 @@ const (
 
 // RebuildOptions are how a rebuild is done. The zero value is right.
 type RebuildOptions struct {
-	// Progress is told how far it is, after every transaction. It must not block.
+	// Progress is called after every transaction. It must not block.
 	Progress func(Progress)
-	// Compare is told each difference between the live generation and the new one at the same position, before they are
-	// switched. Nil: they are not compared.
+	// Compare is called with each difference between the live generation and the new one at the same position, before the
+	// switch. Nil: they are not compared.
 	Compare func(Difference) error
 }
 
-// rebuildBatch is how many events one transaction of a rebuild posts: fewer do not fold together enough, more do not
-// overlap with the decoding.
+// rebuildBatch is the number of events per transaction of a rebuild. With fewer, too few changes fold together; with more,
+// writing does not overlap with decoding.
 const rebuildBatch = 20_000
 
-// rebuildSize is how many events the next transaction posts after so many: few at first, so that the writer has not to
-// wait until a whole batch is decoded.
-func rebuildSize(posted int64) int { return int(min(rebuildBatch, max(liveBatch, posted))) }
+// rebuildSize is the size of the next transaction after so many events: small at first, so that the writer need not wait until a
+// whole batch is decoded.
+func rebuildSize(done int64) int { return int(min(rebuildBatch, max(liveBatch, done))) }
 
-// ErrRebuilding is what a rebuild comes to while there is another.
+// ErrRebuilding is returned by Rebuild while another rebuild runs.
 var ErrRebuilding = errors.New("the read models are being rebuilt already")
 
-// Rebuild posts the whole log anew, beside the live generation, and switches to the new one when it has come as far:
-// questions are answered all the time, and never from an earlier position. Run must be running. The old generation's
-// file is kept until the next time. If the context ends, or an event cannot be posted, nothing is left of the attempt.
+// Rebuild projects the whole log into a new generation beside the live one, and switches when the new one has caught up. Queries
+// are answered throughout, and never from an earlier position. Run must be running. The old generation is kept until the next
+// rebuild. If the context ends, or an event cannot be projected, the new generation is removed. The error can be ErrRebuilding,
+// ErrNotRunning, ErrNotNow, ErrElsewhere or a *PoisonError.
 func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	t, err := e.mine()
 	if err != nil {
@@ -79,11 +80,11 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 		return errors.Join(fmt.Errorf("rebuilding the read models: %w", err), b.abandon(ctx))
 	}
 	b.feed.stop()
-	return table.Clean(ctx, e.home, t, e.schema) // the one before stays until the next time
+	return table.Clean(ctx, e.home, t, e.schema) // keeps the previous one
 }
 
-// first builds a generation when there is none to compare with or to take over from.
-func (e *Engine) first(ctx context.Context, term table.Term, progress func(Progress)) (*poster, error) {
+// first builds a generation when there is no live one.
+func (e *Engine) first(ctx context.Context, term table.Term, progress func(Progress)) (*projector, error) {
 	e.note(func(s *situation) { s.building, s.failure = true, nil })
 	defer e.note(func(s *situation) { s.building = false })
 	b, err := e.begin(ctx, term, progress)
@@ -98,17 +99,17 @@ func (e *Engine) first(ctx context.Context, term table.Term, progress func(Progr
 		return nil, errors.Join(fmt.Errorf("building the read models: %w", err), b.abandon(ctx))
 	}
 	b.feed.stop()
-	return b.poster, nil
+	return b.projector, nil
 }
 
 // A rebuild is a generation that is being built.
 type rebuild struct {
-	*poster
+	*projector
 	engine   *Engine
 	feed     *feed
 	progress func(Progress)
 	began    time.Time
-	finished bool // or perhaps so: it may be the live generation
+	finished bool // it is, or may be, the live generation
 }
 
 func (e *Engine) begin(ctx context.Context, term table.Term, progress func(Progress)) (*rebuild, error) {
@@ -121,16 +122,16 @@ func (e *Engine) begin(ctx context.Context, term table.Term, progress func(Progr
 	}
 	b := &rebuild{engine: e, progress: progress, began: time.Now()}
 	g := table.Generation{Number: number, Schema: e.schema, Log: e.Store.ID(), State: table.Building}
-	if b.poster, err = e.lay(ctx, db, g); err != nil {
+	if b.projector, err = e.lay(ctx, db, g); err != nil {
 		return nil, errors.Join(err, db.Close(), e.home.Remove(context.WithoutCancel(ctx), table.Alone{}, number))
 	}
-	b.poster.term = term
+	b.projector.term = term
 	b.feed = e.feed(ctx, eventstore.Start)
 	return b, nil
 }
 
-// lay makes the tables of an empty database and a strict poster for them.
-func (s Source) lay(ctx context.Context, db *table.DB, g table.Generation) (*poster, error) {
+// lay creates the tables in an empty database and returns a strict projector for them.
+func (s Source) lay(ctx context.Context, db *table.DB, g table.Generation) (*projector, error) {
 	l, err := s.ledger()
 	if err != nil {
 		return nil, err
@@ -146,7 +147,7 @@ func (s Source) lay(ctx context.Context, db *table.DB, g table.Generation) (*pos
 	return p, nil
 }
 
-// abandon leaves nothing, also when the context has ended or the term is over, unless it may be the live generation.
+// abandon removes the generation, even if the context has ended or the term is over, unless it may be the live one.
 func (b *rebuild) abandon(ctx context.Context) error {
 	b.feed.stop()
 	err := b.db.Close()
@@ -166,7 +167,7 @@ func (b *rebuild) catchUp(ctx context.Context) error {
 		if err := b.foldTo(ctx, head); err != nil {
 			return err
 		}
-		if indexed && head < b.at.Position+rebuildBatch { // what is left now, takeOver folds
+		if indexed && head < b.at.Position+rebuildBatch { // takeOver folds the rest
 			return nil
 		}
 		if indexed {
@@ -181,17 +182,17 @@ func (b *rebuild) catchUp(ctx context.Context) error {
 }
 
 func (b *rebuild) foldTo(ctx context.Context, to eventstore.Position) error {
-	return b.poster.foldTo(ctx, b.feed, to, func() { b.tell(Folding, to) })
+	return b.projector.foldTo(ctx, b.feed, to, func() { b.tell(Folding, to) })
 }
 
-// foldTo posts a feed up to the event at a position.
-func (p *poster) foldTo(ctx context.Context, f *feed, to eventstore.Position, progress func()) error {
+// foldTo projects a feed up to the event at a position.
+func (p *projector) foldTo(ctx context.Context, f *feed, to eventstore.Position, progress func()) error {
 	for p.at.Position < to {
 		batch, err := f.next(ctx, rebuildSize(p.applied), to)
 		if err != nil {
 			return err
 		}
-		if err := p.post(ctx, batch); err != nil {
+		if err := p.apply(ctx, batch); err != nil {
 			return err
 		}
 		progress()
@@ -210,19 +211,19 @@ func (b *rebuild) tell(step Step, to eventstore.Position) {
 	b.progress(t)
 }
 
-// compareWithLive reports how the live generation differs from the new one, both at one position.
+// compareWithLive reports how the live generation differs from the new one, both at the same position.
 func (b *rebuild) compareWithLive(ctx context.Context, report func(Difference) error) error {
 	b.tell(Comparing, b.at.Position)
 	if err := b.engine.live.Wait(ctx, b.at.Position); err != nil {
 		return err
 	}
 	return b.engine.live.Read(func(live *table.DB) error {
-		_, err := b.poster.compare(ctx, b.feed, live, report)
+		_, err := b.projector.compare(ctx, b.feed, live, report)
 		return err
 	})
 }
 
-// takeOver stops the posting to the live generation, comes to where that stopped, and switches.
+// takeOver stops the projector of the live generation, catches up with it, and switches.
 func (b *rebuild) takeOver(ctx context.Context) error {
 	h := handover{make(chan eventstore.Position, 1), make(chan successor, 1)}
 	select {
@@ -235,7 +236,7 @@ func (b *rebuild) takeOver(ctx context.Context) error {
 	err := b.switchAt(ctx, <-h.stopped)
 	switch {
 	case err == nil:
-		h.next <- successor{poster: b.poster}
+		h.next <- successor{projector: b.projector}
 	case b.finished:
 		h.next <- successor{err: fmt.Errorf("%w: %w", errAnew, err)}
 	default:
@@ -258,11 +259,11 @@ func (b *rebuild) switchAt(ctx context.Context, stopped eventstore.Position) err
 	return nil
 }
 
-// finish makes the generation the newest that is ready.
+// finish marks the generation as ready.
 func (b *rebuild) finish(ctx context.Context) error {
 	err := b.db.MarkReady(ctx, b.term)
 	b.finished = true
-	if err != nil { // whether it is ready is in the database
+	if err != nil { // the database tells whether it is ready
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		g, unknown := table.ReadGeneration(asking, b.db.Readers)

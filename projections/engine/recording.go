@@ -13,9 +13,9 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A Recording is what a rebuild of a log writes, kept in memory. Played back it is the limit of what a rebuild can be:
-// the events are read and decoded, the same rows are written in the same transactions, both at once, and nothing is
-// between. The engine is measured against it.
+// A Recording holds in memory what a rebuild of a log writes. Playing it is the upper limit of a rebuild's speed: the events are
+// read and decoded and the same rows written in the same transactions, both at once, with nothing in between. Benchmarks compare
+// the engine with it.
 type Recording struct {
 	source Source
 	ledger *Ledger
@@ -29,16 +29,16 @@ type Recording struct {
 type write struct {
 	relation *table.Relation
 	rows     []driver.Value // one after another
-	delete   bool           // then they are only keys
+	delete   bool           // rows holds only keys
 }
 
-// Record folds the whole log. It needs memory for every row that is written.
+// Record folds the whole log. It keeps every row in memory.
 func (s Source) Record(ctx context.Context) (*Recording, error) {
 	l, err := s.ledger()
 	if err != nil {
 		return nil, err
 	}
-	l.cacheRows = 1 << 62 // nothing is forgotten, so nothing is ever read
+	l.cacheRows = 1 << 62 // no row is ever evicted, so none is ever read
 	l.drop(true)
 	r := &Recording{source: s, ledger: l}
 	if r.end, err = s.Store.Head(ctx); err != nil {
@@ -52,7 +52,7 @@ func (s Source) Record(ctx context.Context) (*Recording, error) {
 			return nil, err
 		}
 		r.writes = append(r.writes, nil)
-		if err := l.post(r, batch, func(int, int) bool { return false }); err != nil {
+		if err := l.fold(r, batch, func(int, int) bool { return false }); err != nil {
 			return nil, fmt.Errorf("recording a rebuild: %w", err)
 		}
 		l.settle()
@@ -62,25 +62,25 @@ func (s Source) Record(ctx context.Context) (*Recording, error) {
 	return r, nil
 }
 
-// Load implements readmodels.Tx: there is nothing that is not in memory.
+// Load implements table.Tx: all rows are in memory.
 func (r *Recording) Load(t *table.Relation, keys iter.Seq[[]driver.Value], _ func([]driver.Value) error) error {
 	for range keys {
-		return fmt.Errorf("a recording of %s wants to read a row", t.Name)
+		return fmt.Errorf("a recording of %s cannot read a row", t.Name)
 	}
 	return nil
 }
 
-// Put implements readmodels.Tx.
+// Put implements table.Tx.
 func (r *Recording) Put(t *table.Relation, rows iter.Seq[[]driver.Value]) error {
 	return r.record(write{relation: t}, rows)
 }
 
-// Delete implements readmodels.Tx.
+// Delete implements table.Tx.
 func (r *Recording) Delete(t *table.Relation, keys iter.Seq[[]driver.Value]) error {
 	return r.record(write{relation: t, delete: true}, keys)
 }
 
-// Exec implements readmodels.Tx. The ledger executes nothing.
+// Exec implements table.Tx. The ledger executes nothing.
 func (r *Recording) Exec(statement string, _ ...driver.Value) (int64, error) {
 	return 0, fmt.Errorf("a recording cannot execute %q", statement)
 }
@@ -97,8 +97,7 @@ func (r *Recording) record(w write, rows iter.Seq[[]driver.Value]) error {
 	return nil
 }
 
-// Play reads and decodes the log and writes the recorded rows to an empty database, both at once, and builds the
-// indexes.
+// Play reads and decodes the log and writes the recorded rows to an empty database, both at once, and builds the indexes.
 func (r *Recording) Play(ctx context.Context, db *table.DB) error {
 	p, err := r.source.lay(ctx, db, table.Generation{Log: r.source.Store.ID(), State: table.Building})
 	if err != nil {

@@ -11,17 +11,17 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A Cut says which events count. The zero value is all there are.
+// A Cut selects which events count. The zero value selects all.
 type Cut struct {
-	Position eventstore.Position // those up to here, as the desk knew them then; 0: all
-	At       table.Instant       // those that happened by then, whenever they were written down; 0: all
+	Position eventstore.Position // events up to here, that is, the desk as it was known then; 0: all
+	At       table.Instant       // events that happened by then, whenever they were recorded; 0: all
 }
 
-// Replay writes the read models as of a cut to a file that does not exist yet. It opens like a generation. If an event
-// cannot be posted, or the context ends, no file is left.
+// Replay writes the read models as of a cut to a new file, which opens like a generation. If the file exists, an event cannot be
+// projected, or the context ends, it fails and leaves no new file.
 func (s Source) Replay(ctx context.Context, cut Cut, path string) (err error) {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		return errors.Join(fmt.Errorf("%s is there already", path), err)
+		return errors.Join(fmt.Errorf("%s exists already", path), err)
 	}
 	db, err := table.Open(path)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s Source) Replay(ctx context.Context, cut Cut, path string) (err error) {
 	return db.Close()
 }
 
-// Fill writes the read models as of a cut to an empty database, and marks it as one that may be read.
+// Fill writes the read models as of a cut to an empty database, and marks it as readable.
 func (s Source) Fill(ctx context.Context, cut Cut, db *table.DB) error {
 	end, err := s.Store.Head(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s Source) Fill(ctx context.Context, cut Cut, db *table.DB) error {
 		w := portion{batch: batch, to: p.at, only: -1}
 		if n := len(batch); n > 0 {
 			w.to = batch[n-1].point()
-		} else { // the cut is between events, where positions have gaps
+		} else { // the cut is between two events, because positions have gaps
 			w.to.Position = end
 		}
 		if cut.At != 0 {

@@ -12,20 +12,20 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A retry asks the goroutine that posts to post what is parked.
+// A retry asks the goroutine that projects to retry the parked streams of a projection.
 type retry struct {
 	projection string
 	done       chan error
 }
 
-// What Retry and Rebuild come to where nothing is posted.
+// Errors of Retry and Rebuild when this engine does not project.
 var (
-	ErrNotRunning = errors.New("nothing is posted any more: the engine has stopped")
-	ErrNotNow     = errors.New("nothing is posted now; it is tried again")
-	ErrElsewhere  = errors.New("another process posts the read models")
+	ErrNotRunning = errors.New("the engine has stopped: it no longer updates the read models")
+	ErrNotNow     = errors.New("the read models cannot be updated now; it is being retried")
+	ErrElsewhere  = errors.New("another process runs the projections")
 )
 
-// mine returns the tenure in which this engine posts.
+// mine returns the tenure of this engine if it projects.
 func (e *Engine) mine() (*tenure, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -43,11 +43,10 @@ func (e *Engine) mine() (*tenure, error) {
 	return nil, ErrElsewhere
 }
 
-// Retry posts what waits behind the parked things of a projection. Each thing's events are read again from the log, from
-// the one at which it failed on, and posted in their order in one transaction; things come in the order in which they
-// were parked. What fails again stays parked. So the rows that belong to one thing become what they would have been; a
-// row that several things change gets these changes late, after others that were posted since, which matters only where
-// their order does: then rebuild.
+// Retry projects the parked streams of a projection, in the order in which they were parked. It reads each stream's events again,
+// from the one that failed on, and projects them in one transaction. A stream that fails again stays parked. Rows that belong to
+// one stream become what they would have been. A row that several streams change gets these changes late, after others that were
+// projected since; if their order matters, rebuild. The error can be ErrNotRunning, ErrNotNow or ErrElsewhere.
 func (e *Engine) Retry(ctx context.Context, projection string) error {
 	t, err := e.mine()
 	if err != nil {
@@ -66,9 +65,9 @@ func (e *Engine) Retry(ctx context.Context, projection string) error {
 	}
 }
 
-// retry posts what waits behind the parked things of a projection, one thing at a time in the order in which they were
-// parked. What fails again stays parked, at the event at which it failed this time.
-func (p *poster) retry(ctx context.Context, s Source, projection string) error {
+// retry projects the parked streams of a projection, one at a time in the order in which they were parked. A stream that fails
+// again is parked at the event at which it failed this time.
+func (p *projector) retry(ctx context.Context, s Source, projection string) error {
 	fold := p.ledger.find(projection)
 	if fold < 0 {
 		return fmt.Errorf("there is no projection %q", projection)

@@ -14,32 +14,32 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Rows folds a thing's own stream into its row, in memory, by the function of the projection that keeps it. So a command
-// is answered without waiting for a read model, and a thing can be shown as it was.
+// Rows folds an entity's own stream into its row, in memory, with the projection that keeps it. So a command is answered without
+// waiting for a read model, and an entity can be shown as of an earlier time.
 type Rows struct {
 	source  Source
-	ledgers sync.Pool // of *Ledger, used again, for making one takes longer than folding a stream
+	ledgers sync.Pool // of *Ledger, reused because making one takes longer than folding a stream
 
 	mu     sync.Mutex
-	newest *recent.Map[string, table.Snapshot] // by stream: what need not be folded again; never trusted to be the newest
+	newest *recent.Map[string, table.Snapshot] // by stream, to save folding again; they may be outdated
 }
 
-// NewRows folds the streams of a log.
+// NewRows returns Rows of a log.
 func NewRows(s Source) *Rows {
 	return &Rows{source: s, newest: recent.New[string, table.Snapshot](remembered)}
 }
 
-// remembered is how many rows are remembered, at least.
+// remembered is how many rows are kept in memory, at least.
 const remembered = 10_000
 
-// A keeper is a table that has one row for each thing of a category.
+// A keeper is a table with one row per entity of a category.
 type keeper struct {
 	projection string
 	get        func(uuid.UUID) (any, bool)
 	put        func(any)
 }
 
-// Keep declares a table that has one row for each thing of a category: what a thing is shown as. A category has one.
+// Keep declares a table with one row per entity of a category, which Rows shows. A category has one.
 func Keep[R any](l *Ledger, category string, spec table.Table) *Table[uuid.UUID, R] {
 	t := NewTable[uuid.UUID, R](l, spec)
 	if other, twice := l.keepers[category]; twice {
@@ -53,8 +53,8 @@ func Keep[R any](l *Ledger, category string, spec table.Table) *Table[uuid.UUID,
 	return t
 }
 
-// At returns a thing as it was at a revision, the last that was written if its writer hands that over. It reads only what
-// came after what it remembers and before what was written.
+// At returns an entity as of a revision. written are the events that the caller has just written, if any: then the log need not be
+// read. Otherwise it reads what came after the row that it remembers. The error can be table.ErrNoRow.
 func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision, written []event.Written) (table.Snapshot, error) {
 	stream := category + "-" + id.String()
 	r.mu.Lock()
@@ -75,13 +75,13 @@ func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision e
 	return snapshot, nil
 }
 
-// AsOf returns a thing as the events that keep lets count make it.
+// AsOf returns an entity folded from the events for which keep returns true. The error can be table.ErrNoRow.
 func (r *Rows) AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (table.Snapshot, error) {
 	return r.fold(ctx, category, id, table.Snapshot{Revision: eventstore.NoStream}, keep, nil)
 }
 
-// fold goes on from a base with the events that count, those that were written among them. It returns ErrNoRow if nothing
-// made the thing.
+// fold continues from a base with the events for which keep returns true, or with those just written. It returns table.ErrNoRow
+// if there is no row afterwards.
 func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base table.Snapshot, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool, written []event.Written) (table.Snapshot, error) {
 	l, ok := r.ledgers.Get().(*Ledger)
 	if !ok {
@@ -132,7 +132,7 @@ func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base tab
 	return taken(base, k, id)
 }
 
-// taken is a snapshot with the row that a keeper has now.
+// taken is a snapshot with the keeper's current row.
 func taken(base table.Snapshot, k keeper, id uuid.UUID) (table.Snapshot, error) {
 	var found bool
 	if base.Row, found = k.get(id); !found {
@@ -141,8 +141,8 @@ func taken(base table.Snapshot, k keeper, id uuid.UUID) (table.Snapshot, error) 
 	return base, nil
 }
 
-// asRecorded is an event that was just written as the log has it. When it was recorded is not known here: what a thing is
-// shown as does not depend on it.
+// asRecorded is an event that was just written, as the log has it. Its RecordedAt is unknown here; rows of entities do not depend
+// on it.
 func asRecorded(category string, id uuid.UUID, e event.Written) Recorded {
 	return Recorded{
 		Event: e.Event, EventID: e.ID, Category: category, ID: id, Revision: eventstore.Revision(e.Revision), Position: eventstore.Position(e.Position),

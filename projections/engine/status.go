@@ -15,32 +15,32 @@ type State string
 
 // The states of a projection.
 const (
-	Stopped    State = "stopped" // not begun, ended, or failed
+	Stopped    State = "stopped" // not started, ended, or failed
 	Building   State = "building"
 	CatchingUp State = "catching up"
 	UpToDate   State = "live"
-	Retrying   State = "retrying" // the database or the log fails; it goes on as soon as it can
-	Fenced     State = "fenced"   // somebody else posts
+	Retrying   State = "retrying" // the database or the log fails; it continues as soon as possible
+	Fenced     State = "fenced"   // another process or engine has taken over
 )
 
-// A Status says how a projection is doing.
+// A Status is the state of a projection.
 type Status struct {
 	Name     string
-	Version  string // of the tables and of what fills them
+	Version  string // of the tables and of the projections that fill them
 	State    State
-	Posting  bool // this process posts, and not another
+	Posting  bool // this process projects, not another
 	Position eventstore.Position
-	Applied  int64               // events up to there
+	Applied  int64               // events up to Position
 	Head     eventstore.Position // of the log
-	Lag      int64               // events that are not posted yet; where positions have gaps, an estimate
-	Behind   time.Duration       // how long ago the first of these was recorded
-	Parked   int                 // things that it no longer follows
-	Unknown  int64               // events that this process has passed over because it does not know their types
-	Moved    time.Time           // when this process last posted anything; the zero time if it has not
+	Lag      int64               // events not yet projected; an estimate where positions have gaps
+	Behind   time.Duration       // the age of the first of these
+	Parked   int                 // parked streams
+	Unknown  int64               // events that this process skipped because it does not know their types
+	Moved    time.Time           // when this process last projected an event; zero if it has not
 	Err      error               // why it is stopped, fenced or retrying
 }
 
-// Status says how the projections are doing, in their order.
+// Status returns the states of the projections, in their order.
 func (e *Engine) Status(ctx context.Context) ([]Status, error) {
 	head, err := e.Store.Head(ctx)
 	if err != nil {
@@ -74,8 +74,8 @@ func (e *Engine) Status(ctx context.Context) ([]Status, error) {
 	return all, nil
 }
 
-// eventsUpTo is how many events there are up to a position, going by how many there are up to one before. Where positions have
-// no gaps it is exact.
+// eventsUpTo estimates how many events there are up to a position, from the number up to an earlier one. Where positions have no
+// gaps it is exact.
 func eventsUpTo(to, at eventstore.Position, events int64) int64 {
 	if at == eventstore.Start {
 		return int64(min(to, math.MaxInt64))
@@ -83,7 +83,7 @@ func eventsUpTo(to, at eventstore.Position, events int64) int64 {
 	return int64(math.Round(float64(events) * (float64(to) / float64(at))))
 }
 
-// behind is how long ago the event after a position was recorded.
+// behind returns how long ago the event after a position was recorded.
 func (e *Engine) behind(ctx context.Context, position eventstore.Position) (time.Duration, error) {
 	for batch, err := range e.Store.Follow(ctx, position) {
 		if err != nil || len(batch) == 0 {
@@ -94,12 +94,12 @@ func (e *Engine) behind(ctx context.Context, position eventstore.Position) (time
 	return 0, nil
 }
 
-// A situation is what Status needs to know of the goroutine that posts.
+// A situation is the state of the goroutine that projects, for Status.
 type situation struct {
-	running  bool    // posting, or following what is posted
-	tenure   *tenure // in which it posts; nil: it does not
+	running  bool    // projecting or following
+	tenure   *tenure // of this engine; nil: it does not project
 	building bool
-	failure  error // what ended it, or what it is trying again
+	failure  error // why it ended, or why it is being retried
 	position eventstore.Position
 	applied  int64
 	unknown  int64
@@ -130,7 +130,7 @@ func (e *Engine) note(change func(*situation)) {
 	change(&e.state)
 }
 
-// observe fills in what is posted elsewhere.
+// observe fills in the state of read models that another process projects.
 func (e *Engine) observe(ctx context.Context, s *situation) error {
 	err := e.live.Read(func(db *table.DB) error {
 		checkpoints, err := table.ReadCheckpoints(ctx, db.Readers)

@@ -9,28 +9,28 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A Table holds the rows of one read model, found by a key K. Only the projection that owns it may touch it, only from
-// its Apply, and nothing here returns an error: what goes wrong while folding is a fault of the event or of the
-// projection, and parks the thing that the event happened to.
+// A Table holds the rows of one read model by key. Only the projection that owns it may touch it, and only from its Apply.
+// Methods return no errors: a failure while folding is the fault of the event or of the projection, and parks the event's
+// stream.
 //
-// A change is a function that is handed the row. It runs at once if the row is in memory; if not, it waits until the end
-// of the batch, when all rows that are wanted are read together. So it may use the event, which never changes, but no
-// variable that Apply changes later. It must not touch a table, this one included; it may insert Facts.
-// What the row holds by reference (a List, a pointer) it must replace and not change in place.
+// A change is a function that gets the row. It runs at once if the row is in memory; otherwise it waits until the end of the
+// batch, when all missing rows are read together. So it may use the event, which never changes, but no variable that Apply
+// changes later. It must not touch any table, not even this one; it may insert Facts. What the row holds by reference (a List,
+// a pointer) it must replace, not modify.
 type Table[K comparable, R any] struct {
 	declared
 	keyField []int
 
-	// The rows in memory are in two halves: when the young one has its fill it becomes the old one, whose rows are
-	// forgotten unless somebody asks for them before the next time.
+	// The rows in memory are in two generations. When young is full it becomes old, and the rows of the former old one that
+	// were not used since are forgotten.
 	young, old map[K]*cached[R]
-	complete   bool // nothing was ever forgotten, so that what is not in memory does not exist
+	complete   bool // no row was ever forgotten, so a row that is not in memory does not exist
 
 	waiting []*cached[R] // rows that must be read, or whose changes wait
 	dirty   []*cached[R] // rows that must be written
 }
 
-// A cached is a row in memory, or the knowledge that there is none. Its key is always filled in.
+// A cached is a row in memory, or the knowledge that there is none. Its key is always set.
 type cached[R any] struct {
 	row    R
 	state  state
@@ -65,7 +65,7 @@ const (
 	remove
 )
 
-// NewTable declares a table of the projection that is being bound. The row struct of the spec is an R; its key is the
+// NewTable declares a table of the projection that is being bound. The row struct of the spec must be an R; its key is the
 // column tagged as such, or an embedded K whose columns all are.
 func NewTable[K comparable, R any](l *Ledger, spec table.Table) *Table[K, R] {
 	t := &Table[K, R]{}
@@ -82,20 +82,20 @@ func NewTable[K comparable, R any](l *Ledger, spec table.Table) *Table[K, R] {
 	return t
 }
 
-// Insert puts a row, in the place of the one that has its key.
+// Insert adds a row, or replaces the one with the same key.
 func (t *Table[K, R]) Insert(row R) { t.do(*t.key(&row), change[R]{op: insert, row: &row}) }
 
-// Update changes a row. If there is none, nothing happens.
+// Update changes a row. It does nothing if there is none.
 func (t *Table[K, R]) Update(key K, f func(*R)) { t.do(key, change[R]{op: update, f: f}) }
 
-// Upsert changes a row. If there is none, it begins with one that has only its key.
+// Upsert changes a row, starting from one that has only its key if there is none.
 func (t *Table[K, R]) Upsert(key K, f func(*R)) { t.do(key, change[R]{op: upsert, f: f}) }
 
-// Delete takes a row away, if there is one.
+// Delete removes a row. It does nothing if there is none.
 func (t *Table[K, R]) Delete(key K) { t.do(key, change[R]{op: remove}) }
 
-// Get returns a row as all changes so far have left it. It reads at once what the table has been waiting for, so it
-// breaks a batch in pieces: prefer to keep in the row what its changes need.
+// Get returns a row with all changes so far. It reads at once the rows that the table waits for, which splits the batch: prefer
+// to keep in the row what its changes need.
 func (t *Table[K, R]) Get(key K) (R, bool) {
 	t.check()
 	c := t.find(key)
@@ -119,7 +119,7 @@ func (t *Table[K, R]) do(key K, ch change[R]) {
 	t.run(c, ch)
 }
 
-// run changes a row whose state is known, or whose change does not care.
+// run runs a change on a row whose state is known, or an insert.
 func (t *Table[K, R]) run(c *cached[R], ch change[R]) {
 	switch ch.op {
 	case insert:
@@ -146,7 +146,7 @@ func (t *Table[K, R]) run(c *cached[R], ch change[R]) {
 	}
 }
 
-// find returns the row in memory that has a key, if need be as one that nothing is known of.
+// find returns the cached row of a key, added in state unknown if necessary.
 func (t *Table[K, R]) find(key K) *cached[R] {
 	c, ok := t.young[key]
 	if ok {
@@ -194,7 +194,7 @@ func (t *Table[K, R]) load() {
 	t.waiting = t.waiting[:0]
 }
 
-// unknown gives the waiting rows that must be read.
+// unknown yields the waiting rows that must be read.
 func (t *Table[K, R]) unknown() iter.Seq[reflect.Value] {
 	return func(yield func(reflect.Value) bool) {
 		for _, c := range t.waiting {
@@ -210,7 +210,7 @@ func (t *Table[K, R]) write() {
 	must(t.tx.Delete(t.rows, t.keys(t.changed(absent))))
 }
 
-// changed gives the dirty rows of one state.
+// changed yields the dirty rows of one state.
 func (t *Table[K, R]) changed(s state) iter.Seq[reflect.Value] {
 	return func(yield func(reflect.Value) bool) {
 		for _, c := range t.dirty {
@@ -238,7 +238,7 @@ func (t *Table[K, R]) drop(empty bool) {
 	t.waiting, t.dirty = nil, nil
 }
 
-// check panics if somebody touches the table who may not.
+// check panics if the table may not be touched now.
 func (t *Table[K, R]) check() {
 	if t.inner {
 		panic(fmt.Sprintf("a change touches table %s; only Apply may", t.rows.Name))
@@ -248,12 +248,12 @@ func (t *Table[K, R]) check() {
 	}
 }
 
-// key is where a row has its key.
+// key points to a row's key.
 func (t *Table[K, R]) key(row *R) *K {
 	return reflect.ValueOf(row).Elem().FieldByIndex(t.keyField).Addr().Interface().(*K)
 }
 
-// blank is a row that has only a key.
+// blank returns a row that has only a key.
 func (t *Table[K, R]) blank(key K) (row R) {
 	*t.key(&row) = key
 	return row

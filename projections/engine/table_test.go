@@ -40,9 +40,9 @@ func drawEntries(t *rapid.T) []entry {
 	return all
 }
 
-// Whatever is kept in memory, however the log is cut into batches, whether changes wait or run at once, and whenever the
-// program is killed: what is posted is what a fold into maps comes to.
-func TestPostingIsAFold(t *testing.T) {
+// Whatever is cached, however the log is cut into batches, whether changes wait or run at once, and whenever the program is killed,
+// the rows are those of a fold into maps.
+func TestProjectingIsAFold(t *testing.T) {
 	b, home := newBench(t), newHome(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		log := drawEntries(rt)
@@ -55,7 +55,7 @@ func TestPostingIsAFold(t *testing.T) {
 				rt.Error(err)
 			}
 		}()
-		begin := func(lay bool) *poster {
+		begin := func(lay bool) *projector {
 			l, err := newLedger(b.Projections, rapid.IntRange(1, 8).Draw(rt, "cache"))
 			if err != nil {
 				rt.Fatal(err)
@@ -76,7 +76,7 @@ func TestPostingIsAFold(t *testing.T) {
 		p := begin(true)
 		for int(p.at.Position) < len(log) {
 			n := rapid.IntRange(1, len(log)-int(p.at.Position)).Draw(rt, "batch")
-			if err := p.post(t.Context(), log[p.at.Position:][:n]); err != nil {
+			if err := p.apply(t.Context(), log[p.at.Position:][:n]); err != nil {
 				rt.Fatal(err)
 			}
 			if rapid.IntRange(0, 3).Draw(rt, "kill") == 0 {
@@ -89,8 +89,8 @@ func TestPostingIsAFold(t *testing.T) {
 				p = begin(false)
 			}
 		}
-		if d := diff(reference(log), posted(t, db)); d != "" {
-			rt.Fatal("what the maps have and what was posted:\n", d)
+		if d := diff(reference(log), contentsOf(t, db)); d != "" {
+			rt.Fatal("what the maps have and what was projected:\n", d)
 		}
 		if p.applied != int64(len(log)) {
 			rt.Fatalf("%d events were counted, not %d", p.applied, len(log))
@@ -124,7 +124,7 @@ func TestTablesAreDeclaredOnce(t *testing.T) {
 	}
 }
 
-// What a projection may not do parks the thing, with a sentence.
+// A projection that does what it must not parks the stream, with a sentence.
 func TestTrespassing(t *testing.T) {
 	var things *Table[uuid.UUID, thing]
 	var notes *Facts[note]
@@ -165,9 +165,9 @@ func TestTrespassing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = p.post(t.Context(), []entry{{Recorded: Recorded{Position: 1, ID: uuid.New()}, stream: "thing-1"}})
+			err = p.apply(t.Context(), []entry{{Recorded: Recorded{Position: 1, ID: uuid.New()}, stream: "thing-1"}})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Fatalf("the post says %v", err)
+				t.Fatalf("apply returns %v", err)
 			}
 		})
 	}

@@ -13,13 +13,13 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A tenure is a term for as long as it is used.
+// A tenure is a term that this engine holds, with the context for work in it.
 type tenure struct {
 	table.Term
 	ctx context.Context
 }
 
-// keep works until the context ends, and again if that fails and there is hope.
+// keep repeats work until the context ends or retrying cannot help.
 func (e *Engine) keep(ctx context.Context, patient bool, work func() error) (err error) {
 	defer close(e.ended)
 	defer func() { e.note(func(s *situation) { s.running, s.failure = false, err }) }()
@@ -39,7 +39,7 @@ func (e *Engine) keep(ctx context.Context, patient bool, work func() error) (err
 	}
 }
 
-// pauses are how long to wait before something is tried again: longer each time, up to 5 s.
+// pauses are the times between retries: 50 ms at first, doubling up to 5 s.
 func pauses() *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.Multiplier, b.MaxInterval = 50*time.Millisecond, 2, 5*time.Second
@@ -57,32 +57,32 @@ func wait(ctx context.Context, b *backoff.ExponentialBackOff) error {
 	}
 }
 
-// fails notes why something is tried again.
+// fails records and reports why something is retried.
 func (e *Engine) fails(err error) {
 	e.note(func(s *situation) { s.running, s.failure = true, err })
 	e.failing(err)
 }
 
-// hopeless says whether waiting does not help.
+// hopeless reports whether retrying cannot help.
 func hopeless(err error) bool {
 	fenced, poison := (*FencedError)(nil), (*PoisonError)(nil)
 	return errors.As(err, &fenced) || errors.As(err, &poison) || errors.Is(err, eventstore.ErrClosed)
 }
 
-// ends says whether an error is the end of a poster: what it has in its hands is not what to go on with.
+// ends reports whether an error ends a projector: it must not continue with what it has in memory.
 func ends(err error) bool {
 	unfit := (*UnfitError)(nil)
 	return hopeless(err) || errors.As(err, &unfit) || errors.Is(err, errAnew)
 }
 
-// An UnfitError says why read models cannot be continued from this log, and what to do.
+// An UnfitError means that read models cannot be continued from this log. Its text says what to do.
 type UnfitError struct{ err error }
 
 func (e *UnfitError) Error() string { return e.err.Error() }
 
 func (e *UnfitError) Unwrap() error { return e.err }
 
-// term waits until it may post, and posts until it may no longer: then it returns nil.
+// term waits for a term and projects until it is over; then it returns nil.
 func (e *Engine) term(ctx context.Context, progress func(Progress)) error {
 	term, err := e.hold(ctx)
 	if err != nil {
@@ -91,36 +91,36 @@ func (e *Engine) term(ctx context.Context, progress func(Progress)) error {
 	defer func() {
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		_ = term.End(ending) // else its time does
+		_ = term.End(ending) // otherwise it expires
 	}()
 	during, stop := until(ctx, term.Context())
 	defer stop()
 	defer e.note(func(s *situation) { s.tenure = nil })
-	err = e.postIn(&tenure{term, during}, progress)
-	if ctx.Err() == nil && (during.Err() != nil || errors.Is(err, table.ErrTermOver)) { // whatever it came to, it came of that
+	err = e.projectIn(&tenure{term, during}, progress)
+	if ctx.Err() == nil && (during.Err() != nil || errors.Is(err, table.ErrTermOver)) { // the end of the term caused err
 		return nil
 	}
 	return err
 }
 
-// until is a context that ends with another one too.
+// until returns a context that ends with either of two.
 func until(ctx, other context.Context) (during context.Context, stop func()) {
 	during, cancel := context.WithCancelCause(ctx)
 	forget := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
 	return during, func() { forget(); cancel(nil) }
 }
 
-// hold waits until it may post, and follows meanwhile what somebody else posts.
+// hold waits for a term, and follows meanwhile what another process projects.
 func (e *Engine) hold(ctx context.Context) (table.Term, error) {
 	watching, stop := context.WithCancel(ctx)
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	defer stop()
-	return e.home.Hold(ctx, e.schema, func() { watchers.Go(func() { _ = e.watch(watching) }) }) // what fails shows in Status
+	return e.home.Hold(ctx, e.schema, func() { watchers.Go(func() { _ = e.watch(watching) }) }) // Status shows errors
 }
 
-// postIn posts in a tenure.
-func (e *Engine) postIn(t *tenure, progress func(Progress)) error {
+// projectIn projects in a tenure.
+func (e *Engine) projectIn(t *tenure, progress func(Progress)) error {
 	ctx := t.ctx
 	p, err := e.start(t, progress)
 	if err != nil {
@@ -132,7 +132,7 @@ func (e *Engine) postIn(t *tenure, progress func(Progress)) error {
 	for {
 		next, err := e.follow(ctx, p)
 		if fenced := (*FencedError)(nil); errors.As(err, &fenced) && p.db.Write(ctx, t.Prove) != nil {
-			return nil //nolint:nilerr // the term is over; else somebody posts who has none
+			return nil //nolint:nilerr // the term is over; otherwise a process without a term has taken over
 		}
 		if err != nil {
 			return err
@@ -141,8 +141,8 @@ func (e *Engine) postIn(t *tenure, progress func(Progress)) error {
 	}
 }
 
-// start opens the live generation or builds the first. Nobody else builds before that.
-func (e *Engine) start(t *tenure, progress func(Progress)) (*poster, error) {
+// start opens the live generation, or builds one if there is none. Rebuild has to wait for it.
+func (e *Engine) start(t *tenure, progress func(Progress)) (*projector, error) {
 	ctx := t.ctx
 	e.building.Lock()
 	defer e.building.Unlock()
@@ -156,7 +156,7 @@ func (e *Engine) start(t *tenure, progress func(Progress)) (*poster, error) {
 			return nil, e.foreign(ctx, g)
 		}
 	}
-	if err := table.Clean(ctx, e.home, t, e.schema); err != nil { // what the one before us left
+	if err := table.Clean(ctx, e.home, t, e.schema); err != nil { // what the previous process left
 		return nil, err
 	}
 	live, found := table.Newest(all, e.schema)
@@ -170,19 +170,19 @@ func (e *Engine) start(t *tenure, progress func(Progress)) (*poster, error) {
 	return e.resume(ctx, t, db)
 }
 
-// foreign says that a generation was posted from another log.
+// foreign returns the error for a generation that was projected from another log.
 func (e *Engine) foreign(ctx context.Context, g table.Generation) error {
 	db, err := e.home.OpenReadOnly(ctx, g.Number)
 	if err != nil {
 		return err
 	}
-	return errors.Join(&UnfitError{fmt.Errorf("%s was posted from log %s, and this is log %s: give the right data folder, or %s and it is built anew from this log",
+	return errors.Join(&UnfitError{fmt.Errorf("%s was projected from log %s, but this is log %s: give the right data folder, or %s to have it rebuilt from this log",
 		db.Path(), g.Log, e.Store.ID(), db.WayOut())}, db.Close())
 }
 
-// resume takes over a generation, unless it was not posted from this log.
-func (e *Engine) resume(ctx context.Context, term table.Term, db *table.DB) (*poster, error) {
-	p, err := func() (*poster, error) {
+// resume takes over a generation, unless it was not projected from this log.
+func (e *Engine) resume(ctx context.Context, term table.Term, db *table.DB) (*projector, error) {
+	p, err := func() (*projector, error) {
 		l, err := e.ledger()
 		if err != nil {
 			return nil, err
@@ -200,12 +200,12 @@ func (e *Engine) resume(ctx context.Context, term table.Term, db *table.DB) (*po
 }
 
 func ahead(db *table.DB, position, head eventstore.Position) error {
-	return &UnfitError{fmt.Errorf("%s is at position %s and the log ends at %s (%w): bring the whole log back, or %s and it is built anew from this log",
+	return &UnfitError{fmt.Errorf("%s is at position %s but the log ends at %s (%w): restore the whole log, or %s to have it rebuilt from this log",
 		db.Path(), position, head, eventstore.ErrAhead, db.WayOut())}
 }
 
-// fits refuses a generation whose last event is not where it was in the log: whatever came after that was posted from events
-// that are no more.
+// fits checks that a generation's last event is still at its place in the log. If not, the generation contains events that the
+// log no longer has.
 func (e *Engine) fits(ctx context.Context, db *table.DB, at table.Point) error {
 	head, err := e.Store.Head(ctx)
 	if err != nil {
@@ -225,6 +225,6 @@ func (e *Engine) fits(ctx context.Context, db *table.DB, at table.Point) error {
 			return nil
 		}
 	}
-	return &UnfitError{fmt.Errorf("%s is at position %s, and the log no longer has the event that was there: it was put back from an older backup, or lost its end, and has grown since. Bring the whole log back, or %s and it is built anew from this log",
+	return &UnfitError{fmt.Errorf("%s is at position %s, but the log no longer has the event that was there: it was restored from an older backup or lost its end, and has grown since. Restore the whole log, or %s to have it rebuilt from this log",
 		db.Path(), at.Position, db.WayOut())}
 }

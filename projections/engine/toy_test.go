@@ -18,7 +18,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A toy is an event that says itself what to do with the rows.
+// A toy is an event that contains what to do with the rows.
 type toy struct {
 	Do    string
 	Agent int
@@ -68,7 +68,7 @@ var (
 	marksTable   = table.Table{Name: "marks", Row: mark{}}
 )
 
-// rows is what a Table can do, so that the toys can be folded into maps as well.
+// rows has the methods of a Table, so that toys can be folded into maps as well.
 type rows[K comparable, R any] interface {
 	Insert(R)
 	Update(K, func(*R))
@@ -84,7 +84,7 @@ type toys struct {
 	marks   interface{ Insert(mark) }
 }
 
-// agents are few, and one of them is nobody.
+// agentOf returns one of a few agents, or none.
 func agentOf(n int) table.Ref {
 	if n == 0 {
 		return table.Ref{}
@@ -149,7 +149,7 @@ func (t toys) buckets_(e *Recorded) {
 	t.marks.Insert(mark{e.Position, e.Category + "-" + e.ID.String()})
 }
 
-// A bench is a log of toys and what is posted from it.
+// A bench is a log of toys and its projections.
 type bench struct {
 	Source
 	store  *sqlite.Store
@@ -205,7 +205,7 @@ func decodeToy(r eventstore.Recorded) (Recorded, error) {
 
 func thingID(n int) uuid.UUID { return uuid.NewSHA1(uuid.Max, []byte(fmt.Sprint(n))) }
 
-// append adds a toy to the stream of a thing and returns where it is.
+// append adds a toy to the stream of a thing and returns its position.
 func (b *bench) append(t testing.TB, n int, ev toy) eventstore.Position {
 	data, err := json.Marshal(ev)
 	if err != nil {
@@ -257,7 +257,7 @@ type mappedFacts[R any] struct{ rows *[]R }
 
 func (p mappedFacts[R]) Insert(r R) { *p.rows = append(*p.rows, r) }
 
-// contents is everything that was posted.
+// contents is all rows.
 type contents struct {
 	Things  map[uuid.UUID]thing
 	Buckets map[BucketKey]bucket
@@ -292,8 +292,8 @@ func index[K comparable, R any](rows []R, key func(R) K) map[K]R {
 	return m
 }
 
-// posted reads everything back, through sqlx as queries do.
-func posted(t testing.TB, db *table.DB) contents {
+// contentsOf reads all rows, through sqlx as queries do.
+func contentsOf(t testing.TB, db *table.DB) contents {
 	t.Helper()
 	return contents{
 		index(all[thing](t, db, thingsTable), func(r thing) uuid.UUID { return r.ID }),

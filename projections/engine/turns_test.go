@@ -30,7 +30,7 @@ func inSchemas(t testing.TB, database string, lease time.Duration) table.Home {
 	return home
 }
 
-func (r *running) isPosting(t *testing.T) bool {
+func (r *running) isProjecting(t *testing.T) bool {
 	t.Helper()
 	all, err := r.Status(t.Context())
 	if err != nil {
@@ -39,7 +39,7 @@ func (r *running) isPosting(t *testing.T) bool {
 	return all[0].Posting
 }
 
-// TestInTurns has three engines on one home. One posts, the others see all that it posts, and take its place: when it ends,
+// TestInTurns runs three engines on one home. One projects, the others see all that it projects, and take over: when it ends,
 // and when it loses its term without knowing.
 func TestInTurns(t *testing.T) {
 	b := newBench(t)
@@ -55,7 +55,7 @@ func TestInTurns(t *testing.T) {
 		want := reference(b.entries(t))
 		for _, r := range all {
 			r.wait(t, p)
-			if d := diff(want, r.posted(t)); d != "" {
+			if d := diff(want, r.contents(t)); d != "" {
 				t.Error(d)
 			}
 			status, err := r.Status(t.Context())
@@ -67,10 +67,10 @@ func TestInTurns(t *testing.T) {
 	everybodySees()
 	for _, r := range []*running{c, d} {
 		if err := r.Rebuild(t.Context(), RebuildOptions{}); !errors.Is(err, ErrElsewhere) {
-			t.Errorf("a rebuild by who does not post: %v", err)
+			t.Errorf("a rebuild by a follower: %v", err)
 		}
 		if err := r.Retry(t.Context(), "things"); !errors.Is(err, ErrElsewhere) {
-			t.Errorf("a retry by who does not post: %v", err)
+			t.Errorf("a retry by a follower: %v", err)
 		}
 	}
 	if err := a.Rebuild(t.Context(), RebuildOptions{}); err != nil {
@@ -78,7 +78,7 @@ func TestInTurns(t *testing.T) {
 	}
 	everybodySees()
 
-	// Another has the term, and posts, and neither does for long: who had it finds out when he writes.
+	// Another process holds the term, and for a moment nobody can project: the previous holder notices when it writes.
 	db := sqlx.MustConnect("postgres", database)
 	defer db.Close()
 	db.MustExec("UPDATE readmodels_2.checkpoints SET epoch = epoch + 1; UPDATE readmodels.terms SET holder = 'another', until = clock_timestamp()")
@@ -90,14 +90,14 @@ func TestInTurns(t *testing.T) {
 	}
 	everybodySees()
 
-	for len(all) > 1 { // whoever it was
-		i := slices.IndexFunc(all, func(r *running) bool { return r.isPosting(t) })
+	for len(all) > 1 { // whichever projects
+		i := slices.IndexFunc(all, func(r *running) bool { return r.isProjecting(t) })
 		if err := all[i].end(); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 		all = slices.Delete(all, i, i+1)
 		everybodySees()
-		for !slices.ContainsFunc(all, func(r *running) bool { return r.isPosting(t) }) {
+		for !slices.ContainsFunc(all, func(r *running) bool { return r.isProjecting(t) }) {
 		}
 	}
 	if said := all[0].verify(t, b.Source); said != nil {
@@ -105,8 +105,8 @@ func TestInTurns(t *testing.T) {
 	}
 }
 
-// TestARogueStopsThePosting has somebody post who has no term: that is nothing to go on with.
-func TestARogueStopsThePosting(t *testing.T) {
+// TestARogueStopsTheProjector: a writer without a term stops the projector.
+func TestARogueStopsTheProjector(t *testing.T) {
 	b := newBench(t)
 	database := testdb.URL(t)
 	home := inSchemas(t, database, 0)
@@ -122,7 +122,7 @@ func TestARogueStopsThePosting(t *testing.T) {
 	}
 }
 
-// TestVersionsSideBySide has two programs, the projections of which differ, serve one desk: each posts what it understands.
+// TestVersionsSideBySide runs two programs with different projections on one desk: each projects what it understands.
 func TestVersionsSideBySide(t *testing.T) {
 	b := newBench(t)
 	database := testdb.URL(t)
@@ -136,7 +136,7 @@ func TestVersionsSideBySide(t *testing.T) {
 		p := b.appendSome(t, 10)
 		for _, r := range []*running{v1, v2} {
 			r.wait(t, p)
-			if d := diff(reference(b.entries(t)), r.posted(t)); d != "" || !r.isPosting(t) {
+			if d := diff(reference(b.entries(t)), r.contents(t)); d != "" || !r.isProjecting(t) {
 				t.Error(d)
 			}
 		}
@@ -157,7 +157,7 @@ func TestVersionsSideBySide(t *testing.T) {
 	}
 }
 
-// TestPatience begins while the database lets nobody in.
+// TestPatience starts while the database accepts no connections.
 func TestPatience(t *testing.T) {
 	b := newBench(t)
 	database := testdb.URL(t)
@@ -175,11 +175,11 @@ func TestPatience(t *testing.T) {
 	impatient := b.start(t, home)
 	<-impatient.ended
 	if impatient.end() == nil {
-		t.Error("it posts to nowhere")
+		t.Error("it projects into nothing")
 	}
-	poster := begin(t, b.Source, home, func(ctx context.Context, e *Engine) error { return e.Run(ctx, RunOptions{Patient: true}) })
+	projector := begin(t, b.Source, home, func(ctx context.Context, e *Engine) error { return e.Run(ctx, RunOptions{Patient: true}) })
 	follower := begin(t, b.Source, home, follows)
-	for _, e := range []*running{poster, follower} {
+	for _, e := range []*running{projector, follower} {
 		for {
 			all, err := e.Status(t.Context())
 			if err != nil {
@@ -192,22 +192,22 @@ func TestPatience(t *testing.T) {
 	}
 	open(true)
 	p := b.appendSome(t, 10)
-	poster.wait(t, p)
+	projector.wait(t, p)
 	follower.wait(t, p)
-	for _, e := range []*running{poster, follower} {
+	for _, e := range []*running{projector, follower} {
 		if err := e.end(); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 	}
 }
 
-// TestWhatADatabaseForgets has the read models put back to an earlier state behind the back of who posts them, as by a standby
-// that lacks the last commits: what was lost is posted again.
+// TestWhatADatabaseForgets restores the read models to an earlier state while an engine projects, as a failover to a standby that
+// lacks the last commits does: what was lost is projected again.
 func TestWhatADatabaseForgets(t *testing.T) {
 	for name, forget := range map[string]string{
-		"posts":            "",
-		"posts and claims": "UPDATE readmodels_1.checkpoints SET epoch = epoch - 1",
-		"everything":       "DROP SCHEMA readmodels_1 CASCADE",
+		"batches":            "",
+		"batches and claims": "UPDATE readmodels_1.checkpoints SET epoch = epoch - 1",
+		"everything":         "DROP SCHEMA readmodels_1 CASCADE",
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -224,7 +224,7 @@ func TestWhatADatabaseForgets(t *testing.T) {
 	}
 }
 
-// kept keeps the rows of the first generation, and returns what puts them back.
+// kept saves the rows of the first generation, and returns SQL that restores them.
 func kept(t *testing.T, db *sqlx.DB) (putBack string) {
 	t.Helper()
 	var tables []string
@@ -240,13 +240,13 @@ func kept(t *testing.T, db *sqlx.DB) (putBack string) {
 	return putBack
 }
 
-// comesToAll waits until everything is posted, and nothing else.
+// comesToAll waits until everything is projected, and nothing else.
 func (r *running) comesToAll(t *testing.T, b *bench) {
 	t.Helper()
 	p := b.appendSome(t, 5)
 	for { // they may be at another position for a moment
 		r.wait(t, p)
-		if d := diff(reference(b.entries(t)), r.posted(t)); d == "" {
+		if d := diff(reference(b.entries(t)), r.contents(t)); d == "" {
 			break
 		}
 	}
@@ -259,7 +259,7 @@ func (r *running) comesToAll(t *testing.T, b *bench) {
 	}
 }
 
-// TestRetryingWhatWasForgotten retries what is parked after the database was put back to an earlier state.
+// TestRetryingWhatWasForgotten retries what is parked after the database was restored to an earlier state.
 func TestRetryingWhatWasForgotten(t *testing.T) {
 	for name, parkedBefore := range map[string]bool{"the parking too": false, "what came after it": true} {
 		t.Run(name, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestRetryingWhatWasForgotten(t *testing.T) {
 			if err := r.Retry(t.Context(), "things"); !errors.Is(err, errAnew) {
 				t.Error(err)
 			}
-			r.comesToPosting(t)
+			r.comesToProject(t)
 			if err := r.Retry(t.Context(), "things"); err != nil {
 				t.Error(err)
 			}
@@ -293,8 +293,8 @@ func TestRetryingWhatWasForgotten(t *testing.T) {
 	}
 }
 
-// comesToPosting waits until it posts again.
-func (r *running) comesToPosting(t *testing.T) {
+// comesToProject waits until the engine projects again.
+func (r *running) comesToProject(t *testing.T) {
 	t.Helper()
 	for {
 		all, err := r.Status(t.Context())
@@ -307,7 +307,7 @@ func (r *running) comesToPosting(t *testing.T) {
 	}
 }
 
-// TestWhoSleptClaimsNothing takes over a generation when the term is another's by then.
+// TestWhoSleptClaimsNothing takes over a generation after the term has gone to another process.
 func TestWhoSleptClaimsNothing(t *testing.T) {
 	b := newBench(t)
 	database := testdb.URL(t)
@@ -357,7 +357,7 @@ func TestWhoSleptClaimsNothing(t *testing.T) {
 	}
 }
 
-// TestDashboardsHoldNobodyUp has one that reads for long, while read models are rebuilt and others are begun.
+// TestDashboardsHoldNobodyUp has a dashboard read for long, while read models are rebuilt and created.
 func TestDashboardsHoldNobodyUp(t *testing.T) {
 	publishSoon(t)
 	b := newBench(t)
@@ -385,7 +385,7 @@ func TestDashboardsHoldNobodyUp(t *testing.T) {
 	if err := reading.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	for seen := 0; seen != len(r.posted(t).Things); {
+	for seen := 0; seen != len(r.contents(t).Things); {
 		if err := db.Get(&seen, "SELECT count(*) FROM reporting.things"); err != nil {
 			t.Fatal(err)
 		}
@@ -395,14 +395,14 @@ func TestDashboardsHoldNobodyUp(t *testing.T) {
 	}
 }
 
-// publishSoon has it tried again at once to show dashboards newer rows.
+// publishSoon retries publishing at once.
 func publishSoon(t *testing.T) {
 	before := publishAgain
 	publishAgain = time.Millisecond
 	t.Cleanup(func() { publishAgain = before })
 }
 
-// TestWhatDashboardsNeverSaw drops a generation before it was shown to them, and has them see no table of the desk's at all.
+// TestWhatDashboardsNeverSaw drops a generation before it is shown to dashboards, and gives them a schema without the desk's views.
 func TestWhatDashboardsNeverSaw(t *testing.T) {
 	publishSoon(t)
 	b := newBench(t)
@@ -436,8 +436,8 @@ func TestWhatDashboardsNeverSaw(t *testing.T) {
 	r.comesToAll(t, b)
 }
 
-// TestAFollowerGoesOnWithWhatIsBuiltAnew follows read models of a log that is put back and shorter, until they are dropped and
-// built anew.
+// TestAFollowerGoesOnWithWhatIsBuiltAnew follows read models of a log that is restored and shorter, until they are dropped and
+// rebuilt.
 func TestAFollowerGoesOnWithWhatIsBuiltAnew(t *testing.T) {
 	a, shorter := newBench(t), newBench(t)
 	database := testdb.URL(t)
@@ -464,7 +464,7 @@ func TestAFollowerGoesOnWithWhatIsBuiltAnew(t *testing.T) {
 	}
 }
 
-// exchanged is a log that is another one under the same identity from some moment on.
+// exchanged is a log that becomes another with the same identity.
 type exchanged struct {
 	mu sync.Mutex
 	posing
@@ -488,7 +488,7 @@ func (e *exchanged) Read(ctx context.Context, stream string, from eventstore.Rev
 	return e.now().Read(ctx, stream, from, way, limit)
 }
 
-// TestWhatDoesNotFitIsWaitedFor goes on by itself when the way out was taken.
+// TestWhatDoesNotFitIsWaitedFor continues by itself once the message was followed.
 func TestWhatDoesNotFitIsWaitedFor(t *testing.T) {
 	a, grown := newBench(t), newBench(t)
 	database := testdb.URL(t)

@@ -13,14 +13,14 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A Difference is one way in which read models are not what the log says.
+// A Difference is one way in which read models differ from what the log gives.
 type Difference struct {
 	Table  string
 	Key    string // the row's, its columns separated by commas
 	Kind   DifferenceKind
 	Column string // of a cell that differs
 	Live   any    // what the cell holds
-	Log    any    // what it would hold, posted anew
+	Log    any    // what it should hold, according to the log
 }
 
 // DifferenceKind is what is wrong with a row.
@@ -29,11 +29,11 @@ type DifferenceKind string
 // The kinds of differences.
 const (
 	Differs DifferenceKind = "differs"
-	Missing DifferenceKind = "missing" // the log brings this row, and it is not there
-	Extra   DifferenceKind = "extra"   // the row is there, and nothing in the log brings it
+	Missing DifferenceKind = "missing" // the log gives this row, and it is not there
+	Extra   DifferenceKind = "extra"   // the row is there, and the log does not give it
 )
 
-// String says it in words.
+// String describes the difference in a sentence.
 func (d Difference) String() string {
 	switch d.Kind {
 	case Missing:
@@ -44,7 +44,7 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s %s: %s is %v and should be %v", d.Table, d.Key, d.Column, d.Live, d.Log)
 }
 
-// Verified says what was compared.
+// Verified counts what was compared.
 type Verified struct {
 	Position    eventstore.Position
 	Events      int64
@@ -52,12 +52,12 @@ type Verified struct {
 	Differences int64
 }
 
-// Verify compares read models with what the log says: it posts the log anew, beside them, up to the position where they
-// are, and reports each row and each cell that is not the same, in the order of tables and keys, what is parked and how
-// many events each projection has seen among them. It ends early if report returns an error.
+// Verify compares read models with the log. It projects the log into a temporary database up to their position, and reports each
+// row and each cell that differs, in order of tables and keys. It compares the parked streams and each projection's count of
+// events too. It stops if report returns an error.
 //
-// Posting may go on meanwhile: Verify reads the database as it was when it began. A thing that was parked and posted
-// late may differ where it shares a row with others; see Retry.
+// Projecting may continue meanwhile: Verify reads the database as of its start. A stream that was parked and retried later may
+// differ where it shares a row with others; see Retry.
 func (s Source) Verify(ctx context.Context, db *table.DB, report func(Difference) error) (v Verified, err error) {
 	l, err := s.ledger()
 	if err != nil {
@@ -68,10 +68,10 @@ func (s Source) Verify(ctx context.Context, db *table.DB, report func(Difference
 		return v, err
 	}
 	if g.Log != s.Store.ID() {
-		return v, fmt.Errorf("%s was posted from log %s, and this is log %s", db.Path(), g.Log, s.Store.ID())
+		return v, fmt.Errorf("%s was projected from log %s, but this is log %s", db.Path(), g.Log, s.Store.ID())
 	}
 	if g.Schema != l.schema() {
-		return v, fmt.Errorf("%s was posted by another version of the program", db.Path())
+		return v, fmt.Errorf("%s was projected by another version of the program", db.Path())
 	}
 	checkpoints, err := table.ReadCheckpoints(ctx, db.Readers)
 	if err != nil {
@@ -95,14 +95,14 @@ func (s Source) Verify(ctx context.Context, db *table.DB, report func(Difference
 	if err != nil {
 		return v, err
 	}
-	p.strict = false // what is parked there is parked here
+	p.strict = false // what is parked there is parked here too
 	f := s.feed(ctx, eventstore.Start)
 	defer f.stop()
 	return p.compare(ctx, f, db, report)
 }
 
-// compare posts a feed up to where another generation is and reports how that one differs.
-func (p *poster) compare(ctx context.Context, f *feed, live *table.DB, report func(Difference) error) (v Verified, err error) {
+// compare projects a feed up to the position of another generation and reports how that one differs.
+func (p *projector) compare(ctx context.Context, f *feed, live *table.DB, report func(Difference) error) (v Verified, err error) {
 	snapshot, err := live.Snapshot(ctx)
 	if err != nil {
 		return v, err
@@ -123,7 +123,7 @@ func (p *poster) compare(ctx context.Context, f *feed, live *table.DB, report fu
 		v.Differences++
 		return report(d)
 	}
-	for _, r := range append(p.ledger.relations(), table.Posted()...) {
+	for _, r := range append(p.ledger.relations(), table.Bookkeeping()...) {
 		rows, err := compareTable(ctx, r, snapshot, p.db.Readers, counted)
 		v.Rows += rows
 		if err != nil {
@@ -133,7 +133,7 @@ func (p *poster) compare(ctx context.Context, f *feed, live *table.DB, report fu
 	return v, nil
 }
 
-// compareTable goes through two tables side by side, in the order of their keys, and holds a row of each.
+// compareTable walks two tables side by side in key order, holding one row of each.
 func compareTable(ctx context.Context, r *table.Relation, live, log table.Queryer, report func(Difference) error) (rows int64, err error) {
 	a, err := openCursor(ctx, r, live)
 	if err != nil {
@@ -177,7 +177,7 @@ func compareTable(ctx context.Context, r *table.Relation, live, log table.Querye
 	return rows, nil
 }
 
-// A cursor stands at a row of a table, or after the last, where row is nil.
+// A cursor is at a row of a table, or after the last; then row is nil.
 type cursor struct {
 	*sqlx.Rows
 	relation *table.Relation
@@ -205,14 +205,14 @@ func (c *cursor) next() (err error) {
 		return err
 	}
 	for i, column := range c.relation.Columns {
-		if n, ok := c.row[i].(int64); ok && column.Kind == table.Boolean { // as SQLite has it
+		if n, ok := c.row[i].(int64); ok && column.Kind == table.Boolean { // SQLite has no booleans
 			c.row[i] = n != 0
 		}
 	}
 	return nil
 }
 
-// compare says which of two cursors stands at the earlier key.
+// compare reports which of two cursors is at the lower key: -1 or 1, or 0 for the same key.
 func (c *cursor) compare(d *cursor) int {
 	switch {
 	case c.row == nil:
@@ -228,7 +228,7 @@ func (c *cursor) compare(d *cursor) int {
 	return 0
 }
 
-// compareValues orders what a key can hold as the database does.
+// compareValues orders the values of keys as the database does.
 func compareValues(a, b any) int {
 	switch a := a.(type) {
 	case string:

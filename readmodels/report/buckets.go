@@ -12,7 +12,7 @@ import (
 	"daybook/domain"
 )
 
-// ZoneData is the version of the data on time zones that this machine has. Without data of its own it is that of Go.
+// ZoneData is the version of this machine's time-zone data, or of Go's own data if the machine has none.
 var ZoneData = sync.OnceValue(func() string {
 	text, err := os.ReadFile("/usr/share/zoneinfo/tzdata.zi")
 	if version, found := strings.CutPrefix(string(text[:min(len(text), 40)]), "# version "); err == nil && found {
@@ -22,7 +22,7 @@ var ZoneData = sync.OnceValue(func() string {
 	return "of " + runtime.Version()
 })
 
-// Granularity is how long a bucket of a report is.
+// Granularity is the length of a report's buckets.
 type Granularity string
 
 // The lengths of buckets. Weeks are ISO weeks.
@@ -33,27 +33,27 @@ const (
 	ByMonth Granularity = "month"
 )
 
-// Granularities lists the lengths of buckets, the shortest first.
+// Granularities lists the lengths of buckets, shortest first.
 var Granularities = []Granularity{ByHour, ByDay, ByWeek, ByMonth}
 
-// A Bucket is a part of a report's time: [Start, End). Its key names it in the report's zone.
+// A Bucket is the part [Start, End) of a report's period. Its key names it in the report's time zone.
 type Bucket struct {
 	Key        string
 	Start, End time.Time
 }
 
-// Buckets are the parts of a report's time, in order and without gaps.
+// Buckets are the parts of a report's period, in order and without gaps.
 type Buckets []Bucket
 
 // maxBuckets bounds a report: two years of hours.
 const maxBuckets = 18_000
 
-// MakeBuckets cuts the local days [from, to) of a zone into buckets. A day begins at the first instant of its date, which
-// is not 00:00 everywhere, and may last 23, 24 or 25 hours; an hour that comes twice is two buckets, told apart by their
-// offset. The first and the last bucket are cut by from and to. Dates are given as instants at which they are so in UTC.
+// MakeBuckets divides the local days [from, to) of a zone into buckets. Both are dates, given as UTC midnights. A day begins at
+// the first instant of its date, which is not 00:00 everywhere, and lasts 23, 24 or 25 hours. An hour that comes twice is two
+// buckets, told apart by their offset. Weeks and months are cut at from and to.
 func MakeBuckets(from, to time.Time, zone *time.Location, by Granularity) (Buckets, error) {
 	if !from.Before(to) {
-		return nil, domain.Invalid("to", "period-empty", "to must be after from: the period is all days from from on, before to.")
+		return nil, domain.Invalid("to", "period-empty", "to must be after from. The period starts with the day from and ends before the day to.")
 	}
 	var buckets Buckets
 	for day := from; day.Before(to); day = day.AddDate(0, 0, 1) {

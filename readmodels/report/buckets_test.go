@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Zones whose clocks do what clocks do: not at all, by an hour, by half an hour, at midnight, and over a whole day.
+// zones have all kinds of clock changes: none, by an hour, by half an hour, at midnight, and over a whole day.
 var zones = []string{
 	"UTC", "Europe/Rome", "Europe/London", "America/New_York", "America/Sao_Paulo", "Africa/Cairo", "Asia/Beirut", "Australia/Lord_Howe",
 	"Pacific/Apia", "Asia/Kathmandu", "America/St_Johns", "Africa/Casablanca", "Asia/Tehran", "America/Havana", "Asia/Gaza",

@@ -14,19 +14,19 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A PresenceChange is one moment at which an agent began or ceased to work, or to be available for a service in a
-// department. It never changes.
+// A PresenceChange is a moment at which an agent started or stopped working, or being available for a service in a department.
+// It never changes.
 type PresenceChange struct {
-	Position     table.Position `db:"position,key" json:"position" doc:"Where its event stands in the log"`
-	Seq          int64          `db:"seq,key" json:"seq" doc:"Its number among the changes of one event"`
+	Position     table.Position `db:"position,key" json:"position" doc:"The event's position in the log"`
+	Seq          int64          `db:"seq,key" json:"seq" doc:"The change's number among those of the event"`
 	At           table.Instant  `db:"at" json:"at" doc:"When it happened"`
 	AgentID      uuid.UUID      `db:"agent_id" json:"agent_id" doc:"The agent"`
-	Service      agent.Service  `db:"service" json:"service" doc:"tickets, chats or calls; empty for work as such"`
-	DepartmentID table.Ref      `db:"department_id" json:"department_id" doc:"Where; null for work as such"`
-	On           bool           `db:"began" json:"began" doc:"Whether it began"`
+	Service      agent.Service  `db:"service" json:"service" doc:"tickets, chats or calls; empty for worktime"`
+	DepartmentID table.Ref      `db:"department_id" json:"department_id" doc:"The department; null for worktime"`
+	On           bool           `db:"began" json:"began" doc:"true if it began, false if it ended"`
 }
 
-// The facts about presence: spans of time, which are made of changes when a report asks.
+// The facts about presence are spans of time. They are computed from the changes when a report is requested.
 var (
 	Worked         = Fact{Name: "worked"}
 	TicketsServed  = Fact{Name: "served_tickets"}
@@ -37,18 +37,18 @@ var (
 
 // The metrics about presence.
 var (
-	Worktime      = Metric{"worktime", OfPresence, Time, "the agent", presenceSlices, "Signed in on at least one device and not pausing; several devices at once count once.", Worked}
-	OnlineTickets = Metric{"online_time_tickets", OfPresence, Time, "the agent", presenceSlices, "Working, and tickets switched on in at least one department (the one asked for, if any).", TicketsServed}
-	OnlineChats   = Metric{"online_time_chats", OfPresence, Time, "the agent", presenceSlices, "Working, and chats switched on in at least one department (the one asked for, if any).", ChatsServed}
-	OnlineCalls   = Metric{"online_time_calls", OfPresence, Time, "the agent", presenceSlices, "Working, and calls switched on in at least one department (the one asked for, if any).", CallsServed}
+	Worktime      = Metric{"worktime", OfPresence, Time, "the agent", presenceSlices, "Time signed in on at least one device and not on a break. Several devices at the same time count once.", Worked}
+	OnlineTickets = Metric{"online_time_tickets", OfPresence, Time, "the agent", presenceSlices, "Worktime with tickets switched on in at least one department, or in the one that the query names.", TicketsServed}
+	OnlineChats   = Metric{"online_time_chats", OfPresence, Time, "the agent", presenceSlices, "Worktime with chats switched on in at least one department, or in the one that the query names.", ChatsServed}
+	OnlineCalls   = Metric{"online_time_calls", OfPresence, Time, "the agent", presenceSlices, "Worktime with calls switched on in at least one department, or in the one that the query names.", CallsServed}
 )
 
-// PresenceTable is the table of the changes of presence.
-var PresenceTable = table.Table{Name: "agent_presence", Comment: "When agents began and ceased to work and to be available.", Row: PresenceChange{},
+// PresenceTable is the table of presence changes.
+var PresenceTable = table.Table{Name: "agent_presence", Comment: "When agents started and stopped working and being available.", Row: PresenceChange{},
 	Indexes: []string{"agent_id, position"}}
 
-// presence adds the times that agents worked and were available, each cut at the edges of the buckets. What has not ended
-// lasts until the log's last event was recorded.
+// presence adds the times that agents worked and were available, each split at the edges of the buckets. A span that has not
+// ended lasts until the last event up to the cut-off was recorded.
 func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets Buckets) error {
 	var until table.Instant
 	err := sqlx.GetContext(ctx, q, &until, "SELECT recorded_at FROM event_trail WHERE position <= $1 ORDER BY position DESC LIMIT 1", int64(ask.KnownAt))
@@ -93,17 +93,17 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 	return nil
 }
 
-// An AgentName is a name that an agent had from an event on. It never changes.
+// An AgentName is an agent's name from an event on. It never changes.
 type AgentName struct {
-	Position table.Position `db:"position,key" json:"position" doc:"Where its event stands in the log"`
+	Position table.Position `db:"position,key" json:"position" doc:"The event's position in the log"`
 	AgentID  uuid.UUID      `db:"agent_id" json:"agent_id" doc:"The agent"`
-	Name     string         `db:"name" json:"name" doc:"The name from then on"`
+	Name     string         `db:"name" json:"name" doc:"The name from this event on"`
 }
 
-// AgentNamesTable is the table of the names that agents had.
-var AgentNamesTable = table.Table{Name: "agent_names", Comment: "The names that agents had, from when on.", Row: AgentName{}}
+// AgentNamesTable is the table of agents' names over time.
+var AgentNamesTable = table.Table{Name: "agent_names", Comment: "The names of each agent over time.", Row: AgentName{}}
 
-// agentNames are those that the agents had when the log ended.
+// agentNames returns the names as of a position.
 func agentNames(ctx context.Context, q table.Queryer, known table.Position) (map[table.Ref]string, error) {
 	var all []AgentName
 	err := sqlx.SelectContext(ctx, q, &all, "SELECT * FROM agent_names WHERE position <= $1 ORDER BY position", int64(known))

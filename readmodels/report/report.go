@@ -1,4 +1,4 @@
-// Package report computes the agent reports: one file a family of metrics, and what they share: buckets of local time,
+// Package report computes the agent reports: one file per family of metrics, and what they share: buckets of local time,
 // samples, the catalogue.
 package report
 
@@ -21,12 +21,12 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Definition is the version of what the metrics mean. It is raised when any of them comes to mean something else.
+// Definition is the version of the metrics' definitions. Raise it when the meaning of a metric changes.
 const Definition = 1
 
 // A Query asks for the agent report.
 type Query struct {
-	From, To   time.Time // the local dates from From on, before To; as UTC midnights
+	From, To   time.Time // local dates, as UTC midnights: From is included, To is not
 	Zone       *time.Location
 	By         Granularity
 	Agent      uuid.UUID
@@ -34,40 +34,40 @@ type Query struct {
 	Channel    ticket.Channel
 	Tag        uuid.UUID
 	Metrics    []string       // empty: all
-	KnownAt    table.Position // what was known when the log ended there
-	Excluded   bool           // also tickets that are spam or deleted
+	KnownAt    table.Position // the cut-off: later events do not count
+	Excluded   bool           // include tickets that are spam or deleted
 }
 
-// A Report is the answer: its own terms, and flat rows.
+// A Report is the answer to a Query: the query's terms, and flat rows.
 type Report struct {
 	From       string      `json:"from" doc:"The first day"`
 	To         string      `json:"to" doc:"The day after the last"`
-	Zone       string      `json:"tz" doc:"The zone of days and hours"`
-	By         Granularity `json:"by" doc:"How long a bucket is"`
-	Definition int         `json:"definition" doc:"The version of what the metrics mean"`
-	ZoneData   string      `json:"tz_data" doc:"The version of the data on time zones"`
-	KnownAt    string      `json:"known_at" doc:"The position that the log had; the same query with it gives the same answer for ever"`
-	Data       []Row       `json:"data" doc:"One row for each agent and bucket in which any of the metrics is not zero"`
+	Zone       string      `json:"tz" doc:"The time zone of days and hours"`
+	By         Granularity `json:"by" doc:"The length of a bucket"`
+	Definition int         `json:"definition" doc:"The version of the metrics' definitions"`
+	ZoneData   string      `json:"tz_data" doc:"The version of the time-zone data"`
+	KnownAt    string      `json:"known_at" doc:"The position of the log up to which events count; the same query with this position always gives the same answer"`
+	Data       []Row       `json:"data" doc:"One row for each agent and bucket in which at least one metric is not zero"`
 
 	Metrics []Metric `json:"-"` // those that each row has
 }
 
-// A Row is what one agent did in one bucket. It is written as one flat object, metrics by name.
+// A Row is one agent's metrics in one bucket. In JSON it is one flat object with the metrics by name.
 type Row struct {
 	AgentID table.Ref
-	Agent   string // the name; empty for nobody
+	Agent   string // the name; empty for the row without an agent
 	Bucket  string
 	Values  []Value
 }
 
-// A Value is one metric of a row: a number, a Sample, or nil for a rate without a base.
+// A Value is one metric of a row: a number, a Sample, or nil for a rate without worktime.
 type Value struct {
 	Metric string
 	Value  any
 }
 
-// A Sample is what several durations come to, in seconds. Median and 90th percentile are by nearest rank; without any
-// duration there is no figure.
+// A Sample summarises durations, in seconds. Median and 90th percentile are by nearest rank. Without durations the figures
+// are nil.
 type Sample struct {
 	N   int      `json:"n"`
 	Sum *float64 `json:"sum"`
@@ -130,11 +130,11 @@ func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 	return report, nil
 }
 
-// metrics are those asked for, in the order of the catalogue.
+// metrics returns the requested metrics in catalogue order.
 func (ask Query) metrics() ([]Metric, error) {
 	for _, m := range ask.Metrics {
 		if !slices.ContainsFunc(Catalogue, func(known Metric) bool { return known.Name == m }) {
-			return nil, domain.Invalid("metrics", "metric-unknown", "metrics must be of those that /v1/reports/metrics lists.")
+			return nil, domain.Invalid("metrics", "metric-unknown", "metrics must be names that /v1/reports/metrics lists.")
 		}
 	}
 	var wanted []Metric
@@ -146,13 +146,13 @@ func (ask Query) metrics() ([]Metric, error) {
 	return wanted, nil
 }
 
-// cell is a row of the report to be.
+// A cell identifies a row of the report.
 type cell struct {
 	bucket int
 	agent  table.Ref
 }
 
-// tally collects, for each cell, the seconds of each fact by its name; what is only counted has samples of 0 seconds.
+// A tally holds, for each cell, the seconds of each fact by its name. Facts that are only counted have 0 seconds.
 type tally map[cell]map[string][]float64
 
 func (t tally) add(p cell, fact string, seconds float64) {
@@ -162,7 +162,8 @@ func (t tally) add(p cell, fact string, seconds float64) {
 	t[p][fact] = append(t[p][fact], seconds)
 }
 
-// rows makes the rows: by bucket, then by the agent's name, nobody last. Those in which all is zero are left out.
+// rows returns the rows ordered by bucket, then by the agent's name, the row without an agent last. It omits rows that are all
+// zero.
 func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]string) []Row {
 	cells := make([]cell, 0, len(t))
 	for p := range t {
@@ -199,7 +200,7 @@ func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]strin
 	return rows
 }
 
-// tells reports whether there is anything to tell: a figure that is not zero.
+// tells reports whether a value is not zero.
 func (v Value) tells() bool {
 	switch figure := v.Value.(type) {
 	case int:
@@ -212,7 +213,7 @@ func (v Value) tells() bool {
 	return false
 }
 
-// figure is what a metric comes to: a number, a Sample, or nil.
+// figure computes a metric: a number, a Sample, or nil.
 func (m Metric) figure(facts map[string][]float64) any {
 	own := facts[m.Of.Name]
 	switch m.Kind {
@@ -230,7 +231,7 @@ func (m Metric) figure(facts map[string][]float64) any {
 	return float64(len(own)) / hours
 }
 
-// NewSample says what durations come to. It sorts them.
+// NewSample summarises durations in seconds. It sorts them in place.
 func NewSample(seconds []float64) Sample {
 	if len(seconds) == 0 {
 		return Sample{}
@@ -253,7 +254,7 @@ func sum(values []float64) float64 {
 	return total
 }
 
-// KnownBy returns the position that the log had at an instant: that of the last event recorded by then.
+// KnownBy returns the position of the last event recorded by an instant.
 func KnownBy(ctx context.Context, q table.Queryer, at table.Instant) (table.Position, error) {
 	var p table.Position
 	err := sqlx.GetContext(ctx, q, &p, "SELECT coalesce(max(position), 0) FROM event_trail WHERE recorded_at <= $1", int64(at))

@@ -11,7 +11,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-// The facts about tickets. An event may bring several, at most one of each.
+// The facts about tickets. An event can have several, at most one of each kind.
 var (
 	Created       = Fact{"created", 0}
 	Replied       = Fact{"answered", 1}
@@ -26,49 +26,49 @@ var (
 	FirstAssigned = Fact{"first_assign", 10}
 	FirstResolved = Fact{"first_resolve", 11}
 
-	// Excluded and Included: a ticket became, or ceased to be, spam or deleted. No metric is made of them.
+	// Excluded and Included: a ticket became, or stopped being, spam or deleted. No metric counts them.
 	Excluded = Fact{"excluded", 12}
 	Included = Fact{"included", 13}
 )
 
 // The metrics about tickets.
 var (
-	CreatedTickets   = Metric{"created_tickets", OfTickets, Count, "the agent who opened the ticket; nobody's row if a contact did", ticketSlices, "Tickets opened by the agent; those that contacts opened are on the row of nobody.", Created}
-	AssignedTickets  = Metric{"assigned_tickets", OfTickets, Count, "the assignee", ticketSlices, "Assignments to the agent, by whomever.", Assigned}
-	ResolvedTickets  = Metric{"resolved_tickets", OfTickets, Count, "the agent who resolved", ticketSlices, "Resolutions by the agent; a ticket that is resolved twice counts twice.", Resolved}
-	ReopenedTickets  = Metric{"reopened", OfTickets, Count, "the agent who resolved last", ticketSlices, "Reopenings of tickets that the agent resolved last.", Reopened}
+	CreatedTickets   = Metric{"created_tickets", OfTickets, Count, "the agent who opened the ticket; the row without an agent if a contact did", ticketSlices, "Tickets opened by the agent. Tickets opened by contacts are on the row without an agent.", Created}
+	AssignedTickets  = Metric{"assigned_tickets", OfTickets, Count, "the assignee", ticketSlices, "Assignments to the agent, no matter who assigned.", Assigned}
+	ResolvedTickets  = Metric{"resolved_tickets", OfTickets, Count, "the agent who resolved the ticket", ticketSlices, "Resolutions by the agent. A ticket that is resolved twice counts twice.", Resolved}
+	ReopenedTickets  = Metric{"reopened", OfTickets, Count, "the agent who last resolved the ticket", ticketSlices, "Times that tickets were reopened which the agent had been the last to resolve.", Reopened}
 	Answers          = Metric{"answers", OfTickets, Count, "the agent who replied", ticketSlices, "Replies by the agent.", Replied}
 	Notes            = Metric{"notes", OfTickets, Count, "the agent who wrote the note", ticketSlices, "Notes by the agent.", Noted}
-	TransfersOut     = Metric{"transfers_out", OfTickets, Count, "the agent who transferred, or who lost the ticket", ticketSlices, "Transfers to another department by the agent, and the agent's tickets that were assigned to another.", TransferOut}
+	TransfersOut     = Metric{"transfers_out", OfTickets, Count, "the agent who transferred the ticket, or who had it before", ticketSlices, "Transfers to another department by the agent, and tickets of the agent that were assigned to somebody else.", TransferOut}
 	TransfersIn      = Metric{"transfers_in", OfTickets, Count, "the assignee", ticketSlices, "Tickets of another agent that were assigned to this one.", TransferIn}
-	NewAnswerTime    = Metric{"new_answer_time", OfTickets, Duration, "the agent who replied", ticketSlices, "From the opening to the first reply, credited to whoever replied; none if the ticket was resolved, closed or spam before.", FirstAnswered}
-	NextAnswerTime   = Metric{"next_answer_time", OfTickets, Duration, "the agent who replied", ticketSlices, "From each moment that a ticket became open to the reply that answered it, credited to whoever replied.", NextAnswered}
-	FirstAssignTime  = Metric{"first_assign_time", OfTickets, Duration, "the assignee", ticketSlices, "From the opening to the first assignment, credited to the assignee.", FirstAssigned}
-	FirstResolveTime = Metric{"first_resolve_time", OfTickets, Duration, "the agent who resolved", ticketSlices, "From the opening to the first resolution, credited to whoever resolved; a reopening does not change it.", FirstResolved}
-	AnswersPerHour   = Metric{"answers_ph", OfTickets, Rate, "the agent who replied", presenceSlices, "Answers for each hour of worktime; null without worktime.", Replied}
-	ResolvedPerHour  = Metric{"resolved_tickets_ph", OfTickets, Rate, "the agent who resolved", presenceSlices, "Resolutions for each hour of worktime; null without worktime.", Resolved}
+	NewAnswerTime    = Metric{"new_answer_time", OfTickets, Duration, "the agent who replied", ticketSlices, "Time from opening to the first reply by an agent, credited to the agent who replied. None if the ticket was resolved, closed or marked as spam first.", FirstAnswered}
+	NextAnswerTime   = Metric{"next_answer_time", OfTickets, Duration, "the agent who replied", ticketSlices, "Time from the moment a ticket became open to the reply while it was open, credited to the agent who replied.", NextAnswered}
+	FirstAssignTime  = Metric{"first_assign_time", OfTickets, Duration, "the assignee", ticketSlices, "Time from opening to the first assignment, credited to the assignee.", FirstAssigned}
+	FirstResolveTime = Metric{"first_resolve_time", OfTickets, Duration, "the agent who resolved the ticket", ticketSlices, "Time from opening to the first resolution, credited to the agent who resolved. Reopening does not change it.", FirstResolved}
+	AnswersPerHour   = Metric{"answers_ph", OfTickets, Rate, "the agent who replied", presenceSlices, "Answers per hour of worktime; null without worktime.", Replied}
+	ResolvedPerHour  = Metric{"resolved_tickets_ph", OfTickets, Rate, "the agent who resolved the ticket", presenceSlices, "Resolutions per hour of worktime; null without worktime.", Resolved}
 )
 
-// An Activity is one fact that a report is made of. It never changes.
+// An Activity is a fact about a ticket. It never changes.
 type Activity struct {
-	Position     table.Position        `db:"position,key" json:"position" doc:"Where its event stands in the log"`
-	Seq          int64                 `db:"seq,key" json:"seq" doc:"The number of its kind, among the facts of one event"`
+	Position     table.Position        `db:"position,key" json:"position" doc:"The event's position in the log"`
+	Seq          int64                 `db:"seq,key" json:"seq" doc:"The number of the kind of fact, unique among the facts of an event"`
 	At           table.Instant         `db:"at" json:"at" doc:"When it happened"`
-	AgentID      table.Ref             `db:"agent_id" json:"agent_id" doc:"The agent to whom it counts, or null for nobody"`
-	Fact         string                `db:"fact" json:"fact" doc:"What it is: created, answered, new_answer …; docs/metrics.md says which metrics are made of it"`
-	Seconds      float64               `db:"seconds" json:"seconds" doc:"How long it took; 0 for what is only counted"`
+	AgentID      table.Ref             `db:"agent_id" json:"agent_id" doc:"The agent it is credited to, or null"`
+	Fact         string                `db:"fact" json:"fact" doc:"The kind of fact: created, answered, new_answer …; docs/metrics.md defines the metrics computed from it"`
+	Seconds      float64               `db:"seconds" json:"seconds" doc:"How long it took, in seconds; 0 if it is only counted"`
 	TicketID     uuid.UUID             `db:"ticket_id" json:"ticket_id" doc:"The ticket"`
 	Channel      ticket.Channel        `db:"channel" json:"channel" doc:"The ticket's channel"`
-	DepartmentID table.Ref             `db:"department_id" json:"department_id" doc:"The ticket's department then, or null"`
-	Tags         table.List[uuid.UUID] `db:"tags" json:"tags" doc:"The ticket's tags then"`
-	Anomaly      bool                  `db:"anomaly" json:"anomaly" doc:"The clocks disagree: it ended before it began, and counts as 0 seconds"`
+	DepartmentID table.Ref             `db:"department_id" json:"department_id" doc:"The ticket's department at that time, or null"`
+	Tags         table.List[uuid.UUID] `db:"tags" json:"tags" doc:"The ticket's tags at that time"`
+	Anomaly      bool                  `db:"anomaly" json:"anomaly" doc:"Whether it ended before it began because clocks disagree; it counts as 0 seconds"`
 }
 
 // ActivityTable is the table of the facts about tickets.
-var ActivityTable = table.Table{Name: "agent_activity", Comment: "The facts that agent reports are made of.", Row: Activity{},
+var ActivityTable = table.Table{Name: "agent_activity", Comment: "The facts from which agent reports are computed.", Row: Activity{},
 	Indexes: []string{"at, agent_id", "ticket_id, position"}}
 
-// count adds the facts.
+// count adds the facts about tickets.
 func (t tally) count(ctx context.Context, q table.Queryer, ask Query, buckets Buckets) error {
 	excluded, err := excludedTickets(ctx, q, ask)
 	if err != nil {
@@ -102,7 +102,7 @@ func (t tally) count(ctx context.Context, q table.Queryer, ask Query, buckets Bu
 	return rows.Err()
 }
 
-// excludedTickets are those that were spam or deleted when the log ended.
+// excludedTickets returns the tickets that are spam or deleted at the cut-off.
 func excludedTickets(ctx context.Context, q table.Queryer, ask Query) (map[string]bool, error) {
 	if ask.Excluded {
 		return nil, nil

@@ -18,14 +18,14 @@ import (
 	"daybook/domain"
 )
 
-// A Page says which part of a list is wanted.
+// A Page selects a part of a list.
 type Page struct {
 	Limit  int    // at most MaxPage; 0 is DefaultPage
-	Cursor string // where the page before ended; empty: from the beginning. It may hold a person's name
-	Sort   string // a column that the list can be sorted by, with "-" before it for descending; empty: the list's own order
+	Cursor string // the Next of the page before; empty: the first page. It may contain a person's name
+	Sort   string // a column that the list can be sorted by, with "-" in front for descending; empty: the list's own order
 }
 
-// DefaultPage and MaxPage are how many rows a page has.
+// DefaultPage and MaxPage are the default and the greatest number of rows in a page.
 const (
 	DefaultPage = 50
 	MaxPage     = 200
@@ -37,7 +37,7 @@ type Found[R any] struct {
 	Next string // the cursor of the next page, or empty
 }
 
-// One returns the row of a table that has a key; found is false if there is none.
+// One returns the row with an id; found is false if there is none.
 func One[R any](ctx context.Context, q Queryer, t Table, id uuid.UUID) (row R, found bool, err error) {
 	err = sqlx.GetContext(ctx, q, &row, fmt.Sprintf(`SELECT * FROM %q WHERE %q = $1`, t.Name, keyColumn(t)), id.String())
 	if errors.Is(err, sql.ErrNoRows) {
@@ -46,13 +46,13 @@ func One[R any](ctx context.Context, q Queryer, t Table, id uuid.UUID) (row R, f
 	return row, err == nil, err
 }
 
-// Has reports whether a table has a row with a key.
+// Has reports whether a table has a row with an id.
 func Has(ctx context.Context, q Queryer, t Table, id uuid.UUID) (there bool, err error) {
 	err = sqlx.GetContext(ctx, q, &there, fmt.Sprintf(`SELECT count(*) > 0 FROM %q WHERE %q = $1`, t.Name, keyColumn(t)), id.String())
 	return there, err
 }
 
-// Many returns the rows of a table that have one of some keys, by key. Keys that are not there are left out.
+// Many returns the rows with some ids, by id. Ids without a row are left out.
 func Many[R any](ctx context.Context, q Queryer, t Table, ids []uuid.UUID, key func(R) uuid.UUID) (map[uuid.UUID]R, error) {
 	found := make(map[uuid.UUID]R, len(ids))
 	for chunk := range slices.Chunk(ids, 500) {
@@ -73,7 +73,7 @@ func Many[R any](ctx context.Context, q Queryer, t Table, ids []uuid.UUID, key f
 	return found, nil
 }
 
-// IDs returns a page of the keys of rows, in their order; after is the last of the page before, or empty.
+// IDs returns a page of ids in ascending order, those after the given one; empty: from the first.
 func IDs(ctx context.Context, q Queryer, t Table, w Where, after string, limit int) (ids []uuid.UUID, err error) {
 	key := keyColumn(t)
 	if after != "" {
@@ -83,7 +83,7 @@ func IDs(ctx context.Context, q Queryer, t Table, w Where, after string, limit i
 	return ids, err
 }
 
-// Count counts rows.
+// Count counts the rows that match.
 func Count(ctx context.Context, q Queryer, t Table, w Where) (n int, err error) {
 	err = sqlx.GetContext(ctx, q, &n, fmt.Sprintf(`SELECT count(*) FROM %q WHERE %s`, t.Name, w.String()), w.Args...)
 	return n, err
@@ -99,19 +99,19 @@ func keyColumn(t Table) string {
 	panic("table " + t.Name + " has no key")
 }
 
-// where collects what rows must fulfil. The placeholders $1, $2 … mean the same to SQLite and PostgreSQL.
+// Where collects the conditions of a query. The placeholders $1, $2 … mean the same in SQLite and PostgreSQL.
 type Where struct {
 	clauses []string
 	Args    []any
 }
 
-// place adds an argument and returns its placeholder.
+// Arg adds an argument and returns its placeholder.
 func (w *Where) Arg(arg any) string {
 	w.Args = append(w.Args, arg)
 	return fmt.Sprintf("$%d", len(w.Args))
 }
 
-// and adds a clause in which each %s stands for an argument.
+// And adds a clause in which each %s stands for an argument.
 func (w *Where) And(clause string, args ...any) {
 	places := make([]any, len(args))
 	for i, a := range args {
@@ -120,31 +120,31 @@ func (w *Where) And(clause string, args ...any) {
 	w.clauses = append(w.clauses, fmt.Sprintf(clause, places...))
 }
 
-// say adds a clause as it stands.
+// Say adds a clause as it is.
 func (w *Where) Say(clause string) { w.clauses = append(w.clauses, clause) }
 
-// is wants a column to have a value, unless the value is empty.
+// Is requires a column to have a value, unless the value is empty.
 func (w *Where) Is(column, value string) {
 	if value != "" {
 		w.And(column+" = %s", value)
 	}
 }
 
-// isID wants a column to have an id, unless it is nil.
+// IsID requires a column to have an id, unless it is nil.
 func (w *Where) IsID(column string, id uuid.UUID) {
 	if id != uuid.Nil {
 		w.And(column+" = %s", id.String())
 	}
 }
 
-// lists wants a list column to hold an id, unless it is nil.
+// Lists requires a list column to contain an id, unless it is nil.
 func (w *Where) Lists(column string, id uuid.UUID) {
 	if id != uuid.Nil {
 		w.And(column+` LIKE %s`, `%"`+id.String()+`"%`)
 	}
 }
 
-// oneOf wants a column to have one of some values, unless there are none.
+// OneOf requires a column to have one of some values, unless there are none.
 func OneOf[T ~string](w *Where, column string, values []T) {
 	if len(values) == 0 {
 		return
@@ -156,7 +156,7 @@ func OneOf[T ~string](w *Where, column string, values []T) {
 	w.clauses = append(w.clauses, column+" IN ("+strings.Join(places, ", ")+")")
 }
 
-// contains wants a column in lower case to contain each word of a text.
+// Contains requires a lower-case column to contain each word of a text.
 func (w *Where) Contains(column, text string) {
 	for word := range strings.FieldsSeq(strings.ToLower(text)) {
 		w.And(column+` LIKE %s ESCAPE '\'`, "%"+likeEscaper.Replace(word)+"%")
@@ -165,7 +165,7 @@ func (w *Where) Contains(column, text string) {
 
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// during wants a column to lie in [from, to); a limit that is zero is none.
+// During requires a column to be in [from, to). A zero bound means no bound.
 func (w *Where) During(column string, from, to Instant) {
 	if from != 0 {
 		w.And(column+" >= %s", int64(from))
@@ -182,18 +182,18 @@ func (w *Where) String() string {
 	return strings.Join(w.clauses, " AND ")
 }
 
-// ErrCursor refuses a cursor.
-var ErrCursor = domain.Invalid("cursor", "cursor-malformed", "cursor must be the next of an answer to the very same question. Begin again without it.")
+// ErrCursor is returned for a cursor that does not belong to the query.
+var ErrCursor = domain.Invalid("cursor", "cursor-malformed", "cursor must be the next of an answer to the same query. Start again without it.")
 
-// cursor is where a page ended: the last row's place in the order. It belongs to one question.
+// A cursor is the sort key of a page's last row. It belongs to one query.
 type cursor struct {
 	Question string          `json:"q"`
 	Value    json.RawMessage `json:"v"`
 	Key      json.RawMessage `json:"k"`
 }
 
-// page asks for one page of a table's rows. sorts are the columns that it can be sorted by, the first being the list's own
-// order; sorted returns where a row stands in it.
+// Find returns one page of a table's rows. The list can be sorted by the columns sorts; the first is its own order. sorted
+// returns a row's values of the sort column and of the key. The error can be ErrCursor.
 func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts []string, sorted func(r R, sort string) (value, key any)) (Found[R], error) {
 	var found Found[R]
 	if p.Limit == 0 {
@@ -237,7 +237,7 @@ func writeCursor[R any](question string, sorted func(R, string) (any, any), last
 	value, key := sorted(last, sort)
 	var c cursor
 	c.Question = question
-	c.Value, _ = json.Marshal(value) // numbers and strings always can be
+	c.Value, _ = json.Marshal(value) // numbers and strings never fail
 	c.Key, _ = json.Marshal(key)
 	text, _ := json.Marshal(c)
 	return string(text)

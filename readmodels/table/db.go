@@ -13,58 +13,58 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// A DB is the database of one generation: all tables as they were posted from one log by one set of projections, with a
-// checkpoint for each projection. One writer and any number of readers use it at once, and none waits for another.
+// A DB is the database of one generation: the tables that one set of projections made from one log, and a checkpoint for each
+// projection. It has one writer and any number of readers, and none blocks another.
 type DB struct {
-	// Readers answer questions. They cannot write.
+	// Readers run queries. They cannot write.
 	Readers *sqlx.DB
 
 	dialect dialect
-	writer  *sql.DB        // nil for reading only
-	conn    chan *sql.Conn // the writer's only connection, nil until it is needed, while nobody has it; closed when nobody may
+	writer  *sql.DB        // nil if the database is read-only
+	conn    chan *sql.Conn // holds the writer's only connection while it is free: nil until it is opened; closed with the DB
 	path    string
-	folder  string       // for a database of the same size for a moment; "": the system's
-	remove  func() error // what is left to do after closing
+	folder  string       // for temporary databases of the same size; "": the system's folder
+	remove  func() error // what Close does last
 
-	indexing atomic.Bool // the writer's database has reason to be silent for long
+	indexing atomic.Bool // the writer's database may be silent for a long time
 }
 
-// A dialect is what differs between databases: the words, and how rows are read and written many at a time.
+// A dialect is what differs between databases: the SQL, and how many rows are read and written at once.
 type dialect interface {
-	// beforeTables is run before the tables are made.
+	// beforeTables is SQL to run before the tables are created.
 	beforeTables() string
-	// createTable is the statement that makes a table.
+	// createTable is the SQL that creates a table.
 	createTable(*Relation) string
-	// beforeIndexes and afterIndexes are run around the building of all indexes.
+	// beforeIndexes and afterIndexes are SQL to run before and after all indexes are built.
 	beforeIndexes() string
 	afterIndexes(tables []*Relation) string
-	// snapshot is how a transaction sees everything as of its beginning.
+	// snapshot is the options of a transaction that sees everything as of its beginning.
 	snapshot() *sql.TxOptions
 	// write runs f in a transaction on a connection, and commits unless f returns an error.
 	write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error
-	// lasts says whether a connection is as good as before after something failed on it.
+	// lasts reports whether a connection can be used again after an error.
 	lasts() bool
-	// publish are the statements that show tables to dashboards, if any.
+	// publish is the SQL that shows the tables to dashboards; empty if there is none.
 	publish(tables []*Relation) string
-	// wayOut is how to be rid of a database, in words.
+	// wayOut tells an operator how to remove the database.
 	wayOut() string
 	close()
 }
 
-// A Tx is a transaction of the writer. It reads and writes rows many at a time, so that a database across a network is
-// asked once a table and not once a row. Values are in the order of the relation's columns, or of its key's.
+// A Tx is a transaction of the writer. It reads and writes many rows at a time, so that a database across a network takes one
+// round trip per table and not per row. Values are in the order of the relation's columns, or of its key's.
 type Tx interface {
-	// Load calls take with the rows that have one of the keys, in no order. Neither may keep the slices.
+	// Load calls take with the rows that have one of the keys, in no particular order. Neither may keep the slices.
 	Load(r *Relation, keys iter.Seq[[]driver.Value], take func(row []driver.Value) error) error
-	// Put writes rows, each over the one that has its key. The slices may be used again. A key may come once.
+	// Put inserts rows, or replaces those with the same key. It does not keep the slices. A key may occur once.
 	Put(r *Relation, rows iter.Seq[[]driver.Value]) error
 	// Delete removes the rows that have one of the keys.
 	Delete(r *Relation, keys iter.Seq[[]driver.Value]) error
-	// Exec runs a statement with ? for its arguments and counts the rows that it changed.
+	// Exec runs a statement with ? for its arguments and returns how many rows it changed.
 	Exec(statement string, args ...driver.Value) (int64, error)
 }
 
-// createTable is the statement that makes a table, in a database's words for the kinds of columns.
+// createTable is the SQL that creates a table, with a database's names for the kinds of columns.
 func createTable(r *Relation, words []string) string {
 	var lines []string
 	for _, c := range r.Columns {
@@ -78,7 +78,7 @@ func createTable(r *Relation, words []string) string {
 	return fmt.Sprintf("CREATE TABLE %s (\n\t%s\n)", quoted(r.Name), strings.Join(lines, ",\n\t"))
 }
 
-// BuildIndexes builds the indexes of tables that have none yet.
+// BuildIndexes builds the missing indexes of tables.
 func (db *DB) BuildIndexes(ctx context.Context, tables []*Relation) error {
 	script := strings.Builder{}
 	script.WriteString(db.dialect.beforeIndexes())
@@ -102,8 +102,8 @@ func (db *DB) BuildIndexes(ctx context.Context, tables []*Relation) error {
 	return nil
 }
 
-// Write runs f in the one transaction that there can be at a time. What f did is kept if it returns nil and the commit
-// succeeds; after an error, whether it was kept can be seen from the checkpoints.
+// Write runs f in a transaction; there is one at a time. The changes are kept if f returns nil and the commit succeeds. After
+// an error the commit may still have happened: the checkpoints tell.
 func (db *DB) Write(ctx context.Context, f func(Tx) error) (err error) {
 	conn, err := db.take(ctx)
 	if err != nil {
@@ -135,10 +135,10 @@ func (db *DB) take(ctx context.Context) (*sql.Conn, error) {
 	return conn, err
 }
 
-// ErrNotWritable is what Write returns when the database is closed or was opened for reading only.
-var ErrNotWritable = errors.New("the read models are closed, or open for reading only")
+// ErrNotWritable is returned by Write if the database is closed or read-only.
+var ErrNotWritable = errors.New("the read models are closed, or open read-only")
 
-// put gives a connection back after use, or gives it up.
+// put returns a connection, or closes one that failed.
 func (db *DB) put(conn *sql.Conn, failed error) {
 	if failed != nil && !db.dialect.lasts() {
 		conn.Close()
@@ -147,14 +147,14 @@ func (db *DB) put(conn *sql.Conn, failed error) {
 	db.conn <- conn
 }
 
-// Errors of a database that is not in our hands alone.
+// Errors of a database that others use too.
 var (
-	ErrGone = errors.New("the read models are not there any more")
-	ErrBusy = errors.New("somebody still looks at the read models")
+	ErrGone = errors.New("the read models no longer exist")
+	ErrBusy = errors.New("the read models are still being read")
 )
 
-// Publish shows the tables to dashboards, where there is a place for that, unless they see them already, and if the term is not
-// over. It does not wait for dashboards that are reading: then it returns ErrBusy.
+// Publish makes dashboards see these tables, unless they do already. It does nothing in databases without dashboards. It does
+// not wait for dashboards that are reading: it returns ErrBusy. It fails with ErrTermOver if the term is over.
 func (db *DB) Publish(ctx context.Context, term Term, tables []*Relation) error {
 	views := db.dialect.publish(tables)
 	if views == "" {
@@ -171,13 +171,13 @@ func (db *DB) Publish(ctx context.Context, term Term, tables []*Relation) error 
 // A Queryer is a DB's Readers, or a snapshot of them.
 type Queryer = sqlx.QueryerContext
 
-// Snapshot opens a transaction that reads everything as it is now, whatever is written meanwhile. Roll it back when done.
+// Snapshot opens a transaction that reads everything as of now, whatever is written later. The caller rolls it back.
 func (db *DB) Snapshot(ctx context.Context) (*sqlx.Tx, error) {
 	tx, err := db.Readers.BeginTxx(ctx, db.dialect.snapshot())
 	if err != nil {
 		return nil, err
 	}
-	// A transaction sees the database as of its first question.
+	// A transaction sees the database as of its first query.
 	var one int
 	if err := tx.GetContext(ctx, &one, "SELECT one FROM generation"); err != nil {
 		tx.Rollback()
@@ -186,22 +186,22 @@ func (db *DB) Snapshot(ctx context.Context) (*sqlx.Tx, error) {
 	return tx, nil
 }
 
-// ReadAll reads all rows of a table in the order of its key, which is that of Go for numbers and strings.
+// ReadAll reads all rows of a table in key order, which is Go's order of numbers and strings.
 func ReadAll(ctx context.Context, q Queryer, r *Relation) (*sqlx.Rows, error) {
 	return q.QueryxContext(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY %s",
 		strings.Join(columnNames(r), ", "), quoted(r.Name), strings.Join(keyNames(r), ", ")))
 }
 
-// Path is the file that the database is in, or else where it is, in words.
+// Path is the database's file, or a description of where it is.
 func (db *DB) Path() string { return db.path }
 
-// WayOut is how to be rid of this database, in words.
+// WayOut tells an operator how to remove this database, such as "drop that schema".
 func (db *DB) WayOut() string { return db.dialect.wayOut() }
 
-// Temporary opens an empty database that Close removes, where there is room for all that this one has.
+// Temporary opens an empty database that Close removes, where there is space for a copy of this one.
 func (db *DB) Temporary() (*DB, error) { return OpenTemporary(db.folder) }
 
-// closeWriter waits for the transaction that is under way.
+// closeWriter waits for the transaction in progress.
 func (db *DB) closeWriter() error {
 	conn, open := <-db.conn
 	if !open {
@@ -215,7 +215,7 @@ func (db *DB) closeWriter() error {
 	return db.writer.Close()
 }
 
-// Close waits for the transaction that is under way, ends all readers and closes the database.
+// Close waits for the transaction in progress, ends all readers and closes the database.
 func (db *DB) Close() error {
 	err := errors.Join(db.closeWriter(), db.Readers.Close())
 	if db.remove != nil {

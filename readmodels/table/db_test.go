@@ -394,7 +394,7 @@ func TestOtherFiles(t *testing.T) {
 	}
 }
 
-// TestReporting reads as a dashboard does, while generations come and go.
+// TestReporting reads like a dashboard, while generations are created and removed.
 func TestReporting(t *testing.T) {
 	home := schemas(t, 0)
 	dashboard := sqlx.MustConnect("postgres", home.address.String())
@@ -459,7 +459,7 @@ func TestReporting(t *testing.T) {
 	}
 	reads("SELECT count(*) FROM reporting.visits", int64(1))
 
-	// Who posts to an older generation again shows that one, but disturbs nobody who reads.
+	// A writer of an older generation publishes that one again, but does not disturb readers.
 	db, err := home.Open(t.Context(), 2)
 	if err != nil {
 		t.Fatal(err)
@@ -500,7 +500,7 @@ func TestReporting(t *testing.T) {
 	}
 }
 
-// TestWhatIsGoneIsNamed writes to a generation that somebody has dropped.
+// TestWhatIsGoneIsNamed: writing to a dropped generation returns ErrGone.
 func TestWhatIsGoneIsNamed(t *testing.T) {
 	home := schemas(t, 0)
 	db := laid(t, home)
@@ -516,7 +516,7 @@ func TestWhatIsGoneIsNamed(t *testing.T) {
 	}
 }
 
-// TestWhatIsBesideTheGenerationsIsMadeAnew drops the terms behind the back of who lists the generations.
+// TestWhatIsBesideTheGenerationsIsMadeAnew drops the leases while another process lists the generations.
 func TestWhatIsBesideTheGenerationsIsMadeAnew(t *testing.T) {
 	home := schemas(t, 0)
 	laid(t, home)
@@ -528,7 +528,7 @@ func TestWhatIsBesideTheGenerationsIsMadeAnew(t *testing.T) {
 	}
 }
 
-// TestAnAddressIsNotRepeated has a password in it that makes it none.
+// TestAnAddressIsNotRepeated: an invalid address that contains a password is not repeated in the error.
 func TestAnAddressIsNotRepeated(t *testing.T) {
 	for _, address := range []string{"postgres://desk:geh%eim@127.0.0.1/desk", "mysql://desk:geheim@127.0.0.1/desk", ""} {
 		_, err := NewSchemas(address, SchemasOptions{})
@@ -538,7 +538,7 @@ func TestAnAddressIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestListingWhileOthersComeAndGo asks for the generations while some are removed.
+// TestListingWhileOthersComeAndGo lists the generations while some are removed.
 func TestListingWhileOthersComeAndGo(t *testing.T) {
 	home := schemas(t, 0)
 	laid(t, home)

@@ -6,7 +6,7 @@ import (
 	"daybook/internal/testdisk"
 )
 
-// TestFailingDisk writes while the disk fails, and goes on with the same statements when it works again.
+// TestFailingDisk writes while the disk fails, and continues with the same statements when it works again.
 func TestFailingDisk(t *testing.T) {
 	for _, failing := range testdisk.Failures {
 		t.Run(failing.Name, func(t *testing.T) {
@@ -26,7 +26,7 @@ func TestFailingDisk(t *testing.T) {
 			for range 3 {
 				err := put()
 				if failing.Name == "write" && err == nil {
-					t.Error("what no disk has was written")
+					t.Error("a failed write succeeded")
 				}
 			}
 			repair()

@@ -12,13 +12,12 @@ import (
 	"strings"
 )
 
-// A Folder is where the generations of one desk are kept, each in a file "readmodels-NUMBER.db". The newest that is
-// ready is the live one.
+// A Folder keeps the generations of one desk in a folder, each in a file "readmodels-NUMBER.db".
 type Folder string
 
 var _ Home = Folder("")
 
-// Hold implements Home. The folder is locked by the process that works in it.
+// Hold implements Home. It returns at once: the process has locked the folder already.
 func (f Folder) Hold(context.Context, string, func()) (Term, error) { return Alone{}, nil }
 
 // Changes implements Home.
@@ -33,7 +32,7 @@ func (f Folder) Generations(ctx context.Context) ([]Generation, error) {
 	all := make([]Generation, len(numbers))
 	for i, n := range numbers {
 		if all[i], err = f.generation(ctx, n); err != nil {
-			return nil, fmt.Errorf("reading which generation %s is: %w", f.Path(n), err)
+			return nil, fmt.Errorf("reading the generation of %s: %w", f.Path(n), err)
 		}
 	}
 	return all, nil
@@ -74,7 +73,7 @@ func (f Folder) Create(context.Context) (*DB, int, error) {
 	return db, number, err
 }
 
-// Path is the file of a generation.
+// Path returns the file of a generation.
 func (f Folder) Path(number int) string {
 	return filepath.Join(string(f), prefix+strconv.Itoa(number)+suffix)
 }
@@ -101,7 +100,7 @@ const (
 	suffix = ".db"
 )
 
-// numbers are those of the files there are, in their order.
+// numbers returns the generations that have a file, in ascending order.
 func (f Folder) numbers() ([]int, error) {
 	entries, err := os.ReadDir(string(f))
 	if err != nil {

@@ -15,20 +15,20 @@ import (
 
 // The states of a generation.
 const (
-	Building = "building" // nobody reads it, and it is worth nothing if its builder is gone
-	Ready    = "live"     // it is read, or was until a newer one came
+	Building = "building" // not readable yet; useless once the process that builds it is gone
+	Ready    = "live"     // readable; the newest one is live
 )
 
-// A Generation says what a database holds.
+// A Generation describes a database of read models.
 type Generation struct {
 	Number int       `db:"number"`
-	Schema string    `db:"schema"` // of its tables and the projections that filled them; see Schema
-	Log    uuid.UUID `db:"log_id"` // the log that it was posted from
+	Schema string    `db:"schema"` // the digest of its tables and projections; see Schema
+	Log    uuid.UUID `db:"log_id"` // the log that it was projected from
 	State  string    `db:"state"`
-	Held   bool      `db:"held"` // somebody has the term of the schema; only Generations says so
+	Held   bool      `db:"held"` // a process holds the term of the schema; set by Generations only
 }
 
-// A Point is an event of the log up to which something was done. The zero value is before the first.
+// A Point names an event of the log: the last one that was processed. The zero value is before the first.
 type Point struct {
 	Position eventstore.Position `db:"position"`
 	Stream   string              `db:"stream"`
@@ -36,26 +36,26 @@ type Point struct {
 	EventID  uuid.UUID           `db:"event_id"`
 }
 
-// A Checkpoint says how far one projection has come.
+// A Checkpoint records how far a projection has got.
 type Checkpoint struct {
 	Projection string `db:"projection"`
-	Point             // the last event that it saw
-	Applied    int64  `db:"applied"` // the events it has seen, those of parked things included; the log must have as many
-	Epoch      int64  `db:"epoch"`   // raised by whoever takes over the posting; who has an older one can no longer write
+	Point             // the last event that it has processed
+	Applied    int64  `db:"applied"` // how many events it has processed, those of parked streams included; the log must have as many
+	Epoch      int64  `db:"epoch"`   // raised by each new writer; a writer with an older epoch is fenced
 }
 
-// A Parked is a thing that one projection no longer follows, because it failed at one of its events.
+// A Parked is a stream that a projection skips because it failed at one of the stream's events.
 type Parked struct {
 	Projection string              `db:"projection" json:"projection"`
 	Stream     string              `db:"stream" json:"stream"`
 	Position   eventstore.Position `db:"position" json:"position"` // of the event at which it failed
 	EventID    uuid.UUID           `db:"event_id" json:"event_id"`
 	Error      string              `db:"error" json:"error"`
-	Waiting    int64               `db:"waiting" json:"waiting"` // the thing's events that were not applied, the first one included
+	Waiting    int64               `db:"waiting" json:"waiting"` // how many of the stream's events were skipped, the failed one included
 	ParkedAt   Instant             `db:"parked_at" json:"parked_at"`
 }
 
-// The tables that every generation has. These words mean the same to all databases.
+// system creates the tables that every generation has. All databases understand it.
 const system = `
 CREATE TABLE generation (
 	one    INTEGER PRIMARY KEY CHECK (one = 1),
@@ -85,8 +85,8 @@ CREATE TABLE parked (
 );
 `
 
-// Posted is what the database says of its own rows, as tables that can be compared with those of another generation.
-func Posted() []*Relation {
+// Bookkeeping returns the checkpoints and the parked streams as tables, to be compared with those of another generation.
+func Bookkeeping() []*Relation {
 	type checkpoint struct {
 		Projection string              `db:"projection,key"`
 		Position   eventstore.Position `db:"position"`
@@ -110,8 +110,8 @@ func Posted() []*Relation {
 	return all
 }
 
-// Schema is a digest of tables and of what fills them: the projections, given as checkpoints, and a version of what they
-// make of events. Where it differs, rows must be built anew.
+// Schema is a digest of tables and of what fills them: the projections, given as checkpoints, and a version of their results.
+// If it differs, the rows must be rebuilt.
 func Schema(tables []*Relation, projections []Checkpoint, version string) string {
 	digest := sha256.New()
 	fmt.Fprint(digest, system)
@@ -125,7 +125,7 @@ func Schema(tables []*Relation, projections []Checkpoint, version string) string
 	return hex.EncodeToString(digest.Sum(nil))[:16]
 }
 
-// Lay makes the tables of an empty database, without their indexes, and a checkpoint for each projection.
+// Lay creates the tables in an empty database, without indexes, and a checkpoint for each projection.
 func (db *DB) Lay(ctx context.Context, g Generation, tables []*Relation, projections []Checkpoint) error {
 	script := strings.Builder{}
 	script.WriteString(db.dialect.beforeTables() + system)
@@ -134,7 +134,7 @@ func (db *DB) Lay(ctx context.Context, g Generation, tables []*Relation, project
 	}
 	return db.Write(ctx, func(tx Tx) error {
 		if _, err := tx.Exec(script.String()); err != nil {
-			return fmt.Errorf("making the tables: %w", err)
+			return fmt.Errorf("creating the tables: %w", err)
 		}
 		const generation = "INSERT INTO generation (one, number, schema, log_id, state) VALUES (1, ?, ?, ?, ?)"
 		if _, err := tx.Exec(generation, int64(g.Number), g.Schema, g.Log.String(), g.State); err != nil {
@@ -150,7 +150,7 @@ func (db *DB) Lay(ctx context.Context, g Generation, tables []*Relation, project
 	})
 }
 
-// MarkReady says in the database that it may be read, if the term is not over.
+// MarkReady marks the generation as readable. It fails with ErrTermOver if the term is over.
 func (db *DB) MarkReady(ctx context.Context, term Term) error {
 	return db.Write(ctx, func(tx Tx) error {
 		if _, err := tx.Exec("UPDATE generation SET state = ?", Ready); err != nil {
@@ -160,19 +160,19 @@ func (db *DB) MarkReady(ctx context.Context, term Term) error {
 	})
 }
 
-// ReadGeneration says what a database holds.
+// ReadGeneration reads a database's description of itself.
 func ReadGeneration(ctx context.Context, q Queryer) (g Generation, err error) {
 	err = sqlx.GetContext(ctx, q, &g, "SELECT number, schema, log_id, state FROM generation")
 	return g, err
 }
 
-// ReadCheckpoints returns all checkpoints, by projection.
+// ReadCheckpoints returns the checkpoints in order of projections.
 func ReadCheckpoints(ctx context.Context, q Queryer) (all []Checkpoint, err error) {
 	err = sqlx.SelectContext(ctx, q, &all, "SELECT projection, position, stream, revision, event_id, applied, epoch FROM checkpoints ORDER BY projection")
 	return all, err
 }
 
-// ReadParked returns all that is parked, by projection and stream.
+// ReadParked returns the parked streams, ordered by projection and stream.
 func ReadParked(ctx context.Context, q Queryer) (all []Parked, err error) {
 	err = sqlx.SelectContext(ctx, q, &all,
 		"SELECT projection, stream, position, event_id, error, waiting, parked_at FROM parked ORDER BY projection, stream")

@@ -6,41 +6,41 @@ import (
 	"slices"
 )
 
-// A Home is where the generations of one desk are kept. Each is posted to by whoever holds the term of its schema, and by
-// nobody else; the newest of its schema that is ready is the live one. So programs of two versions whose schemas differ
-// can serve one desk side by side, each with read models of its own.
+// A Home stores the generations of one desk. Only the process that holds the term of a schema writes its generations. The newest
+// ready generation of a schema is its live one. So two versions of the program whose schemas differ can serve one desk side by
+// side, each with its own read models.
 type Home interface {
-	// Hold waits until nobody holds the term of a schema, and takes it. If it has to wait, it says so, once.
+	// Hold waits until the term of a schema is free, and takes it. If it has to wait, it calls waiting once.
 	Hold(ctx context.Context, schema string, waiting func()) (Term, error)
-	// Generations lists the generations by their numbers. One that is not ready is being built, or its building was broken off.
+	// Generations lists the generations by number. One that is not ready is being built, or its building was interrupted.
 	Generations(ctx context.Context) ([]Generation, error)
-	// Create gives an empty database for the generation after all there are.
+	// Create creates an empty database for the next generation.
 	Create(ctx context.Context) (db *DB, number int, err error)
-	// Open opens a generation for its writer and readers; OpenReadOnly for readers, beside whoever posts to it.
+	// Open opens a generation for its writer and readers; OpenReadOnly only for readers, beside its writer.
 	Open(ctx context.Context, number int) (*DB, error)
 	OpenReadOnly(ctx context.Context, number int) (*DB, error)
-	// Remove removes a generation, which must be closed, if the term is not over. What is still looked at is ErrBusy.
+	// Remove removes a generation, which must be closed. It returns ErrBusy if it is still being read, ErrTermOver if the term is over.
 	Remove(ctx context.Context, term Term, number int) error
-	// Changes gives a hint, as far as it can, when somebody has posted. It needs no emptying.
+	// Changes receives a value after a write, if the database can notify. Nobody has to receive. It may be nil.
 	Changes(ctx context.Context) <-chan struct{}
-	// Close closes what no method needs any more.
+	// Close closes the connections that the Home itself uses.
 	Close() error
 }
 
-// A Term is the right to post to the generations of a schema. One process has it at a time.
+// A Term is the right to write the generations of a schema. One process has it at a time.
 type Term interface {
-	// Context ends with the term, and when it is no longer sure that nobody else has taken it.
+	// Context ends with the term, or as soon as another process might have taken it.
 	Context() context.Context
-	// Prove fails if the term is somebody else's. If it does not, nobody takes it before the transaction has ended.
+	// Prove fails with ErrTermOver if the term is over. Otherwise no process can take it before the transaction ends.
 	Prove(Tx) error
-	// End gives the term back.
+	// End releases the term.
 	End(context.Context) error
 }
 
-// ErrTermOver is why a term's context ended, and what Prove fails with.
-var ErrTermOver = errors.New("another process may post the read models now")
+// ErrTermOver is the cause of a term's ended context, and Prove's error.
+var ErrTermOver = errors.New("another process has the lease on the read models")
 
-// Alone is the term of who needs none, because nobody else can post.
+// Alone is the term of the only process that can write.
 type Alone struct{}
 
 // Context implements Term.
@@ -75,9 +75,9 @@ func OpenLive(ctx context.Context, home Home, schema string) (*DB, error) {
 	return home.OpenReadOnly(ctx, live.Number)
 }
 
-// Clean removes the generations that nobody needs. It keeps the live one of a schema, the newest two that are ready, so that
-// there is one to go back to, those of other schemas that somebody posts to or builds, and what is still looked at. Whoever
-// calls it holds the term of the schema, and builds no generation of it now.
+// Clean removes the generations that are no longer needed. It keeps the live one of a schema; the two newest ready ones, so that
+// an older version can be started again; those of other schemas that a process writes or builds; and what is still being read.
+// The caller must hold the term of the schema and not be building a generation of it.
 func Clean(ctx context.Context, home Home, term Term, schema string) error {
 	all, err := home.Generations(ctx)
 	if err != nil {

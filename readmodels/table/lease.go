@@ -9,9 +9,9 @@ import (
 	"github.com/lib/pq"
 )
 
-// A lease is a term that must be renewed, in a row that everybody sees. Times are the database's; whoever holds it gives it up
-// by his own clock before it can have run out by the other. It spares two processes the same work, and no more: what somebody
-// writes who slept through the end of his term is refused by the checkpoints' epoch.
+// A lease is a term that must be renewed, in a row that all processes see. Times are the database's. The holder gives it up by its
+// own clock before it can have expired by the database's. The lease only saves two processes from doing the same work: if a
+// process is suspended past the end of its lease and then writes, the checkpoints' epoch refuses it.
 type lease struct {
 	db      *sqlx.DB
 	table   string
@@ -22,12 +22,12 @@ type lease struct {
 
 	ctx     context.Context
 	stop    context.CancelCauseFunc
-	stopped chan struct{} // closed when it is not renewed any more
+	stopped chan struct{} // closed when renewing has stopped
 }
 
-// wait takes the lease as soon as it can be had.
+// wait takes the lease as soon as it is free.
 func (l *lease) wait(ctx context.Context, watch func() <-chan struct{}) error {
-	// What has run out may be taken; what the holder forgot that he has, too.
+	// It is free if it has expired, or if this holder has it already but did not learn so.
 	const take = `INSERT INTO %[1]s AS t VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
 		ON CONFLICT (schema) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until WHERE t.holder = EXCLUDED.holder OR t.until < clock_timestamp()`
 	again := time.NewTicker(l.length / 3)
@@ -55,18 +55,18 @@ func (l *lease) wait(ctx context.Context, watch func() <-chan struct{}) error {
 	}
 }
 
-// put writes the lease with a statement, and returns whether that found what it wants.
+// put writes the lease with a statement, and reports whether that changed a row.
 func (l *lease) put(ctx context.Context, statement string) (bool, error) {
 	result, err := l.db.ExecContext(ctx, fmt.Sprintf(statement, l.table), l.schema, l.holder, l.length.Seconds())
 	if err != nil {
-		return false, fmt.Errorf("taking the right to post: %w", err)
+		return false, fmt.Errorf("taking the lease on the read models: %w", err)
 	}
 	n, err := result.RowsAffected()
 	return n == 1, err
 }
 
-// renew renews the lease again and again, and ends the term when that was not possible for its length, whatever the database
-// does meanwhile.
+// renew renews the lease until the term ends, and ends the term when renewing has failed for the length of the lease, however
+// long the database takes to answer.
 func (l *lease) renew(asked time.Time) {
 	const renew = `UPDATE %s SET until = clock_timestamp() + make_interval(secs => $3) WHERE schema = $1 AND holder = $2 AND until > clock_timestamp()`
 	defer close(l.stopped)
@@ -103,7 +103,7 @@ func (l *lease) Prove(tx Tx) error {
 	return err
 }
 
-// End implements Term, so that the next need not wait for the lease to run out.
+// End implements Term. It deletes the lease, so that the next process need not wait until it expires.
 func (l *lease) End(ctx context.Context) error {
 	l.stop(context.Canceled)
 	select {

@@ -42,7 +42,7 @@ func proving(t *testing.T, home Home) func(Term) error {
 	return func(term Term) error { return db.Write(t.Context(), term.Prove) }
 }
 
-// TestATermAtATime has eight who want to post, each for a moment, under a lease that does not run out.
+// TestATermAtATime has eight processes compete for a lease that does not expire, each holding it for a moment.
 func TestATermAtATime(t *testing.T) {
 	home := schemas(t, time.Hour)
 	prove := proving(t, home)
@@ -70,7 +70,7 @@ func TestATermAtATime(t *testing.T) {
 			t.Error("two have the term")
 		default:
 		}
-		if err := term.End(t.Context()); err != nil { // tells the next, who would wait for an hour
+		if err := term.End(t.Context()); err != nil { // wakes the next, which would wait for an hour
 			t.Error(err)
 		}
 		if err := prove(term); !errors.Is(err, ErrTermOver) {
@@ -82,7 +82,7 @@ func TestATermAtATime(t *testing.T) {
 	}
 }
 
-// TestATermRunsOut takes the lease from somebody who does not renew it, which he learns.
+// TestATermRunsOut takes the lease from a holder that does not renew it, and the holder learns of it.
 func TestATermRunsOut(t *testing.T) {
 	home := schemas(t, 300*time.Millisecond)
 	prove := proving(t, home)
@@ -130,8 +130,8 @@ func TestWaitingForATermEnds(t *testing.T) {
 	}
 }
 
-// TestWhoLostATermDoesNotTakeItAgain forgets the lease behind its holder's back, as when it ran out by the database's clock and
-// another had it for a while.
+// TestWhoLostATermDoesNotTakeItAgain removes the lease while it is held, as when it expired by the database's clock and
+// another process had it for a while.
 func TestWhoLostATermDoesNotTakeItAgain(t *testing.T) {
 	home := schemas(t, 300*time.Millisecond)
 	prove := proving(t, home)
@@ -146,7 +146,7 @@ func TestWhoLostATermDoesNotTakeItAgain(t *testing.T) {
 	}
 }
 
-// TestWhoSleepsInATransactionKeepsNobodyWaiting has who posts fall asleep just when nobody may take the term.
+// TestWhoSleepsInATransactionKeepsNobodyWaiting suspends the writer while it blocks the lease.
 func TestWhoSleepsInATransactionKeepsNobodyWaiting(t *testing.T) {
 	defer func(before time.Duration) { shortestSleep = before }(shortestSleep)
 	shortestSleep = time.Millisecond
@@ -170,7 +170,7 @@ func TestWhoSleepsInATransactionKeepsNobodyWaiting(t *testing.T) {
 	}
 }
 
-// TestATermEndsInSilence has the database stop to answer, without a word.
+// TestATermEndsInSilence has the database stop answering without closing connections.
 func TestATermEndsInSilence(t *testing.T) {
 	network, proxied := testdb.Proxy(t, testdb.URL(t))
 	home, err := NewSchemas(proxied, SchemasOptions{Lease: 500 * time.Millisecond})

@@ -11,12 +11,12 @@ import (
 
 // Errors of Live.
 var (
-	ErrNotReady = errors.New("the read models are being built; try again when /readyz says so")
+	ErrNotReady = errors.New("the read models are being built; try again when /readyz reports ready")
 	ErrClosed   = errors.New("the read models are closed")
 )
 
-// A Live is the generation that questions are put to. Another one can take its place at any moment: questions that are
-// under way end on the one they began with, which is closed when the last of them is done.
+// A Live holds the generation that queries read. It can be switched at any time: queries in progress finish on the generation
+// that they began with, which is closed after the last of them.
 //
 // The zero value has no generation yet.
 type Live struct {
@@ -29,13 +29,14 @@ type Live struct {
 	leave  sync.WaitGroup // generations that are not closed yet
 }
 
-// inUse is a generation that is read. Its readers hold the lock for reading; closing it takes the lock.
+// inUse is a generation that is being read. Readers hold the lock for reading; closing it takes the lock.
 type inUse struct {
 	sync.RWMutex
 	db *DB
 }
 
-// Read calls f with the live generation, which stays open until f returns. Before the first one it returns ErrNotReady.
+// Read calls f with the live generation, which stays open until f returns. It returns ErrNotReady if there is none yet, and
+// ErrClosed after Close.
 func (l *Live) Read(f func(*DB) error) error {
 	for {
 		g := l.current.Load()
@@ -43,7 +44,7 @@ func (l *Live) Read(f func(*DB) error) error {
 			return l.none()
 		}
 		if !g.TryRLock() {
-			continue // it was replaced since we looked
+			continue // it was switched meanwhile
 		}
 		defer g.RUnlock()
 		return f(g.db)
@@ -59,10 +60,10 @@ func (l *Live) none() error {
 	return ErrNotReady
 }
 
-// Position is how far the live generation has come.
+// Position returns the last position that the live generation includes.
 func (l *Live) Position() eventstore.Position { return eventstore.Position(l.position.Load()) }
 
-// Wait returns when the live generation has come to a position: when everything up to there can be read.
+// Wait returns when the live generation includes a position: when everything up to there can be read.
 func (l *Live) Wait(ctx context.Context, position eventstore.Position) error {
 	for {
 		l.mu.Lock()
@@ -87,7 +88,7 @@ func (l *Live) Wait(ctx context.Context, position eventstore.Position) error {
 	}
 }
 
-// Advance says that a generation has come to a position. If it is not the live one, nothing happens.
+// Advance reports a generation's new position. It does nothing if the generation is not the live one.
 func (l *Live) Advance(db *DB, position eventstore.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,9 +97,8 @@ func (l *Live) Advance(db *DB, position eventstore.Position) {
 	}
 }
 
-// Switch makes a generation the live one and takes it over; the one before is closed when its readers are done. If Live is
-// closed it returns false, and nothing happens. Whoever switches sees to it that readers are not taken back to an earlier
-// position without need.
+// Switch makes a generation the live one and takes ownership; the previous one is closed after its last reader. If Live is
+// closed it returns false and does nothing. The caller must not switch readers to an earlier position without need.
 func (l *Live) Switch(db *DB, position eventstore.Position) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,7 +111,7 @@ func (l *Live) Switch(db *DB, position eventstore.Position) bool {
 	return true
 }
 
-// move needs the lock.
+// move sets the position and wakes those who wait for it. The caller holds the lock.
 func (l *Live) move(position eventstore.Position) {
 	l.position.Store(uint64(position))
 	if l.moved != nil {
@@ -120,19 +120,19 @@ func (l *Live) move(position eventstore.Position) {
 	}
 }
 
-// retire closes a generation that is no longer the current one, when its readers are done.
+// retire closes a generation that is no longer live, after its last reader.
 func (l *Live) retire(g *inUse) {
 	if g == nil {
 		return
 	}
 	go func() {
 		defer l.leave.Done()
-		g.Lock() // for good: nobody may read it any more
+		g.Lock() // and never unlock: nobody may read it any more
 		g.db.Close()
 	}()
 }
 
-// Close refuses new questions, wakes who waits, and returns when the last reader is done.
+// Close refuses new queries, wakes those who wait, and returns after the last reader.
 func (l *Live) Close() {
 	l.mu.Lock()
 	l.closed = true

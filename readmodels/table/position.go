@@ -2,7 +2,7 @@ package table
 
 import "strconv"
 
-// Position is where an event stands in the log. In JSON it is a string, since callers only hand it back.
+// Position is an event's position in the log. In JSON it is a string, because callers only hand it back.
 type Position int64
 
 // MarshalText writes the position as eventstore.Position does.

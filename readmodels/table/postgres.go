@@ -14,11 +14,9 @@ import (
 	"github.com/lib/pq"
 )
 
-var _ Home = (*Schemas)(nil)
-
-// postgres is the dialect of PostgreSQL: one statement a table, whatever the number of rows.
+// postgres is the dialect of PostgreSQL: one statement per table, whatever the number of rows.
 type postgres struct {
-	channel string // that is notified of every commit
+	channel string // is notified of every commit
 	schema  string
 }
 
@@ -32,7 +30,7 @@ func (p postgres) beforeTables() string {
 
 func (postgres) beforeIndexes() string { return "" }
 
-// afterIndexes counts the rows of these tables, and not of what else is in the database.
+// afterIndexes analyses these tables, and nothing else in the database.
 func (postgres) afterIndexes(tables []*Relation) string {
 	if len(tables) == 0 {
 		return ""
@@ -48,8 +46,8 @@ func (postgres) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 }
 
-// reporting is the schema that dashboards read: a view of each table, under the same name in every generation, with comments.
-// A view is replaced in place, so that what was granted on it stays, unless its columns are others now.
+// reporting is the schema that dashboards read: a commented view of each table, with the same name in every generation. A view is
+// replaced in place, which keeps its grants, unless its columns have changed.
 const reporting = `
 CREATE SCHEMA IF NOT EXISTS reporting;
 COMMENT ON SCHEMA reporting IS %[1]s;
@@ -59,7 +57,7 @@ EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege TH
 END $do$;
 `
 
-// granted lets the role read, if there is one.
+// granted lets the role daybook_reader read, if it exists.
 const granted = `
 DO $do$ BEGIN
 	IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'daybook_reader') THEN
@@ -69,9 +67,9 @@ DO $do$ BEGIN
 END $do$;
 `
 
-// comment says of the schema that dashboards read whose rows they see.
+// comment is the comment on the schema reporting. It names the generation whose rows dashboards see.
 func (p postgres) comment() string {
-	return pq.QuoteLiteral("The desk for dashboards: what Daybook posted last, replaced at every rebuild; now it is " + p.schema + ". Names, addresses and words of people are in it.")
+	return pq.QuoteLiteral("Views for dashboards of the read models in schema " + p.schema + ". A rebuild replaces them. They contain names, addresses and messages.")
 }
 
 func (p postgres) publish(tables []*Relation) string {
@@ -97,8 +95,8 @@ func (p postgres) publish(tables []*Relation) string {
 	return fmt.Sprintf(unlessPublished, p.comment(), script.String())
 }
 
-// unlessPublished runs a script unless dashboards see this generation already. To replace a view is to wait for who reads it,
-// and whoever wants to read it meanwhile waits too: so not for long.
+// unlessPublished runs a script unless dashboards see this generation already. Replacing a view waits for those who read it, and
+// makes later readers wait: so the lock timeout is short.
 const unlessPublished = `
 SET LOCAL lock_timeout = '200ms';
 DO $publish$ BEGIN
@@ -111,7 +109,7 @@ END $publish$;
 
 func (postgres) wayOut() string { return "drop that schema" }
 
-// lasts: it may have been cut.
+// lasts is false: the connection may be broken.
 func (postgres) lasts() bool { return false }
 
 func (postgres) close() {}
@@ -120,7 +118,7 @@ func (p postgres) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) e
 	return named(p.transact(ctx, conn, f))
 }
 
-// named gives errors that others tell apart their names.
+// named wraps errors that callers tell apart in ErrGone and ErrBusy.
 func named(err error) error {
 	if isGone(err) {
 		return fmt.Errorf("%w: %w", ErrGone, err)
@@ -131,7 +129,7 @@ func named(err error) error {
 	return err
 }
 
-// isGone says whether a table or schema was not there.
+// isGone reports whether a table or schema does not exist.
 func isGone(err error) bool {
 	e, ok := errors.AsType[*pq.Error](err)
 	return ok && (e.Code == "42P01" || e.Code == "3F000")
@@ -243,7 +241,7 @@ func (tx postgresTx) Exec(statement string, args ...driver.Value) (int64, error)
 	return result.RowsAffected()
 }
 
-// arrayMarks are placeholders for an array for each of some columns.
+// arrayMarks returns a placeholder for the array of each column.
 func arrayMarks(r *Relation, columns []int) string {
 	marks := make([]string, len(columns))
 	for i, c := range columns {
@@ -253,7 +251,7 @@ func arrayMarks(r *Relation, columns []int) string {
 	return strings.Join(marks, ", ")
 }
 
-// gather makes an array of each column, as PostgreSQL writes arrays, and counts the rows.
+// gather returns an array of each column, in PostgreSQL's notation, and the number of rows.
 func gather(columns int, rows iter.Seq[[]driver.Value]) (arrays []any, n int) {
 	texts := make([][]byte, columns)
 	for i := range texts {
@@ -274,7 +272,7 @@ func gather(columns int, rows iter.Seq[[]driver.Value]) (arrays []any, n int) {
 	return arrays, n
 }
 
-// appendElement writes a value as an element of an array.
+// appendElement appends a value in the notation of an array's element.
 func appendElement(b []byte, value driver.Value) []byte {
 	switch v := value.(type) {
 	case nil:

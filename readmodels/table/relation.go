@@ -10,12 +10,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Relation is a Table as a database sees it: its row struct taken apart once, so that rows can be written and read
-// without looking at their types again.
+// A Relation is a Table as a database sees it. Its row struct is analysed once, so that rows are written and read without
+// inspecting types again.
 type Relation struct {
 	Table
 	Columns []Column
-	Key     []int // the columns of the key, by their number
+	Key     []int // indexes of the key's columns
 }
 
 // A Column is one field of a row.
@@ -24,14 +24,14 @@ type Column struct {
 	Kind     Kind
 	Key      bool
 	Nullable bool
-	Doc      string // what it means, from the field's doc tag
+	Doc      string // its meaning, from the field's doc tag
 
 	index  []int
 	encode func(field reflect.Value) (driver.Value, error)
 	decode func(field reflect.Value, value driver.Value) error
 }
 
-// A Kind is what a column holds. Each database has its own word for it.
+// A Kind is what a column holds. Each database has its own type for it.
 type Kind int
 
 // The kinds of columns.
@@ -43,9 +43,8 @@ const (
 	Boolean
 )
 
-// Relate takes a table's row struct apart. Every field needs a db tag or to be an embedded struct whose fields have one;
-// at least one column is part of the key. An optional value is a Ref, an Instant or a pointer; nothing else is ever null,
-// and a column of the key never is.
+// Relate analyses a table's row struct. Every field needs a db tag or must be an embedded struct whose fields have one; at least
+// one column is part of the key. A Ref, an Instant and a pointer can be null; nothing else is, and no column of the key.
 func Relate(t Table) (*Relation, error) {
 	r := &Relation{Table: t}
 	row := reflect.TypeOf(t.Row)
@@ -66,7 +65,7 @@ func Relate(t Table) (*Relation, error) {
 	return r, nil
 }
 
-// add adds the fields of a struct, which stands in the row at an index.
+// add adds the fields of a struct that is at an index of the row.
 func (r *Relation) add(t reflect.Type, at []int) error {
 	for i := range t.NumField() {
 		field := t.Field(i)
@@ -91,7 +90,7 @@ func (r *Relation) add(t reflect.Type, at []int) error {
 	return nil
 }
 
-// Encode fills values with a row's columns. The row is addressable; values has room for all columns.
+// Encode fills values with a row's columns. The row must be addressable; values must have room for all columns.
 func (r *Relation) Encode(row reflect.Value, values []driver.Value) error {
 	for i := range r.Columns {
 		if err := r.encode(i, row, &values[i]); err != nil {
@@ -130,7 +129,7 @@ func (r *Relation) Decode(values []driver.Value, row reflect.Value) error {
 	return nil
 }
 
-// KeyField is the index of the one field of type k that holds the whole key: its only column, or an embedded struct.
+// KeyField returns the index of the one field of type k that is the whole key: its only column, or an embedded struct.
 func (r *Relation) KeyField(k reflect.Type) ([]int, error) {
 	index := r.Columns[r.Key[0]].index
 	if len(r.Key) > 1 {
@@ -153,8 +152,7 @@ var (
 	scannerType = reflect.TypeFor[sql.Scanner]()
 )
 
-// convert settles how a field of type t is stored. The commonest types are told apart first because a rebuild spends
-// its time here.
+// convert decides how a field of type t is stored. The most frequent types come first because a rebuild spends its time here.
 func (c *Column) convert(t reflect.Type) error {
 	if t.Kind() == reflect.Pointer {
 		return c.convertPointer(t.Elem())
@@ -189,7 +187,7 @@ func (c *Column) convert(t reflect.Type) error {
 	return nil
 }
 
-// convertKind is for fields of Go's own kinds, whatever their types are named.
+// convertKind is for fields of Go's basic kinds, whatever their types are named.
 func (c *Column) convertKind(t reflect.Type) error {
 	switch t.Kind() {
 	case reflect.String:
@@ -212,7 +210,7 @@ func (c *Column) convertKind(t reflect.Type) error {
 		c.Kind = Boolean
 		c.encode = func(f reflect.Value) (driver.Value, error) { return f.Bool(), nil }
 		c.decode = func(f reflect.Value, v driver.Value) error {
-			if n, ok := v.(int64); ok { // as SQLite has it
+			if n, ok := v.(int64); ok { // SQLite has no booleans
 				v = n != 0
 			}
 			return decode(reflect.Value.SetBool)(f, v)
@@ -225,7 +223,7 @@ func (c *Column) convertKind(t reflect.Type) error {
 
 func (c *Column) convertPointer(t reflect.Type) error {
 	if c.Key {
-		return fmt.Errorf("a key is never null, so it is no pointer")
+		return fmt.Errorf("a column of the key cannot be null, so it cannot be a pointer")
 	}
 	if err := c.convert(t); err != nil {
 		return err
@@ -249,7 +247,7 @@ func (c *Column) convertPointer(t reflect.Type) error {
 	return nil
 }
 
-// decode makes a decoder of the method that sets a field of one kind.
+// decode returns a decoder that sets fields of one kind.
 func decode[V any](set func(reflect.Value, V)) func(reflect.Value, driver.Value) error {
 	return func(f reflect.Value, value driver.Value) error {
 		v, ok := value.(V)

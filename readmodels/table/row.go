@@ -6,12 +6,12 @@ import (
 	"daybook/eventstore"
 )
 
-// A Snapshot is the row of one thing as its own stream makes it, of the events up to a revision.
+// A Snapshot is an entity's row as of a revision of its stream, folded from that stream alone.
 type Snapshot struct {
 	Row      any // such as a Contact
 	Revision eventstore.Revision
 	Position eventstore.Position
 }
 
-// ErrNoRow says that there is no such thing, or was none yet.
-var ErrNoRow = errors.New("there is no such thing")
+// ErrNoRow is returned if the entity does not exist, or did not exist yet.
+var ErrNoRow = errors.New("it does not exist")

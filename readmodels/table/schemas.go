@@ -18,32 +18,34 @@ import (
 	"daybook/internal/pgconn"
 )
 
-// Schemas are where the generations of one desk are kept in a PostgreSQL database, each in a schema "NAME_NUMBER". The schema
-// "NAME" says who may post. It must not be behind a pooler that shares connections between transactions.
+// Schemas keeps the generations of one desk in a PostgreSQL database, each in a schema "NAME_NUMBER". The schema "NAME" holds the
+// leases. Do not connect through a pooler that shares connections between transactions.
 type Schemas struct {
 	address *url.URL // of the database
 	name    string
 	lease   time.Duration
-	control *sqlx.DB // for what is beside the generations: short questions
+	control *sqlx.DB // for short queries outside the generations
 }
+
+var _ Home = (*Schemas)(nil)
 
 // SchemasOptions are how a desk's generations are kept. The zero value is right for a server.
 type SchemasOptions struct {
-	// Name is what the schemas are called, "readmodels" unless told.
+	// Name is the prefix of the schemas, default "readmodels".
 	Name string
-	// Lease is for how long who posts may be silent before somebody else may, 10 seconds unless told.
+	// Lease is how long the process that projects may be silent before another takes over, default 10 s.
 	Lease time.Duration
 }
 
-// readingSilence is how long a server may say nothing before a connection to it is given up.
+// readingSilence is how long a server may be silent before a connection to it is given up.
 const readingSilence = time.Minute
 
 var (
 	patiently = pgconn.Dialer{Limit: func() time.Duration { return readingSilence }}
-	briskly   = pgconn.Dialer{Limit: func() time.Duration { return 5 * time.Second }} // where the lease hangs on it
+	briskly   = pgconn.Dialer{Limit: func() time.Duration { return 5 * time.Second }} // for the lease
 )
 
-// NewSchemas keeps generations in the database that a URL names (postgres://…, as lib/pq reads it). It does not connect yet.
+// NewSchemas returns a Home in the database of a URL (postgres://…, as lib/pq reads it). It does not connect yet.
 func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
 	address, err := pgconn.Parse(database, nil)
 	if err != nil {
@@ -54,8 +56,11 @@ func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
 	return s, err
 }
 
-// control are the tables beside the generations. Numbers are never used again, so that whoever slept while building a
-// generation does not wake up in another's.
+// Close implements Home.
+func (s *Schemas) Close() error { return s.control.Close() }
+
+// control creates the tables beside the generations. Numbers are never used again, so that a process that was suspended while
+// building a generation does not continue in another's.
 const control = `
 SELECT pg_advisory_xact_lock(hashtext('%[1]s'));
 CREATE SCHEMA IF NOT EXISTS %[1]s;
@@ -67,14 +72,77 @@ CREATE TABLE IF NOT EXISTS %[1]s.terms (
 CREATE SEQUENCE IF NOT EXISTS %[1]s.numbers;
 `
 
-// shortestSleep is for how long, at least, a transaction may be left alone. It is a variable for the tests' sake.
-var shortestSleep = 5 * time.Second
+// ensure creates what is beside the generations if it is missing.
+func (s *Schemas) ensure(ctx context.Context) error {
+	var there bool
+	err := s.control.GetContext(ctx, &there, "SELECT num_nulls(to_regclass($1), to_regclass($2)) = 0", s.quoted()+".numbers", s.quoted()+".terms")
+	if err == nil && !there {
+		_, err = s.control.ExecContext(ctx, fmt.Sprintf(control, s.quoted()))
+	}
+	if err != nil {
+		return fmt.Errorf("opening the read models in PostgreSQL: %w", err)
+	}
+	return nil
+}
 
-// writing are the writer's settings. Rows are found by their keys, which nobody has counted while a table is filled; what has no
-// key seems costly then, but is not worth compiling.
-var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+// quoted is the name as an SQL identifier.
+func (s *Schemas) quoted() string { return pq.QuoteIdentifier(s.name) }
 
-// remove drops a schema, unless dashboards still look at it: with it would go what was granted on their views.
+// Generations implements Home.
+func (s *Schemas) Generations(ctx context.Context) ([]Generation, error) {
+	for {
+		if err := s.ensure(ctx); err != nil {
+			return nil, err
+		}
+		all, err := s.generations(ctx)
+		if !isGone(err) { // otherwise one was removed between the two queries
+			return all, err
+		}
+	}
+}
+
+func (s *Schemas) generations(ctx context.Context) ([]Generation, error) {
+	var schemas []string
+	err := s.control.SelectContext(ctx, &schemas, `SELECT nspname FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
+		WHERE starts_with(nspname, $1) AND relname = 'generation'`, s.name+"_")
+	if err != nil {
+		return nil, err
+	}
+	var each []string
+	for _, schema := range schemas {
+		if n, err := strconv.Atoi(strings.TrimPrefix(schema, s.name+"_")); err == nil && schema == s.schema(n) {
+			each = append(each, fmt.Sprintf("SELECT number, schema, log_id, state FROM %s.generation", pq.QuoteIdentifier(schema)))
+		}
+	}
+	if each == nil {
+		return nil, nil
+	}
+	var all []Generation
+	err = s.control.SelectContext(ctx, &all, fmt.Sprintf("SELECT g.*, coalesce(until > clock_timestamp(), false) AS held FROM (%s) AS g LEFT JOIN %s.terms USING (schema) ORDER BY number",
+		strings.Join(each, " UNION ALL "), s.quoted()))
+	return all, err
+}
+
+// Create implements Home. Lay creates the schema.
+func (s *Schemas) Create(ctx context.Context) (*DB, int, error) {
+	number, err := s.number(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	db, err := s.Open(ctx, number)
+	return db, number, err
+}
+
+// number returns the next generation's number, greater than all existing ones, even if they are older than the sequence.
+func (s *Schemas) number(ctx context.Context) (number int, err error) {
+	all, err := s.Generations(ctx)
+	for last := len(all); err == nil && (number == 0 || last > 0 && number <= all[last-1].Number); {
+		err = s.control.GetContext(ctx, &number, "SELECT nextval($1)", s.quoted()+".numbers")
+	}
+	return number, err
+}
+
+// remove drops a schema, unless dashboards still see it: dropping its views would lose their grants.
 const remove = `
 SET LOCAL lock_timeout = '1s';
 DO $remove$ BEGIN
@@ -85,53 +153,31 @@ DO $remove$ BEGIN
 END $remove$;
 `
 
-// Changes implements Home.
-func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
-	return patiently.Listen(ctx, s.address, s.name)
-}
-
-// Close implements Home.
-func (s *Schemas) Close() error { return s.control.Close() }
-
-// Create implements Home. The schema is made when the tables are laid.
-func (s *Schemas) Create(ctx context.Context) (*DB, int, error) {
-	number, err := s.number(ctx)
+// Remove implements Home.
+func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
+	p := s.dialect(number)
+	db, err := patiently.Open(s.address, 1, s.awake()) // dropping a large schema takes time
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	db, err := s.Open(ctx, number)
-	return db, number, err
+	defer db.Close()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(remove, p.comment(), pq.QuoteIdentifier(p.schema))); err != nil {
+		return named(err)
+	}
+	if err := term.Prove(postgresTx{ctx, tx}); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
-// Generations implements Home.
-func (s *Schemas) Generations(ctx context.Context) ([]Generation, error) {
-	for {
-		if err := s.ensure(ctx); err != nil {
-			return nil, err
-		}
-		all, err := s.generations(ctx)
-		if !isGone(err) { // else one was removed between the two questions
-			return all, err
-		}
-	}
-}
+func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa(number) }
 
-// Hold implements Home.
-func (s *Schemas) Hold(ctx context.Context, schema string, waiting func()) (Term, error) {
-	if err := s.ensure(ctx); err != nil {
-		return nil, err
-	}
-	l := &lease{
-		db: s.control, table: s.quoted() + ".terms", channel: s.name, schema: schema, holder: uuid.NewString(),
-		length: s.lease, stopped: make(chan struct{}),
-	}
-	watching, stop := context.WithCancel(ctx)
-	defer stop()
-	if err := l.wait(ctx, func() <-chan struct{} { waiting(); return s.Changes(watching) }); err != nil {
-		return nil, err
-	}
-	return l, nil
-}
+func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number)} }
 
 // Open implements Home.
 func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
@@ -161,94 +207,50 @@ func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
 		return nil, err
 	}
 	if err := readers.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the read models in PostgreSQL: %w", err), readers.Close())
+		return nil, errors.Join(fmt.Errorf("opening the read models in PostgreSQL: %w", err), readers.Close())
 	}
 	none := make(chan *sql.Conn)
 	close(none)
 	return &DB{Readers: readers, dialect: s.dialect(number), conn: none, path: "schema " + s.schema(number)}, nil
 }
 
-// Remove implements Home.
-func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
-	p := s.dialect(number)
-	db, err := patiently.Open(s.address, 1, s.awake()) // to drop much takes its time
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf(remove, p.comment(), pq.QuoteIdentifier(p.schema))); err != nil {
-		return named(err)
-	}
-	if err := term.Prove(postgresTx{ctx, tx}); err != nil {
-		return err
-	}
-	return tx.Commit()
+// searching are the settings with which a generation's tables are found.
+func (s *Schemas) searching(number int) map[string]string {
+	return map[string]string{"search_path": pq.QuoteIdentifier(s.schema(number))}
 }
 
-// awake are settings that end a transaction whose process fell asleep in it: by when its lease has run out, nobody waits for what
-// it holds. And who waits for something is told no before he leaves, lest the server wait on for him.
+// shortestSleep is the least idle time after which a transaction is ended. Tests change it.
+var shortestSleep = 5 * time.Second
+
+// awake are settings that end a transaction whose process is suspended in it, so that its locks are released when its lease expires.
+// And a blocked statement fails before its client gives up, so that the server does not keep waiting for it.
 func (s *Schemas) awake() map[string]string {
 	sleep := max(s.lease, shortestSleep)
 	return map[string]string{"idle_in_transaction_session_timeout": strconv.FormatInt(sleep.Milliseconds(), 10), "lock_timeout": "4s"}
 }
 
-func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number)} }
+// writing are the writer's settings. Rows are found by their keys. While a table is filled it has no statistics, so the planner
+// must be kept from scanning it; then some plans look costly but are not worth compiling.
+var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
-// ensure makes what is beside the generations if need be.
-func (s *Schemas) ensure(ctx context.Context) error {
-	var there bool
-	err := s.control.GetContext(ctx, &there, "SELECT num_nulls(to_regclass($1), to_regclass($2)) = 0", s.quoted()+".numbers", s.quoted()+".terms")
-	if err == nil && !there {
-		_, err = s.control.ExecContext(ctx, fmt.Sprintf(control, s.quoted()))
-	}
-	if err != nil {
-		return fmt.Errorf("open the read models in PostgreSQL: %w", err)
-	}
-	return nil
-}
-
-func (s *Schemas) generations(ctx context.Context) ([]Generation, error) {
-	var schemas []string
-	err := s.control.SelectContext(ctx, &schemas, `SELECT nspname FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
-		WHERE starts_with(nspname, $1) AND relname = 'generation'`, s.name+"_")
-	if err != nil {
+// Hold implements Home.
+func (s *Schemas) Hold(ctx context.Context, schema string, waiting func()) (Term, error) {
+	if err := s.ensure(ctx); err != nil {
 		return nil, err
 	}
-	var each []string
-	for _, schema := range schemas {
-		if n, err := strconv.Atoi(strings.TrimPrefix(schema, s.name+"_")); err == nil && schema == s.schema(n) {
-			each = append(each, fmt.Sprintf("SELECT number, schema, log_id, state FROM %s.generation", pq.QuoteIdentifier(schema)))
-		}
+	l := &lease{
+		db: s.control, table: s.quoted() + ".terms", channel: s.name, schema: schema, holder: uuid.NewString(),
+		length: s.lease, stopped: make(chan struct{}),
 	}
-	if each == nil {
-		return nil, nil
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := l.wait(ctx, func() <-chan struct{} { waiting(); return s.Changes(watching) }); err != nil {
+		return nil, err
 	}
-	var all []Generation
-	err = s.control.SelectContext(ctx, &all, fmt.Sprintf("SELECT g.*, coalesce(until > clock_timestamp(), false) AS held FROM (%s) AS g LEFT JOIN %s.terms USING (schema) ORDER BY number",
-		strings.Join(each, " UNION ALL "), s.quoted()))
-	return all, err
+	return l, nil
 }
 
-// number is the next, after all there are, also if they are older than the sequence.
-func (s *Schemas) number(ctx context.Context) (number int, err error) {
-	all, err := s.Generations(ctx)
-	for last := len(all); err == nil && (number == 0 || last > 0 && number <= all[last-1].Number); {
-		err = s.control.GetContext(ctx, &number, "SELECT nextval($1)", s.quoted()+".numbers")
-	}
-	return number, err
-}
-
-// quoted is the name as it stands in a statement.
-func (s *Schemas) quoted() string { return pq.QuoteIdentifier(s.name) }
-
-func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa(number) }
-
-// searching are the settings that find the tables of a generation.
-func (s *Schemas) searching(number int) map[string]string {
-	return map[string]string{"search_path": pq.QuoteIdentifier(s.schema(number))}
+// Changes implements Home.
+func (s *Schemas) Changes(ctx context.Context) <-chan struct{} {
+	return patiently.Listen(ctx, s.address, s.name)
 }

@@ -18,18 +18,18 @@ import (
 	_ "modernc.org/sqlite" // the driver
 )
 
-// Open opens the database in a file, which it makes if need be, for its one writer and its readers.
+// Open opens the database in a file for its one writer and its readers, and creates it if it is missing.
 func Open(path string) (*DB, error) {
-	// What a crash takes back is posted again, so no commit waits for the disk; checkpoints of the write-ahead log are
-	// rare because each stalls a batch; cache_size is 64 MiB.
+	// What a crash loses is projected again, so commits need not wait for the disk. Checkpoints of the write-ahead log are
+	// rare because each stalls a batch. cache_size is 64 MiB.
 	writer, err := sql.Open("sqlite", uri(path, "rwc", "_txlock=immediate",
 		"_pragma=journal_mode(WAL)", "_pragma=synchronous(NORMAL)", "_pragma=cache_size(-65536)", "_pragma=wal_autocheckpoint(16000)"))
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	conn, err := writer.Conn(context.Background())
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, writer.Close()))
+		return nil, fmt.Errorf("opening %s: %w", path, errors.Join(err, writer.Close()))
 	}
 	db, err := OpenReadOnly(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func Open(path string) (*DB, error) {
 func OpenReadOnly(path string) (*DB, error) {
 	readers, err := sqlx.Open("sqlite", uri(path, "rw", "_pragma=query_only(1)", "_pragma=cache_size(-16384)"))
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	readers.SetMaxOpenConns(8)
 	readers.SetMaxIdleConns(8)
@@ -53,9 +53,8 @@ func OpenReadOnly(path string) (*DB, error) {
 	return &DB{Readers: readers, dialect: &sqlite{}, conn: none, path: path, folder: filepath.Dir(path)}, nil
 }
 
-// OpenTemporary opens an empty database that Close removes. Tests use it, and whoever wants rows for a moment. It is in
-// a file of the folder, or of the system's folder for such files if that is "": in memory, SQLite's readers and its
-// writer would wait for each other.
+// OpenTemporary opens an empty database that Close removes, for tests and for rows that are needed briefly. It is in a file of
+// the folder, or of the system's temporary folder if that is "": in memory, SQLite's readers and writer would block each other.
 func OpenTemporary(folder string) (*DB, error) {
 	folder, err := os.MkdirTemp(folder, "readmodels-")
 	if err != nil {
@@ -74,8 +73,8 @@ func uri(path, mode string, options ...string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(options, "&")
 }
 
-// sqlite is the dialect of SQLite. It speaks to the driver without database/sql, which costs a third as much again for
-// every row, and keeps the statements of the one connection that writes.
+// sqlite is the dialect of SQLite. It bypasses database/sql, which would add a third to the cost of every row, and keeps the
+// prepared statements of the one connection that writes.
 type sqlite struct {
 	statements map[string]driver.Stmt
 	named      []driver.NamedValue
@@ -91,13 +90,13 @@ var sqliteWords = [...]string{Text: "TEXT", Integer: "INTEGER", Moment: "INTEGER
 
 func (*sqlite) createTable(r *Relation) string {
 	create := createTable(r, sqliteWords[:])
-	if len(r.Key) > 1 || sqliteWords[r.Columns[r.Key[0]].Kind] != "INTEGER" { // else the key is the row's own number
+	if len(r.Key) > 1 || sqliteWords[r.Columns[r.Key[0]].Kind] != "INTEGER" { // otherwise the key is the rowid
 		create += " WITHOUT ROWID"
 	}
 	return create
 }
 
-// The sorter of an index takes as much memory as the cache may.
+// An index is sorted in as much memory as the cache may use.
 func (*sqlite) beforeTables() string { return "" }
 
 func (*sqlite) beforeIndexes() string           { return "PRAGMA cache_size = -16384;\n" }
@@ -107,13 +106,13 @@ func (*sqlite) publish([]*Relation) string { return "" }
 
 func (*sqlite) wayOut() string { return "move that file away" }
 
-// lasts: the dialect keeps the statements of the one connection.
+// lasts is true: the dialect keeps the prepared statements of the one connection.
 func (*sqlite) lasts() bool { return true }
 
 func (*sqlite) snapshot() *sql.TxOptions { return nil }
 
 func (d *sqlite) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error {
-	var panicked any // in f; Raw would close the connection
+	var panicked any // by f; Raw would close the connection
 	err := conn.Raw(func(c any) (err error) {
 		tx := &sqliteTx{sqlite: d, conn: c.(sqliteConn)}
 		if err := tx.step("BEGIN IMMEDIATE"); err != nil {
@@ -123,7 +122,7 @@ func (d *sqlite) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) er
 		defer func() {
 			panicked = recover()
 			if !committed {
-				undo := tx.step("ROLLBACK") // fails where SQLite has rolled back by itself
+				undo := tx.step("ROLLBACK") // fails if SQLite has rolled back by itself
 				if err == nil {
 					err = undo
 				}
@@ -157,7 +156,7 @@ type sqliteTx struct {
 	conn sqliteConn
 }
 
-// loadedAtOnce is how many keys one SELECT looks for. What is missing at the end is null, which no key is.
+// loadedAtOnce is how many keys one SELECT looks up. Missing ones at the end are null, which no key is.
 const loadedAtOnce = 32
 
 func (tx *sqliteTx) Load(r *Relation, keys iter.Seq[[]driver.Value], take func([]driver.Value) error) error {
@@ -242,7 +241,7 @@ func (tx *sqliteTx) each(doing string, r *Relation, rows iter.Seq[[]driver.Value
 }
 
 func (tx *sqliteTx) Exec(statement string, args ...driver.Value) (int64, error) {
-	if len(args) == 0 { // perhaps several statements, which cannot be prepared together
+	if len(args) == 0 { // possibly several statements, which cannot be prepared together
 		_, err := tx.conn.ExecContext(context.Background(), statement, nil)
 		return 0, err
 	}
@@ -266,7 +265,7 @@ func (tx *sqliteTx) step(statement string) error {
 	return err
 }
 
-// prepare prepares a statement the first time that its name comes up.
+// prepare prepares a statement the first time its name is used.
 func (tx *sqliteTx) prepare(name string, statement func() string) (driver.Stmt, error) {
 	if s, ok := tx.statements[name]; ok {
 		return s, nil
@@ -282,7 +281,7 @@ func (tx *sqliteTx) prepare(name string, statement func() string) (driver.Stmt, 
 	return s, nil
 }
 
-// args numbers arguments, in the same memory each time.
+// Args numbers the arguments, in the same memory each time.
 func (d *sqlite) Args(values []driver.Value) []driver.NamedValue {
 	d.named = d.named[:0]
 	for i, v := range values {
@@ -307,7 +306,7 @@ func keyNames(r *Relation) []string {
 	return names
 }
 
-// quoted is a name as it stands in a statement, whatever words the language has.
+// quoted is a name as an SQL identifier.
 func quoted(name string) string { return `"` + name + `"` }
 
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }

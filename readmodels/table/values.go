@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Ref is the id of another thing, or of none: null in the database and in JSON.
+// A Ref is the id of another entity, or none: null in the database and in JSON.
 type Ref uuid.UUID
 
 // Value stores the id as text, or null.
@@ -47,10 +47,10 @@ func (r *Ref) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// An Instant is a moment in microseconds since 1970, UTC; 0 is none: null in the database and in JSON.
+// An Instant is a time in microseconds since 1970, UTC. 0 means none: null in the database and in JSON.
 type Instant int64
 
-// At makes an instant of a time.
+// At returns a time as an Instant; the zero time is 0.
 func At(t time.Time) Instant {
 	if t.IsZero() {
 		return 0
@@ -58,7 +58,7 @@ func At(t time.Time) Instant {
 	return Instant(t.UnixMicro())
 }
 
-// Time is the instant as a time in UTC; the zero time if there is none.
+// Time returns the instant as a time in UTC; the zero time for 0.
 func (i Instant) Time() time.Time {
 	if i == 0 {
 		return time.Time{}
@@ -108,7 +108,7 @@ func (i *Instant) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// A List is a column that holds several values, as JSON. A list that is in a row is never changed in place.
+// A List is a column that holds several values, as JSON. A list in a row is replaced, never changed in place.
 type List[T any] []T
 
 // Value stores the list as a JSON array.

@@ -1,11 +1,10 @@
-// Package esdbtest stands for an EventStoreDB server in tests; it is none.
+// Package esdbtest simulates an EventStoreDB server for tests.
 //
-// It speaks the server's protocol over real gRPC, so the real client works with it, and follows the rules of version
-// 23.10.6, or of 25.0.0 where they differ, as they were read in the server's source: which append counts as a
-// repetition, positions with gaps, deletion, metadata, filters, checkpoints, limits. It keeps everything in memory and leaves out persistent
-// subscriptions, projections, links, access lists, scavenging and batch appends. Faults make it fail as servers do,
-// and Stop and Start restart it with its data. That a test passes here says that the rules as read are kept; only a
-// real server says that they were read rightly.
+// It speaks the server's protocol over real gRPC, so the real client works with it. It follows the rules of version 23.10.6, or of
+// 25.0.0 where they differ, as read from the server's source: which append counts as a repetition, positions with gaps, deletion,
+// metadata, filters, checkpoints, limits. It keeps everything in memory. It has no persistent subscriptions, projections, links, access
+// lists, scavenging or batch appends. Faults make it fail as servers do, and Stop and Start restart it with its data. A test that passes
+// here shows that the rules as read are kept; only a real server can show that they were read correctly.
 package esdbtest
 
 import (
@@ -33,36 +32,36 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// maxMessage is what the server takes in one message: 16 MiB less what a record of the log needs.
+// maxMessage is the largest message that the server accepts, in bytes: 16 MiB less the overhead of a record in the log.
 const maxMessage = 16<<20 - 10_000
 
-// Options are what a server is started with. The zero value is a server without TLS.
+// Options are how a server is started. The zero value is a server without TLS.
 type Options struct {
-	// Version is what the server says it is, 23.10.6 unless told. From 24 on it goes by the rules of 25.0.0.
+	// Version is the version that the server reports, default 23.10.6. From 24 on it follows the rules of 25.0.0.
 	Version string
-	// MaxAppendSize is how many bytes one append may have, 1 MiB unless told.
+	// MaxAppendSize is how many bytes one append may have, default 1 MiB.
 	MaxAppendSize int
-	// User and Password switch TLS on, and are then asked for.
+	// User and Password switch TLS on, and are then required.
 	User, Password string
 }
 
-// modern says whether the server is later than 23.10, after which some of its answers changed.
+// modern reports whether the server is later than 23.10, after which some of its answers changed.
 func (o Options) modern() bool { return !strings.HasPrefix(o.Version, "23.10.") }
 
-// Faults are what goes wrong. Each hook may be nil, and is called by many goroutines at once; methods are named as in
-// the protocol: Append, Read, Delete, Tombstone, Gossip, GetSupportedMethods.
+// Faults are what goes wrong. Each hook may be nil, and is called by many goroutines at once; methods are named as in the protocol:
+// Append, Read, Delete, Tombstone, Gossip, GetSupportedMethods.
 type Faults struct {
-	// Call is asked before a call is carried out. It may wait until the context ends, or refuse the call by an error.
+	// Call is called before a call is carried out. It may wait until the context ends, or refuse the call with an error.
 	Call func(ctx context.Context, method string) error
-	// Committed is asked when an append has been carried out and before that is said. An error is said instead.
+	// Committed is called after an append is carried out and before it is answered. An error replaces the answer.
 	Committed func(ctx context.Context, stream string) error
-	// Answer may put other messages in the place of one that is about to be sent to a reader, or end his call.
+	// Answer may replace a message that is about to be sent to a reader, or end the call.
 	Answer func(*streams.ReadResp) ([]*streams.ReadResp, error)
-	// Reply may change what an append is answered.
+	// Reply may change the answer to an append.
 	Reply func(*streams.AppendResp)
 }
 
-// A Server is one node of a cluster, which may have no other.
+// A Server is a node of a cluster, which may have no other.
 type Server struct {
 	opts    Options
 	cluster *cluster
@@ -74,7 +73,7 @@ type Server struct {
 	faults  Faults
 }
 
-// A cluster is some nodes with one log. They replicate in no time.
+// A cluster is some nodes with one log. Replication takes no time.
 type cluster struct {
 	nodes []*Server
 
@@ -86,7 +85,7 @@ type cluster struct {
 // NewServer starts a server on a free port of this machine.
 func NewServer(opts Options) *Server { return NewCluster(1, opts)[0] }
 
-// NewCluster starts n nodes with one log, of which the first leads.
+// NewCluster starts n nodes with one log. The first leads.
 func NewCluster(n int, opts Options) []*Server {
 	if opts.Version == "" {
 		opts.Version = "23.10.6"
@@ -127,8 +126,8 @@ func (c *cluster) leading() *Server {
 	return c.leader
 }
 
-// ForgetIDs empties the memory of recent writes, as a restart or an election does: appends at any revision are then
-// no longer idempotent.
+// ForgetIDs empties the memory of recent writes, as a restart or an election does: appends at any revision are then not idempotent
+// any more.
 func (s *Server) ForgetIDs() { s.cluster.shared().forgetIDs() }
 
 // Break sets what goes wrong from now on.
@@ -151,8 +150,7 @@ func (s *Server) Address() string {
 	return s.address
 }
 
-// ConnectionString is how a client reaches this node, without knowing of the others. With TLS it needs a tlsCaFile,
-// which holds Certificate.
+// ConnectionString is for a client that knows only this node. With TLS it needs a tlsCaFile, which must hold Certificate.
 func (s *Server) ConnectionString() string {
 	if s.opts.User == "" {
 		return fmt.Sprintf("esdb://%s?tls=false", s.Address())
@@ -160,7 +158,7 @@ func (s *Server) ConnectionString() string {
 	return fmt.Sprintf("esdb://%s:%s@%s?tls=true", s.opts.User, s.opts.Password, s.Address())
 }
 
-// DiscoverString is how a client reaches whichever node leads.
+// DiscoverString is for a client that finds whichever node leads.
 func (s *Server) DiscoverString() string {
 	var addresses []string
 	for _, n := range s.cluster.nodes {
@@ -170,19 +168,19 @@ func (s *Server) DiscoverString() string {
 	return fmt.Sprintf("esdb://%s?%s", strings.Join(addresses, ","), options)
 }
 
-// Certificate is what the server proves itself with over TLS, in PEM.
+// Certificate is the server's TLS certificate, in PEM.
 func (s *Server) Certificate() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate().Certificate[0]})
 }
 
-// certificate is the one that net/http/httptest has, valid on this machine.
+// certificate is that of net/http/httptest, valid on this machine.
 var certificate = sync.OnceValue(func() tls.Certificate {
 	server := httptest.NewTLSServer(nil)
 	defer server.Close()
 	return server.TLS.Certificates[0]
 })
 
-// Start serves, after NewServer or Stop. It panics if the port was taken meanwhile.
+// Start serves, after NewServer or Stop. It panics if the port has been taken.
 func (s *Server) Start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +194,7 @@ func (s *Server) Start() {
 	s.address = listener.Addr().String()
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage),
-		// The default policy would hang up on clients that ping as often as EventStoreDB's do.
+		// The default policy would close connections of clients that ping as often as EventStoreDB's do.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(s.unary),
 		grpc.StreamInterceptor(s.stream),
@@ -216,7 +214,7 @@ func (s *Server) Start() {
 	}()
 }
 
-// Stop hangs up on everybody and refuses connections until Start. The log stays, the memory of recent writes goes.
+// Stop closes all connections and refuses new ones until Start. The log stays; the memory of recent writes is lost.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	server, served := s.running, s.served
@@ -229,13 +227,13 @@ func (s *Server) Stop() {
 	}
 }
 
-// A Backup is the log as it once was.
+// A Backup is a copy of the log.
 type Backup struct{ log *log }
 
 // Backup copies the log.
 func (s *Server) Backup() Backup { return Backup{s.cluster.shared().copy()} }
 
-// Restore puts a backup in the place of the log, be it of another database. It hangs up on everybody.
+// Restore replaces the log by a backup, even one of another database. It closes all connections.
 func (s *Server) Restore(b Backup) {
 	for _, n := range s.cluster.nodes {
 		n.Stop()
@@ -255,7 +253,7 @@ func (s *Server) Close() {
 	}
 }
 
-// admit asks what is asked before any call: the hook, who calls, and whether this node may answer.
+// admit does what comes before any call: the hook, authentication, and whether this node may answer.
 func (s *Server) admit(ctx context.Context, method string) error {
 	if hook := s.broken().Call; hook != nil {
 		if err := hook(ctx, method[strings.LastIndex(method, "/")+1:]); err != nil {

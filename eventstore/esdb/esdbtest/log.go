@@ -17,10 +17,10 @@ const (
 	noStream     = -1
 	anyRevision  = -2
 	streamExists = -4
-	deleted      = math.MaxInt64 // the revision of a tombstone, and the $tb of a stream that was deleted softly
+	deleted      = math.MaxInt64 // the revision of a tombstone, and the $tb of a stream that was soft-deleted
 )
 
-// maxIDs is how many bytes the server's memory of recent writes may take, by its own reckoning.
+// maxIDs is how many bytes the server's memory of recent writes may take, by its own count.
 const maxIDs = 8 << 20
 
 // A record is an event in the log.
@@ -36,7 +36,7 @@ type record struct {
 	custom   []byte
 }
 
-// A log is what the nodes of a cluster have in common. Positions are offsets in bytes, so they have gaps.
+// A log is what the nodes of a cluster share. Positions are offsets in bytes, so they have gaps.
 type log struct {
 	mu         sync.Mutex
 	records    []*record
@@ -45,11 +45,11 @@ type log struct {
 	tombstoned map[string]*record
 	recent     map[uuid.UUID]*record // the memory that makes appends at any revision idempotent
 	remembered []*record             // the same, oldest first
-	bytes      int                   // that the memory takes
-	changed    chan struct{}         // closed and renewed by every commit
+	bytes      int                   // of that memory
+	changed    chan struct{}         // closed and replaced by every commit
 }
 
-// newLog makes a log as a new server does: with users and settings of its own.
+// newLog returns the log of a new server, with the server's own users and settings.
 func newLog() *log {
 	l := &log{
 		end:        1024, // after what every database begins with
@@ -65,7 +65,7 @@ func newLog() *log {
 	return l
 }
 
-// copy copies what is on disk. Events never change, so the copies have them in common.
+// copy copies what is on disk. Events never change, so the copies share them.
 func (l *log) copy() *log {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,13 +124,13 @@ func (l *log) announce() {
 
 func (l *log) last(stream string) int64 { return int64(len(l.streams[stream])) - 1 }
 
-// gone says whether a stream is under a tombstone, or the metadata of one that is.
+// gone reports whether a stream, or the stream whose metadata it is, has a tombstone.
 func (l *log) gone(stream string) bool {
 	of, _ := strings.CutPrefix(stream, "$$")
 	return l.tombstoned[stream] != nil || l.tombstoned[of] != nil
 }
 
-// metadata is what bounds the reading of a stream.
+// metadata limits what can be read of a stream.
 type metadata struct {
 	TruncateBefore int64  `json:"$tb"`
 	MaxCount       int64  `json:"$maxCount"`
@@ -142,7 +142,7 @@ func (l *log) metadataOf(stream string) (m metadata) {
 		return metadata{MaxCount: 1}
 	}
 	if written := l.streams["$$"+stream]; len(written) > 0 {
-		_ = json.Unmarshal(written[len(written)-1].data, &m) // what cannot be read bounds nothing, as on the server
+		_ = json.Unmarshal(written[len(written)-1].data, &m) // invalid metadata limits nothing, as on the server
 	}
 	return m
 }
@@ -151,7 +151,7 @@ func (l *log) softlyDeleted(stream string) bool {
 	return l.metadataOf(stream).TruncateBefore == deleted
 }
 
-// read returns what can be read of a stream.
+// read returns the readable records of a stream.
 func (l *log) read(stream string) (records []*record, exists bool) {
 	records = l.streams[stream]
 	m := l.metadataOf(stream)
@@ -171,7 +171,7 @@ func (l *log) read(stream string) (records []*record, exists bool) {
 	return records, true
 }
 
-// A verdict is what becomes of an append.
+// A verdict is the result of judging an append.
 type verdict struct {
 	refusal  error // nil: it is to be written, or was
 	conflict bool
@@ -224,7 +224,7 @@ func (l *log) judge(stream string, expected int64, ids []uuid.UUID) verdict {
 	return verdict{current: current, written: l.streams[stream][expected+int64(len(ids))]}
 }
 
-// append judges and writes. An append of nothing takes a place in the log, and is no event.
+// append judges and writes. An append of no events takes a position in the log, and is not an event.
 func (l *log) append(stream string, expected int64, events []*record) (verdict, uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -262,8 +262,8 @@ func (l *log) append(stream string, expected int64, events []*record) (verdict, 
 	return v, position
 }
 
-// revive writes the metadata of a stream that was deleted softly anew: it can be read again from a revision on, and the
-// rest stays as it is. Metadata that is no object stays altogether.
+// revive rewrites the metadata of a soft-deleted stream: it can be read again from a revision on, and the other settings stay.
+// Metadata that is not an object stays as it is.
 func (l *log) revive(stream string, from int64) {
 	written := l.streams["$$"+stream]
 	var m map[string]any
@@ -305,8 +305,8 @@ func (l *log) after(index int) ([]*record, <-chan struct{}) {
 	return l.records[index:], l.changed
 }
 
-// find returns the index of the first record at or after a position. The position is one at which nothing can be read
-// if it lies before the log's end and no record begins there.
+// find returns the index of the first record at or after a position. The position is invalid if it is before the log's end and no
+// record begins there.
 func (l *log) find(position uint64) (index int, valid bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -322,14 +322,14 @@ func (l *log) find(position uint64) (index int, valid bool) {
 	return index, found || position == 0 || position >= l.end
 }
 
-// tombstone returns the one that is on a stream, or nil.
+// tombstone returns a stream's tombstone, or nil.
 func (l *log) tombstone(stream string) *record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.tombstoned[stream]
 }
 
-// stream returns what can be read of a stream, and a channel that closes when the log grows.
+// stream returns the readable records of a stream, and a channel that closes when the log grows.
 func (l *log) stream(name string) (records []*record, exists, gone bool, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

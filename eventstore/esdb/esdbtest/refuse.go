@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Refusals that a server gives when it is in trouble, for Faults to return.
+// Errors of a server in trouble, for Faults to return.
 var (
 	ErrNotReady = status.Error(codes.Unavailable, "Server Is Not Ready")
 	ErrTooBusy  = status.Error(codes.Unavailable, "Server Is Too Busy")
@@ -16,18 +16,17 @@ var (
 	ErrTooSlow  = status.Error(codes.Aborted, "Operation timed out: Consumer too slow to handle event while live. Client resubscription required.")
 )
 
-// errHandler is what the server says when it did not expect what it got.
+// errHandler is the server's error for input that it did not expect.
 var errHandler = status.Error(codes.Unknown, "Exception was thrown by handler.")
 
-// What the server says of a position at which no event begins: when it reads from there, or later versions, and when it
-// follows from there.
+// The server's errors for a position at which no event begins: for reads, for reads of later versions, and for subscriptions.
 var (
 	errReading        = status.Error(codes.Unknown, "Unexpected ReadAllResult: Error")
 	errReadingInvalid = status.Error(codes.Unknown, "Unexpected ReadAllResult: InvalidPosition")
 	errInvalid        = status.Error(codes.InvalidArgument, "Trying to read from an invalid position.")
 )
 
-// A refusal is an error with the trailers by which clients tell it.
+// A refusal is an error with the trailers by which clients recognise it.
 type refusal struct {
 	*status.Status
 	trailers grpcmd.MD
@@ -40,7 +39,7 @@ func refuse(code codes.Code, message string, trailers ...string) error {
 	return &refusal{status.New(code, message), grpcmd.Pairs(trailers...)}
 }
 
-// NotLeader is what a node says that is asked for what only the leader may answer.
+// NotLeader is a node's error for a call that only the leader may answer.
 func NotLeader(host string, port int) error {
 	return refuse(codes.NotFound, "Leader info available",
 		"exception", "not-leader", "leader-endpoint-host", host, "leader-endpoint-port", fmt.Sprint(port))

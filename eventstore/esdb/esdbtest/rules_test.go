@@ -30,11 +30,11 @@ import (
 	"daybook/eventstore/esdb/esdbtest"
 )
 
-// realServer is the environment's word where there is a server on which the tests may write, as a connection string.
+// realServer is the environment variable with the connection string of a server to which tests may write.
 const realServer = "DAYBOOK_TEST_ESDB"
 
-// TestRules runs the server's rules, through the client that its makers publish and, where that does not show them,
-// through the protocol. What a real server says decides: the stand-in has to say the same.
+// TestRules checks the server's rules, through the official client and, where that hides them,
+// through the protocol. A real server decides: the stand-in must behave the same.
 func TestRules(t *testing.T) {
 	t.Run("stand-in", func(t *testing.T) { rules(t, start(t, esdbtest.Options{}).ConnectionString()) })
 	t.Run("stand-in of a later version", func(t *testing.T) {
@@ -76,7 +76,7 @@ func start(t *testing.T, opts esdbtest.Options) *esdbtest.Server {
 	return server
 }
 
-// A desk is what a rule is tried at: a client, the protocol below it, and names that nobody else uses.
+// A desk is what a rule is tested with: a client, the protocol below it, and names that nothing else uses.
 type desk struct {
 	*esdb.Client
 	t       *testing.T
@@ -99,7 +99,7 @@ func newDesk(t *testing.T, connection string) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // ends a test that hangs; nothing is measured by it
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // ends a test that hangs; no result depends on it
 	d := &desk{Client: client, t: t, ctx: ctx, mine: "rules-" + uuid.NewString()}
 	transport := insecure.NewCredentials()
 	if !config.DisableTLS {
@@ -127,7 +127,7 @@ func newDesk(t *testing.T, connection string) *desk {
 // out is the context of a call through the protocol.
 func (d *desk) out() context.Context { return metadata.AppendToOutgoingContext(d.ctx, d.headers...) }
 
-// modern says whether the server is later than 23.10, after which some of its answers changed.
+// modern reports whether the server is later than 23.10, after which some of its answers changed.
 func (d *desk) modern() bool { return !strings.HasPrefix(d.version, "23.10.") }
 
 // in is the same desk in a subtest.
@@ -209,7 +209,7 @@ func (d *desk) failsWith(what string, err error, want codes.Code) {
 	}
 }
 
-// refusal is what the server said, below what the client makes of it.
+// refusal is the server's error, without what the client makes of it.
 func refusal(err error) (codes.Code, string) {
 	var failed *esdb.Error
 	for errors.As(err, &failed) {
@@ -234,7 +234,7 @@ func (d *desk) revisions(stream string, want ...uint64) {
 	}
 }
 
-// appendRules tries what is appended to a stream that holds A and B. X is new.
+// appendRules tests appends to a stream that holds A and B. X is new.
 func appendRules(t *testing.T, d *desk) {
 	exact := func(n uint64) esdb.ExpectedRevision { return esdb.Revision(n) }
 	const conflict = -1
@@ -306,7 +306,7 @@ func (d *desk) appendFails(stream string, expected esdb.ExpectedRevision, given 
 	return err
 }
 
-// appendNothing asks through the protocol, since the client makes up a revision.
+// appendNothing uses the protocol, because the client invents a revision.
 func appendNothing(t *testing.T, d *desk) {
 	reply, err := d.send(d.stream(), &streams.AppendReq_Options{ExpectedStreamRevision: &streams.AppendReq_Options_Any{Any: &shared.Empty{}}})
 	if err != nil || reply.GetSuccess().GetNoStream() == nil {
@@ -464,14 +464,14 @@ func softDeleteRules(t *testing.T, d *desk) {
 		t.Errorf("delete what has only metadata: %v", err)
 	}
 
-	// Who writes metadata on what was deleted has it back, without the events that were deleted.
+	// Writing metadata of a deleted stream brings it back, without the deleted events.
 	d.describes(stream, func(m *esdb.StreamMetadata) { m.SetMaxCount(5) })
 	d.revisions(stream)
 	d.bounds(stream, 2, 5)
 	d.appends(stream, esdb.Revision(1), events(1)...)
 	d.revisions(stream, 2)
 
-	// Who writes events on what was deleted by metadata leaves the rest of that as it is, and so does who writes nothing.
+	// Writing events, or none, to a stream that was deleted by its metadata keeps the rest of the metadata.
 	for name, given := range map[string][]esdb.EventData{"events": events(1), "nothing": nil} {
 		t.Run(name, func(t *testing.T) {
 			stream, d := d.stream(), d.in(t)
@@ -618,7 +618,7 @@ func sizeRules(t *testing.T, d *desk) {
 	d.revisions(stream, 0)
 }
 
-// next waits for what a subscription brings, and passes over checkpoints unless they are asked for.
+// next waits for a subscription's next message, skipping checkpoints unless they are wanted.
 func next(t *testing.T, s *esdb.Subscription) *esdb.SubscriptionEvent {
 	t.Helper()
 	for {
@@ -713,8 +713,8 @@ func allSubscriptionRules(t *testing.T, d *desk) {
 	})
 }
 
-// follows subscribes to all for as long as take wants more. A server drops a subscriber for whom others write too fast;
-// he subscribes again after the place where he is.
+// follows subscribes to all for as long as take wants more. A server drops a subscriber that is too slow for the writers;
+// follows then subscribes again from its position.
 func (d *desk) follows(from esdb.AllPosition, place *esdb.Position, take func(*esdb.SubscriptionEvent) bool) {
 	d.t.Helper()
 	for {
@@ -805,7 +805,7 @@ func filterRules(t *testing.T, d *desk) {
 	}
 }
 
-// wireRules asks through the protocol for what the client does not show.
+// wireRules tests through the protocol what the client does not show.
 func wireRules(t *testing.T, d *desk) {
 	stream, given := d.has(2)
 	proposed := func(properties map[string]string) *streams.AppendReq_ProposedMessage {
@@ -903,7 +903,7 @@ func TestForgetIDs(t *testing.T) {
 	d.revisions(stream, 0, 1, 2, 3)
 }
 
-// TestSlowConsumer has a live subscriber whom one append puts further behind than the server waits.
+// TestSlowConsumer has a live subscriber that one append puts further behind than the server allows.
 func TestSlowConsumer(t *testing.T) {
 	d := newDesk(t, start(t, esdbtest.Options{}).ConnectionString())
 	sub, err := d.SubscribeToAll(d.ctx, esdb.SubscribeToAllOptions{From: esdb.Start{}})
@@ -924,7 +924,7 @@ func TestSlowConsumer(t *testing.T) {
 	}
 }
 
-// TestSlowConsumerLater has one on a later server, which reads for him from the log what it has not kept.
+// TestSlowConsumerLater has one on a later server, which reads from the log what it has not kept in memory.
 func TestSlowConsumerLater(t *testing.T) {
 	d := newDesk(t, start(t, esdbtest.Options{Version: "25.0.0"}).ConnectionString())
 	stream, _ := d.has(1)

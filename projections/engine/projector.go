@@ -10,41 +10,41 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A poster posts to one generation. One goroutine uses it.
-type poster struct {
+// A projector projects events into one generation. One goroutine uses it.
+type projector struct {
 	db      *table.DB
 	term    table.Term
 	ledger  *Ledger
-	strict  bool // an event that cannot be posted ends the work; else it parks what it happened to
-	patient bool // it tries again when the database fails
+	strict  bool // an event that cannot be projected is an error; otherwise its stream is parked
+	patient bool // retry when the database fails
 
 	number  int
 	epoch   int64
-	at      table.Point // the last event that it has posted
+	at      table.Point // the last event that it has projected
 	applied int64
 	parked  map[parkKey]*table.Parked
-	unknown int64 // events of unknown types that were passed over since the start
+	unknown int64 // events of unknown types skipped since the start
 
-	failing func(error) // is told that the database fails and that it will be tried again; patient ones have it
+	failing func(error) // is called with the error before each retry; set if patient
 }
 
-// A parkKey is a thing as one projection sees it.
+// A parkKey is a stream in one projection.
 type parkKey struct{ projection, stream string }
 
-// A FencedError says that somebody else posts to this generation now. Nothing was written.
+// A FencedError is returned if another process or engine has taken over this generation. Nothing was written.
 type FencedError struct {
 	Generation int
-	Epoch      int64 // ours
+	Epoch      int64 // of the engine that was fenced
 }
 
 func (e *FencedError) Error() string {
-	return fmt.Sprintf("generation %d of the read models is posted to by another process or engine: this one, of epoch %d, may no longer write",
+	return fmt.Sprintf("another process or engine has taken over generation %d of the read models: this one, with epoch %d, can no longer write",
 		e.Generation, e.Epoch)
 }
 
-// A PoisonError says which event could not be posted.
+// A PoisonError names an event that cannot be projected.
 type PoisonError struct {
-	Projection string // empty if the event could not be decoded
+	Projection string // empty if the event cannot be decoded
 	Stream     string
 	Position   eventstore.Position
 	Cause      error
@@ -52,23 +52,23 @@ type PoisonError struct {
 
 func (e *PoisonError) Error() string {
 	if e.Projection == "" {
-		return fmt.Sprintf("the event at position %s of stream %s cannot be read: %v", e.Position, e.Stream, e.Cause)
+		return fmt.Sprintf("the event at position %s of stream %s cannot be decoded: %v", e.Position, e.Stream, e.Cause)
 	}
 	return fmt.Sprintf("projection %s fails at the event at position %s of stream %s: %v", e.Projection, e.Position, e.Stream, e.Cause)
 }
 
 func (e *PoisonError) Unwrap() error { return e.Cause }
 
-// errAnew is why a poster cannot go on, though the next one can, from what is in the database.
-var errAnew = errors.New("the read models are not as they were left")
+// errAnew means that this projector cannot continue, but a new one can, from what is in the database.
+var errAnew = errors.New("the read models were changed by something else; starting again from their checkpoints")
 
-// claim takes over the posting to a generation, from whoever had it.
-func claim(ctx context.Context, db *table.DB, term table.Term, l *Ledger) (*poster, error) {
+// claim takes over a generation by raising the epoch of its checkpoints, which fences the previous writer.
+func claim(ctx context.Context, db *table.DB, term table.Term, l *Ledger) (*projector, error) {
 	g, err := table.ReadGeneration(ctx, db.Readers)
 	if err != nil {
 		return nil, err
 	}
-	for p := (&poster{db: db, term: term, ledger: l, number: g.Number}); ; {
+	for p := (&projector{db: db, term: term, ledger: l, number: g.Number}); ; {
 		if err := p.reload(ctx); err != nil {
 			return nil, err
 		}
@@ -83,15 +83,15 @@ func claim(ctx context.Context, db *table.DB, term table.Term, l *Ledger) (*post
 		if err != nil {
 			return nil, fmt.Errorf("claiming the checkpoints: %w", err)
 		}
-		if raised == int64(len(l.folds)) { // else it moved or somebody else claimed it since we looked
+		if raised == int64(len(l.folds)) { // otherwise they were moved or claimed since they were read
 			p.epoch++
 			return p, nil
 		}
 	}
 }
 
-// reload forgets what is in memory and reads what is written.
-func (p *poster) reload(ctx context.Context) error {
+// reload drops what is in memory and reads the checkpoints and what is parked.
+func (p *projector) reload(ctx context.Context) error {
 	tx, err := p.db.Snapshot(ctx)
 	if err != nil {
 		return err
@@ -106,11 +106,11 @@ func (p *poster) reload(ctx context.Context) error {
 		return err
 	}
 	if len(checkpoints) != len(p.ledger.folds) {
-		return fmt.Errorf("generation %d has %d checkpoints, and there are %d projections", p.number, len(checkpoints), len(p.ledger.folds))
+		return fmt.Errorf("generation %d has %d checkpoints for %d projections", p.number, len(checkpoints), len(p.ledger.folds))
 	}
 	for i, c := range checkpoints {
 		if i > 0 && (c.Point != p.at || c.Epoch != p.epoch) {
-			return fmt.Errorf("the checkpoints of generation %d stand apart, at %s and %s: rebuild the read models", p.number, p.at.Position, c.Position)
+			return fmt.Errorf("the checkpoints of generation %d differ, at positions %s and %s: rebuild the read models", p.number, p.at.Position, c.Position)
 		}
 		p.at, p.applied, p.epoch = c.Point, c.Applied, c.Epoch
 	}
@@ -122,17 +122,17 @@ func (p *poster) reload(ctx context.Context) error {
 	return nil
 }
 
-// A portion is what one transaction posts.
+// A portion is what one transaction projects.
 type portion struct {
 	batch []entry
-	to    table.Point   // where the checkpoints are then
-	seen  int64         // how many events they count more
-	only  int           // the one fold that posts, or -1: all
-	drain *table.Parked // what was parked and is so no more, unless it fails again; nil: nothing
+	to    table.Point   // where the checkpoints are afterwards
+	seen  int64         // how many events it adds to the checkpoints' count
+	only  int           // the only fold that projects, or -1: all
+	drain *table.Parked // the parked stream that is retried, unparked unless it fails again; nil: none
 }
 
-// done says whether the transaction was committed after all, going by what was reloaded.
-func (w portion) done(p *poster) bool {
+// done reports whether the transaction was committed after all, according to what was reloaded.
+func (w portion) done(p *projector) bool {
 	if w.drain == nil || p.at != w.to {
 		return p.at == w.to
 	}
@@ -140,17 +140,17 @@ func (w portion) done(p *poster) bool {
 	return !parked || k.Position != w.drain.Position
 }
 
-// post posts a batch, the log from where the checkpoints are.
-func (p *poster) post(ctx context.Context, batch []entry) error {
+// apply projects a batch of the log that begins after the checkpoints.
+func (p *projector) apply(ctx context.Context, batch []entry) error {
 	if len(batch) == 0 {
 		return nil
 	}
 	return p.do(ctx, portion{batch: batch, to: batch[len(batch)-1].point(), seen: int64(len(batch)), only: -1})
 }
 
-// do carries out one transaction, again and again while the database fails, and again without each event that turns out
-// to be poison.
-func (p *poster) do(ctx context.Context, w portion) error {
+// do carries out one transaction. It retries while the database fails, and repeats it without each event that turns out to be
+// poison.
+func (p *projector) do(ctx context.Context, w portion) error {
 	began, epoch := p.at, p.epoch
 	p.unpark(w.drain)
 	for pause := pauses(); ; {
@@ -173,13 +173,13 @@ func (p *poster) do(ctx context.Context, w portion) error {
 		if errors.Is(err, table.ErrGone) {
 			return fmt.Errorf("%w: %w", errAnew, err)
 		}
-		// Whether it was committed, and who has the checkpoints now, is in the database. It may have been put back, or have
-		// failed over to one that lacks the last commits: then what lies between is to be posted again.
+		// The database tells whether it was committed and who has the checkpoints now. It may have been restored, or have
+		// failed over to a standby that lacks the last commits: then the events in between are projected again.
 		switch reloaded := p.reload(ctx); {
 		case reloaded != nil:
 			err = errors.Join(err, reloaded)
 		case p.epoch > epoch:
-			p.epoch = epoch // so that it can never write again
+			p.epoch = epoch // so that it stays fenced
 			return &FencedError{p.number, epoch}
 		case p.epoch < epoch:
 			return errAnew
@@ -197,14 +197,14 @@ func (p *poster) do(ctx context.Context, w portion) error {
 }
 
 // try carries out one transaction.
-func (p *poster) try(ctx context.Context, w portion) error {
+func (p *projector) try(ctx context.Context, w portion) error {
 	unknown, err := p.sift(w)
 	if err != nil {
 		return err
 	}
 	waiting := map[parkKey]int64{}
 	err = p.db.Write(ctx, func(tx table.Tx) error {
-		err := p.ledger.post(tx, w.batch, func(fold, at int) bool { return p.leaveOut(w, fold, at, waiting) })
+		err := p.ledger.fold(tx, w.batch, func(fold, at int) bool { return p.leaveOut(w, fold, at, waiting) })
 		if err != nil {
 			return err
 		}
@@ -224,8 +224,8 @@ func (p *poster) try(ctx context.Context, w portion) error {
 	return nil
 }
 
-// sift looks for events that could not be decoded: those of unknown types are counted, others park what they happened to.
-func (p *poster) sift(w portion) (unknown int64, err error) {
+// sift handles events that could not be decoded: it counts those of unknown types and parks the streams of others.
+func (p *projector) sift(w portion) (unknown int64, err error) {
 	for i := range w.batch {
 		e := &w.batch[i]
 		switch {
@@ -245,14 +245,14 @@ func (p *poster) sift(w portion) (unknown int64, err error) {
 	return unknown, nil
 }
 
-func (p *poster) unpark(k *table.Parked) {
+func (p *projector) unpark(k *table.Parked) {
 	if k != nil {
 		delete(p.parked, parkKey{k.Projection, k.Stream})
 	}
 }
 
-// park takes note that a projection failed at an event. The note is written with the batch.
-func (p *poster) park(fold int, e *entry, cause error) {
+// park records that a projection failed at an event. The record is written with the batch.
+func (p *projector) park(fold int, e *entry, cause error) {
 	at := parkKey{p.ledger.folds[fold].name, e.stream}
 	if earlier, ok := p.parked[at]; ok && earlier.Position <= e.Position {
 		return
@@ -267,8 +267,8 @@ func (p *poster) park(fold int, e *entry, cause error) {
 	}
 }
 
-// leaveOut says whether a projection must leave out an event, and counts those that wait.
-func (p *poster) leaveOut(w portion, fold, at int, waiting map[parkKey]int64) bool {
+// leaveOut reports whether a projection must skip an event, and counts the skipped events of parked streams.
+func (p *projector) leaveOut(w portion, fold, at int, waiting map[parkKey]int64) bool {
 	e := &w.batch[at]
 	if w.only >= 0 && w.only != fold || e.err != nil && e.unknown() {
 		return true
@@ -285,7 +285,7 @@ func (p *poster) leaveOut(w portion, fold, at int, waiting map[parkKey]int64) bo
 	return true
 }
 
-func (p *poster) writeParked(tx table.Tx, drain *table.Parked, waiting map[parkKey]int64) error {
+func (p *projector) writeParked(tx table.Tx, drain *table.Parked, waiting map[parkKey]int64) error {
 	if drain != nil {
 		if _, err := tx.Exec("DELETE FROM parked WHERE projection = ? AND stream = ?", drain.Projection, drain.Stream); err != nil {
 			return err
@@ -303,8 +303,8 @@ func (p *poster) writeParked(tx table.Tx, drain *table.Parked, waiting map[parkK
 	return nil
 }
 
-// move moves the checkpoints, all or none: they are where they were left and under our epoch, or we are fenced.
-func (p *poster) move(tx table.Tx, w portion) error {
+// move moves the checkpoints. It fails with a *FencedError unless all are at the expected position and epoch.
+func (p *projector) move(tx table.Tx, w portion) error {
 	const move = "UPDATE checkpoints SET position = ?, stream = ?, revision = ?, event_id = ?, applied = applied + ? WHERE position = ? AND epoch = ?"
 	moved, err := tx.Exec(move, int64(w.to.Position), w.to.Stream, int64(w.to.Revision), w.to.EventID.String(), w.seen, int64(p.at.Position), p.epoch)
 	if err != nil {
