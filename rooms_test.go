@@ -115,14 +115,14 @@ func TestRooms(t *testing.T) {
 				return other == allowed || strings.HasPrefix(other, allowed+"/")
 			})
 			switch {
-			case inside == "internal/testdesk":
+			case inside == "internal/testdesk" || inside == "internal/testlog":
 				t.Errorf("%s imports %s: only tests may", path, name)
 			case other == room || other == "internal" && room != "domain":
 			case !may:
 				t.Errorf("%s imports %s: %s may not know %s", path, name, room, other)
 			case strings.HasPrefix(room, "readmodels") && other == "domain" && !slices.Contains(values, name):
 				t.Errorf("%s imports %s: readmodels may know the domain's values only", path, name)
-			case slices.Contains(backends, name) && !slices.Contains([]string{"cmd", "bench", "eventstore", "internal/testdesk"}, room):
+			case slices.Contains(backends, name) && !slices.Contains([]string{"cmd", "bench", "eventstore", "internal/testdesk", "internal"}, room):
 				t.Errorf("%s imports %s: only the program chooses a backend", path, name)
 			}
 		}

@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"context"
-	"iter"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,27 +11,21 @@ import (
 
 	"daybook/domain/role"
 	"daybook/eventstore"
+	"daybook/internal/testlog"
 )
-
-// A watchedLog counts reads of agents' streams.
-type watchedLog struct {
-	eventstore.Store
-	agents atomic.Int64
-}
-
-func (w *watchedLog) Read(ctx context.Context, stream string, from eventstore.Revision, direction eventstore.Direction, limit int) iter.Seq2[eventstore.Recorded, error] {
-	if strings.HasPrefix(stream, "agent-") {
-		w.agents.Add(1)
-	}
-	return w.Store.Read(ctx, stream, from, direction, limit)
-}
 
 // TestAgentsAreNotLookedUp checks that requests with an agent's key do not read the agent from the log, unless the agent
 // has changed.
 func TestAgentsAreNotLookedUp(t *testing.T) {
 	t.Parallel()
-	log := new(watchedLog)
-	c, door := wired(t, func(s eventstore.Store) eventstore.Store { log.Store = s; return log }, 0)
+	var agents atomic.Int64
+	c, door := wired(t, func(s eventstore.Store) eventstore.Store {
+		return &testlog.Watched{Store: s, Asked: func(stream string) {
+			if strings.HasPrefix(stream, "agent-") {
+				agents.Add(1)
+			}
+		}}
+	}, 0)
 	following, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -47,9 +40,9 @@ func TestAgentsAreNotLookedUp(t *testing.T) {
 	}
 	ada := c.As(token)
 	ask := func() int64 {
-		before := log.agents.Load()
+		before := agents.Load()
 		ada.Get(t, "/v1/me")
-		return log.agents.Load() - before
+		return agents.Load() - before
 	}
 	for ask() > 0 { // until the log is followed
 	}

@@ -17,36 +17,13 @@ import (
 	"daybook/domain/agent"
 	"daybook/domain/contact"
 	"daybook/domain/event"
-	"daybook/domain/personal/personaltest"
 	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/domain/ticket"
 	"daybook/eventstore"
-	"daybook/eventstore/sqlite"
+	"daybook/internal/testlog"
 )
-
-// names hashes without a secret.
-type names struct{}
-
-func (names) NameID(h event.Hold) uuid.UUID {
-	return uuid.NewSHA1(uuid.Nil, []byte(h.Space+"\x00"+h.Name))
-}
-
-func newStore(t *testing.T) *sqlite.Store {
-	t.Helper()
-	store, err := sqlite.OpenMemory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	return store
-}
-
-// newDesk returns a desk with an empty cache, as a process has it after a restart.
-func newDesk(store eventstore.Store) *work.Desk {
-	return &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
-}
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
@@ -59,36 +36,32 @@ func id(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceOID, []byte(n
 
 func nameIs(name string) profile.Input { return profile.Input{Name: &name} }
 
-// errDied is the error of a store that dies.
-var errDied = errors.New("the process died")
-
-// A dying store fails at its nth append, either before writing it or after, when only the answer is lost.
-type dying struct {
-	eventstore.Store
-	after bool
+// mortal is a log that dies at its nth append and at every later one: before writing the nth, or after, when only the answer
+// is lost.
+type mortal struct {
+	testlog.Dying
 
 	mu   sync.Mutex
-	left int // appends until it dies
 	dead bool
 }
 
-// Append fails at the nth call and at every later one.
-func (d *dying) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.dead {
-		return eventstore.Appended{}, errDied
-	}
-	if d.left--; d.left >= 0 {
-		return d.Store.Append(ctx, stream, expected, events)
-	}
-	d.dead = true
-	if d.after {
-		if at, err := d.Store.Append(ctx, stream, expected, events); err != nil {
-			return at, err
+func newMortal(store eventstore.Store, n int, after bool) *mortal {
+	m := &mortal{}
+	m.Dying = testlog.Dying{Store: store, End: func(string, eventstore.Revision) testlog.End {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.dead {
+			return testlog.Before
 		}
-	}
-	return eventstore.Appended{}, errDied
+		if n--; n >= 0 {
+			return testlog.Lives
+		}
+		if m.dead = true; after {
+			return testlog.Written
+		}
+		return testlog.Before
+	}}
+	return m
 }
 
 // crashing runs do on stores that die at each append in turn. Each time a new process runs do again, and check gets its
@@ -97,16 +70,16 @@ func crashing(t *testing.T, setup, do func(*testing.T, *work.Desk) error, check 
 	t.Helper()
 	for _, after := range []bool{false, true} {
 		for n := 0; ; n++ {
-			store := newStore(t)
-			if err := setup(t, newDesk(store)); err != nil {
+			store := testlog.Memory(t)
+			if err := setup(t, testlog.Desk(store)); err != nil {
 				t.Fatal(err)
 			}
-			fragile := &dying{Store: store, after: after, left: n}
-			err := do(t, newDesk(fragile))
+			fragile := newMortal(store, n, after)
+			err := do(t, testlog.Desk(fragile))
 			if fragile.dead != (err != nil) {
 				t.Fatalf("append %d (written %t): dead %t, %v", n, after, fragile.dead, err)
 			}
-			check(t, newDesk(store), fragile.dead)
+			check(t, testlog.Desk(store), fragile.dead)
 			if t.Failed() {
 				t.Fatalf("after a crash at append %d, written: %t", n, after)
 			}
@@ -326,8 +299,8 @@ func refused(t *testing.T, err error, code string) {
 // TestConcurrentNames registers many contacts with one address, and sends many inquiries from another, all at once.
 func TestConcurrentNames(t *testing.T) {
 	t.Parallel()
-	store := newStore(t)
-	d := newDesk(store)
+	store := testlog.Memory(t)
+	d := testlog.Desk(store)
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	made := 0
@@ -352,7 +325,7 @@ func TestConcurrentNames(t *testing.T) {
 	if made != 1 {
 		t.Errorf("%d contacts were made with one address", made)
 	}
-	people, asked := contacts(t, newDesk(store)), tickets(t, newDesk(store))
+	people, asked := contacts(t, testlog.Desk(store)), tickets(t, testlog.Desk(store))
 	if len(people) != 2 || len(asked) != 64 {
 		t.Errorf("%d contacts and %d tickets, want 2 and 64", len(people), len(asked))
 	}
@@ -368,8 +341,8 @@ func TestConcurrentNames(t *testing.T) {
 // TestConcurrentFollowUps sends many messages at once to a closed ticket. One follow-up must get them all.
 func TestConcurrentFollowUps(t *testing.T) {
 	t.Parallel()
-	store := newStore(t)
-	d := newDesk(store)
+	store := testlog.Memory(t)
+	d := testlog.Desk(store)
 	if err := inquires("inquiry")(t, d); err != nil {
 		t.Fatal(err)
 	}
@@ -391,7 +364,7 @@ func TestConcurrentFollowUps(t *testing.T) {
 			t.Errorf("messages went to %s and %s", went[0], to)
 		}
 	}
-	if n := len(tickets(t, newDesk(store))); n != 2 {
+	if n := len(tickets(t, testlog.Desk(store))); n != 2 {
 		t.Errorf("%d tickets, want 2", n)
 	}
 }
@@ -404,8 +377,8 @@ func TestConcurrentOwners(t *testing.T) {
 		return err
 	}
 	for range 20 {
-		store := newStore(t)
-		d := newDesk(store)
+		store := testlog.Memory(t)
+		d := testlog.Desk(store)
 		if err := errors.Join(owns(d, "ann"), owns(d, "bob")); err != nil {
 			t.Fatal(err)
 		}
@@ -424,7 +397,7 @@ func TestConcurrentOwners(t *testing.T) {
 		}
 		refused(t, errors.Join(leave[:]...), "last-owner")
 		owners := 0
-		for _, a := range things(t, newDesk(store), agent.Stream) {
+		for _, a := range things(t, testlog.Desk(store), agent.Stream) {
 			if a.Role == role.Owner {
 				owners++
 			}
@@ -471,15 +444,15 @@ func TestCrashOfOwner(t *testing.T) {
 // TestReplays repeats requests, at once and later. They must get their first answers.
 func TestReplays(t *testing.T) {
 	t.Parallel()
-	store := newStore(t)
-	d := newDesk(store)
+	store := testlog.Memory(t)
+	d := testlog.Desk(store)
 	of := id("contact of register")
 	if err := registers("nora@customers.example", "register")(t, d); err != nil {
 		t.Fatal(err)
 	}
 	first := must[contact.Contact](t)(work.Do(t.Context(), d, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, asks("one")))
 	must[contact.Contact](t)(work.Do(t.Context(), d, contact.Stream, of, commands.EditContact{Input: nameIs("Two")}, asks("two")))
-	for _, desk := range []*work.Desk{d, newDesk(store)} { // with its cache, and after a restart
+	for _, desk := range []*work.Desk{d, testlog.Desk(store)} { // with its cache, and after a restart
 		again := must[contact.Contact](t)(work.Do(t.Context(), desk, contact.Stream, of, commands.EditContact{Input: nameIs("One")}, asks("one")))
 		if !again.Replayed || again.Revision != first.Revision || again.Position != first.Position || !reflect.DeepEqual(again.State, first.State) {
 			t.Errorf("again: %+v, want %+v", again, first)

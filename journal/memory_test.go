@@ -1,47 +1,29 @@
 package journal_test
 
 import (
-	"context"
 	"fmt"
-	"iter"
 	"strings"
 	"testing"
 	"time"
 
-	"daybook/commands/work"
 	"daybook/domain/desk"
 	"daybook/domain/event"
-	"daybook/domain/personal/personaltest"
 	"daybook/eventstore"
+	"daybook/internal/testlog"
 	"daybook/journal"
 )
-
-// A watched store counts the events that are read from import streams.
-type watched struct {
-	eventstore.Store
-	read int
-}
-
-func (w *watched) Read(ctx context.Context, stream string, from eventstore.Revision, direction eventstore.Direction, limit int) iter.Seq2[eventstore.Recorded, error] {
-	return func(yield func(eventstore.Recorded, error) bool) {
-		for r, err := range w.Store.Read(ctx, stream, from, direction, limit) {
-			if err == nil && strings.HasPrefix(stream, desk.ImportStream.Category+"-") && direction == eventstore.Forwards {
-				w.read++
-			}
-			if !yield(r, err) {
-				return
-			}
-		}
-	}
-}
 
 // TestMemory imports several journals of one source. The record of imported lines must be read only once, also for lines
 // that another player imported.
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	store := &watched{Store: memory(t)}
-	defer store.Close()
-	d := &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
+	read := 0
+	store := &testlog.Watched{Store: testlog.Memory(t), Got: func(r eventstore.Recorded, direction eventstore.Direction) {
+		if strings.HasPrefix(r.Stream, desk.ImportStream.Category+"-") && direction == eventstore.Forwards {
+			read++
+		}
+	}}
+	d := testlog.Desk(store)
 	remembered := new(journal.Memory)
 	line := func(n int) string {
 		return fmt.Sprintf(`{"id":"%d","at":"2026-01-05T10:00:00Z","by":"system","do":"department.create","department":"d%d","name":"D%d"}`+"\n", n, n, n)
@@ -58,8 +40,8 @@ func TestMemory(t *testing.T) {
 		plays(remembered, line(2*i)+line(2*i+1), desk.Counts{Lines: 2, Accepted: 2})
 		plays(remembered, line(2*i), desk.Counts{Lines: 1, Duplicate: 1})
 	}
-	if store.read > 2*journals {
-		t.Errorf("%d events were read to play %d journals", store.read, journals)
+	if read > 2*journals {
+		t.Errorf("%d events were read to play %d journals", read, journals)
 	}
 	plays(nil, line(1000), desk.Counts{Lines: 1, Accepted: 1})
 	plays(remembered, line(1000), desk.Counts{Lines: 1, Duplicate: 1})

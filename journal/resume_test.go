@@ -28,49 +28,29 @@ import (
 	"daybook/domain/tag"
 	"daybook/domain/ticket"
 	"daybook/eventstore"
-	"daybook/eventstore/sqlite"
+	"daybook/internal/testlog"
 	"daybook/journal"
 )
 
-// names hashes without a secret.
-type names struct{}
-
-func (names) NameID(h event.Hold) uuid.UUID {
-	return uuid.NewSHA1(uuid.Nil, []byte(h.Space+"\x00"+h.Name))
-}
-
-var errDied = errors.New("the process died")
-
-// A dying store fails at some appends. Which ones depends on the stream and its revision, so that the same appends fail
-// when a test is repeated, although streams are written concurrently. Some of these appends are written, and only the
-// answer is lost.
-type dying struct {
-	eventstore.Store
-	salt, odds int
-	dead       atomic.Bool
-}
-
-// Append fails once in odds calls on average.
-func (d *dying) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
-	sum := fnv.New32a()
-	fmt.Fprint(sum, d.salt, stream, expected)
-	chance := int(sum.Sum32()>>8) % (2 * d.odds)
-	if chance > 1 {
-		return d.Store.Append(ctx, stream, expected, events)
-	}
-	d.dead.Store(true)
-	if chance == 1 {
-		if at, err := d.Store.Append(ctx, stream, expected, events); err != nil {
-			return at, err
+// mortal is a log in which some appends die. Which ones depends on the stream and its revision, so that the same appends die
+// when a test is repeated: streams are written at once, in no order.
+func mortal(store eventstore.Store, salt, odds int) (log *testlog.Dying, dead *atomic.Bool) {
+	dead = new(atomic.Bool)
+	return &testlog.Dying{Store: store, End: func(stream string, expected eventstore.Revision) testlog.End {
+		sum := fnv.New32a()
+		fmt.Fprint(sum, salt, stream, expected)
+		chance := int(sum.Sum32()>>8) % (2 * odds)
+		if chance > 1 {
+			return testlog.Lives
 		}
-	}
-	return eventstore.Appended{}, errDied
+		dead.Store(true)
+		return []testlog.End{testlog.Before, testlog.Written}[chance]
+	}}, dead
 }
 
-// play imports a journal as a new process does.
 func play(store eventstore.Store, lines string) (desk.Counts, error) {
 	p := &journal.Player{
-		Desk:   &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}},
+		Desk:   testlog.Desk(store),
 		Source: "test", Actor: event.TheSystem, Now: time.Now,
 	}
 	return p.Play(context.Background(), strings.NewReader(lines))
@@ -82,18 +62,18 @@ func TestResume(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		lines := drawJournal(t)
-		whole := memory(t)
+		whole := testlog.Memory(t)
 		defer whole.Close()
 		counts, err := play(whole, lines)
 		if err != nil {
 			t.Fatal(err)
 		}
-		broken := memory(t)
+		broken := testlog.Memory(t)
 		defer broken.Close()
 		for range rapid.IntRange(1, 5).Draw(t, "crashes") {
-			fragile := &dying{Store: broken, salt: rapid.IntRange(0, 1000).Draw(t, "salt"), odds: rapid.IntRange(2, 20).Draw(t, "odds")}
-			if _, err := play(fragile, lines); fragile.dead.Load() != (err != nil) {
-				t.Fatalf("dead: %t, %v", fragile.dead.Load(), err)
+			fragile, dead := mortal(broken, rapid.IntRange(0, 1000).Draw(t, "salt"), rapid.IntRange(2, 20).Draw(t, "odds"))
+			if _, err := play(fragile, lines); dead.Load() != (err != nil) {
+				t.Fatalf("dead: %t, %v", dead.Load(), err)
 			}
 		}
 		again, err := play(broken, lines)
@@ -125,14 +105,6 @@ func TestResume(t *testing.T) {
 			t.Logf("the journal was\n%s", lines)
 		}
 	})
-}
-
-func memory(t rapid.TB) *sqlite.Store {
-	store, err := sqlite.OpenMemory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store
 }
 
 // drawJournal returns a random journal in which few things affect each other a lot: addresses move between contacts,
@@ -246,7 +218,7 @@ func log(t *rapid.T, store eventstore.Store) func(func(eventstore.Recorded) bool
 
 // states returns the states of all things, by stream.
 func states(t *rapid.T, store eventstore.Store) map[string]any {
-	d := &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: names{}}
+	d := testlog.Desk(store)
 	all := make(map[string]any)
 	for r := range log(t, store) {
 		category, id, err := event.ParseStream(r.Stream)

@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"daybook/commands/work"
 	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/internal/testlog"
 	"daybook/journal"
 )
 
@@ -28,7 +28,7 @@ func TestJournal(t *testing.T) {
 	}
 	log := newScene(t)
 	player := &journal.Player{
-		Desk: &work.Desk{Store: log.store, Keys: log.keys, Names: nameIDs{}}, Source: "journal", Actor: event.TheSystem,
+		Desk: testlog.Desk(log.store), Source: "journal", Actor: event.TheSystem,
 		Now: func() time.Time { return clock(0) },
 		Report: func(outcomes []journal.Outcome) {
 			for _, o := range outcomes {
@@ -42,13 +42,6 @@ func TestJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, "desk.digest", digest(fold(t, log.source)))
-}
-
-// nameIDs hashes names without a secret.
-type nameIDs struct{}
-
-func (nameIDs) NameID(h event.Hold) uuid.UUID {
-	return uuid.NewSHA1(uuid.Nil, []byte(h.Space+"\x00"+h.Name))
 }
 
 // digest is all rows, one per line, sorted. It leaves out positions, and so the order of what was written at once, because they

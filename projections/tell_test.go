@@ -25,6 +25,7 @@ import (
 	"daybook/domain/personal/personaltest"
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
+	"daybook/internal/testlog"
 	"daybook/projections"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
@@ -225,11 +226,7 @@ type scene struct {
 }
 
 func newScene(t *testing.T) *scene {
-	store, err := sqlite.OpenMemory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
+	store := testlog.Memory(t)
 	s := &scene{t: t, store: store, keys: &personaltest.Keys{}}
 	decode := engine.DecodeWith(s.keys)
 	s.source = engine.Source{Store: store, Projections: projections.All, Version: projections.Version, Decode: func(r eventstore.Recorded) (engine.Recorded, error) {
