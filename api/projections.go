@@ -44,6 +44,7 @@ type Verification struct {
 	Events      int64    `json:"events" doc:"Number of events that were replayed"`
 	Rows        int64    `json:"rows" doc:"Number of rows that were compared"`
 	Same        bool     `json:"same" doc:"Whether all rows match the log"`
+	Found       int64    `json:"found" doc:"Number of differences"`
 	Differences []string `json:"differences" doc:"First 1000 differences, each with its table, row and column"`
 }
 

@@ -23,6 +23,9 @@ func (c SignIn) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	if err != nil || slices.Contains(a.Devices, device) {
 		return nil, err
 	}
+	if len(a.Devices) >= maxDevices {
+		return nil, domain.Conflict("too-many-devices", "The agent is signed in on %d devices. Sign out on one of them first.", maxDevices)
+	}
 	return happened[agent.Event](agent.SignedIn{Device: device})
 }
 
@@ -39,12 +42,8 @@ func status(a agent.Agent, by By, device string) (string, error) {
 	if device == "" {
 		return "panel", nil
 	}
-	device, err := profile.Name("device", device)
-	if err == nil && len(a.Devices) > maxDevices {
-		err = domain.Conflict("too-many-devices", "The agent is signed in on more than %d devices. Sign out on one of them first.", maxDevices)
-	}
-	return device, err
+	return profile.Name("device", device)
 }
 
-// maxDevices is the number of devices above which an agent cannot sign in on another.
+// maxDevices is the number of devices on which an agent may be signed in at once.
 const maxDevices = 50

@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"fmt"
 	"testing"
 
 	"daybook/commands"
@@ -104,6 +105,15 @@ func TestAgentStatus(t *testing.T) {
 	}
 	here.Given(agent.Paused{}).When(commands.Pause{}).ThenNothing()
 	here.Given(agent.Paused{}).When(commands.Unpause{}).Then(agent.Unpaused{})
+
+	everywhere := on
+	for i := range 50 {
+		everywhere = everywhere.Given(agent.SignedIn{Device: fmt.Sprint("device ", i)})
+	}
+	everywhere.When(commands.SignIn{Device: "one more"}).ThenRefused("too-many-devices")
+	everywhere.When(commands.SignIn{}).ThenRefused("too-many-devices")
+	everywhere.When(commands.SignIn{Device: "device 7"}).ThenNothing()
+	everywhere.When(commands.SignOut{Device: "device 7"}).Then(agent.SignedOut{Device: "device 7"})
 
 	self := commands.By{Actor: event.Actor{Kind: event.Agent, ID: ann}, Allowed: role.Agent.Permissions(), ID: ann}
 	on.By(self).When(commands.SignIn{}).Then(agent.SignedIn{Device: "panel"})

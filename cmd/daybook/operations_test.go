@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"daybook/eventstore"
 	"daybook/internal/testdesk"
@@ -77,6 +79,15 @@ func TestKillOperation(t *testing.T) {
 // ended reports whether the one operation of a desk has ended.
 func ended(t *testing.T, c testdesk.Client) bool {
 	t.Helper()
-	all := c.All(t, "/v1/operations")
-	return len(all) == 1 && all[0]["ended_at"] != nil
+	a := c.Do(t, "GET", "/v1/operations", nil)
+	if a.Status == http.StatusServiceUnavailable { // the read models are being opened
+		return false
+	}
+	var all struct {
+		Data []struct {
+			EndedAt *time.Time `json:"ended_at"`
+		}
+	}
+	a.Into(t, &all)
+	return len(all.Data) == 1 && all.Data[0].EndedAt != nil
 }

@@ -174,6 +174,7 @@ func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
 			return nil
 		})
 		shown.Position, shown.Events, shown.Rows, shown.Same = v.Position.String(), v.Events, v.Rows, v.Differences == 0
+		shown.Found = v.Differences
 		return err
 	})
 	return shown, err

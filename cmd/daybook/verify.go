@@ -34,7 +34,7 @@ func (c *verifyCommand) Run(ctx context.Context, t terminal) (err error) {
 		for _, d := range v.Differences {
 			fmt.Fprintln(t.out, d)
 		}
-		_, err = fmt.Fprintf(t.out, "%d events, %d rows, %d differences at position %s\n", v.Events, v.Rows, len(v.Differences), v.Position)
+		_, err = fmt.Fprintf(t.out, "%d events, %d rows, %d differences at position %s\n", v.Events, v.Rows, v.Found, v.Position)
 	}
 	if err == nil && !v.Same {
 		err = status{notAsItIs, errors.New("the read models differ from the log; run daybook rebuild to repair them")}
