@@ -44,7 +44,7 @@ func resourceOf[S any, E event.Event, R any](s *server, kind event.Kind[S, E], p
 
 // create binds a POST on the list to a command that creates a thing.
 func create[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string) {
-	creates(t, t.path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+	creates(t, t.path, summary, "", func(c C) work.Plan[S] { return work.Of(t.kind, c) })
 }
 
 // post, put, patch and del bind a route to a command on one thing. The command's fields are the body, except for one that
@@ -70,14 +70,14 @@ func carries[P work.Plan[S], S any, E event.Event, R any](t *resource[S, E, R], 
 	changes(t, http.MethodPost, path, summary, func(p P) work.Plan[S] { return p })
 }
 
-// creates binds a POST to a plan that creates a thing.
-func creates[C any, S any, E event.Event, R any](t *resource[S, E, R], path, summary string, plan func(C) work.Plan[S]) {
+// creates binds a POST to a plan that creates a thing. added describes the answer of a plan that may add to an existing one
+// instead; empty: it does not.
+func creates[C any, S any, E event.Event, R any](t *resource[S, E, R], path, summary, added string, plan func(C) work.Plan[S]) {
 	op := command(http.MethodPost, path, t.title, summary)
 	op.DefaultStatus = http.StatusCreated
-	op.Responses = map[string]*huma.Response{"200": { // a plan that added to an existing thing
-		Description: "The existing thing that the request was added to",
-		Content:     map[string]*huma.MediaType{"application/json": {Schema: t.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[R](), true, "")}},
-	}}
+	if added != "" {
+		op.Responses = map[string]*huma.Response{"200": response[R](t.server, added)}
+	}
 	noteCommand[C](t.server, op)
 	huma.Register(t.api, op, func(ctx context.Context, in *NewThing[C]) (*Changed[R], error) {
 		return carry[R](ctx, t.server, in.Asking, digest(op, "", in.RawBody), func(by work.By) (access.Outcome, error) {
@@ -137,10 +137,9 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string) {
 	op := command(http.MethodDelete, t.one(), t.title, summary)
 	noteCommand[C](t.server, op)
-	schemas := t.api.OpenAPI().Components.Schemas
 	op.Responses = map[string]*huma.Response{
-		"200": {Description: "Done", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[R](), true, "")}}},
-		"202": {Description: "Still running: the operation in the body, at Location, shows what is left", Content: map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeFor[OperationState](), true, "")}}},
+		"200": response[R](t.server, "Done"),
+		"202": response[OperationState](t.server, "Still running: the operation in the body, at Location, shows what is left"),
 	}
 	huma.Register(t.api, op, func(ctx context.Context, in *About) (*Changed[any], error) {
 		var asked C
@@ -177,6 +176,12 @@ func (s *server) stillOpen(ctx context.Context, key string) (uuid.UUID, error) {
 		return uuid.Nil, err
 	}
 	return id, nil
+}
+
+// response describes an answer whose body is an R.
+func response[R any](s *server, description string) *huma.Response {
+	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[R](), true, "")
+	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 }
 
 // Other is the end of a path that names another thing.

@@ -60,7 +60,7 @@ type Expanded struct {
 func (s *server) tickets() {
 	t := resourceOf(s, ticket.Stream, "/v1/tickets", "Tickets", role.TicketsRead, readmodels.TicketsTable,
 		func(r readmodels.Ticket) int64 { return r.Revision })
-	creates(t, "/v1/inquiries", "Receive a message from a channel. Finds or registers the contact, and opens a ticket or adds to one",
+	creates(t, "/v1/inquiries", "Receive a message from a channel. Finds or registers the contact, and opens a ticket or adds to one", "The ticket that the message was added to",
 		func(in commands.Inquiry) work.Plan[ticket.Ticket] { return in })
 	create[commands.OpenTicket](t, "Open a ticket for a contact")
 	huma.Register(s.api, describe(http.MethodGet, t.path, t.title, "List tickets, newest first"), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
