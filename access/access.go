@@ -11,6 +11,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
 
 	"daybook/commands/work"
 	"daybook/domain/agent"
@@ -37,9 +38,11 @@ type Door struct {
 	// are never stopped.
 	Background context.Context
 	atWork     sync.WaitGroup
+	// Failing is told why an operation cannot go on; it is tried again later. It must not block. Nil: nobody is told.
+	Failing func(error)
 
 	agents     agents
-	operations operations
+	operations singleflight.Group // those that this process works on
 }
 
 // New returns d, ready for use. It sets d.Desk.Wrote.
@@ -122,22 +125,32 @@ func (d *Door) By(p Principal, key, digest string) work.By {
 }
 
 // agents caches the states of agents whose keys were used. It works only while the log is followed, and then lags behind
-// other processes' writes by a moment. Otherwise every state is read from the log.
+// other processes' writes by a moment, and by fresh at most: a log that is away does not say so. Otherwise every state is
+// read from the log.
 type agents struct {
 	mu      sync.Mutex
 	follows bool
 	changes int // counts invalidations, so that no state read before one is cached after it
-	known   map[uuid.UUID]agent.Agent
+	known   map[uuid.UUID]knownAgent
 }
+
+type knownAgent struct {
+	agent.Agent
+	until time.Time
+}
+
+// fresh is how long a cached state is used before it is read again.
+const fresh = 10 * time.Second
 
 func (a *agents) state(ctx context.Context, d *work.Desk, id uuid.UUID) (agent.Agent, error) {
 	a.mu.Lock()
 	state, known := a.known[id]
 	changes := a.changes
 	a.mu.Unlock()
-	if known {
-		return state, nil
+	if known && time.Now().Before(state.until) {
+		return state.Agent, nil
 	}
+	asked := time.Now()
 	answer, err := work.State(ctx, d, agent.Stream, id)
 	if err != nil {
 		return agent.Agent{}, err
@@ -145,7 +158,7 @@ func (a *agents) state(ctx context.Context, d *work.Desk, id uuid.UUID) (agent.A
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.follows && a.changes == changes {
-		a.known[id] = answer.State
+		a.known[id] = knownAgent{answer.State, asked.Add(fresh)}
 	}
 	return answer.State, nil
 }
@@ -167,14 +180,14 @@ func (a *agents) follow(follows bool) {
 	defer a.mu.Unlock()
 	a.follows = follows
 	a.changes++
-	a.known = make(map[uuid.UUID]agent.Agent)
+	a.known = make(map[uuid.UUID]knownAgent)
 }
 
 // Follow follows the log until the context ends, so that agents need not be read from it at each request. If the
 // subscription fails, it calls failing with the error and tries again.
 func (d *Door) Follow(ctx context.Context, failing func(error)) {
 	_, _ = backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, d.followOnce(ctx) },
-		backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
+		backoff.WithBackOff(backoff.NewConstantBackOff(time.Second)), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
 			if ctx.Err() == nil {
 				failing(err)
 			}

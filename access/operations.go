@@ -3,8 +3,9 @@ package access
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,65 +18,68 @@ import (
 	"daybook/readmodels/table"
 )
 
-// operations are the operations that this process is working on.
-type operations struct {
-	mu       sync.Mutex
-	underWay map[uuid.UUID]bool
-}
-
-// begin marks an operation as being worked on, and reports whether it was not so before. Then the caller must call end.
-func (o *operations) begin(id uuid.UUID) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.underWay == nil {
-		o.underWay = make(map[uuid.UUID]bool)
-	}
-	mine := !o.underWay[id]
-	o.underWay[id] = true
-	return mine
-}
-
-func (o *operations) end(id uuid.UUID) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.underWay, id)
-}
-
-// CarryLong executes a plan over many things. It returns when nothing is left to do, or after Patience. In that case the
-// rest continues in the background, and open is the id of the operation that shows what is left.
+// CarryLong executes a plan over many things. It returns when nothing is left to do, with the position that shows it, or
+// after Patience. In that case the rest continues in the background, and open is the id of the operation that shows what is
+// left. If the plan has nothing to change, because an operation on the same thing is running, it waits for that one.
 func CarryLong[S any](ctx context.Context, d *Door, plan work.LongPlan[S], id uuid.UUID, by work.By) (answer work.Answer[S], open uuid.UUID, err error) {
 	answer, err = work.Carry(ctx, d.Desk, work.Plan[S](plan), id, by)
-	if err != nil || !answer.Changed {
+	if err != nil {
 		return answer, uuid.Nil, err
 	}
-	begun := operation.Of(by.Request)
-	ended := make(chan error, 1)
-	background := d.background(ctx)
-	d.atWork.Go(func() { ended <- d.goOn(background, begun) })
+	open = operation.Of(by.Request)
+	if !answer.Changed {
+		if open, err = d.openOn(ctx, id, answer.Position); err != nil || open == uuid.Nil {
+			return answer, uuid.Nil, err
+		}
+	}
 	select {
-	case err = <-ended:
+	case err = <-d.goOn(open):
+		if err == nil {
+			answer.Position, err = d.Desk.Store.Head(ctx)
+		}
 		return answer, uuid.Nil, err
-	case <-time.After(cmp.Or(d.Patience, 5*time.Second)):
-		return answer, begun, nil
+	case <-time.After(d.patience()):
+		return answer, open, nil
 	case <-ctx.Done():
-		return answer, begun, ctx.Err()
+		return answer, open, ctx.Err()
 	}
 }
 
-func (d *Door) background(ctx context.Context) context.Context {
-	if d.Background != nil {
-		return d.Background
+func (d *Door) patience() time.Duration { return cmp.Or(d.Patience, 5*time.Second) }
+
+// openOn returns the open operation on a thing, or uuid.Nil. at is the position of the thing's last event.
+func (d *Door) openOn(ctx context.Context, id uuid.UUID, at eventstore.Position) (open uuid.UUID, err error) {
+	if _, err := d.Reach(ctx, at, d.patience()); err != nil {
+		return uuid.Nil, err
 	}
-	return context.WithoutCancel(ctx)
+	err = d.Live.Read(func(db *table.DB) error {
+		found, err := readmodels.FindOperations(ctx, db.Readers, readmodels.OperationFilter{Open: true, About: id}, table.Page{Limit: 1})
+		if len(found.Rows) > 0 {
+			open = found.Rows[0].ID
+		}
+		return err
+	})
+	return open, err
 }
 
-// goOn continues an operation, unless this process already does.
-func (d *Door) goOn(ctx context.Context, id uuid.UUID) error {
-	if !d.operations.begin(id) {
-		return nil
+// goOn continues an operation in the background, or joins it if this process already does. The channel tells how it ended.
+func (d *Door) goOn(id uuid.UUID) <-chan error {
+	ctx := d.Background
+	if ctx == nil {
+		ctx = context.Background()
 	}
-	defer d.operations.end(id)
-	return d.Desk.GoOn(ctx, id, commands.Long, finder{d.Live})
+	ended := make(chan error, 1)
+	d.atWork.Go(func() {
+		_, err, _ := d.operations.Do(id.String(), func() (any, error) {
+			err := d.Desk.GoOn(ctx, id, commands.Long, finder{d.Live})
+			if err != nil && ctx.Err() == nil && d.Failing != nil {
+				d.Failing(fmt.Errorf("operation %s: %w", id, err))
+			}
+			return nil, err
+		})
+		ended <- err
+	})
+	return ended
 }
 
 // Left returns how many things an operation has left to process, according to the read models.
@@ -110,15 +114,20 @@ func (d *Door) Resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, o := range open {
-		if d.Now().Sub(o.ChangedAt.Time()) < d.Lease { // two at once would do no harm, but the same work twice
+		known := slices.ContainsFunc(commands.Long, func(l work.Long) bool { return l.Name == o.Plan }) // else a newer version's
+		if !known || d.Now().Sub(o.ChangedAt.Time()) < d.Lease {                                        // two at once would do the same work twice
 			continue
 		}
-		if err := d.goOn(ctx, o.ID); err != nil {
-			return err
+		select {
+		case err := <-d.goOn(o.ID):
+			failed = append(failed, err)
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // finder finds what is left to process in the live read models.

@@ -11,41 +11,31 @@ import (
 	"daybook/readmodels/report"
 )
 
-// enums lists the types with a fixed set of values, which the OpenAPI document shows as enums.
+// enums are the types with few values, which the OpenAPI document lists. They are shown by types of their own, since it is
+// types that make schemas.
 var enums = []enum{
-	enumOf[ticket.Channel](), enumOf[ticket.Priority](), enumOf[ticket.Status](), enumOf[tag.Scope](), enumOf[readmodels.AgentStatus](), enumOf[report.Granularity](),
-}
-
-// values returns all values of such a type.
-func values[T ~string]() any {
-	switch any(*new(T)).(type) {
-	case ticket.Channel:
-		return ticket.Channels
-	case ticket.Priority:
-		return ticket.Priorities
-	case ticket.Status:
-		return ticket.Statuses
-	case tag.Scope:
-		return tag.Scopes
-	case readmodels.AgentStatus:
-		return readmodels.AgentStatuses
-	}
-	return report.Granularities
+	enumOf(ticket.Channels), enumOf(ticket.Priorities), enumOf(ticket.Statuses), enumOf(tag.Scopes), enumOf(readmodels.AgentStatuses), enumOf(report.Granularities),
 }
 
 type enum struct{ of, shown reflect.Type }
 
-func enumOf[T ~string]() enum { return enum{reflect.TypeFor[T](), reflect.TypeFor[oneOf[T]]()} }
+// values are those of each type, by the type that shows it.
+var values = make(map[reflect.Type][]any)
 
-// oneOf replaces a T in the OpenAPI document.
+func enumOf[T ~string](all []T) enum {
+	e := enum{reflect.TypeFor[T](), reflect.TypeFor[oneOf[T]]()}
+	for _, v := range all {
+		values[e.shown] = append(values[e.shown], string(v))
+	}
+	return e
+}
+
+// oneOf shows a T.
 type oneOf[T ~string] struct{}
 
-// Schema lists the values.
+// Schema implements huma.SchemaProvider.
 func (oneOf[T]) Schema(huma.Registry) *huma.Schema {
-	s := &huma.Schema{Type: huma.TypeString}
-	for _, v := range values[T]().([]T) {
-		s.Enum = append(s.Enum, string(v))
-	}
+	s := &huma.Schema{Type: huma.TypeString, Enum: values[reflect.TypeFor[oneOf[T]]()]}
 	s.PrecomputeMessages()
 	return s
 }

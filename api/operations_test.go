@@ -65,7 +65,7 @@ func TestDeletingWhatOthersName(t *testing.T) {
 		t.Errorf("deleting an agent stored %s", got)
 	}
 	for _, contact := range contacts {
-		if got := c.Get(t, "/v1/contacts/"+contact).Object(t); got["company_id"] != nil {
+		if got := c.Get(t, "/v1/contacts/"+contact).Object(t); got["company"] != nil {
 			t.Errorf("%v is still in the company", got)
 		}
 	}

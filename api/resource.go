@@ -81,6 +81,9 @@ func creates[C any, S any, E event.Event, R any](t *resource[S, E, R], path, sum
 	noteCommand[C](t.server, op)
 	huma.Register(t.api, op, func(ctx context.Context, in *NewThing[C]) (*Changed[R], error) {
 		return carry[R](ctx, t.server, in.Asking, digest(op, "", in.RawBody), func(by work.By) (access.Outcome, error) {
+			if by.IfMatch != nil {
+				return access.Outcome{}, domain.Stale("stale", "If-Match names a revision, and what this request creates has none yet. Leave out If-Match.")
+			}
 			id := uuid.NewSHA1(by.Request, []byte(t.kind.Category)) // the same on every retry
 			a, err := work.Carry(ctx, t.Desk, plan(in.Body), id, by)
 			done := outcome(t.kind, a)

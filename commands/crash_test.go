@@ -385,7 +385,7 @@ func TestConcurrentOwners(t *testing.T) {
 		var leave [2]error
 		var both sync.WaitGroup
 		both.Go(func() {
-			_, leave[0] = work.Do(t.Context(), d, agent.Stream, id("ann"), commands.DeleteAgent{}, asks("delete ann"))
+			_, leave[0] = work.Carry(t.Context(), d, deletesAgent, id("ann"), asks("delete ann"))
 		})
 		both.Go(func() {
 			admin := role.Admin
@@ -419,7 +419,7 @@ func TestCrashOfOwner(t *testing.T) {
 	}
 	leaves := func(name string) func(*testing.T, *work.Desk) error {
 		return func(t *testing.T, d *work.Desk) error {
-			_, err := work.Do(t.Context(), d, agent.Stream, id(name), commands.DeleteAgent{}, asks("delete "+name))
+			_, err := work.Carry(t.Context(), d, deletesAgent, id(name), asks("delete "+name))
 			return err
 		}
 	}

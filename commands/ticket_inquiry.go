@@ -43,7 +43,7 @@ func (Inquiry) Permission() role.Permission { return role.TicketsReceive }
 // Carry finds or registers the contact. Then it opens the ticket with the id, or adds the message to the ticket that it
 // replies to. Any number of inquiries from one new address at once register only one contact.
 func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
-	who, err := find(w, in.From, by)
+	who, err := findOrRegister(w, in.From, by)
 	if err != nil {
 		return work.Answer[ticket.Ticket]{}, err
 	}
@@ -58,9 +58,9 @@ func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.T
 	}, by)
 }
 
-// find returns the contact who has the first of the sender's addresses that any contact has. If no contact has one, it
+// findOrRegister returns the contact who has the first of the sender's addresses that any contact has. If no contact has one, it
 // registers a new contact.
-func find(w *work.Work, from Sender, by By) (uuid.UUID, error) {
+func findOrRegister(w *work.Work, from Sender, by By) (uuid.UUID, error) {
 	given, err := from.addresses(by.Region)
 	if err != nil {
 		return uuid.Nil, err

@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"cmp"
+
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
@@ -33,8 +35,10 @@ func (m TakeMessage) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticke
 		}
 	}
 	if !work.Came(w, ticket.Stream, to, by) {
-		if err := work.MustSee(w, ticket.Stream, id, by); err != nil {
-			return none, err
+		for _, named := range []uuid.UUID{id, cmp.Or(from, id)} { // a follow-up shows what its predecessor does
+			if err := work.MustSee(w, ticket.Stream, named, by); err != nil {
+				return none, err
+			}
 		}
 	}
 	if t.Opened || from == uuid.Nil {

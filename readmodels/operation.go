@@ -26,16 +26,18 @@ type Operation struct {
 
 // OperationsTable is the table of operations.
 var OperationsTable = table.Table{Name: "operations", Comment: "Commands that change many items, running or completed.", Row: Operation{},
-	Indexes: []string{"begun_at, operation_id", "ended_at"}}
+	Indexes: []string{"begun_at, operation_id", "ended_at", "about"}}
 
 // An OperationFilter selects operations.
 type OperationFilter struct {
-	Open bool // only those that have not ended
+	About uuid.UUID
+	Open  bool // only those that have not ended
 }
 
 // FindOperations lists operations, newest first.
 func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p table.Page) (table.Found[Operation], error) {
 	var w table.Where
+	w.IsID("about", f.About)
 	if f.Open {
 		w.Say("ended_at IS NULL")
 	}
@@ -50,9 +52,11 @@ func ThatShow(category, showing string, id uuid.UUID) (t table.Table, w table.Wh
 		return TicketsTable, TicketFilter{Agent: id, Statuses: ticket.Unfinished, Sight: role.Everything}.where(), nil
 	case "contact of company":
 		w.IsID("company_id", id)
+		unlessDeleted(&w, false)
 		return ContactsTable, w, nil
 	case "agent of department":
 		w.Lists("departments", id)
+		unlessDeleted(&w, false)
 		return AgentsTable, w, nil
 	}
 	return t, w, fmt.Errorf("no read model lists items of category %s by %s", category, showing)

@@ -15,12 +15,17 @@ import (
 	"daybook/eventstore"
 )
 
-// A Command changes one thing, whose state is S and whose events are E.
-type Command[S any, E event.Event] interface {
-	// Permission returns the permission that the caller needs.
-	Permission() role.Permission
+// A Decider changes one thing, whose state is S and whose events are E.
+type Decider[S any, E event.Event] interface {
 	// Decide returns the events that happen, none if there is nothing to change, or a *domain.Error.
 	Decide(state S, by By) ([]E, error)
+}
+
+// A Command is a decision that a caller may ask for.
+type Command[S any, E event.Event] interface {
+	Decider[S, E]
+	// Permission returns the permission that the caller needs.
+	Permission() role.Permission
 }
 
 // By says who asks, when and why. Besides the state, a command's decision depends on nothing else.
@@ -44,7 +49,8 @@ type By struct {
 	// ID is the thing that the command is about. This package sets it.
 	ID uuid.UUID
 
-	others []other // the things that the command refers to
+	granted bool    // what is asked was allowed before: who may do it is not asked again
+	others  []other // the things that the command refers to
 }
 
 // other is another thing that a command refers to.
@@ -54,7 +60,7 @@ type other struct {
 }
 
 // May reports whether the caller has a permission.
-func (by By) May(p role.Permission) bool { return by.History || by.Allowed.Have(p) }
+func (by By) May(p role.Permission) bool { return by.History || by.granted || by.Allowed.Have(p) }
 
 // MustMay refuses a caller who lacks a permission.
 func (by By) MustMay(p role.Permission) error {

@@ -85,9 +85,11 @@ func (l long[S, E]) Carry(w *Work, id uuid.UUID, by By) (Answer[S], error) {
 	if err != nil || !answer.Changed || answer.Replayed {
 		return answer, err
 	}
-	begun := operation.Begun{Plan: l.Name(), About: id, Revision: int64(seen)}
-	_, err = Run(w, operation.Stream, operation.Of(by.Request), note{begun}, ofItsOwn(by))
-	return answer, err
+	o, err := Look(w, operation.Stream, operation.Of(by.Request))
+	if err != nil || o.Begun && !o.Ended { // a crash came between that and the command
+		return answer, err
+	}
+	return answer, w.note(operation.Of(by.Request), operation.Begun{Plan: l.Name(), About: id, Revision: int64(seen)}, by)
 }
 
 func (l long[S, E]) Long() Long {
@@ -104,19 +106,18 @@ func (l long[S, E]) Long() Long {
 	}
 }
 
-// ofItsOwn returns by for work that Daybook does on behalf of a caller: it sees everything, at any revision.
-func ofItsOwn(by By) By {
-	by.Sight, by.IfMatch = role.Everything, nil
+// granted returns by for work that Daybook does on behalf of a caller who was allowed to ask for it: it may do what that
+// takes, and sees everything, at any revision.
+func granted(by By) By {
+	by.granted, by.Sight, by.IfMatch = true, role.Everything, nil
 	return by
 }
 
 // note is a command that records an event of an operation, unless the operation has ended.
 type note struct{ operation.Event }
 
-func (note) Permission() role.Permission { return role.Operate }
-
 func (n note) Decide(o operation.Operation, _ By) ([]operation.Event, error) {
-	if o.Ended {
+	if _, again := n.Event.(operation.Begun); o.Ended && !again {
 		return nil, nil
 	}
 	return []operation.Event{n.Event}, nil
@@ -191,18 +192,24 @@ func (d *Desk) seeTo(ctx context.Context, id, about uuid.UUID, plan Long, things
 	return d.noteOf(ctx, id, operation.Progressed{Things: len(things)}, by)
 }
 
-// noteOf records an event of an operation, under a request of its own.
+// noteOf records an event of an operation in a Work of its own.
 func (d *Desk) noteOf(ctx context.Context, id uuid.UUID, e operation.Event, by By) error {
-	return d.Play(ctx, func(w *Work) (func(), error) {
-		s, err := w.load(catalogue.Kind(operation.Stream.Category), id)
-		if err != nil {
-			return nil, err
-		}
-		by := by
-		by.Request = uuid.NewSHA1(by.Request, []byte(operation.Stream.Category+"/"+strconv.FormatInt(int64(s.revision), 10)))
-		_, err = Run(w, operation.Stream, id, note{e}, by)
-		return nil, err
-	})
+	return d.Play(ctx, func(w *Work) (func(), error) { return nil, w.note(id, e, by) })
+}
+
+// note records an event of an operation at the end of the work: the first under the request itself, each later one under a
+// request of its own, which tells one type of event from another where two processes write at once.
+func (w *Work) note(id uuid.UUID, e operation.Event, by By) error {
+	s, err := w.load(catalogue.Kind(operation.Stream.Category), id)
+	if err != nil {
+		return err
+	}
+	by = granted(by)
+	if s.revision != eventstore.NoStream {
+		by.Request = uuid.NewSHA1(by.Request, []byte(e.EventType()+"/"+strconv.FormatInt(int64(s.revision), 10)))
+	}
+	_, err = Run(w, operation.Stream, id, note{e}, by)
+	return err
 }
 
 // operation returns an operation, and the By that began it.
@@ -219,7 +226,7 @@ func (d *Desk) operation(ctx context.Context, id uuid.UUID) (operation.Operation
 			return a.State, By{}, err
 		}
 		meta, err := event.DecodeMetadata(r.Meta, r.ID, d.Keys)
-		return a.State, ofItsOwn(By{
+		return a.State, granted(By{
 			Actor: meta.Actor, At: meta.At, Reason: meta.Reason.String(), Request: meta.Request, Digest: meta.Digest,
 			Correlation: meta.Correlation, Causation: meta.Causation, Through: meta.Through,
 		}), err

@@ -1,6 +1,8 @@
 package work
 
 import (
+	"fmt"
+
 	"github.com/google/uuid"
 
 	"daybook/domain/event"
@@ -26,6 +28,9 @@ func Begin[S any](w *Work, plan Plan[S], id uuid.UUID, by By) (Answer[S], error)
 
 // Of returns the plan of one command on a thing of a kind.
 func Of[S any, E event.Event](kind event.Kind[S, E], command Command[S, E]) Plan[S] {
+	if _, is := command.(LongCommand[S, E]); is {
+		panic(fmt.Sprintf("%T has something follow for other things: make its plan with LongOf", command))
+	}
 	return single[S, E]{kind, command}
 }
 

@@ -75,7 +75,7 @@ func (w *Work) Rollback(mark int) {
 
 // Run lets a command decide on a thing, and keeps its events until the end of the Work. It is a step of a plan: it does not
 // check the command's permission, since Begin has checked the plan's.
-func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, command Command[S, E], by By) (Answer[S], error) {
+func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, command Decider[S, E], by By) (Answer[S], error) {
 	c := decider{command: command, decide: func(state any, by By) ([]event.Event, error) {
 		events, err := command.Decide(state.(S), by)
 		all := make([]event.Event, len(events))

@@ -54,7 +54,7 @@ type Begun struct {
 func (Begun) EventType() string { return "operation-begun" }
 
 func (e Begun) apply(o *Operation) {
-	o.Begun, o.Plan, o.About, o.Revision = true, e.Plan, e.About, e.Revision
+	o.Begun, o.Ended, o.Plan, o.About, o.Revision = true, false, e.Plan, e.About, e.Revision
 }
 
 // Progressed: more things were processed.

@@ -141,8 +141,8 @@ func taken(base table.Snapshot, k keeper, id uuid.UUID) (table.Snapshot, error) 
 	return base, nil
 }
 
-// asRecorded is an event that was just written, as the log has it. Its RecordedAt is unknown here; rows of entities do not depend
-// on it.
+// asRecorded is an event that was just written, as the log has it. Its RecordedAt is unknown here: the rows that
+// commands answer with do not show it.
 func asRecorded(category string, id uuid.UUID, e event.Written) Recorded {
 	return Recorded{
 		Event: e.Event, EventID: e.ID, Category: category, ID: id, Revision: eventstore.Revision(e.Revision), Position: eventstore.Position(e.Position),
