@@ -8,7 +8,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands"
 	"daybook/internal/testdesk"
+	"daybook/readmodels"
 )
 
 // TestDeletingWhatOthersName deletes an agent, a company and a department. Each thing that referred to them gets an event
@@ -111,5 +113,16 @@ func TestLongDeletion(t *testing.T) {
 	}
 	if done := c.Must(t, 200, "DELETE", "/v1/companies/"+acme, nil, key); done.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("asked again when all was done: %s", done)
+	}
+}
+
+// TestEveryLongCommandFindsWhatIsLeft asks the read models what each long command has left to process.
+func TestEveryLongCommandFindsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	for _, l := range commands.Long {
+		left := l.Left(uuid.New())
+		if _, _, err := readmodels.ThatShow(left.Category, left.Showing, left.ID); err != nil {
+			t.Errorf("%s cannot find what is left: %v; add the pair to ThatShow in readmodels/operation.go", l.Name, err)
+		}
 	}
 }
