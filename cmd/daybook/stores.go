@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"daybook/eventstore"
 	"daybook/eventstore/esdb"
 	"daybook/eventstore/postgres"
@@ -28,19 +30,13 @@ func (f folder) lock(ctx context.Context) (io.Closer, error) {
 	if f.inFolder() {
 		return io.NopCloser(nil), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	for {
+	return backoff.Retry(ctx, func() (io.Closer, error) {
 		lock, err := sqlite.Lock(f.path("desk.lock"))
-		if !errors.Is(err, sqlite.ErrInUse) {
-			return lock, err
+		if err != nil && !errors.Is(err, sqlite.ErrInUse) {
+			err = backoff.Permanent(err)
 		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, err
-		}
-	}
+		return lock, err
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(20*time.Millisecond)), backoff.WithMaxElapsedTime(5*time.Second))
 }
 
 // openStore opens the log for writing.

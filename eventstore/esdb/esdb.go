@@ -13,12 +13,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
 
 	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
 
 	"daybook/eventstore"
@@ -213,16 +213,19 @@ func ended(ctx context.Context) error {
 
 // An effort is the state of retrying a call.
 type effort struct {
-	since time.Time // the first failure since the last progress
-	wait  time.Duration
+	since  time.Time // the first failure since the last progress
+	pauses backoff.ExponentialBackOff
 }
 
 // progress records that a call got somewhere: patience starts again.
-func (e *effort) progress() { *e = effort{} }
+func (e *effort) progress() {
+	e.since = time.Time{}
+	e.pauses.Reset()
+}
 
 // try makes a call on the leader until it succeeds, fails for good, or the context or patience ends. Patience 0 never ends.
 func (s *Store) try(ctx context.Context, patience time.Duration, call func(context.Context, *node, *effort) error) error {
-	var e effort
+	e := effort{pauses: backoff.ExponentialBackOff{InitialInterval: firstWait, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: longWait}}
 	for {
 		n, err := s.cluster.leader(ctx)
 		if err == nil {
@@ -243,9 +246,8 @@ func (s *Store) try(ctx context.Context, patience time.Duration, call func(conte
 		if n != nil {
 			n.doubt(err)
 		}
-		e.wait = min(max(2*e.wait, firstWait), longWait)
 		select {
-		case <-time.After(e.wait/2 + rand.N(e.wait/2)): // random, so that clients spread
+		case <-time.After(e.pauses.NextBackOff()):
 		case <-ctx.Done():
 			return ended(ctx)
 		}

@@ -25,12 +25,16 @@ func (e *Engine) keep(ctx context.Context, patient bool, work func() error) (err
 	defer func() { e.note(func(s *situation) { s.running, s.failure = false, err }) }()
 	for pause := pauses(); ; {
 		err := work()
-		if ctx.Err() != nil || hopeless(err) || err != nil && !patient && !errors.Is(err, errAnew) {
+		switch {
+		case hopeless(err):
 			return err
-		}
-		if err == nil { // the term is over
+		case ctx.Err() != nil: // err may be only how a database says so
+			return ctx.Err()
+		case err == nil: // the term is over
 			pause.Reset()
 			continue
+		case !patient && !errors.Is(err, errAnew):
+			return err
 		}
 		e.fails(err)
 		if err := wait(ctx, pause); err != nil {

@@ -516,3 +516,39 @@ func TestWhatDoesNotFitIsWaitedFor(t *testing.T) {
 	db.MustExec("DROP SCHEMA readmodels_1 CASCADE")
 	waiting.wait(t, p)
 }
+
+// TestStopping stops an engine in the middle of a call that fails in words of its own, as PostgreSQL cancels a statement.
+func TestStopping(t *testing.T) {
+	for name, work := range map[string]func(context.Context, *Engine) error{
+		"run":          func(ctx context.Context, e *Engine) error { return e.Run(ctx, RunOptions{}) },
+		"run, patient": func(ctx context.Context, e *Engine) error { return e.Run(ctx, RunOptions{Patient: true}) },
+		"follow":       func(ctx context.Context, e *Engine) error { return e.Follow(ctx) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			home := inFiles(t)
+			first := b.start(t, home)
+			first.wait(t, b.appendSome(t, 10))
+			_ = first.end()
+			asked := make(chan struct{})
+			b.Store = &cancelled{Store: b.Store, asked: sync.OnceFunc(func() { close(asked) })}
+			r := begin(t, b.Source, home, work)
+			<-asked
+			if err := r.end(); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A cancelled store answers only when it is stopped.
+type cancelled struct {
+	eventstore.Store
+	asked func()
+}
+
+func (c *cancelled) Head(ctx context.Context) (eventstore.Position, error) {
+	c.asked()
+	<-ctx.Done()
+	return 0, errors.New("canceling statement due to user request")
+}
