@@ -13,20 +13,29 @@ import (
 // value is empty and ready to use.
 type Memory struct{ sources map[string]*played }
 
-// of returns what is cached for a source.
+// of returns what is cached for a source. While too many lines are cached, it drops other sources.
 func (m *Memory) of(source string) *played {
+	if m.sources == nil {
+		m.sources = make(map[string]*played)
+	}
 	own := m.sources[source]
 	if own == nil {
 		own = &played{make(map[string]desk.Result), eventstore.NoStream}
+		m.sources[source] = own
 	}
 	lines := 0
 	for _, p := range m.sources {
 		lines += len(p.known)
 	}
-	if m.sources == nil || lines > maxRemembered {
-		m.sources = make(map[string]*played)
+	for other, p := range m.sources {
+		if lines <= maxRemembered {
+			break
+		}
+		if p != own {
+			lines -= len(p.known)
+			delete(m.sources, other)
+		}
 	}
-	m.sources[source] = own
 	return own
 }
 
@@ -36,7 +45,7 @@ type played struct {
 	read  eventstore.Revision // of the source's stream
 }
 
-// maxRemembered bounds the lines that are cached between journals. Beyond it, those of other sources are dropped.
+// maxRemembered bounds the lines that are cached between journals.
 const maxRemembered = 1_000_000
 
 // recall loads what is cached for the source.
