@@ -98,9 +98,13 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 	op := command(method, t.one()+path, t.title, summary)
 	noteCommand[C](t.server, op)
 	fields := fieldsOf[C]()
-	do := func(ctx context.Context, in About, about string, body []byte, c C) (*Changed[R], error) {
+	do := func(ctx context.Context, in About, other string, body []byte, c C) (*Changed[R], error) {
+		about := in.ID.String()
+		if fields.other != nil {
+			about += "/" + other
+		}
 		return carry[R](ctx, t.server, in.Asking, digest(op, about, body), func(by work.By) (access.Outcome, error) {
-			if err := t.resolve(ctx, fields, in.ID, about, &c); err != nil {
+			if err := t.resolve(ctx, fields, other, &c); err != nil {
 				return access.Outcome{}, err
 			}
 			a, err := work.Carry(ctx, t.Desk, plan(c), in.ID, by)
@@ -110,19 +114,19 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 	switch {
 	case fields.other == nil && fields.body:
 		huma.Register(t.api, op, func(ctx context.Context, in *With[C]) (*Changed[R], error) {
-			return do(ctx, in.About, in.ID.String(), in.RawBody, in.Body)
+			return do(ctx, in.About, "", in.RawBody, in.Body)
 		})
 	case fields.other == nil:
 		huma.Register(t.api, op, func(ctx context.Context, in *About) (*Changed[R], error) {
 			var none C
-			return do(ctx, *in, in.ID.String(), nil, none)
+			return do(ctx, *in, "", nil, none)
 		})
 	case fields.body:
 		huma.Register(t.api, op, func(ctx context.Context, in *struct {
 			With[C]
 			Other
 		}) (*Changed[R], error) {
-			return do(ctx, in.About, in.ID.String()+"/"+in.Other.Other, in.RawBody, in.Body)
+			return do(ctx, in.About, in.Other.Other, in.RawBody, in.Body)
 		})
 	default:
 		huma.Register(t.api, op, func(ctx context.Context, in *struct {
@@ -130,7 +134,7 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 			Other
 		}) (*Changed[R], error) {
 			var none C
-			return do(ctx, in.About, in.ID.String()+"/"+in.Other.Other, nil, none)
+			return do(ctx, in.About, in.Other.Other, nil, none)
 		})
 	}
 }
@@ -165,7 +169,7 @@ func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[
 			return all, nil
 		}
 		all.Status, all.ETag = http.StatusAccepted, ""
-		all.Location = strings.Replace(operationsPath+"/{id}", "{id}", open.String(), 1)
+		all.Location = operationsPath + "/" + open.String()
 		all.Body, err = t.operationNow(ctx, open)
 		return all, t.refused(ctx, err)
 	})
@@ -211,14 +215,14 @@ func fieldsOf[C any]() (f fields) {
 	return f
 }
 
-// resolve sets the field that is in the path. about is the id of the thing, a slash, and the end of the path.
-func (s *server) resolve(ctx context.Context, f fields, id uuid.UUID, about string, command any) error {
+// resolve sets the field that is in the path, if there is one, to the thing that the end of the path names.
+func (s *server) resolve(ctx context.Context, f fields, other string, command any) error {
 	if f.other == nil {
 		return nil
 	}
-	other, err := s.find(ctx, f.ref, strings.TrimPrefix(about, id.String()+"/"))
+	id, err := s.find(ctx, f.ref, other)
 	if err == nil {
-		reflect.ValueOf(command).Elem().FieldByIndex(f.other).Set(reflect.ValueOf(other))
+		reflect.ValueOf(command).Elem().FieldByIndex(f.other).Set(reflect.ValueOf(id))
 	}
 	return err
 }

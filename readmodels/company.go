@@ -23,10 +23,8 @@ type Company struct {
 	Search       string                `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
 }
 
-// The tables of companies.
-var (
-	CompaniesTable = table.Table{Name: "companies", Comment: "The companies that contacts belong to.", Row: Company{}}
-)
+// CompaniesTable is the table of companies.
+var CompaniesTable = table.Table{Name: "companies", Comment: "The companies that contacts belong to.", Row: Company{}}
 
 // A CompanyFilter selects companies. Empty fields select all.
 type CompanyFilter struct {

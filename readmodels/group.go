@@ -25,8 +25,5 @@ var GroupsTable = table.Table{Name: "groups", Comment: "The groups of contacts a
 
 // FindGroups lists groups by name.
 func FindGroups(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Group], error) {
-	var w table.Where
-	w.Is("ref", f.Ref)
-	unlessDeleted(&w, f.Deleted)
-	return table.Find(ctx, q, GroupsTable, w, p, []string{"name"}, func(g Group, _ string) (any, any) { return g.Name, g.ID })
+	return table.Find(ctx, q, GroupsTable, f.where(), p, []string{"name"}, func(g Group, _ string) (any, any) { return g.Name, g.ID })
 }

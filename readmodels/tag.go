@@ -30,11 +30,14 @@ type NameFilter struct {
 	Deleted bool
 }
 
-// FindTags lists tags by name.
-func FindTags(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Tag], error) {
-	var w table.Where
+func (f NameFilter) where() (w table.Where) {
 	w.Is("scope", string(f.Scope))
 	w.Is("ref", f.Ref)
 	unlessDeleted(&w, f.Deleted)
-	return table.Find(ctx, q, TagsTable, w, p, []string{"name"}, func(t Tag, _ string) (any, any) { return t.Name, t.ID })
+	return w
+}
+
+// FindTags lists tags by name.
+func FindTags(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Tag], error) {
+	return table.Find(ctx, q, TagsTable, f.where(), p, []string{"name"}, func(t Tag, _ string) (any, any) { return t.Name, t.ID })
 }
