@@ -15,7 +15,7 @@ func TestInPostgreSQL(t *testing.T) {
 	testdesk.InPostgreSQL(t, map[string]func(*testing.T){
 		"Roles": TestRoles, "AgentsSeeTheirDepartments": TestAgentsSeeTheirDepartments, "ReadYourWrites": TestReadYourWrites, "AsOf": TestAsOf,
 		"ConditionalRequests": TestConditionalRequests, "NotModified": TestNotModified, "AnswersOfReplies": TestAnswersOfReplies,
-		"Cursors": TestCursors, "BadInput": TestBadInput,
+		"Cursors": TestCursors, "BadInput": TestBadInput, "SubjectsOfTickets": TestSubjectsOfTickets,
 		"ReportOverClockChanges": TestReportOverClockChanges, "ReportIsKnownForEver": TestReportIsKnownForEver, "ReportKeepsNames": TestReportKeepsNames,
 		"ReportFigures": TestReportFigures, "ReportOfNothing": TestReportOfNothing, "ReportMistakes": TestReportMistakes,
 		"Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,

@@ -143,3 +143,33 @@ func tornGzip(t *testing.T) []byte {
 	}
 	return b.Bytes()[:b.Len()/2]
 }
+
+// TestSubjectsOfTickets corrects a ticket's subject to texts at the edges of what is allowed, and to the same again.
+func TestSubjectsOfTickets(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	ticket := "/v1/tickets/" + c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
+	for _, body := range []struct{ json, code string }{
+		{`{"subject":"a\u0000b"}`, "text-encoding"},
+		{`{"subject":"` + strings.Repeat("é", 1001) + `"}`, "text-too-long"},
+		{`{"subject":null}`, "invalid"},
+		{`{"subject":1}`, "invalid"},
+		{`{}`, "invalid"},
+	} {
+		c.Refused(t, 422, body.code, "POST", ticket+"/subject", body.json)
+	}
+	for _, subject := range []struct{ sent, shown string }{
+		{strings.Repeat("é", 1000), strings.Repeat("é", 1000)}, {" \u00a0 ", ""}, {"Two\nlines", "Two\nlines"},
+	} {
+		first := c.Must(t, 200, "POST", ticket+"/subject", map[string]any{"subject": subject.sent})
+		again := c.Must(t, 200, "POST", ticket+"/subject", map[string]any{"subject": subject.sent})
+		if first.Header.Get("ETag") != again.Header.Get("ETag") {
+			t.Errorf("%.20q again was stored", subject.sent)
+		}
+		for _, a := range []testdesk.Answer{first, c.Get(t, ticket, testdesk.Header("Daybook-After", first.Position()))} {
+			if got := a.Object(t)["subject"]; got != subject.shown {
+				t.Errorf("%.20q became %.20q", subject.sent, got)
+			}
+		}
+	}
+}

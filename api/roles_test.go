@@ -174,8 +174,19 @@ func TestAgentsSeeTheirDepartments(t *testing.T) {
 		agent.Get(t, "/v1/tickets/"+tickets["support"]+path)
 		agent.Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+tickets["sales"]+path, nil)
 	}
-	agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "n"})
-	agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+tickets["sales"]+"/messages", map[string]any{"body": "n"})
+	hidden := 0
+	for route, need := range permissions {
+		method, path, _ := strings.Cut(route, " ")
+		if !strings.HasPrefix(path, "/v1/tickets/{id}") || !role.Agent.Permissions().Have(need) {
+			continue
+		}
+		hidden++
+		path = strings.NewReplacer("{id}", tickets["sales"], "{other}", uuid.NewString()).Replace(path)
+		agent.Refused(t, 404, "ticket-unknown", method, path, bodies[route])
+	}
+	if hidden < 15 {
+		t.Errorf("only %d routes of a ticket were walked", hidden)
+	}
 	agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["none"]+"/notes", map[string]any{"body": "n"})
 	// A hidden ticket is not found, whatever its revision or status. This answer is not stored under the Idempotency-Key.
 	for _, id := range []string{tickets["sales"], uuid.NewString()} {
