@@ -44,21 +44,10 @@ func registration(in profile.Input) (profile.Changes, error) {
 	return in.Clean()
 }
 
-// texts validates a list of values and drops duplicates. It refuses more than company.MaxAddresses.
+// texts validates the addresses of a company.
 func texts(field string, values []string, clean func(field, value string) (string, error)) ([]personal.Text, error) {
-	if len(values) > company.MaxAddresses {
-		return nil, tooMany(field, len(values), company.MaxAddresses)
-	}
-	list := make([]personal.Text, 0, len(values))
-	var refused []error
-	seen := make(map[string]bool)
-	for i, v := range values {
-		value, err := clean(item(field, i), v)
-		refused = append(refused, err)
-		if !seen[value] {
-			seen[value] = true
-			list = append(list, personal.New(value))
-		}
-	}
-	return list, domain.Join(refused...)
+	return cleaned(field, values, company.MaxAddresses, func(field, value string) (personal.Text, error) {
+		value, err := clean(field, value)
+		return personal.New(value), err
+	})
 }

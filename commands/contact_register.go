@@ -43,18 +43,25 @@ func (c RegisterContact) Decide(co contact.Contact, by By) ([]contact.Event, err
 	return happened[contact.Event](registered)
 }
 
-// addresses validates addresses of one kind and drops duplicates. It refuses more than contact.MaxAddresses.
+// addresses validates a contact's addresses of one kind.
 func addresses(kind contact.AddressKind, field string, values []string, region string) ([]contact.Address, error) {
-	if len(values) > contact.MaxAddresses {
-		return nil, tooMany(field, len(values), contact.MaxAddresses)
+	return cleaned(field, values, contact.MaxAddresses, func(field, value string) (contact.Address, error) {
+		return contact.NewAddress(kind, field, value, region)
+	})
+}
+
+// cleaned validates a list of values and drops duplicates. It refuses more than limit.
+func cleaned[T comparable](field string, values []string, limit int, clean func(field, value string) (T, error)) ([]T, error) {
+	if len(values) > limit {
+		return nil, tooMany(field, len(values), limit)
 	}
-	var list []contact.Address
+	list := make([]T, 0, len(values))
 	var refused []error
 	for i, value := range values {
-		a, err := contact.NewAddress(kind, item(field, i), value, region)
+		v, err := clean(item(field, i), value)
 		refused = append(refused, err)
-		if err == nil && !slices.Contains(list, a) {
-			list = append(list, a)
+		if err == nil && !slices.Contains(list, v) {
+			list = append(list, v)
 		}
 	}
 	return list, domain.Join(refused...)

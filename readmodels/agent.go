@@ -53,10 +53,8 @@ func (m Membership) Services() agent.Services {
 	return agent.Services{Tickets: m.Tickets, Chats: m.Chats, Calls: m.Calls}
 }
 
-// The tables of agents.
-var (
-	AgentsTable = table.Table{Name: "agents", Comment: "The agents and their status.", Row: Agent{}}
-)
+// AgentsTable is the table of agents.
+var AgentsTable = table.Table{Name: "agents", Comment: "The agents and their status.", Row: Agent{}}
 
 // An AgentPresence is what the projection agent_presence remembers of an agent to tell when work and services begin and end.
 type AgentPresence struct {
