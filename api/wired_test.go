@@ -53,7 +53,7 @@ func wired(t *testing.T, watch func(eventstore.Store) eventstore.Store, patience
 	door := access.New(&access.Door{
 		Desk: &work.Desk{Store: store, Keys: v, Names: v, Doors: v}, Vault: v, Live: live, Now: time.Now, Patience: patience, Background: background,
 	})
-	server := httptest.NewServer(api.New(api.Config{Door: door, Rows: engine.NewRows(source), Log: slog.New(slog.DiscardHandler), Drain: background}))
+	server := httptest.NewServer(api.New(api.Config{Door: door, Rows: engine.NewRows(source, v), Log: slog.New(slog.DiscardHandler), Drain: background}))
 	t.Cleanup(func() {
 		server.Close()
 		stop()

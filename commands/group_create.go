@@ -3,6 +3,8 @@ package commands
 import (
 	"regexp"
 
+	"daybook/domain/personal"
+
 	"daybook/domain"
 	"daybook/domain/group"
 	"daybook/domain/profile"
@@ -21,7 +23,7 @@ type CreateGroup struct {
 func (CreateGroup) Permission() role.Permission { return role.TagsWrite }
 
 // Decide refuses an empty name and malformed colours.
-func (c CreateGroup) Decide(g group.Group, _ By) ([]group.Event, error) {
+func (c CreateGroup) Decide(g group.Group, by By) ([]group.Event, error) {
 	if g.Created {
 		return nil, domain.Conflict("group-exists", "This group already exists.")
 	}
@@ -29,7 +31,7 @@ func (c CreateGroup) Decide(g group.Group, _ By) ([]group.Event, error) {
 	if err := domain.Join(err, colour("color", c.Color), colour("background", c.Background)); err != nil {
 		return nil, err
 	}
-	return happened[group.Event](group.Created{Name: name, Look: group.Look{Color: c.Color, Background: c.Background}, Ref: c.Ref})
+	return happened[group.Event](group.Created{Name: name, Held: group.Named(by.Names, name).ID, Look: group.Look{Color: c.Color, Background: c.Background}, Ref: personal.New(c.Ref)})
 }
 
 var rrggbb = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)

@@ -3,6 +3,8 @@ package commands
 import (
 	"slices"
 
+	"daybook/domain/personal"
+
 	"daybook/domain"
 	"daybook/domain/profile"
 	"daybook/domain/role"
@@ -20,7 +22,7 @@ type CreateTag struct {
 func (CreateTag) Permission() role.Permission { return role.TagsWrite }
 
 // Decide refuses an empty name and an unknown scope.
-func (c CreateTag) Decide(t tag.Tag, _ By) ([]tag.Event, error) {
+func (c CreateTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
 	if t.Created {
 		return nil, domain.Conflict("tag-exists", "This tag already exists.")
 	}
@@ -32,5 +34,5 @@ func (c CreateTag) Decide(t tag.Tag, _ By) ([]tag.Event, error) {
 	if err := domain.Join(scopeErr, nameErr); err != nil {
 		return nil, err
 	}
-	return happened[tag.Event](tag.Created{Scope: c.Scope, Name: name, Ref: c.Ref})
+	return happened[tag.Event](tag.Created{Scope: c.Scope, Name: name, Held: tag.Named(by.Names, c.Scope, name).ID, Ref: personal.New(c.Ref)})
 }

@@ -11,11 +11,12 @@ import (
 // DecodeWith returns a decoder of the desk's events, which decrypts personal text with the keys.
 func DecodeWith(keys personal.Keys) func(eventstore.Recorded) (Recorded, error) {
 	return func(r eventstore.Recorded) (Recorded, error) {
-		e, err := catalogue.Decode(r.Type, r.Data, r.ID, keys)
+		at := personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}
+		e, err := catalogue.Decode(at, r.Data, keys)
 		if err != nil {
 			return Recorded{}, err
 		}
-		meta, err := event.DecodeMetadata(r.Meta, r.ID, keys)
+		meta, err := event.DecodeMetadata(at, r.Meta, keys)
 		if err != nil {
 			return Recorded{}, err
 		}
