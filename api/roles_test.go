@@ -78,7 +78,7 @@ func TestRoles(t *testing.T) {
 var permissions = map[string]role.Permission{
 	"POST /v1/inquiries": role.ChannelsWrite, "GET /v1/operations": role.TicketsRead, "GET /v1/operations/{id}": role.TicketsRead,
 	"GET /v1/contacts": role.ContactsRead, "POST /v1/contacts": role.ContactsWrite,
-	"GET /v1/contacts/{id}": role.ContactsRead, "PATCH /v1/contacts/{id}": role.ContactsWrite, "DELETE /v1/contacts/{id}": role.ContactsWrite,
+	"GET /v1/contacts/{id}": role.ContactsRead, "PATCH /v1/contacts/{id}": role.ContactsWrite, "DELETE /v1/contacts/{id}": role.ContactsWrite, "POST /v1/contacts/{id}/restore": role.ContactsWrite,
 	"PUT /v1/contacts/{id}/company": role.ContactsWrite, "DELETE /v1/contacts/{id}/company": role.ContactsWrite,
 	"PUT /v1/contacts/{id}/tags/{other}": role.ContactsWrite, "DELETE /v1/contacts/{id}/tags/{other}": role.ContactsWrite,
 	"PUT /v1/contacts/{id}/groups/{other}": role.ContactsWrite, "DELETE /v1/contacts/{id}/groups/{other}": role.ContactsWrite,

@@ -14,7 +14,6 @@ import (
 type TicketState struct {
 	ID            uuid.UUID             `db:"ticket_id,key" json:"id" doc:"The ticket"`
 	ContactID     uuid.UUID             `db:"contact_id" json:"contact_id" doc:"The contact who opened the ticket"`
-	Participants  table.List[uuid.UUID] `db:"participants" json:"participants" doc:"Other contacts who wrote to it"`
 	Channel       ticket.Channel        `db:"channel" json:"channel" doc:"The channel that it came in through"`
 	Subject       string                `db:"subject" json:"subject" doc:"The subject"`
 	Status        ticket.Status         `db:"status" json:"status" doc:"The status"`
@@ -22,6 +21,7 @@ type TicketState struct {
 	DepartmentID  table.Ref             `db:"department_id" json:"department_id" doc:"The department that it belongs to, or null"`
 	Priority      ticket.Priority       `db:"priority" json:"priority" doc:"The priority"`
 	Tags          table.List[uuid.UUID] `db:"tags" json:"tags" doc:"The ticket's tags"`
+	Participants  table.List[uuid.UUID] `db:"participants" json:"participants" doc:"Other contacts who wrote to it"`
 	FollowUpOf    table.Ref             `db:"follow_up_of" json:"follow_up_of" doc:"The ticket that it follows up, or null"`
 	Ref           string                `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	OpenedAt      table.Instant         `db:"opened_at" json:"opened_at" doc:"When it was opened"`

@@ -25,7 +25,7 @@ func real(t *testing.T, name string) string {
 func TestHistoryItalianHelpdesk(t *testing.T) {
 	t.Parallel()
 	want := testdesk.ReadExpected(t, real(t, "italian-helpdesk.expected.json"))
-	p, journal, folder := testdesk.Shipped(t), copied(t, real(t, "italian-helpdesk.journal.ndjson.gz")), t.TempDir()
+	p, journal, folder := testdesk.Shipped(t), copied(t, real(t, "italian-helpdesk.journal.ndjson.gz")), sameNames(t)
 	if got := imports(t, p, folder, journal); got != want.Counts() {
 		t.Errorf("got %+v, want %+v", got, want.Counts())
 	}
