@@ -1,23 +1,100 @@
-// Package address is a stand-in until the real one is merged.
+// Package address normalises the addresses that people write from and the names that are unique on a desk. Two spellings
+// of one address are equal; two addresses are never one.
+//
+// Where that cannot be decided, an address is refused: a wrong refusal costs a moment, a wrong match shows one person's
+// history to another.
 package address
 
 import (
+	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
-	"daybook/domain/profile"
+	"golang.org/x/text/unicode/norm"
+
+	"daybook/domain"
 )
 
-// Version is the version.
-const Version = "/2"
+// Version is the version of the rules of this package. It is part of every hashed address and name, because other rules
+// make other hashes: raise it with any change after which a value is normalised to something else.
+const Version = 2
 
-func Email(field, value string) (string, error)         { return profile.Email(field, value) }
-func Phone(field, value, region string) (string, error) { return profile.Phone(field, value, region) }
+// MaxID is how many characters an ID may have.
+const MaxID = 200
+
+// ID normalises an id that another system chose, such as the id of a visitor or of a forum's user. Nothing is known of
+// its form, so only its encoding is normalised: two ids that differ in case are two.
+func ID(field, value string) (string, error) {
+	value, err := clean(field, value)
+	if err == nil {
+		value, err = compose(field, value)
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case value == "":
+		return "", domain.Invalid(field, "name-required", "%s must not be empty.", field)
+	case utf8.RuneCountInString(value) > MaxID:
+		return "", domain.Invalid(field, "text-too-long", "%s may have at most %d characters.", field, MaxID)
+	}
+	return value, nil
+}
+
+// handle is a handle on X, alone or at the end of the address of its profile. New handles have 4 to 15 characters; some
+// older ones are shorter or longer.
+var handle = regexp.MustCompile(`^(?:@|(?i:https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/)@?)?([A-Za-z0-9_]{1,50})$`)
+
+// Handle normalises a handle on X: in lower case, without the @ or the URL before it.
 func Handle(field, value string) (string, error) {
-	v, err := profile.Name(field, value)
-	return strings.ToLower(strings.TrimPrefix(v, "@")), err
+	value, err := clean(field, value)
+	if err != nil {
+		return "", err
+	}
+	parts := handle.FindStringSubmatch(value)
+	if parts == nil {
+		return "", domain.Invalid(field, "handle-malformed", "%s must be a handle on X, such as @eve: letters from a to z, digits and underscores.", field)
+	}
+	return strings.ToLower(parts[1]), nil
 }
-func ID(field, value string) (string, error) { return profile.Name(field, value) }
-func WhatsApp(field, value, region string) (string, error) {
-	return profile.Phone(field, value, region)
+
+// clean removes what cannot be seen from the ends of a value and refuses it elsewhere. U+FFFD is refused because it
+// stands for text that was lost: two addresses may have become one there.
+func clean(field, value string) (string, error) {
+	if !utf8.ValidString(value) || strings.ContainsRune(value, utf8.RuneError) {
+		return "", domain.Invalid(field, "text-encoding", "%s must be UTF-8 text.", field)
+	}
+	value = strings.TrimFunc(value, func(r rune) bool { return unicode.IsSpace(r) || invisible(r) })
+	switch {
+	case strings.ContainsFunc(value, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) }):
+		return "", domain.Invalid(field, "text-encoding", "%s must be one line without control characters.", field)
+	case strings.ContainsFunc(value, invisible):
+		return "", domain.Invalid(field, "format-characters", "%s has an invisible character inside, such as a zero-width space. Type it instead of pasting it.", field)
+	}
+	return value, nil
 }
-func Name(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
+
+// invisible reports whether r is a format character or another one that is not shown: a joiner, a mark of direction, a
+// soft hyphen, a filler, a variation selector.
+func invisible(r rune) bool {
+	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// compose returns a value in NFC. It refuses the characters that NFC would replace by another one: the Kelvin sign, which
+// it makes a K, and their like. They are never typed, and an address that has one is not the address that has the letter.
+func compose(field, value string) (string, error) {
+	if strings.ContainsFunc(value, replaced) {
+		return "", domain.Invalid(field, "look-alike-characters", "%s has a sign that only looks like a letter, such as the Kelvin sign. Type the letter.", field)
+	}
+	return norm.NFC.String(value), nil
+}
+
+// replaced reports whether NFC makes r one other character. Unicode calls it a singleton.
+func replaced(r rune) bool {
+	if r < utf8.RuneSelf {
+		return false
+	}
+	composed := norm.NFC.String(string(r))
+	first, size := utf8.DecodeRuneInString(composed)
+	return first != r && size == len(composed)
+}
