@@ -7,7 +7,6 @@ import (
 
 	"daybook/domain"
 	"daybook/domain/group"
-	"daybook/domain/profile"
 	"daybook/domain/role"
 )
 
@@ -27,7 +26,7 @@ func (c CreateGroup) Decide(g group.Group, by By) ([]group.Event, error) {
 	if g.Created {
 		return nil, domain.Conflict("group-exists", "This group already exists.")
 	}
-	name, err := profile.Name("name", c.Name)
+	name, err := uniqueName("name", c.Name)
 	if err := domain.Join(err, colour("color", c.Color), colour("background", c.Background)); err != nil {
 		return nil, err
 	}

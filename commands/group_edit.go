@@ -3,7 +3,6 @@ package commands
 import (
 	"daybook/domain"
 	"daybook/domain/group"
-	"daybook/domain/profile"
 	"daybook/domain/role"
 )
 
@@ -26,7 +25,7 @@ func (c EditGroup) Decide(g group.Group, by By) ([]group.Event, error) {
 	name, look := g.Name, g.Look
 	var nameErr error
 	if c.Name != nil {
-		name, nameErr = profile.Name("name", *c.Name)
+		name, nameErr = uniqueName("name", *c.Name)
 	}
 	if c.Color != nil {
 		look.Color = *c.Color

@@ -3,6 +3,7 @@ package commands
 import (
 	"slices"
 
+	"daybook/domain/address"
 	"daybook/domain/personal"
 
 	"daybook/domain"
@@ -26,7 +27,7 @@ func (c CreateTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
 	if t.Created {
 		return nil, domain.Conflict("tag-exists", "This tag already exists.")
 	}
-	name, nameErr := profile.Name("name", c.Name)
+	name, nameErr := uniqueName("name", c.Name)
 	var scopeErr error
 	if !slices.Contains(tag.Scopes, c.Scope) {
 		scopeErr = domain.Invalid("scope", "scope-unknown", "scope must be contacts or tickets.")
@@ -35,4 +36,13 @@ func (c CreateTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
 		return nil, err
 	}
 	return happened[tag.Event](tag.Created{Scope: c.Scope, Name: name, Held: tag.Named(by.Names, c.Scope, name).ID, Ref: personal.New(c.Ref)})
+}
+
+// uniqueName validates a name that only one thing of a kind may have. What cannot be seen makes no name.
+func uniqueName(field, value string) (string, error) {
+	value, err := profile.Name(field, value)
+	if err == nil && address.Name(value) == "" {
+		err = domain.Invalid(field, "name-required", "%s must have something to see in it.", field)
+	}
+	return value, err
 }

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/domain/tag"
 )
@@ -23,7 +22,7 @@ func (c EditTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
 	}
 	var events []tag.Event
 	if c.Name != nil {
-		name, err := profile.Name("name", *c.Name)
+		name, err := uniqueName("name", *c.Name)
 		if err != nil {
 			return nil, err
 		}

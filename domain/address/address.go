@@ -16,9 +16,9 @@ import (
 	"daybook/domain"
 )
 
-// Version is the version of the rules of this package. It is part of every hashed address and name, because other rules
+// Version is the version of the rules of this package. It is part of the space of every hashed address and name, because other rules
 // make other hashes: raise it with any change after which a value is normalised to something else.
-const Version = 2
+const Version = "/2"
 
 // MaxID is how many characters an ID may have.
 const MaxID = 200
@@ -27,9 +27,7 @@ const MaxID = 200
 // its form, so only its encoding is normalised: two ids that differ in case are two.
 func ID(field, value string) (string, error) {
 	value, err := clean(field, value)
-	if err == nil {
-		value, err = compose(field, value)
-	}
+	value = compose(value)
 	switch {
 	case err != nil:
 		return "", err
@@ -80,21 +78,21 @@ func invisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// compose returns a value in NFC. It refuses the characters that NFC would replace by another one: the Kelvin sign, which
-// it makes a K, and their like. They are never typed, and an address that has one is not the address that has the letter.
-func compose(field, value string) (string, error) {
-	if strings.ContainsFunc(value, replaced) {
-		return "", domain.Invalid(field, "look-alike-characters", "%s has a sign that only looks like a letter, such as the Kelvin sign. Type the letter.", field)
+// compose returns a value in NFC, apart from the signs that NFC would replace by a letter: see sign.
+func compose(value string) string {
+	var composed strings.Builder
+	for {
+		at := strings.IndexFunc(value, sign)
+		if at < 0 {
+			return composed.String() + norm.NFC.String(value)
+		}
+		_, size := utf8.DecodeRuneInString(value[at:])
+		composed.WriteString(norm.NFC.String(value[:at]))
+		composed.WriteString(value[at : at+size])
+		value = value[at+size:]
 	}
-	return norm.NFC.String(value), nil
 }
 
-// replaced reports whether NFC makes r one other character. Unicode calls it a singleton.
-func replaced(r rune) bool {
-	if r < utf8.RuneSelf {
-		return false
-	}
-	composed := norm.NFC.String(string(r))
-	first, size := utf8.DecodeRuneInString(composed)
-	return first != r && size == len(composed)
-}
+// sign reports whether r is the Ohm, the Kelvin or the Ångström sign. An address with one of them is not the address that
+// has the letter.
+func sign(r rune) bool { return r == '\u2126' || r == '\u212a' || r == '\u212b' }

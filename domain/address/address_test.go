@@ -91,7 +91,7 @@ func sound(t interface {
 	if err != nil || again != value {
 		t.Errorf("%s %q in %q becomes %q, %v", kind, value, region, again, err)
 	}
-	if !utf8.ValidString(value) || !norm.NFC.IsNormalString(value) {
+	if !utf8.ValidString(value) || !norm.NFC.IsNormalString(withoutSigns.Replace(value)) {
 		t.Errorf("%s %q is not NFC", kind, value)
 	}
 	if value != strings.TrimSpace(value) || strings.ContainsFunc(value, func(r rune) bool {
@@ -100,6 +100,11 @@ func sound(t interface {
 		t.Errorf("%s %q has what cannot be seen", kind, value)
 	}
 }
+
+// withoutSigns removes the signs that stay as they are, though NFC would make them letters.
+var withoutSigns = strings.NewReplacer("\u2126", "x", "\u212a", "x", "\u212b", "x")
+
+const signs = "\u2126\u212a\u212b"
 
 // regions are all that the library knows, and none.
 var regions = func() []string {
@@ -164,6 +169,9 @@ func TestIDLength(t *testing.T) {
 func TestLettersOfLocalParts(t *testing.T) {
 	from := map[string][]rune{}
 	for r := range rune(unicode.MaxRune + 1) {
+		if !strings.ContainsRune(signs, r) && norm.NFC.String(string(r)) != string(r) {
+			continue // NFC writes the same letter in another way
+		}
 		if value, err := address.Email("it", "x"+string(r)+"x@example.org"); err == nil {
 			from[value] = append(from[value], r)
 		}
@@ -206,7 +214,7 @@ func TestEveryCharacter(t *testing.T) {
 		}
 		if unicode.IsLetter(r) {
 			switch _, err := address.Email("it", string(r)+"@example.org"); codeOf(err) {
-			case "", "look-alike-characters":
+			case "":
 			default:
 				if !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) { // the fillers of Hangul are letters that are not shown
 					t.Errorf("%U: %v", r, err)

@@ -31,14 +31,11 @@ func Email(field, value string) (string, error) {
 	if at < 0 {
 		return "", malformedEmail(field)
 	}
-	local, err := compose(field, value[:at])
-	if err != nil {
-		return "", err
-	}
+	local := compose(value[:at])
 	if !isLocalPart(local) {
 		return "", malformedEmail(field)
 	}
-	local = norm.NFC.String(strings.Map(lower, local)) // j and a caron are one letter, J and a caron are two
+	local = compose(strings.Map(lower, local)) // j and a caron are one letter, J and a caron are two
 	shown, ascii, ok := host(value[at+1:])
 	switch {
 	case !ok:
