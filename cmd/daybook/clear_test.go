@@ -59,6 +59,12 @@ func TestNothingIsInClear(t *testing.T) {
 			before := d.figures(t)
 			d.stop()
 			log := d.log(t)
+			seen := everyEventSays(t, f, log)
+			for _, name := range []string{"ticket-joined", "ticket-reopened", "contact-offer-made", "contact-restored", "agent-deleted", "key-revoked"} {
+				if seen[name] == 0 {
+					t.Errorf("no %s happened", name)
+				}
+			}
 
 			f.forgetReadModels(t)
 			d.destroyKeys(t)
@@ -437,9 +443,9 @@ func (d *cleared) destroyKeys(t *testing.T) {
 }
 
 // log returns all events.
-func (d *cleared) log(t *testing.T) []eventstore.Recorded {
+func (f folder) log(t *testing.T) []eventstore.Recorded {
 	t.Helper()
-	store, err := d.readStore(t.Context())
+	store, err := f.readStore(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
