@@ -88,6 +88,7 @@ func TestNoInquiryIsLostForItsNumber(t *testing.T) {
 		for range 2 {
 			made := wrote(t, c, 201, map[string]any{"phone": number}, nil)
 			contacts = append(contacts, made["contact_id"].(string))
+			c.CaughtUp(t)
 			if got := c.Get(t, "/v1/contacts/"+contacts[0]).Object(t); !same(got["phones"], number) {
 				t.Errorf("%q is kept as %v", number, got["phones"])
 			}
@@ -126,6 +127,7 @@ func TestStrangersReply(t *testing.T) {
 		t.Errorf("the ticket has become %v", answer)
 	}
 	var dan string
+	c.CaughtUp(t)
 	for _, e := range c.All(t, "/v1/events?stream=ticket-"+ticket) {
 		data := e["data"].(map[string]any)
 		switch e["type"] {
@@ -180,7 +182,10 @@ func TestWhatAnInquiryTeaches(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
 	guest := wrote(t, c, 201, map[string]any{"visitor": "v-1"}, map[string]any{"channel": "chat"})["contact_id"].(string)
-	contact := func(id string) map[string]any { return c.Get(t, "/v1/contacts/"+id).Object(t) }
+	contact := func(id string) map[string]any {
+		c.CaughtUp(t)
+		return c.Get(t, "/v1/contacts/"+id).Object(t)
+	}
 
 	// A known visitor gives a name and an address.
 	again := wrote(t, c, 201, map[string]any{"visitor": "v-1", "name": "Eve", "email": "eve@customers.example"}, map[string]any{"channel": "chat"})
@@ -317,6 +322,7 @@ func TestChannelsReadNothing(t *testing.T) {
 	for _, path := range []string{"/v1/tickets", "/v1/tickets/" + ticket, "/v1/contacts", "/v1/events", "/v1/agents", "/v1/departments", "/v1/operations"} {
 		channel.Refused(t, 403, "permission-missing", "GET", path, nil)
 	}
+	c.CaughtUp(t)
 	rows := c.All(t, "/v1/events?type=ticket-message-received&stream=ticket-"+ticket)
 	if len(rows) != 3 || rows[1]["through"] != "channel:chat" {
 		t.Errorf("%v", rows)
