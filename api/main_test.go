@@ -21,6 +21,6 @@ func TestInPostgreSQL(t *testing.T) {
 		"WhoIsWho": TestWhoIsWho, "NoInquiryIsLostForItsNumber": TestNoInquiryIsLostForItsNumber, "StrangersReply": TestStrangersReply,
 		"WhatAnInquiryTeaches": TestWhatAnInquiryTeaches, "ContactIsRestored": TestContactIsRestored, "DeletedContactWrites": TestDeletedContactWrites,
 		"TagsAndGroupsAreArchived": TestTagsAndGroupsAreArchived, "ChannelsReadNothing": TestChannelsReadNothing,
-		"Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,
+		"ForgottenWhileServed": TestForgottenWhileServed, "Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,
 	})
 }
