@@ -83,6 +83,13 @@ func (o *operator) status(ctx context.Context) ([]engine.Status, error) {
 	return o.parts.engine.Status(ctx)
 }
 
+// ahead returns by how much the log's recording times are ahead of its clock.
+func (o *operator) ahead(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusWithin)
+	defer cancel()
+	return o.parts.store.Ahead(ctx)
+}
+
 // Status returns the status of each projection.
 func (o *operator) Status(ctx context.Context) ([]api.ProjectionStatus, error) {
 	all, err := o.status(ctx)
@@ -190,28 +197,35 @@ func (o *operator) Retry(ctx context.Context, projection string) error {
 	return domain.NotFound("projection-unknown", "There is no such projection. GET /v1/projections lists them.")
 }
 
-// Ready returns an error that says why the desk cannot serve, or nil.
-func (o *operator) Ready(ctx context.Context) error {
+// Ready returns an error that says why the desk cannot serve, or nil, and what to look at although it can.
+func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 	if o.stopping.Err() != nil {
-		return errors.New("the server is stopping")
+		return nil, errors.New("the server is stopping")
 	}
 	all, err := o.status(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	parked := 0
 	for _, s := range all {
 		switch s.State {
 		case engine.Stopped, engine.Fenced, engine.Building, engine.Retrying:
 			if s.Err != nil {
-				return fmt.Errorf("the read models are not being projected (%s): %w", s.State, s.Err)
+				return nil, fmt.Errorf("the read models are not being projected (%s): %w", s.State, s.Err)
 			}
-			return fmt.Errorf("the read models are not being projected yet (%s)", s.State)
+			return nil, fmt.Errorf("the read models are not being projected yet (%s)", s.State)
 		}
 		parked += s.Parked
 	}
 	if parked > 0 {
-		return fmt.Errorf("%d streams are parked: GET /v1/projections lists them", parked)
+		return nil, fmt.Errorf("%d streams are parked: GET /v1/projections lists them", parked)
 	}
-	return nil
+	ahead, err := o.ahead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if ahead >= time.Second { // less is a difference between two machines
+		warnings = append(warnings, fmt.Sprintf("The log is %.0f seconds ahead of the clock: either the clock was wrong and has been set back, or it is wrong now. Until it catches up, events are recorded at the time of the last one.", ahead.Seconds()))
+	}
+	return warnings, nil
 }

@@ -83,13 +83,13 @@ func eventsUpTo(to, at eventstore.Position, events int64) int64 {
 	return int64(math.Round(float64(events) * (float64(to) / float64(at))))
 }
 
-// behind returns how long ago the event after a position was recorded.
+// behind returns how long ago the event after a position was recorded; 0 if the log is ahead of the clock.
 func (e *Engine) behind(ctx context.Context, position eventstore.Position) (time.Duration, error) {
 	for batch, err := range e.Store.Follow(ctx, position) {
 		if err != nil || len(batch) == 0 {
 			return 0, err
 		}
-		return time.Since(batch[0].RecordedAt), nil
+		return max(0, time.Since(batch[0].RecordedAt)), nil
 	}
 	return 0, nil
 }
