@@ -45,6 +45,7 @@ type Verification struct {
 	Rows        int64    `json:"rows" doc:"Number of rows that were compared"`
 	Same        bool     `json:"same" doc:"Whether all rows match the log"`
 	Found       int64    `json:"found" doc:"Number of differences"`
+	Stopped     string   `json:"stopped,omitempty" doc:"Why the read models end at this position, if a newer version of Daybook wrote the next event"`
 	Differences []string `json:"differences" doc:"First 1000 differences, each with its table, row and column"`
 }
 

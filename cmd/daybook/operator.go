@@ -29,7 +29,13 @@ type operator struct {
 
 // project runs the engine. An error that stops it is logged and shown in /readyz; commands still work.
 func (o *operator) project(ctx context.Context) {
-	failing := func(err error) { o.log.Warn("projecting the read models failed and is being retried", "error", err) }
+	failing := func(err error) {
+		if newer := (*engine.NewerError)(nil); errors.As(err, &newer) {
+			o.log.Error("the read models wait for a newer version", "error", err)
+			return
+		}
+		o.log.Warn("projecting the read models failed and is being retried", "error", err)
+	}
 	if err := o.parts.engine.Run(ctx, engine.RunOptions{Patient: true, Failing: failing}); err != nil && ctx.Err() == nil {
 		o.log.Error("the read models are no longer projected", "error", err)
 	}
@@ -181,7 +187,9 @@ func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
 			return nil
 		})
 		shown.Position, shown.Events, shown.Rows, shown.Same = v.Position.String(), v.Events, v.Rows, v.Differences == 0
-		shown.Found = v.Differences
+		if shown.Found = v.Differences; v.Newer != nil {
+			shown.Stopped = v.Newer.Error()
+		}
 		return err
 	})
 	return shown, err

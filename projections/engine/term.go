@@ -36,11 +36,31 @@ func (e *Engine) keep(ctx context.Context, patient bool, work func() error) (err
 		case !patient && !errors.Is(err, errAnew):
 			return err
 		}
+		if newer := (*NewerError)(nil); errors.As(err, &newer) {
+			if err := e.awaitNewer(ctx, newer); err != nil {
+				return err
+			}
+			pause.Reset()
+			continue
+		}
 		e.fails(err)
 		if err := wait(ctx, pause); err != nil {
 			return err
 		}
 	}
+}
+
+// awaitNewer follows what other processes project, until one of them has projected an event that this one does not know.
+func (e *Engine) awaitNewer(ctx context.Context, newer *NewerError) error {
+	e.note(func(s *situation) { s.newer = newer })
+	defer e.note(func(s *situation) { s.newer = nil })
+	e.failing(newer)
+	watching, stop := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	defer watcher.Wait()
+	defer stop()
+	watcher.Go(func() { _ = e.watch(watching) }) // Status shows errors
+	return e.live.Wait(ctx, newer.Position)
 }
 
 // pauses are the times between retries: 50 ms at first, doubling up to 5 s.
