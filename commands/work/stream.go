@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"strconv"
 
@@ -87,6 +88,9 @@ func ownCopy(requests map[uuid.UUID]played) map[uuid.UUID]played {
 // take decodes one stored event. It folds the event, or keeps it for later if the batch has not reached it.
 func (s *stream) take(r eventstore.Recorded, w *Work) error {
 	e, err := s.kind.Decode(r.Type, r.Data, r.ID, w.desk.Keys)
+	if errors.Is(err, event.ErrUnknown) {
+		return &NewerError{r.Stream, r.Revision, err, s}
+	}
 	if err != nil {
 		return err
 	}
@@ -102,6 +106,29 @@ func (s *stream) take(r eventstore.Recorded, w *Work) error {
 	s.revision, s.position = r.Revision, r.Position
 	s.requests[meta.Request] = played{meta.Digest, s.requests[meta.Request].events + 1, r.Revision, r.Position}
 	return nil
+}
+
+// A NewerError means that a newer version of the program wrote an event of a thing that this one does not know. So it cannot tell how
+// the thing is, and decides nothing about it, nor about what refers to it.
+type NewerError struct {
+	Stream   string
+	Revision eventstore.Revision
+	cause    error   // event.ErrUnknown
+	before   *stream // the thing as it was before that event
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("a newer version of Daybook wrote revision %d of stream %s, and this version does not know it (%v): upgrade this process", e.Revision, e.Stream, e.cause)
+}
+
+func (e *NewerError) Unwrap() error { return e.cause }
+
+// unlessHidden returns the error of loading a thing; as if there were none if the caller did not see it when it could still be told.
+func (by By) unlessHidden(err error) error {
+	if newer, ok := errors.AsType[*NewerError](err); ok && !by.sees(newer.before.kind, newer.before.state) {
+		return newer.before.kind.Unknown
+	}
+	return err
 }
 
 // has reports whether a request wrote to the stream before.
