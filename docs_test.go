@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"unicode"
 
 	"daybook/api"
 	"daybook/domain/catalogue"
@@ -65,7 +66,11 @@ var unsaid = map[string]string{
 	"EditAgent":        "no source that is imported tells of it yet",
 	"EditGroup":        "no source that is imported tells of it yet",
 	"RenameDepartment": "no source that is imported tells of it yet",
-	"RenameTag":        "no source that is imported tells of it yet",
+	"EditTag":          "no source that is imported tells of it yet",
+	"RestoreContact":   "no source that is imported tells of it yet",
+	"RecordKey":        "keys belong to one desk",
+	"RevokeKey":        "keys belong to one desk",
+	"Learn":            "a part of Inquiry",
 	"CreateGroup":      "a line that names a group makes it",
 	"CreateTag":        "a line that names a tag makes it",
 	"ReceiveMessage":   "a part of TakeMessage",
@@ -74,6 +79,9 @@ var unsaid = map[string]string{
 
 // unrouted says why a command has no route.
 var unrouted = map[string]string{
+	"Learn":          "a part of Inquiry",
+	"RecordKey":      "the key command creates keys, and the server records that",
+	"RevokeKey":      "the key command revokes keys, and the server records that",
 	"ReceiveMessage": "a part of TakeMessage",
 	"RecordLines":    "what the import notes of its lines",
 }
@@ -89,6 +97,9 @@ func TestEveryCommandIsReached(t *testing.T) {
 	}
 	for _, found := range decides {
 		name := found[1]
+		if unicode.IsLower(rune(name[0])) {
+			continue // a step of a plan
+		}
 		if !regexp.MustCompile(`(?m)^func \((?:\w+ )?` + name + `\) Permission\(\) role\.Permission`).MatchString(permits) {
 			t.Errorf("commands.%s needs a permission: add a method Permission beside Decide", name)
 		}

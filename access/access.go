@@ -6,6 +6,7 @@ package access
 import (
 	"context"
 	"errors"
+	"regexp"
 	"sync"
 	"time"
 
@@ -91,12 +92,9 @@ func (d *Door) Authenticate(ctx context.Context, token string) (Principal, error
 	return p, nil
 }
 
-// ID returns the id under which the principal's idempotency keys are kept: the agent's, or the key's.
-func (p Principal) ID() uuid.UUID {
-	if p.Key.Agent != uuid.Nil {
-		return p.Key.Agent
-	}
-	return p.Key.UUID()
+// Recorded returns the principal as events name it.
+func (p Principal) Recorded() event.Principal {
+	return event.Principal{Kind: event.ByKey, ID: p.Key.UUID()}
 }
 
 // Actor returns the actor to record with events.
@@ -112,18 +110,37 @@ func (p Principal) MustMay(permission role.Permission) error {
 	return work.By{Allowed: p.Allowed}.MustMay(permission)
 }
 
-// By returns the work.By of a command that the principal asks for. key is the idempotency key, or empty; digest is the
-// request's.
-func (d *Door) By(p Principal, key, digest string) work.By {
+// By returns the work.By of a command that the principal asks for. key is the idempotency key, or empty; about and body are
+// what the request asks for, which another request with the same key must not change.
+func (d *Door) By(p Principal, key, about string, body []byte) work.By {
 	by := work.By{
-		Actor: p.Actor(), Allowed: p.Allowed, Sight: p.Sight, At: d.Now(), Request: uuid.Must(uuid.NewV7()), Digest: digest, Region: d.Region,
+		Actor: p.Actor(), Principal: p.Recorded(), Allowed: p.Allowed, Sight: p.Sight, At: d.Now(), Request: d.Request(p, key), Region: d.Region,
 	}
 	if key != "" {
-		by.Request = uuid.NewSHA1(p.ID(), []byte(key))
+		by.Digest = d.Vault.Hash("body", about, string(body)).String()
 	}
-	by.Correlation, by.Causation = by.Request.String(), by.Request.String()
+	by.Correlation = by.Request.String()
 	return by
 }
+
+// Request returns the id of a request: the same for the same key of a principal, a new one without a key.
+func (d *Door) Request(p Principal, key string) uuid.UUID {
+	if key == "" {
+		return uuid.Must(uuid.NewV7())
+	}
+	return d.Vault.Hash("request", p.Recorded().String(), key)
+}
+
+// Correlation returns a caller's correlation id as it is stored: as sent if it is a UUID or 32 hexadecimal digits, and else
+// a keyed hash, since it may be any text.
+func (d *Door) Correlation(sent string) string {
+	if traceID.MatchString(sent) {
+		return sent
+	}
+	return d.Vault.Hash("correlation", sent).String()
+}
+
+var traceID = regexp.MustCompile(`^([0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$`)
 
 // agents caches the states of agents whose keys were used. It works only while the log is followed, and then lags behind
 // other processes' writes by a moment, and by fresh at most: a log that is away does not say so. Otherwise every state is

@@ -32,12 +32,11 @@ func (e *Repeated) Error() string { return e.No.Error() }
 // Once executes a request once, however often it is sent with the same idempotency key, and repeats the first result. A
 // refusal is repeated too, as *Repeated, unless it is stale or not found: those may succeed later. Without a key, it
 // always executes the request. It returns vault.ErrKeyReused if the key was used with another request.
-func (d *Door) Once(ctx context.Context, p Principal, key string, by work.By, do func(work.By) (Outcome, error)) (Outcome, error) {
+func (d *Door) Once(ctx context.Context, key string, by work.By, do func(work.By) (Outcome, error)) (Outcome, error) {
 	if key == "" {
 		return do(by)
 	}
-	who := p.ID().String()
-	before, err := d.Vault.BeginRequest(ctx, who, key, by.Digest, by.At)
+	before, err := d.Vault.BeginRequest(ctx, by.Request, by.Digest, by.At)
 	switch {
 	case err != nil:
 		return Outcome{}, err
@@ -54,14 +53,14 @@ func (d *Door) Once(ctx context.Context, p Principal, key string, by work.By, do
 	var no *domain.Error
 	switch {
 	case errors.As(err, &no) && no.Refusal != domain.RefusedStale && no.Refusal != domain.RefusedNotFound:
-		if noteErr := d.Vault.FinishRequest(ctx, who, key, vault.Outcome{Refusal: no}); noteErr != nil {
+		if noteErr := d.Vault.FinishRequest(ctx, by.Request, vault.Outcome{Refusal: no}); noteErr != nil {
 			return Outcome{}, noteErr
 		}
 		return Outcome{}, err
 	case err != nil:
 		return Outcome{}, err
 	}
-	return done, d.Vault.FinishRequest(ctx, who, key, vault.Outcome{
+	return done, d.Vault.FinishRequest(ctx, by.Request, vault.Outcome{
 		Stream: done.Category + "-" + done.ID.String(), Revision: int64(done.Revision), Position: uint64(done.Position), Created: done.Created,
 	})
 }

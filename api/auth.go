@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -15,6 +13,7 @@ import (
 
 	"daybook/access"
 	"daybook/commands/work"
+	"daybook/domain/event"
 	"daybook/domain/role"
 	"daybook/vault"
 )
@@ -123,21 +122,15 @@ type Asking struct {
 	Reason  string `header:"Daybook-Reason" maxLength:"1000" doc:"Reason for the command, stored with its events"`
 }
 
-// by returns the work.By of a request with this digest.
-func (s *server) by(ctx context.Context, a Asking, digest string) (work.By, error) {
+// by returns the work.By of a request: a route, what it is about, and the body.
+func (s *server) by(ctx context.Context, a Asking, route huma.Operation, about string, body []byte) (work.By, error) {
 	p := who(ctx)
-	by := s.By(p.Principal, a.Key, digest)
-	by.Reason, by.Through = a.Reason, "api"
+	by := s.By(p.Principal, a.Key, route.OperationID+" "+about, body)
+	by.Reason, by.Through = a.Reason, event.ThroughAPI
 	if p.traced != "" {
-		by.Correlation = p.traced
+		by.Correlation = s.Correlation(p.traced)
 	}
 	var err error
 	by.IfMatch, err = revisions(a.IfMatch)
 	return by, err
-}
-
-// digest identifies a request by its route, the thing that it is about, and its body.
-func digest(op huma.Operation, about string, body []byte) string {
-	sum := sha256.Sum256([]byte(op.OperationID + "\x00" + about + "\x00" + string(body)))
-	return base64.RawURLEncoding.EncodeToString(sum[:18])
 }

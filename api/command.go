@@ -12,6 +12,7 @@ import (
 
 	"daybook/access"
 	"daybook/commands/work"
+	"daybook/domain/event"
 )
 
 // Changed is the answer to a command, with the thing as it now is.
@@ -71,12 +72,13 @@ type NewThing[C any] struct {
 }
 
 // carry executes a request once, however often it is sent, and returns the thing's row.
-func carry[R any](ctx context.Context, s *server, a Asking, digest string, do func(by work.By) (access.Outcome, error)) (*Changed[R], error) {
-	by, err := s.by(ctx, a, digest)
+func carry[S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R], a Asking, route huma.Operation, about string, body []byte, do func(by work.By) (access.Outcome, error)) (*Changed[R], error) {
+	s := t.server
+	by, err := s.by(ctx, a, route, about, body)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	done, err := s.Once(ctx, who(ctx).Principal, a.Key, by, do)
+	done, err := s.Once(ctx, a.Key, by, do)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
@@ -84,7 +86,7 @@ func carry[R any](ctx context.Context, s *server, a Asking, digest string, do fu
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	answer := &Changed[R]{Status: http.StatusOK, ETag: etag(row.Revision), Position: done.Position.String(), Body: row.Row.(R)}
+	answer := &Changed[R]{Status: http.StatusOK, ETag: etag(row.Revision), Position: done.Position.String(), Body: t.answer(row.Row, done.ID, who(ctx))}
 	if done.Created {
 		answer.Status = http.StatusCreated
 		answer.Location = strings.Replace(s.places[done.Category], "{id}", done.ID.String(), 1)

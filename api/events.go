@@ -12,6 +12,7 @@ import (
 
 	"daybook/domain/catalogue"
 	"daybook/domain/event"
+	"daybook/domain/personal"
 	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/readmodels"
@@ -27,12 +28,13 @@ type Event struct {
 	Type        string         `json:"type" doc:"Type of the event, such as ticket-replied"`
 	At          time.Time      `json:"at" doc:"Time when it happened"`
 	RecordedAt  time.Time      `json:"recorded_at" doc:"Time when it was written to the log"`
-	Actor       string         `json:"actor" doc:"Who did it: system, or KIND:ID with the kind agent, contact, rule or key"`
-	Through     string         `json:"through" doc:"How it came in: api, import:SOURCE or first-start"`
+	Actor       string         `json:"actor" doc:"Who did it: system, rule:ID@VERSION, or KIND:ID with the kind agent, contact, visitor or key. Of what a contact wrote, the contact"`
+	Principal   string         `json:"principal" doc:"Who was signed in and sent it: key:ID, session:ID, command-line, or system. Of an import, who imported"`
+	Through     string         `json:"through" doc:"How it came in: api, page, timer, command-line, channel:NAME, import:SOURCE or rule:ID@VERSION"`
 	Reason      string         `json:"reason" doc:"Reason, in the actor's words"`
 	Request     uuid.UUID      `json:"request" doc:"Id of the request that caused it"`
 	Correlation string         `json:"correlation" doc:"Correlation id: a trace, a request or an import"`
-	Causation   string         `json:"causation" doc:"Id of the event or request that directly led to it"`
+	Cause       uuid.UUID      `json:"cause,omitzero" required:"false" doc:"Id of the event that led to it, if one did"`
 	Data        map[string]any `json:"data" doc:"Fields of the event; empty if unknown"`
 	Unknown     bool           `json:"unknown,omitempty" doc:"Whether a newer version of Daybook wrote the event, so that this one shows only that it happened"`
 }
@@ -63,7 +65,10 @@ func (s *server) events() {
 			}
 			return answer, nil
 		}
-		f := readmodels.TrailFilter{Stream: in.Stream, Type: in.Type, Actor: in.Actor, Correlation: in.Correlation}
+		f := readmodels.TrailFilter{Stream: in.Stream, Type: in.Type, Actor: in.Actor}
+		if in.Correlation != "" {
+			f.Correlation = s.Correlation(in.Correlation)
+		}
 		var err error
 		if f.From, err = instantOf("from", in.From); err == nil {
 			f.To, err = instantOf("to", in.To)
@@ -199,12 +204,13 @@ func (s *server) show(r eventstore.Recorded) (Event, error) {
 	shown := Event{
 		Position: r.Position.String(), ID: r.ID, Stream: r.Stream, Revision: int64(r.Revision), Type: r.Type, RecordedAt: r.RecordedAt, Data: map[string]any{},
 	}
-	e, err := catalogue.Decode(r.Type, r.Data, r.ID, s.Desk.Keys)
+	place := personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}
+	e, err := catalogue.Decode(place, r.Data, s.Desk.Keys)
 	shown.Unknown = errors.Is(err, event.ErrUnknown)
 	if err != nil && !shown.Unknown {
 		return shown, fmt.Errorf("showing an event: %w", err)
 	}
-	meta, err := event.DecodeMetadata(r.Meta, r.ID, s.Desk.Keys)
+	meta, err := event.DecodeMetadata(place, r.Meta, s.Desk.Keys)
 	switch {
 	case err != nil && shown.Unknown: // its metadata are newer too
 		shown.At = r.RecordedAt
@@ -212,8 +218,8 @@ func (s *server) show(r eventstore.Recorded) (Event, error) {
 	case err != nil:
 		return shown, fmt.Errorf("showing an event: %w", err)
 	}
-	shown.At, shown.Actor, shown.Through, shown.Reason = meta.At, meta.Actor.String(), meta.Through, meta.Reason.String()
-	shown.Request, shown.Correlation, shown.Causation = meta.Request, meta.Correlation, meta.Causation
+	shown.At, shown.Actor, shown.Principal, shown.Through, shown.Reason = meta.At, meta.Actor.String(), meta.Principal.String(), meta.Through, meta.Reason.String()
+	shown.Request, shown.Correlation, shown.Cause = meta.Request, meta.Correlation, meta.Cause
 	if shown.Unknown {
 		return shown, nil
 	}

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+
 	"daybook/commands"
 	"daybook/domain/group"
 	"daybook/domain/role"
@@ -12,8 +14,10 @@ func (s *server) groups() {
 	t := resourceOf(s, group.Stream, "/v1/groups", "Groups", role.ContactsRead, readmodels.GroupsTable,
 		func(r readmodels.Group) int64 { return r.Revision })
 	create[commands.CreateGroup](t, "Create a group of contacts and companies")
-	lists(t, "List groups", nameFilter, readmodels.FindGroups)
+	lists(t, "List groups", func(_ context.Context, in *NameQuery) (readmodels.NameFilter, error) {
+		return readmodels.NameFilter{Ref: in.Ref, Archived: in.Archived}, nil
+	}, readmodels.FindGroups)
 	get(t, "Get a group, now or in the past")
 	patch[commands.EditGroup](t, "", "Edit a group")
-	del[commands.DeleteGroup](t, "", "Delete a group. Its history stays")
+	del[commands.DeleteGroup](t, "", "Archive a group. Its members stay, and nothing more can be added")
 }

@@ -21,6 +21,7 @@ import (
 type ImportOptions struct {
 	Source        string
 	Actor         event.Actor
+	Principal     event.Principal
 	RetryRejected bool
 	Strict        bool
 }
@@ -54,11 +55,8 @@ func (s *server) imports() {
 		if err := s.may(ctx, role.Import); err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		by, err := s.by(ctx, Asking{}, "")
-		if err != nil {
-			return nil, s.refused(ctx, err)
-		}
-		answer, err := s.Import(ctx, ImportOptions{Source: in.Source, Actor: by.Actor, RetryRejected: in.RetryRejected, Strict: in.Strict}, in.body)
+		p := who(ctx)
+		answer, err := s.Import(ctx, ImportOptions{Source: in.Source, Actor: p.Actor(), Principal: p.Recorded(), RetryRejected: in.RetryRejected, Strict: in.Strict}, in.body)
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
@@ -68,7 +66,7 @@ func (s *server) imports() {
 
 // importRequest is an import. Its body is read while it is imported.
 type importRequest struct {
-	Source        string `query:"source" default:"journal" minLength:"1" maxLength:"100" doc:"Name of the desk that the journal comes from; the same names in journals of two sources are different things"`
+	Source        string `query:"source" default:"journal" pattern:"^[a-z0-9._-]{1,40}$" doc:"Name of the desk that the journal comes from: 1 to 40 of a-z, 0-9, dot, dash and underscore. The same names in journals of two sources are different things"`
 	RetryRejected bool   `query:"retry_rejected" doc:"Import lines again that were rejected or malformed before"`
 	Strict        bool   `query:"strict" doc:"Stop at the first line that is rejected or malformed"`
 	body          io.Reader

@@ -18,6 +18,9 @@ func TestInPostgreSQL(t *testing.T) {
 		"Cursors": TestCursors, "BadInput": TestBadInput, "SubjectsOfTickets": TestSubjectsOfTickets,
 		"ReportOverClockChanges": TestReportOverClockChanges, "ReportIsKnownForEver": TestReportIsKnownForEver, "ReportKeepsNames": TestReportKeepsNames,
 		"ReportFigures": TestReportFigures, "ReportOfNothing": TestReportOfNothing, "ReportMistakes": TestReportMistakes,
+		"WhoIsWho": TestWhoIsWho, "NoInquiryIsLostForItsNumber": TestNoInquiryIsLostForItsNumber, "StrangersReply": TestStrangersReply,
+		"WhatAnInquiryTeaches": TestWhatAnInquiryTeaches, "ContactIsRestored": TestContactIsRestored, "DeletedContactWrites": TestDeletedContactWrites,
+		"TagsAndGroupsAreArchived": TestTagsAndGroupsAreArchived, "ChannelsReadNothing": TestChannelsReadNothing,
 		"Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,
 	})
 }

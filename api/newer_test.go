@@ -43,7 +43,7 @@ func TestProjectedByANewerProgram(t *testing.T) {
 	}
 	c, _ := wiredTo(t, log, newer{log}, time.Now, time.Minute)
 	id := c.Must(t, 201, "POST", "/v1/companies", map[string]any{"name": "Acme"}).ID(t)
-	meta, err := json.Marshal(event.Metadata{At: time.Now().UTC(), Actor: event.TheSystem, Through: "api", Request: uuid.New()})
+	meta, err := json.Marshal(event.Metadata{At: time.Now().UTC(), Actor: event.TheSystem, Principal: event.TheCommandLine, Through: "api", Request: uuid.New()})
 	if err != nil {
 		t.Fatal(err)
 	}

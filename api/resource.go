@@ -15,6 +15,7 @@ import (
 	"daybook/domain/event"
 	"daybook/domain/group"
 	"daybook/domain/operation"
+	"daybook/domain/personal"
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/readmodels"
@@ -30,6 +31,7 @@ type resource[S any, E event.Event, R any] struct {
 	table    table.Table
 	reading  role.Permission // needed to read one
 	revision func(R) int64
+	answer   func(row any, id uuid.UUID, p principal) R // the body of a command's answer
 }
 
 // one returns the path of one thing.
@@ -37,7 +39,7 @@ func (t *resource[S, E, R]) one() string { return t.path + "/{id}" }
 
 // resourceOf returns a resource without routes, and records the path of its things.
 func resourceOf[S any, E event.Event, R any](s *server, kind event.Kind[S, E], path, title string, reading role.Permission, rows table.Table, revision func(R) int64) *resource[S, E, R] {
-	t := &resource[S, E, R]{s, kind, path, title, rows, reading, revision}
+	t := &resource[S, E, R]{s, kind, path, title, rows, reading, revision, func(row any, _ uuid.UUID, _ principal) R { return row.(R) }}
 	s.places[kind.Category] = t.one()
 	return t
 }
@@ -80,7 +82,7 @@ func creates[C any, S any, E event.Event, R any](t *resource[S, E, R], path, sum
 	}
 	noteCommand[C](t.server, op)
 	huma.Register(t.api, op, func(ctx context.Context, in *NewThing[C]) (*Changed[R], error) {
-		return carry[R](ctx, t.server, in.Asking, digest(op, "", in.RawBody), func(by work.By) (access.Outcome, error) {
+		return carry(ctx, t, in.Asking, op, "", in.RawBody, func(by work.By) (access.Outcome, error) {
 			if by.IfMatch != nil {
 				return access.Outcome{}, domain.Stale("stale", "If-Match names a revision, and what this request creates has none yet. Leave out If-Match.")
 			}
@@ -103,7 +105,7 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 		if fields.other != nil {
 			about += "/" + other
 		}
-		return carry[R](ctx, t.server, in.Asking, digest(op, about, body), func(by work.By) (access.Outcome, error) {
+		return carry(ctx, t, in.Asking, op, about, body, func(by work.By) (access.Outcome, error) {
 			if err := t.resolve(ctx, fields, other, &c); err != nil {
 				return access.Outcome{}, err
 			}
@@ -151,7 +153,7 @@ func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[
 	huma.Register(t.api, op, func(ctx context.Context, in *About) (*Changed[any], error) {
 		var asked C
 		var open uuid.UUID
-		answer, err := carry[R](ctx, t.server, in.Asking, digest(op, in.ID.String(), nil), func(by work.By) (access.Outcome, error) {
+		answer, err := carry(ctx, t, in.Asking, op, in.ID.String(), nil, func(by work.By) (access.Outcome, error) {
 			a, underWay, err := access.CarryLong(ctx, t.Door, work.LongOf(t.kind, work.LongCommand[S, E](asked)), in.ID, by)
 			open = underWay
 			return outcome(t.kind, a), err
@@ -177,7 +179,7 @@ func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[
 
 // stillOpen returns the operation that a repeated request began, if it has not ended.
 func (s *server) stillOpen(ctx context.Context, key string) (uuid.UUID, error) {
-	id := operation.Of(s.By(who(ctx).Principal, key, "").Request)
+	id := operation.Of(s.Request(who(ctx).Principal, key))
 	o, err := work.State(ctx, s.Desk, operation.Stream, id)
 	if err != nil || !o.State.Begun || o.State.Ended {
 		return uuid.Nil, err
@@ -229,11 +231,11 @@ func (s *server) resolve(ctx context.Context, f fields, other string, command an
 
 // named holds the kinds of things that requests may call by name, by the ref tag of a command's field.
 var named = map[string]struct {
-	hold    func(name string) event.Hold
+	hold    func(names personal.Hasher, name string) event.Hold
 	unknown *domain.Error
 }{
-	"tag/contacts": {func(name string) event.Hold { return tag.Named(tag.Contacts, name) }, tag.Stream.Unknown},
-	"tag/tickets":  {func(name string) event.Hold { return tag.Named(tag.Tickets, name) }, tag.Stream.Unknown},
+	"tag/contacts": {func(names personal.Hasher, name string) event.Hold { return tag.Named(names, tag.Contacts, name) }, tag.Stream.Unknown},
+	"tag/tickets":  {func(names personal.Hasher, name string) event.Hold { return tag.Named(names, tag.Tickets, name) }, tag.Stream.Unknown},
 	"group":        {group.Named, group.Stream.Unknown},
 }
 
@@ -247,7 +249,7 @@ func (s *server) find(ctx context.Context, ref, text string) (uuid.UUID, error) 
 	if !may {
 		return id, parameter("other", "id-malformed", "The path must end with an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f.")
 	}
-	id, found, err := work.Find(ctx, s.Desk, by.hold(strings.TrimSpace(text)))
+	id, found, err := work.Find(ctx, s.Desk, by.hold(s.Desk.Names, text))
 	if err == nil && !found {
 		err = by.unknown
 	}

@@ -76,9 +76,9 @@ func TestRoles(t *testing.T) {
 
 // permissions holds the permission that each route needs; empty: only a key.
 var permissions = map[string]role.Permission{
-	"POST /v1/inquiries": role.TicketsReceive, "GET /v1/operations": role.TicketsRead, "GET /v1/operations/{id}": role.TicketsRead,
+	"POST /v1/inquiries": role.ChannelsWrite, "GET /v1/operations": role.TicketsRead, "GET /v1/operations/{id}": role.TicketsRead,
 	"GET /v1/contacts": role.ContactsRead, "POST /v1/contacts": role.ContactsWrite,
-	"GET /v1/contacts/{id}": role.ContactsRead, "PATCH /v1/contacts/{id}": role.ContactsWrite, "DELETE /v1/contacts/{id}": role.ContactsWrite,
+	"GET /v1/contacts/{id}": role.ContactsRead, "PATCH /v1/contacts/{id}": role.ContactsWrite, "DELETE /v1/contacts/{id}": role.ContactsWrite, "POST /v1/contacts/{id}/restore": role.ContactsWrite,
 	"PUT /v1/contacts/{id}/company": role.ContactsWrite, "DELETE /v1/contacts/{id}/company": role.ContactsWrite,
 	"PUT /v1/contacts/{id}/tags/{other}": role.ContactsWrite, "DELETE /v1/contacts/{id}/tags/{other}": role.ContactsWrite,
 	"PUT /v1/contacts/{id}/groups/{other}": role.ContactsWrite, "DELETE /v1/contacts/{id}/groups/{other}": role.ContactsWrite,
@@ -104,7 +104,7 @@ var permissions = map[string]role.Permission{
 	"GET /v1/me":      "",
 	"GET /v1/tickets": role.TicketsRead, "POST /v1/tickets": role.TicketsWork,
 	"GET /v1/tickets/{id}": role.TicketsRead, "DELETE /v1/tickets/{id}": role.TicketsDelete, "GET /v1/tickets/{id}/thread": role.TicketsRead,
-	"POST /v1/tickets/{id}/replies": role.TicketsWork, "POST /v1/tickets/{id}/messages": role.TicketsReceive, "POST /v1/tickets/{id}/notes": role.TicketsWork,
+	"POST /v1/tickets/{id}/replies": role.TicketsWork, "POST /v1/tickets/{id}/messages": role.ChannelsWrite, "POST /v1/tickets/{id}/notes": role.TicketsWork,
 	"POST /v1/tickets/{id}/assign": role.TicketsWork, "POST /v1/tickets/{id}/unassign": role.TicketsWork, "POST /v1/tickets/{id}/transfer": role.TicketsWork,
 	"POST /v1/tickets/{id}/priority": role.TicketsWork, "POST /v1/tickets/{id}/subject": role.TicketsWork, "PUT /v1/tickets/{id}/tags/{other}": role.TicketsWork, "DELETE /v1/tickets/{id}/tags/{other}": role.TicketsWork,
 	"POST /v1/tickets/{id}/postpone": role.TicketsWork, "POST /v1/tickets/{id}/resume": role.TicketsWork, "POST /v1/tickets/{id}/resolve": role.TicketsWork,

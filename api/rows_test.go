@@ -258,7 +258,11 @@ func (f feature) happened(t *testing.T, event, stream string) {
 	if len(rows) == 0 {
 		t.Fatalf("no %s in %s", event, stream)
 	}
-	if actor, _ := rows[0]["actor"].(string); !strings.HasPrefix(actor, "agent:") {
+	by := "agent:"
+	if through, _ := rows[0]["through"].(string); strings.HasPrefix(through, "channel:") {
+		by = "contact:" // whoever carried it in
+	}
+	if actor, _ := rows[0]["actor"].(string); !strings.HasPrefix(actor, by) {
 		t.Errorf("%s was done by %q", event, actor)
 	}
 }

@@ -9,15 +9,11 @@ import (
 	"daybook/readmodels"
 )
 
-// NameQuery are the parameters of a list of departments or groups.
+// NameQuery are the parameters of a list of tags or groups.
 type NameQuery struct {
 	Listing
-	Ref     string `query:"ref" doc:"Only those with this name in an imported journal"`
-	Deleted bool   `query:"deleted" doc:"Include deleted ones"`
-}
-
-func nameFilter(_ context.Context, in *NameQuery) (readmodels.NameFilter, error) {
-	return readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, nil
+	Ref      string `query:"ref" doc:"Only those with this name in an imported journal"`
+	Archived bool   `query:"archived" doc:"Include archived ones"`
 }
 
 // TagQuery are the parameters of a list of tags.
@@ -32,9 +28,9 @@ func (s *server) tags() {
 		func(r readmodels.Tag) int64 { return r.Revision })
 	create[commands.CreateTag](t, "Create a tag for contacts or for tickets")
 	lists(t, "List tags", func(_ context.Context, in *TagQuery) (readmodels.NameFilter, error) {
-		return readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Deleted: in.Deleted}, nil
+		return readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindTags)
 	get(t, "Get a tag, now or in the past")
-	patch[commands.RenameTag](t, "", "Rename a tag")
-	del[commands.DeleteTag](t, "", "Delete a tag. Its history stays")
+	patch[commands.EditTag](t, "", "Rename a tag, archive it, or take it out of the archive")
+	del[commands.DeleteTag](t, "", "Archive a tag. It stays on what has it, and can be put on nothing more")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/domain/personal"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 	"daybook/eventstore"
@@ -17,7 +18,7 @@ type ThreadEntry struct {
 	Revision int64          `json:"revision" doc:"Number of the event in the ticket's stream, from 0"`
 	At       time.Time      `json:"at" doc:"Time when it happened"`
 	Type     string         `json:"type" doc:"Type of the event, such as ticket-replied"`
-	Actor    string         `json:"actor" doc:"Who did it: system, or KIND:ID with the kind agent, contact, rule or key"`
+	Actor    string         `json:"actor" doc:"Who did it: system, or KIND:ID with the kind agent, contact, visitor, rule or key"`
 	Reason   string         `json:"reason" doc:"Reason, in the actor's words"`
 	Data     map[string]any `json:"data" doc:"Fields of the event; body is the text of a message or note; empty if unknown"`
 	Unknown  bool           `json:"unknown,omitempty" doc:"Whether a newer version of Daybook wrote the event, so that this one shows only that it happened"`
@@ -48,7 +49,7 @@ func (s *server) thread(ctx context.Context, in *struct {
 		if shown.Unknown && !unknown {
 			before, unknown = t, true
 		}
-		if e, err := ticket.Events.Decode(r.Type, r.Data, r.ID, s.Desk.Keys); err == nil {
+		if e, err := ticket.Events.Decode(personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}, r.Data, s.Desk.Keys); err == nil {
 			t = ticket.Stream.Fold(t, e)
 		}
 		answer.Body.Data = append(answer.Body.Data, ThreadEntry{shown.Revision, shown.At, shown.Type, shown.Actor, shown.Reason, shown.Data, shown.Unknown})

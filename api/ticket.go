@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"reflect"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -60,7 +62,8 @@ type Expanded struct {
 func (s *server) tickets() {
 	t := resourceOf(s, ticket.Stream, "/v1/tickets", "Tickets", role.TicketsRead, readmodels.TicketsTable,
 		func(r readmodels.Ticket) int64 { return r.Revision })
-	creates(t, "/v1/inquiries", "Receive a message from a channel. Finds or registers the contact, and opens a ticket or adds to one", "The ticket that the message was added to",
+	messages := &resource[ticket.Ticket, ticket.Event, Taken]{server: s, kind: t.kind, path: t.path, title: t.title, answer: taken}
+	creates(messages, "/v1/inquiries", "Receive a message from a channel. Finds or registers the contact, and opens a ticket or adds to one", "The ticket that the message was added to",
 		func(in commands.Inquiry) work.Plan[ticket.Ticket] { return in })
 	create[commands.OpenTicket](t, "Open a ticket for a contact")
 	huma.Register(s.api, describe(http.MethodGet, t.path, t.title, "List tickets, newest first"), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
@@ -69,7 +72,7 @@ func (s *server) tickets() {
 	get(t, "Get a ticket, now or in the past")
 	huma.Register(s.api, conditional(describe(http.MethodGet, t.one()+"/thread", t.title, "List the messages, notes and other events of a ticket, oldest first")), s.thread)
 	post[commands.Reply](t, "/replies", "Reply to the contact")
-	carries[commands.TakeMessage](t, "/messages", "Receive a message from the contact. On a closed or deleted ticket, it opens a follow-up")
+	carries[commands.TakeMessage](messages, "/messages", "Receive a message from the contact. On a closed or deleted ticket, it opens a follow-up")
 	post[commands.AddNote](t, "/notes", "Add an internal note, which the contact does not see")
 	post[commands.AssignTicket](t, "/assign", "Assign a ticket to an agent")
 	post[commands.UnassignTicket](t, "/unassign", "Unassign a ticket")
@@ -88,6 +91,31 @@ func (s *server) tickets() {
 	post[commands.UnmarkSpam](t, "/unspam", "Unmark a ticket as spam")
 	del[commands.DeleteTicket](t, "", "Delete a ticket. It can be restored")
 	post[commands.RestoreTicket](t, "/restore", "Restore a deleted ticket")
+}
+
+// Taken is the answer to a message: the ticket, or only its id if the API key may not read tickets.
+type Taken struct{ shown any }
+
+// A Receipt is what a key that may not read tickets learns of the one that took its message.
+type Receipt struct {
+	ID uuid.UUID `json:"id" doc:"The ticket that the message was added to"`
+}
+
+func taken(row any, id uuid.UUID, p principal) Taken {
+	if p.MustMay(role.TicketsRead) != nil {
+		return Taken{Receipt{id}}
+	}
+	return Taken{row}
+}
+
+// MarshalJSON shows the ticket or the receipt.
+func (t Taken) MarshalJSON() ([]byte, error) { return json.Marshal(t.shown) }
+
+// Schema implements huma.SchemaProvider.
+func (Taken) Schema(r huma.Registry) *huma.Schema {
+	return &huma.Schema{AnyOf: []*huma.Schema{
+		r.Schema(reflect.TypeFor[readmodels.Ticket](), true, ""), r.Schema(reflect.TypeFor[Receipt](), true, ""),
+	}}
 }
 
 // listTickets lists tickets with the related things that the query expands.

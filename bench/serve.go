@@ -167,7 +167,7 @@ func deskOfContacts(s setting) (*desk, []uuid.UUID, error) {
 				name, request := fmt.Sprint("Contact ", i), uuid.New()
 				_, err := work.Do(context.Background(), desk, contact.Stream, contacts[i],
 					commands.RegisterContact{Input: profile.Input{Name: &name}},
-					commands.By{Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Now(), Request: request, Correlation: request.String(), Through: "bench"})
+					commands.By{Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Now(), Request: request, Correlation: request.String(), Through: event.ThroughCommandLine})
 				if err != nil {
 					return err
 				}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"daybook/domain"
+	"daybook/domain/address"
 	"daybook/domain/agent"
 	"daybook/domain/personal"
 	"daybook/domain/profile"
@@ -30,7 +31,7 @@ func (c CreateAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	}
 	name, nameErr := profile.Name("name", c.Name)
 	alias, aliasErr := profile.Text("alias", c.Alias, profile.MaxName)
-	email, emailErr := profile.Email("email", c.Email)
+	email, emailErr := address.Email("email", c.Email)
 	if err := domain.Join(nameErr, emailErr, knownRole(c.Role), aliasErr); err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func (c CreateAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 		}
 	}
 	return happened[agent.Event](agent.Created{
-		Name: personal.New(name), Alias: personal.New(alias), Email: personal.New(email), Role: c.Role, Ref: c.Ref,
+		Name: personal.New(name), Alias: personal.New(alias), Email: agent.Login(by.Names, email), Role: c.Role, Ref: personal.New(c.Ref),
 	})
 }
 

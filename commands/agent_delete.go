@@ -7,6 +7,7 @@ import (
 
 	"daybook/commands/work"
 	"daybook/domain/agent"
+	"daybook/domain/key"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 )
@@ -53,5 +54,11 @@ func (DeleteAgent) Finish(ctx context.Context, d *work.Desk, about uuid.UUID, by
 	if d.Doors == nil {
 		return nil
 	}
-	return d.Doors.Revoke(ctx, about, by.At)
+	keys, err := d.Doors.Revoke(ctx, about, by.At)
+	for _, k := range keys {
+		if err == nil {
+			_, err = work.Do(ctx, d, key.Stream, k, RevokeKey{}, by)
+		}
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"daybook/domain"
+	"daybook/domain/address"
 	"daybook/domain/agent"
 	"daybook/domain/personal"
 	"daybook/domain/profile"
@@ -38,7 +39,11 @@ func (c EditAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 		aliasErr = changed(&edited.Alias, a.Alias, func() (string, error) { return profile.Text("alias", *c.Alias, profile.MaxName) })
 	}
 	if c.Email != nil {
-		emailErr = changed(&edited.Email, a.Email, func() (string, error) { return profile.Email("email", *c.Email) })
+		var email string
+		email, emailErr = address.Email("email", *c.Email)
+		if login := agent.Login(by.Names, email); login.Hash != a.Email.Hash {
+			edited.Email = &login
+		}
 	}
 	if c.Role != nil && *c.Role != a.Role {
 		edited.Role, roleErr = c.Role, knownRole(*c.Role)

@@ -1,10 +1,12 @@
 package commands
 
 import (
+	"cmp"
 	"slices"
 
 	"daybook/domain"
 	"daybook/domain/agent"
+	"daybook/domain/personal"
 	"daybook/domain/profile"
 	"daybook/domain/role"
 )
@@ -20,7 +22,7 @@ func (SignIn) Permission() role.Permission { return role.StatusOwn }
 // Decide changes nothing for an agent who is already signed in on the device.
 func (c SignIn) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	device, err := status(a, by, c.Device)
-	if err != nil || slices.Contains(a.Devices, device) {
+	if err != nil || slices.Contains(a.Devices, device.Hash) {
 		return nil, err
 	}
 	if len(a.Devices) >= maxDevices {
@@ -30,19 +32,17 @@ func (c SignIn) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 }
 
 // status checks that the caller may change this agent's status. It returns the normalised device, default panel.
-func status(a agent.Agent, by By, device string) (string, error) {
+func status(a agent.Agent, by By, device string) (personal.Hashed, error) {
 	if err := a.MustExist(); err != nil {
-		return "", err
+		return personal.Hashed{}, err
 	}
 	if by.Actor.AgentID() != by.ID {
 		if err := by.MustMay(role.StatusAny); err != nil {
-			return "", err
+			return personal.Hashed{}, err
 		}
 	}
-	if device == "" {
-		return "panel", nil
-	}
-	return profile.Name("device", device)
+	name, err := profile.Name("device", cmp.Or(device, "panel"))
+	return agent.Device(by.Names, by.ID, name), err
 }
 
 // maxDevices is the number of devices on which an agent may be signed in at once.

@@ -18,7 +18,7 @@ func (SignOut) Permission() role.Permission { return role.StatusOwn }
 // Decide changes nothing for an agent who is not signed in on the device.
 func (c SignOut) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	device, err := status(a, by, c.Device)
-	if err != nil || !slices.Contains(a.Devices, device) {
+	if err != nil || !slices.Contains(a.Devices, device.Hash) {
 		return nil, err
 	}
 	return happened[agent.Event](agent.SignedOut{Device: device})

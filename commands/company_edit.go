@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"daybook/domain"
+	"daybook/domain/address"
 	"daybook/domain/company"
 	"daybook/domain/profile"
 	"daybook/domain/role"
@@ -25,13 +26,13 @@ func (c EditCompany) Decide(co company.Company, by By) ([]company.Event, error) 
 		return nil, err
 	}
 	changes, inputErr := c.Input.Clean()
-	addresses := company.AddressesChanged{Emails: co.Emails, Phones: co.Phones}
+	changed := company.AddressesChanged{Emails: co.Emails, Phones: co.Phones}
 	var emailsErr, phonesErr error
 	if c.Emails != nil {
-		addresses.Emails, emailsErr = texts("emails", *c.Emails, profile.Email)
+		changed.Emails, emailsErr = texts("emails", *c.Emails, address.Email)
 	}
 	if c.Phones != nil {
-		addresses.Phones, phonesErr = texts("phones", *c.Phones, phoneOf(by.Region))
+		changed.Phones, phonesErr = texts("phones", *c.Phones, phoneOf(by.Region))
 	}
 	if err := domain.Join(inputErr, emailsErr, phonesErr); err != nil {
 		return nil, err
@@ -40,8 +41,8 @@ func (c EditCompany) Decide(co company.Company, by By) ([]company.Event, error) 
 	if changes, any := changes.Since(co.Profile); any {
 		events = append(events, company.Edited{Changes: changes})
 	}
-	if !slices.Equal(addresses.Emails, co.Emails) || !slices.Equal(addresses.Phones, co.Phones) {
-		events = append(events, addresses)
+	if !slices.Equal(changed.Emails, co.Emails) || !slices.Equal(changed.Phones, co.Phones) {
+		events = append(events, changed)
 	}
 	return events, nil
 }

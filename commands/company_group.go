@@ -21,7 +21,7 @@ func (GroupCompany) Permission() role.Permission { return role.CompaniesWrite }
 
 // Refs returns the group.
 func (c GroupCompany) Refs() []Reference {
-	return []Reference{work.Needs("group", group.Stream, c.Group, group.Group.MustExist)}
+	return []Reference{work.Needs("group", group.Stream, c.Group, group.Group.MustBeUsable)}
 }
 
 // Decide changes nothing for a company that is already in the group.

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"daybook/domain"
+	"daybook/domain/address"
 	"daybook/domain/company"
 	"daybook/domain/personal"
 	"daybook/domain/profile"
@@ -25,12 +26,12 @@ func (c RegisterCompany) Decide(co company.Company, by By) ([]company.Event, err
 		return nil, domain.Conflict("company-exists", "This company already exists.")
 	}
 	input, inputErr := registration(c.Input)
-	emails, emailsErr := texts("emails", c.Emails, profile.Email)
+	emails, emailsErr := texts("emails", c.Emails, address.Email)
 	phones, phonesErr := texts("phones", c.Phones, phoneOf(by.Region))
 	if err := domain.Join(inputErr, emailsErr, phonesErr); err != nil {
 		return nil, err
 	}
-	registered := company.Registered{Emails: emails, Phones: phones, Ref: c.Ref}
+	registered := company.Registered{Emails: emails, Phones: phones, Ref: personal.New(c.Ref)}
 	registered.Profile.Apply(input)
 	return happened[company.Event](registered)
 }
@@ -49,5 +50,5 @@ func texts(field string, values []string, clean func(field, value string) (strin
 	return cleaned(field, values, company.MaxAddresses, func(field, value string) (personal.Text, error) {
 		value, err := clean(field, value)
 		return personal.New(value), err
-	})
+	}, func(a, b personal.Text) bool { return a == b })
 }

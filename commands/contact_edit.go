@@ -42,13 +42,18 @@ func moves(co contact.Contact, kind contact.AddressKind, field string, values *[
 	if values == nil {
 		return nil, nil
 	}
-	want, err := addresses(kind, field, *values, by.Region)
+	want, err := cleaned(field, *values, contact.MaxAddresses, func(field, value string) (contact.Address, error) {
+		if as := contact.UnreadAddress(by.Names, kind, value); co.Has(as) { // kept as it came
+			return as, nil
+		}
+		return contact.NewAddress(by.Names, kind, field, value, by.Region)
+	}, contact.Address.Is)
 	if err != nil {
 		return nil, err
 	}
 	var events []contact.Event
 	for _, a := range co.Addresses {
-		if a.Channel == kind && !slices.Contains(want, a) {
+		if a.Kind == kind && !slices.ContainsFunc(want, a.Is) {
 			events = append(events, contact.AddressRemoved{Address: a})
 		}
 	}

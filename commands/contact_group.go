@@ -21,7 +21,7 @@ func (GroupContact) Permission() role.Permission { return role.ContactsWrite }
 
 // Refs returns the group.
 func (c GroupContact) Refs() []Reference {
-	return []Reference{work.Needs("group", group.Stream, c.Group, group.Group.MustExist)}
+	return []Reference{work.Needs("group", group.Stream, c.Group, group.Group.MustBeUsable)}
 }
 
 // Decide changes nothing for a contact who is already in the group.

@@ -4,7 +4,10 @@ import (
 	"slices"
 	"strconv"
 
+	"daybook/domain/personal"
+
 	"daybook/domain"
+	"daybook/domain/address"
 	"daybook/domain/contact"
 	"daybook/domain/profile"
 	"daybook/domain/role"
@@ -33,25 +36,25 @@ func (c RegisterContact) Decide(co contact.Contact, by By) ([]contact.Event, err
 	if c.Found && c.Name == nil {
 		input, inputErr = c.Input.Clean()
 	}
-	emails, emailsErr := addresses(contact.Email, "emails", c.Emails, by.Region)
-	phones, phonesErr := addresses(contact.Phone, "phones", c.Phones, by.Region)
+	emails, emailsErr := addresses(contact.Email, "emails", c.Emails, by)
+	phones, phonesErr := addresses(contact.Phone, "phones", c.Phones, by)
 	if err := domain.Join(inputErr, emailsErr, phonesErr); err != nil {
 		return nil, err
 	}
-	registered := contact.Registered{Addresses: slices.Concat(emails, phones, c.Channels), Ref: c.Ref}
+	registered := contact.Registered{Addresses: slices.Concat(emails, phones, c.Channels), Ref: personal.New(c.Ref)}
 	registered.Profile.Apply(input)
 	return happened[contact.Event](registered)
 }
 
 // addresses validates a contact's addresses of one kind.
-func addresses(kind contact.AddressKind, field string, values []string, region string) ([]contact.Address, error) {
+func addresses(kind contact.AddressKind, field string, values []string, by By) ([]contact.Address, error) {
 	return cleaned(field, values, contact.MaxAddresses, func(field, value string) (contact.Address, error) {
-		return contact.NewAddress(kind, field, value, region)
-	})
+		return contact.NewAddress(by.Names, kind, field, value, by.Region)
+	}, contact.Address.Is)
 }
 
 // cleaned validates a list of values and drops duplicates. It refuses more than limit.
-func cleaned[T comparable](field string, values []string, limit int, clean func(field, value string) (T, error)) ([]T, error) {
+func cleaned[T any](field string, values []string, limit int, clean func(field, value string) (T, error), same func(a, b T) bool) ([]T, error) {
 	if len(values) > limit {
 		return nil, tooMany(field, len(values), limit)
 	}
@@ -60,16 +63,16 @@ func cleaned[T comparable](field string, values []string, limit int, clean func(
 	for i, value := range values {
 		v, err := clean(item(field, i), value)
 		refused = append(refused, err)
-		if err == nil && !slices.Contains(list, v) {
+		if err == nil && !slices.ContainsFunc(list, func(held T) bool { return same(held, v) }) {
 			list = append(list, v)
 		}
 	}
 	return list, domain.Join(refused...)
 }
 
-// phoneOf returns profile.Phone for a region.
+// phoneOf returns address.Phone for a region.
 func phoneOf(region string) func(field, value string) (string, error) {
-	return func(field, value string) (string, error) { return profile.Phone(field, value, region) }
+	return func(field, value string) (string, error) { return address.Phone(field, value, region) }
 }
 
 // item returns the name of one item of a list field, such as emails/0.

@@ -29,7 +29,7 @@ var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // asks returns the By of an owner, with a request id derived from a name.
 func asks(request string) commands.By {
-	return commands.By{Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: noon, Request: id(request), Digest: "the body of " + request, Through: "test"}
+	return commands.By{Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: noon, Request: id(request), Digest: "the body of " + request, Through: "test"}
 }
 
 func id(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceOID, []byte(name)) }

@@ -3,6 +3,7 @@ package commands
 import (
 	"daybook/domain"
 	"daybook/domain/department"
+	"daybook/domain/personal"
 	"daybook/domain/profile"
 	"daybook/domain/role"
 )
@@ -25,5 +26,5 @@ func (c CreateDepartment) Decide(d department.Department, _ By) ([]department.Ev
 	if err != nil {
 		return nil, err
 	}
-	return happened[department.Event](department.Created{Name: name, Ref: c.Ref})
+	return happened[department.Event](department.Created{Name: name, Ref: personal.New(c.Ref)})
 }

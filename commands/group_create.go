@@ -3,9 +3,10 @@ package commands
 import (
 	"regexp"
 
+	"daybook/domain/personal"
+
 	"daybook/domain"
 	"daybook/domain/group"
-	"daybook/domain/profile"
 	"daybook/domain/role"
 )
 
@@ -21,15 +22,15 @@ type CreateGroup struct {
 func (CreateGroup) Permission() role.Permission { return role.TagsWrite }
 
 // Decide refuses an empty name and malformed colours.
-func (c CreateGroup) Decide(g group.Group, _ By) ([]group.Event, error) {
+func (c CreateGroup) Decide(g group.Group, by By) ([]group.Event, error) {
 	if g.Created {
 		return nil, domain.Conflict("group-exists", "This group already exists.")
 	}
-	name, err := profile.Name("name", c.Name)
+	name, err := uniqueName("name", c.Name)
 	if err := domain.Join(err, colour("color", c.Color), colour("background", c.Background)); err != nil {
 		return nil, err
 	}
-	return happened[group.Event](group.Created{Name: name, Look: group.Look{Color: c.Color, Background: c.Background}, Ref: c.Ref})
+	return happened[group.Event](group.Created{Name: name, Held: group.Named(by.Names, name).ID, Look: group.Look{Color: c.Color, Background: c.Background}, Ref: personal.New(c.Ref)})
 }
 
 var rrggbb = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)

@@ -5,19 +5,14 @@ import (
 	"daybook/domain/role"
 )
 
-// DeleteGroup deletes a group. Its history stays.
+// DeleteGroup archives a group: its members stay, its name stays taken, and EditGroup undoes it.
 type DeleteGroup struct{}
 
 // Permission returns the permission that the caller needs.
 func (DeleteGroup) Permission() role.Permission { return role.TagsWrite }
 
 // Decide refuses a group that never existed. Deleting again changes nothing.
-func (DeleteGroup) Decide(t group.Group, _ By) ([]group.Event, error) {
-	if t.Deleted {
-		return nil, nil
-	}
-	if err := t.MustExist(); err != nil {
-		return nil, err
-	}
-	return happened[group.Event](group.Deleted{})
+func (DeleteGroup) Decide(g group.Group, by By) ([]group.Event, error) {
+	archived := true
+	return EditGroup{Archived: &archived}.Decide(g, by)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"daybook/commands"
 	"daybook/commands/work"
 	"daybook/domain/agent"
@@ -11,12 +13,19 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/group"
+	"daybook/domain/key"
+	"daybook/domain/personal"
+	"daybook/domain/personal/personaltest"
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/internal/scenario"
 )
 
-var annIs = agent.Created{Name: scenario.Text("Ann"), Email: scenario.Text("ann@desk.example"), Role: role.Agent}
+var annIs = agent.Created{Name: scenario.Text("Ann"), Email: login("ann@desk.example"), Role: role.Agent}
+
+func login(email string) personal.Hashed { return agent.Login(personaltest.Names{}, email) }
+
+func device(name string) personal.Hashed { return agent.Device(personaltest.Names{}, uuid.Nil, name) }
 
 func TestCreateAgent(t *testing.T) {
 	on := scenario.On(t, agent.Stream)
@@ -32,9 +41,9 @@ func TestCreateAgent(t *testing.T) {
 
 func TestEditAgent(t *testing.T) {
 	on := scenario.On(t, agent.Stream).Given(annIs)
-	admin := role.Admin
+	admin, anna := role.Admin, login("anna@desk.example")
 	on.When(commands.EditAgent{Name: text("Anna"), Alias: text("A."), Email: text("anna@desk.example"), Role: &admin}).
-		Then(agent.Edited{Name: personalText("Anna"), Alias: personalText("A."), Email: personalText("anna@desk.example"), Role: &admin})
+		Then(agent.Edited{Name: personalText("Anna"), Alias: personalText("A."), Email: &anna, Role: &admin})
 	on.When(commands.EditAgent{Name: text("Ann"), Email: text("ANN@desk.example")}).ThenNothing()
 	on.When(commands.EditAgent{Name: text("")}).ThenRefused("name-required")
 	on.When(commands.EditAgent{Email: text("ann")}).ThenRefused("email-malformed")
@@ -49,7 +58,7 @@ func TestEditAgent(t *testing.T) {
 }
 
 func TestDeletedAgentIsSignedOut(t *testing.T) {
-	on := scenario.On(t, agent.Stream).Given(annIs, agent.SignedIn{Device: "panel"})
+	on := scenario.On(t, agent.Stream).Given(annIs, agent.SignedIn{Device: device("panel")})
 	after := on.When(commands.DeleteAgent{}).Then(agent.Deleted{})
 	if after.Working() || len(agent.Stream.Noun().Holds(after)) > 0 {
 		t.Error("a deleted agent still works, or holds the login")
@@ -89,13 +98,13 @@ func TestAgentInDepartments(t *testing.T) {
 
 func TestAgentStatus(t *testing.T) {
 	on := scenario.On(t, agent.Stream).Given(annIs)
-	on.When(commands.SignIn{}).Then(agent.SignedIn{Device: "panel"})
-	on.When(commands.SignIn{Device: "android"}).Then(agent.SignedIn{Device: "android"})
+	on.When(commands.SignIn{}).Then(agent.SignedIn{Device: device("panel")})
+	on.When(commands.SignIn{Device: "android"}).Then(agent.SignedIn{Device: device("android")})
 	on.When(commands.SignOut{}).ThenNothing()
-	here := on.Given(agent.SignedIn{Device: "panel"})
+	here := on.Given(agent.SignedIn{Device: device("panel")})
 	here.When(commands.SignIn{}).ThenNothing()
-	here.When(commands.SignOut{}).Then(agent.SignedOut{Device: "panel"})
-	if !here.When(commands.SignIn{Device: "ios"}).Then(agent.SignedIn{Device: "ios"}).Working() {
+	here.When(commands.SignOut{}).Then(agent.SignedOut{Device: device("panel")})
+	if !here.When(commands.SignIn{Device: "ios"}).Then(agent.SignedIn{Device: device("ios")}).Working() {
 		t.Error("signed in and not working")
 	}
 	here.When(commands.Unpause{}).ThenNothing()
@@ -108,15 +117,15 @@ func TestAgentStatus(t *testing.T) {
 
 	everywhere := on
 	for i := range 50 {
-		everywhere = everywhere.Given(agent.SignedIn{Device: fmt.Sprint("device ", i)})
+		everywhere = everywhere.Given(agent.SignedIn{Device: device(fmt.Sprint("device ", i))})
 	}
 	everywhere.When(commands.SignIn{Device: "one more"}).ThenRefused("too-many-devices")
 	everywhere.When(commands.SignIn{}).ThenRefused("too-many-devices")
 	everywhere.When(commands.SignIn{Device: "device 7"}).ThenNothing()
-	everywhere.When(commands.SignOut{Device: "device 7"}).Then(agent.SignedOut{Device: "device 7"})
+	everywhere.When(commands.SignOut{Device: "device 7"}).Then(agent.SignedOut{Device: device("device 7")})
 
 	self := commands.By{Actor: event.Actor{Kind: event.Agent, ID: ann}, Allowed: role.Agent.Permissions(), ID: ann}
-	on.By(self).When(commands.SignIn{}).Then(agent.SignedIn{Device: "panel"})
+	on.By(self).When(commands.SignIn{}).Then(agent.SignedIn{Device: agent.Device(personaltest.Names{}, ann, "panel")})
 	self.ID = bob
 	on.By(self).When(commands.SignIn{}).ThenRefused("permission-missing")
 	on.By(self).When(commands.Pause{}).ThenRefused("permission-missing")
@@ -140,34 +149,51 @@ func TestDepartment(t *testing.T) {
 func TestGroup(t *testing.T) {
 	on := scenario.On(t, group.Stream)
 	on.When(commands.CreateGroup{Name: "Gold", Color: "#000000", Background: "#ffd700"}).
-		Then(group.Created{Name: "Gold", Look: group.Look{Color: "#000000", Background: "#ffd700"}})
+		Then(group.Created{Name: "Gold", Held: groupNamed("Gold"), Look: group.Look{Color: "#000000", Background: "#ffd700"}})
 	on.When(commands.CreateGroup{}).ThenRefused("name-required")
 	on.When(commands.CreateGroup{Name: "Gold", Color: "gold"}).ThenRefused("colour-malformed")
-	is := on.Given(group.Created{Name: "Gold"})
+	is := on.Given(group.Created{Name: "Gold", Held: groupNamed("Gold")})
 	is.When(commands.CreateGroup{Name: "Gold"}).ThenRefused("group-exists")
 	is.When(commands.EditGroup{Name: text("Platinum"), Color: text("#eeeeee")}).
-		Then(group.Renamed{Name: "Platinum"}, group.Restyled{Look: group.Look{Color: "#eeeeee"}})
+		Then(group.Renamed{Name: "Platinum", Held: groupNamed("Platinum")}, group.Restyled{Look: group.Look{Color: "#eeeeee"}})
 	is.When(commands.EditGroup{Name: text("Gold")}).ThenNothing()
 	is.When(commands.EditGroup{Background: text("red")}).ThenRefused("colour-malformed")
-	is.When(commands.DeleteGroup{}).Then(group.Deleted{})
-	is.Given(group.Deleted{}, group.ClaimLapsed{}).When(commands.DeleteGroup{}).ThenNothing()
-	is.Given(group.Deleted{}).When(commands.EditGroup{}).ThenRefused("group-unknown")
+	after := is.When(commands.DeleteGroup{}).Then(group.Archived{})
+	if after.MustExist() != nil || after.MustBeUsable() == nil || len(group.Stream.Noun().Holds(after)) != 1 {
+		t.Error("an archived group is gone, can be joined, or gave up its name")
+	}
+	archived := is.Given(group.Archived{}, group.ClaimLapsed{})
+	archived.When(commands.DeleteGroup{}).ThenNothing()
+	archived.When(commands.EditGroup{Archived: yes(true)}).ThenNothing()
+	archived.When(commands.EditGroup{Archived: yes(false)}).Then(group.Unarchived{})
 	on.When(commands.DeleteGroup{}).ThenRefused("group-unknown")
 }
 
+func yes(b bool) *bool { return &b }
+
+func tagNamed(name string) uuid.UUID { return tag.Named(personaltest.Names{}, tag.Tickets, name).ID }
+
+func groupNamed(name string) uuid.UUID { return group.Named(personaltest.Names{}, name).ID }
+
 func TestTag(t *testing.T) {
 	on := scenario.On(t, tag.Stream)
-	on.When(commands.CreateTag{Scope: tag.Tickets, Name: "Billing"}).Then(tag.Created{Scope: tag.Tickets, Name: "Billing"})
+	on.When(commands.CreateTag{Scope: tag.Tickets, Name: "Billing"}).Then(tag.Created{Scope: tag.Tickets, Name: "Billing", Held: tagNamed("Billing")})
 	on.When(commands.CreateTag{Scope: tag.Tickets}).ThenRefused("name-required")
 	on.When(commands.CreateTag{Scope: "groups", Name: "Billing"}).ThenRefused("scope-unknown")
-	is := on.Given(tag.Created{Scope: tag.Tickets, Name: "Billing"})
+	is := on.Given(tag.Created{Scope: tag.Tickets, Name: "Billing", Held: tagNamed("Billing")})
 	is.When(commands.CreateTag{Scope: tag.Tickets, Name: "Billing"}).ThenRefused("tag-exists")
-	is.When(commands.RenameTag{Name: "Invoices"}).Then(tag.Renamed{Name: "Invoices"})
-	is.When(commands.RenameTag{Name: "Billing"}).ThenNothing()
-	is.When(commands.RenameTag{}).ThenRefused("name-required")
-	is.When(commands.DeleteTag{}).Then(tag.Deleted{})
-	is.Given(tag.Deleted{}, tag.ClaimLapsed{}).When(commands.DeleteTag{}).ThenNothing()
-	is.Given(tag.Deleted{}).When(commands.RenameTag{Name: "x"}).ThenRefused("tag-unknown")
+	is.When(commands.EditTag{Name: text("Invoices")}).Then(tag.Renamed{Name: "Invoices", Held: tagNamed("Invoices")})
+	is.When(commands.EditTag{Name: text("Billing")}).ThenNothing()
+	is.When(commands.EditTag{Name: text("")}).ThenRefused("name-required")
+	is.When(commands.EditTag{}).ThenNothing()
+	after := is.When(commands.DeleteTag{}).Then(tag.Archived{})
+	if after.MustExist() != nil || after.MustBeFor(tag.Tickets) == nil || len(tag.Stream.Noun().Holds(after)) != 1 {
+		t.Error("an archived tag is gone, can be put on something, or gave up its name")
+	}
+	archived := is.Given(tag.Archived{}, tag.ClaimLapsed{})
+	archived.When(commands.DeleteTag{}).ThenNothing()
+	archived.When(commands.EditTag{Archived: yes(true)}).ThenNothing()
+	archived.When(commands.EditTag{Name: text("Invoices"), Archived: yes(false)}).Then(tag.Renamed{Name: "Invoices", Held: tagNamed("Invoices")}, tag.Unarchived{})
 	on.When(commands.DeleteTag{}).ThenRefused("tag-unknown")
 }
 
@@ -180,7 +206,18 @@ func TestTagOfTheOtherRegistry(t *testing.T) {
 
 func TestRecordLines(t *testing.T) {
 	on := scenario.On(t, desk.ImportStream)
-	played := desk.LinesPlayed{Source: "journal", Accepted: []string{"a"}, Rejected: []string{"b"}}
+	played := desk.LinesPlayed{Source: "journal", Accepted: []uuid.UUID{id("a")}, Rejected: []uuid.UUID{id("b")}}
 	on.When(commands.RecordLines{LinesPlayed: played}).Then(played)
 	on.When(commands.RecordLines{LinesPlayed: desk.LinesPlayed{Source: "journal"}}).ThenNothing()
+}
+
+func TestKeysAreRecorded(t *testing.T) {
+	on := scenario.On(t, key.Stream)
+	created := key.Created{Name: scenario.Text("panel"), Role: role.Agent, Agent: ann}
+	on.When(commands.RecordKey{Name: "panel", Role: role.Agent, Agent: ann}).Then(created)
+	on.When(commands.RecordKey{Name: personal.Erased, Role: role.Agent, Agent: ann}).Then(key.Created{Role: role.Agent, Agent: ann})
+	on.Given(created).When(commands.RecordKey{Name: "panel", Role: role.Agent, Agent: ann}).ThenNothing()
+	on.When(commands.RevokeKey{}).ThenNothing()
+	on.Given(created).When(commands.RevokeKey{}).Then(key.Revoked{})
+	on.Given(created, key.Revoked{}).When(commands.RevokeKey{}).ThenNothing()
 }

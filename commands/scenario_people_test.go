@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"daybook/domain/company"
 	"daybook/domain/contact"
 	"daybook/domain/personal"
+	"daybook/domain/personal/personaltest"
 	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/internal/scenario"
@@ -27,7 +29,11 @@ func text(s string) *string { return &s }
 func named(name string) profile.Profile { return profile.Profile{Name: scenario.Text(name)} }
 
 func address(kind contact.AddressKind, value string) contact.Address {
-	return contact.Address{Channel: kind, Value: scenario.Text(value)}
+	a, err := contact.NewAddress(personaltest.Names{}, kind, "value", value, "")
+	if err != nil {
+		panic(err)
+	}
+	return a
 }
 
 var eve = contact.Registered{Profile: named("Eve"), Addresses: []contact.Address{address(contact.Email, "eve@customers.example")}}
@@ -153,4 +159,34 @@ func TestCompany(t *testing.T) {
 	on.When(commands.DeleteCompany{}).ThenRefused("company-unknown")
 	on.When(commands.GroupCompany{Group: gold}).ThenRefused("company-unknown")
 	on.When(commands.UngroupCompany{Group: gold}).ThenRefused("company-unknown")
+}
+
+func TestLearn(t *testing.T) {
+	given := func(kind contact.AddressKind, value string, own bool) commands.Given {
+		return commands.Given{Address: address(kind, value), Own: own}
+	}
+	guest := scenario.On(t, contact.Stream).Given(contact.Registered{Addresses: []contact.Address{address(contact.Visitor, "v-1")}})
+	guest.When(commands.Learn{Name: " Eve ", Addresses: []commands.Given{given(contact.Email, "eve@customers.example", false), given(contact.Visitor, "v-1", true)}}).Then(
+		contact.Edited{Changes: profile.Changes{Name: personalText("Eve")}},
+		contact.AddressAdded{Address: address(contact.Email, "eve@customers.example")})
+	guest.When(commands.Learn{}).ThenNothing()
+	guest.When(commands.Learn{Name: "\x00"}).ThenRefused("text-encoding")
+
+	offer := func(field contact.Offered, value string) contact.OfferMade {
+		return contact.OfferMade{Offer: personaltest.Names{}.Hash("offer", uuid.Nil.String(), string(field), value), Field: field, Value: scenario.Text(value)}
+	}
+	known := scenario.On(t, contact.Stream).Given(eve)
+	known.When(commands.Learn{Name: "EVE"}).ThenNothing()
+	known.When(commands.Learn{Name: "Eva", Addresses: []commands.Given{given(contact.Email, "eva@customers.example", false), given(contact.Phone, "+390669820002", false)}}).Then(
+		offer(contact.OfferedName, "Eva"), offer("email", "eva@customers.example"), contact.AddressAdded{Address: address(contact.Phone, "+390669820002")})
+	known.When(commands.Learn{Addresses: []commands.Given{given(contact.Email, "eva@customers.example", true)}}).
+		Then(contact.AddressAdded{Address: address(contact.Email, "eva@customers.example")})
+	known.Given(offer(contact.OfferedName, "Eva")).When(commands.Learn{Name: "Eva"}).ThenNothing()
+	for i := range contact.MaxOffers {
+		known = known.Given(contact.OfferMade{Offer: id(fmt.Sprint(i)), Field: contact.OfferedName})
+	}
+	known.When(commands.Learn{Name: "Eva"}).ThenNothing()
+
+	known.When(commands.Learn{Others: []uuid.UUID{cy}}).Then(contact.DuplicateFound{Contact: cy})
+	known.Given(contact.DuplicateFound{Contact: cy}).When(commands.Learn{Others: []uuid.UUID{cy}}).ThenNothing()
 }

@@ -9,6 +9,8 @@ import (
 	"daybook/commands"
 	"daybook/commands/work"
 	"daybook/domain/agent"
+	"daybook/domain/contact"
+	"daybook/domain/personal/personaltest"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 	"daybook/internal/scenario"
@@ -18,6 +20,7 @@ var (
 	cy     = uuid.MustParse("00000000-0000-4000-8000-000000000001")
 	ann    = uuid.MustParse("00000000-0000-4000-8000-000000000002")
 	bob    = uuid.MustParse("00000000-0000-4000-8000-000000000003")
+	dan    = uuid.MustParse("00000000-0000-4000-8000-000000000009")
 	sales  = uuid.MustParse("00000000-0000-4000-8000-000000000004")
 	urgent = uuid.MustParse("00000000-0000-4000-8000-000000000005")
 
@@ -100,7 +103,7 @@ func TestTicketThatWasNewIsNewAgain(t *testing.T) {
 	if s := on.Given(opened, ticket.Postponed{}).When(commands.ResumeTicket{}).Then(ticket.Resumed{}); s.Status != ticket.StatusNew {
 		t.Errorf("resumed: %s", s.Status)
 	}
-	if s := on.Given(opened, ticket.Postponed{}).When(commands.ReceiveMessage{Body: "?"}).Then(ticket.Received{Body: scenario.Text("?")}, ticket.Resumed{}); s.Status != ticket.StatusNew {
+	if s := on.Given(opened, ticket.Postponed{}).When(commands.ReceiveMessage{Body: "?"}).Then(ticket.Received{Contact: cy, Channel: "email", Body: scenario.Text("?")}, ticket.Resumed{}); s.Status != ticket.StatusNew {
 		t.Errorf("written to: %s", s.Status)
 	}
 	if s := on.Given(opened, ticket.Postponed{}, ticket.MarkedSpam{}).When(commands.UnmarkSpam{}).Then(ticket.UnmarkedSpam{}); s.Status != ticket.StatusOpen {
@@ -114,7 +117,7 @@ func TestTicketThatWasNewIsNewAgain(t *testing.T) {
 func TestMessageReopensWhatWasResolved(t *testing.T) {
 	scenario.On(t, ticket.Stream).Given(opened, ticket.Resolved{}).
 		When(commands.ReceiveMessage{Body: "Again"}).
-		Then(ticket.Received{Body: scenario.Text("Again")}, ticket.Reopened{Cause: ticket.ByMessage})
+		Then(ticket.Received{Contact: cy, Channel: "email", Body: scenario.Text("Again")}, ticket.Reopened{Cause: ticket.ByMessage})
 }
 
 func TestReplyToResolvedIsNoReopening(t *testing.T) {
@@ -124,8 +127,15 @@ func TestReplyToResolvedIsNoReopening(t *testing.T) {
 }
 
 func TestOpenTicket(t *testing.T) {
-	on := scenario.On(t, ticket.Stream)
-	on.When(commands.OpenTicket{Contact: cy, Channel: "email", Subject: " Help "}).Then(opened)
+	by := work.With(commands.By{Allowed: role.Owner.Permissions()}, contact.Stream, cy, contact.Contact{Registered: true, Company: acme})
+	on := scenario.On(t, ticket.Stream).By(by)
+	of := opened
+	of.Company = acme
+	on.When(commands.OpenTicket{Contact: cy, Channel: "email", Subject: " Help "}).Then(of)
+	message := ticket.NewMessageID(personaltest.Names{}, "<1@customers.example>")
+	of.MessageID = &message
+	on.When(commands.OpenTicket{Contact: cy, Channel: "email", Subject: " Help ", MessageID: " <1@customers.example> "}).Then(of)
+	on.When(commands.OpenTicket{Contact: cy, Channel: "email", MessageID: strings.Repeat("x", ticket.MaxMessageID+1)}).ThenRefused("text-too-long")
 	on.Given(opened).When(commands.OpenTicket{Contact: cy, Channel: "email"}).ThenRefused("ticket-exists")
 	on.When(commands.OpenTicket{Contact: cy, Channel: "pigeon"}).ThenRefused("channel-unknown")
 	on.When(commands.OpenTicket{Contact: cy, Channel: "email", Priority: "asap"}).ThenRefused("priority-unknown")
@@ -200,5 +210,30 @@ func TestNothingWithoutATicket(t *testing.T) {
 		commands.DeleteTicket{}, commands.RestoreTicket{},
 	} {
 		scenario.On(t, ticket.Stream).When(command).ThenRefused("ticket-unknown")
+	}
+}
+
+func TestMessageOfAnotherContact(t *testing.T) {
+	from := address(contact.Email, "dan@customers.example")
+	message := ticket.NewMessageID(personaltest.Names{}, "<2@customers.example>")
+	received := ticket.Received{
+		Contact: dan, Identity: &from, Channel: "email", MessageID: &message, Body: scenario.Text("Me too"), Subject: scenario.Text("Re: Help"), Department: sales, Priority: ticket.High,
+	}
+	writes := commands.ReceiveMessage{
+		Body: "Me too", From: dan, Identity: &from, Channel: "email", MessageID: "<2@customers.example>", Subject: "Re: Help", Department: sales, Priority: ticket.High,
+	}
+	on := scenario.On(t, ticket.Stream).Given(opened)
+	on.When(writes).Then(received, ticket.Joined{Contact: dan})
+	on.Given(ticket.Joined{Contact: dan}).When(writes).Then(received)
+	on.Given(ticket.Resolved{}).When(writes).Then(received, ticket.Joined{Contact: dan}, ticket.Reopened{Cause: ticket.ByMessage})
+	for code, change := range map[string]func(*commands.ReceiveMessage){
+		"channel-unknown":  func(c *commands.ReceiveMessage) { c.Channel = "pigeon" },
+		"priority-unknown": func(c *commands.ReceiveMessage) { c.Priority = "asap" },
+		"body-required":    func(c *commands.ReceiveMessage) { c.Body = " " },
+		"text-too-long":    func(c *commands.ReceiveMessage) { c.Subject = strings.Repeat("x", ticket.MaxSubject+1) },
+	} {
+		wrong := writes
+		change(&wrong)
+		on.When(wrong).ThenRefused(code)
 	}
 }

@@ -3,6 +3,9 @@ package commands
 import (
 	"slices"
 
+	"daybook/domain/address"
+	"daybook/domain/personal"
+
 	"daybook/domain"
 	"daybook/domain/profile"
 	"daybook/domain/role"
@@ -20,11 +23,11 @@ type CreateTag struct {
 func (CreateTag) Permission() role.Permission { return role.TagsWrite }
 
 // Decide refuses an empty name and an unknown scope.
-func (c CreateTag) Decide(t tag.Tag, _ By) ([]tag.Event, error) {
+func (c CreateTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
 	if t.Created {
 		return nil, domain.Conflict("tag-exists", "This tag already exists.")
 	}
-	name, nameErr := profile.Name("name", c.Name)
+	name, nameErr := uniqueName("name", c.Name)
 	var scopeErr error
 	if !slices.Contains(tag.Scopes, c.Scope) {
 		scopeErr = domain.Invalid("scope", "scope-unknown", "scope must be contacts or tickets.")
@@ -32,5 +35,14 @@ func (c CreateTag) Decide(t tag.Tag, _ By) ([]tag.Event, error) {
 	if err := domain.Join(scopeErr, nameErr); err != nil {
 		return nil, err
 	}
-	return happened[tag.Event](tag.Created{Scope: c.Scope, Name: name, Ref: c.Ref})
+	return happened[tag.Event](tag.Created{Scope: c.Scope, Name: name, Held: tag.Named(by.Names, c.Scope, name).ID, Ref: personal.New(c.Ref)})
+}
+
+// uniqueName validates a name that only one thing of a kind may have. What cannot be seen makes no name.
+func uniqueName(field, value string) (string, error) {
+	value, err := profile.Name(field, value)
+	if err == nil && address.Name(value) == "" {
+		err = domain.Invalid(field, "name-required", "%s must have something to see in it.", field)
+	}
+	return value, err
 }

@@ -5,19 +5,14 @@ import (
 	"daybook/domain/tag"
 )
 
-// DeleteTag deletes a tag. Its history stays.
+// DeleteTag archives a tag: it stays on what has it, its name stays taken, and EditTag undoes it.
 type DeleteTag struct{}
 
 // Permission returns the permission that the caller needs.
 func (DeleteTag) Permission() role.Permission { return role.TagsWrite }
 
 // Decide refuses a tag that never existed. Deleting again changes nothing.
-func (DeleteTag) Decide(t tag.Tag, _ By) ([]tag.Event, error) {
-	if t.Deleted {
-		return nil, nil
-	}
-	if err := t.MustBeFor(t.Scope); err != nil {
-		return nil, err
-	}
-	return happened[tag.Event](tag.Deleted{})
+func (DeleteTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
+	archived := true
+	return EditTag{Archived: &archived}.Decide(t, by)
 }

@@ -1,12 +1,14 @@
 package commands
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
 	"daybook/domain"
+	"daybook/domain/address"
 	"daybook/domain/contact"
-	"daybook/domain/event"
 	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
@@ -22,6 +24,7 @@ type Inquiry struct {
 	Department uuid.UUID       `json:"department,omitzero" required:"false" format:"uuid" doc:"Id of the department for a new ticket"`
 	Priority   ticket.Priority `json:"priority,omitempty" doc:"Priority of a new ticket; default normal"`
 	InReplyTo  uuid.UUID       `json:"in_reply_to,omitzero" required:"false" format:"uuid" doc:"Id of the ticket that the message is added to; left out, it opens a new ticket"`
+	MessageID  string          `json:"message_id,omitempty" doc:"Id that the channel gave the message, at most 1000 characters"`
 	Ref        string          `json:"-"`
 }
 
@@ -29,66 +32,122 @@ type Inquiry struct {
 type Sender struct {
 	Name     string `json:"name,omitempty" doc:"Name, if the channel knows it"`
 	Email    string `json:"email,omitempty" doc:"E-mail address"`
-	Phone    string `json:"phone,omitempty" doc:"Phone number"`
+	Phone    string `json:"phone,omitempty" doc:"Phone number. One that cannot be read is kept as it came, and recognises nobody"`
 	Visitor  string `json:"visitor,omitempty" doc:"Visitor id that the chat window remembers"`
 	Forum    string `json:"forum,omitempty" doc:"User id in the forum"`
 	Facebook string `json:"facebook,omitempty" doc:"Facebook id"`
 	X        string `json:"x,omitempty" doc:"X handle"`
-	WhatsApp string `json:"whatsapp,omitempty" doc:"WhatsApp number"`
+	WhatsApp string `json:"whatsapp,omitempty" doc:"WhatsApp number, which is a phone number"`
 }
 
 // Permission returns the permission that the caller needs.
-func (Inquiry) Permission() role.Permission { return role.TicketsReceive }
+func (Inquiry) Permission() role.Permission { return role.ChannelsWrite }
 
-// Carry finds or registers the contact. Then it opens the ticket with the id, or adds the message to the ticket that it
-// replies to. Any number of inquiries from one new address at once register only one contact.
+// Carry finds or registers the contact, and records what the inquiry says of them. Then it opens the ticket with the id, or
+// adds the message to the ticket that it replies to. Any number of inquiries from one new address at once register only one
+// contact.
 func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
-	who, err := findOrRegister(w, in.From, by)
+	none := work.Answer[ticket.Ticket]{}
+	given, err := in.From.addresses(in.Channel, by)
 	if err != nil {
-		return work.Answer[ticket.Ticket]{}, err
+		return none, err
 	}
-	if by.Actor == (event.Actor{Kind: event.Contact}) {
-		by.Actor.ID = who
+	if err := ticket.KnownChannel(in.Channel); err != nil { // before it names the door
+		return none, err
+	}
+	by = carriedBy(in.Channel, by)
+	m := message{ReceiveMessage: ReceiveMessage{
+		Body: in.Body, Channel: in.Channel, MessageID: in.MessageID, Subject: in.Subject, Department: in.Department, Priority: in.Priority, Identity: &given[0].Address,
+	}}
+	to := target{id: id}
+	if in.InReplyTo != uuid.Nil {
+		if to, err = targetOf(w, in.InReplyTo, by); err != nil {
+			return none, err
+		}
+	}
+	cause := work.EventID(by.Request, ticket.Stream.Stream(to.id), 0)
+	if m.From, err = in.From.recognise(w, given, work.Came(w, ticket.Stream, to.id, by), by.Aside(cause)); err != nil {
+		return none, err
+	}
+	if by.Actor == contactToBe {
+		by.Actor.ID = m.From
 	}
 	if in.InReplyTo != uuid.Nil {
-		return TakeMessage{Body: in.Body}.Carry(w, in.InReplyTo, by)
+		return m.carry(w, to, by)
 	}
 	return work.Run(w, ticket.Stream, id, OpenTicket{
-		Contact: who, Channel: in.Channel, Subject: in.Subject, Body: in.Body, Department: in.Department, Priority: in.Priority, Ref: in.Ref,
+		Contact: m.From, Channel: in.Channel, Identity: m.Identity, MessageID: in.MessageID, Subject: in.Subject, Body: in.Body,
+		Department: in.Department, Priority: in.Priority, Ref: in.Ref,
 	}, by)
 }
 
-// findOrRegister returns the contact who has the first of the sender's addresses that any contact has. If no contact has one, it
-// registers a new contact.
-func findOrRegister(w *work.Work, from Sender, by By) (uuid.UUID, error) {
-	given, err := from.addresses(by.Region)
-	if err != nil {
-		return uuid.Nil, err
+// recognise returns the contact who has the first of the addresses that any contact has, and records what the inquiry says
+// of them, unless it did before. If no contact has one of the addresses, it registers a new one.
+func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UUID, error) {
+	who, unmade := uuid.Nil, uuid.Nil
+	var others []uuid.UUID
+	var free []Given
+	for _, a := range all {
+		holder, found := uuid.Nil, false
+		if !a.Unread {
+			var err error
+			if holder, found, err = w.Find(a.Hold()); err != nil {
+				return uuid.Nil, err
+			}
+		}
+		switch {
+		case !found:
+			free = append(free, a)
+			if claimed, err := neverRegistered(w, holder); err != nil {
+				return uuid.Nil, err
+			} else if claimed { // for a contact who was never registered: register that one
+				unmade = holder
+			}
+		case who == uuid.Nil:
+			who = holder
+		case holder != who && !slices.Contains(others, holder):
+			others = append(others, holder)
+		}
 	}
-	id := uuid.NewSHA1(by.Request, []byte("contact"))
-	for _, a := range given {
-		holder, found, err := w.Find(a.Hold())
-		if err != nil || found {
-			return holder, err
+	if who != uuid.Nil {
+		if again {
+			return who, nil
 		}
-		unmade, err := neverRegistered(w, holder)
-		if err != nil {
-			return uuid.Nil, err
-		}
-		if unmade { // claimed for a contact who was never registered: register that one
-			id = holder
-		}
+		return who, s.teach(w, who, free, others, by)
 	}
-	register := RegisterContact{Found: true, Channels: given}
-	if from.Name != "" {
-		name := from.Name
+	id := uuid.NewSHA1(by.Request, []byte(contact.Stream.Category))
+	if unmade != uuid.Nil {
+		id = unmade
+	}
+	register := RegisterContact{Found: true}
+	for _, a := range free {
+		register.Channels = append(register.Channels, a.Address)
+	}
+	if s.Name != "" {
+		name := s.Name
 		register.Input = profile.Input{Name: &name}
 	}
-	if by.Actor == (event.Actor{Kind: event.Contact}) {
+	if by.Actor == contactToBe {
 		by.Actor.ID = id
 	}
-	_, err = work.Run(w, contact.Stream, id, register, by)
+	_, err := work.Run(w, contact.Stream, id, register, by)
 	return id, err
+}
+
+// teach records what an inquiry says of a contact who is known, and who may be the same person.
+func (s Sender) teach(w *work.Work, who uuid.UUID, free []Given, others []uuid.UUID, by By) error {
+	if by.Actor == contactToBe {
+		by.Actor.ID = who
+	}
+	if _, err := work.Run(w, contact.Stream, who, Learn{Name: s.Name, Addresses: free, Others: others}, by); err != nil {
+		return err
+	}
+	for _, other := range others {
+		if _, err := work.Run(w, contact.Stream, other, Learn{Others: []uuid.UUID{who}}, by); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // neverRegistered reports whether an id has claimed an address but was never registered as a contact.
@@ -100,25 +159,67 @@ func neverRegistered(w *work.Work, id uuid.UUID) (bool, error) {
 	return err == nil && !c.Registered, err
 }
 
-// addresses returns the sender's addresses, validated, the most reliable first.
-func (s Sender) addresses(region string) ([]contact.Address, error) {
-	var given []contact.Address
+// ownKinds is the kind of address from which a channel's messages come. In a form and an API request, all are typed.
+var ownKinds = map[ticket.Channel]contact.AddressKind{
+	"email": contact.Email, "call": contact.Phone, "whatsapp": contact.Phone, "facebook": contact.Facebook, "x": contact.X,
+	"forum": contact.Forum, "chat": contact.Visitor,
+}
+
+// addresses returns the sender's addresses, validated: the channel's own first, then the most reliable ones.
+func (s Sender) addresses(channel ticket.Channel, by By) ([]Given, error) {
+	var all []Given
 	var refused []error
 	for _, a := range []struct {
+		field string
 		kind  contact.AddressKind
 		value string
 	}{
-		{contact.Email, s.Email}, {contact.Phone, s.Phone}, {contact.WhatsApp, s.WhatsApp}, {contact.Facebook, s.Facebook},
-		{contact.X, s.X}, {contact.Forum, s.Forum}, {contact.Visitor, s.Visitor},
+		{"whatsapp", contact.Phone, s.WhatsApp}, {"email", contact.Email, s.Email}, {"phone", contact.Phone, s.Phone},
+		{"facebook", contact.Facebook, s.Facebook}, {"x", contact.X, s.X}, {"forum", contact.Forum, s.Forum}, {"visitor", contact.Visitor, s.Visitor},
 	} {
 		if a.value == "" {
 			continue
 		}
-		address, err := contact.NewAddress(a.kind, "from/"+string(a.kind), a.value, region)
-		given, refused = append(given, address), append(refused, err)
+		read, err := readAddress("from/"+a.field, a.kind, a.value, a.field == "whatsapp", by)
+		refused = append(refused, err)
+		own := ownKinds[channel] == a.kind && (a.field == "whatsapp" || channel != "whatsapp")
+		if err == nil && !slices.ContainsFunc(all, func(g Given) bool { return g.Is(read) }) {
+			all = append(all, Given{read, own})
+		}
 	}
-	if len(given) == 0 {
+	if err := domain.Join(refused...); err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
 		return nil, domain.Invalid("from", "address-required", "from must have at least one address, such as email or phone.")
 	}
-	return given, domain.Join(refused...)
+	slices.SortStableFunc(all, func(a, b Given) int {
+		switch {
+		case a.Own && !b.Own:
+			return -1
+		case b.Own && !a.Own:
+			return 1
+		}
+		return 0
+	})
+	return all, nil
+}
+
+// readAddress reads an address of an inquiry. A number that cannot be read is kept as it came: no message is lost for it.
+func readAddress(field string, kind contact.AddressKind, value string, whatsApp bool, by By) (contact.Address, error) {
+	if kind != contact.Phone {
+		return contact.NewAddress(by.Names, kind, field, value, by.Region)
+	}
+	number := value
+	if whatsApp {
+		if read, err := address.WhatsApp(field, value, by.Region); err == nil {
+			number = read
+		}
+	}
+	read, err := contact.NewAddress(by.Names, kind, field, number, by.Region)
+	if err == nil {
+		return read, nil
+	}
+	value, err = profile.Name(field, value)
+	return contact.UnreadAddress(by.Names, kind, value), err
 }

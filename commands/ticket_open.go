@@ -15,22 +15,28 @@ import (
 
 // OpenTicket opens a ticket for a contact.
 type OpenTicket struct {
-	Contact    uuid.UUID       `json:"contact" format:"uuid" doc:"Id of the contact"`
-	Channel    ticket.Channel  `json:"channel" doc:"Channel through which the request came in"`
-	Subject    string          `json:"subject" doc:"Subject, at most 1000 characters"`
-	Body       string          `json:"body,omitempty" doc:"First message, at most 100000 characters"`
-	Department uuid.UUID       `json:"department,omitzero" required:"false" format:"uuid" doc:"Id of the department"`
-	Priority   ticket.Priority `json:"priority,omitempty" doc:"Priority; default normal"`
-	FollowUpOf uuid.UUID       `json:"-"`
-	Ref        string          `json:"-"`
+	Contact    uuid.UUID        `json:"contact" format:"uuid" doc:"Id of the contact"`
+	Channel    ticket.Channel   `json:"channel" doc:"Channel through which the request came in"`
+	Subject    string           `json:"subject" doc:"Subject, at most 1000 characters"`
+	Body       string           `json:"body,omitempty" doc:"First message, at most 100000 characters"`
+	Department uuid.UUID        `json:"department,omitzero" required:"false" format:"uuid" doc:"Id of the department"`
+	Priority   ticket.Priority  `json:"priority,omitempty" doc:"Priority; default normal"`
+	MessageID  string           `json:"message_id,omitempty" doc:"Id that the channel gave the message, at most 1000 characters"`
+	FollowUpOf uuid.UUID        `json:"-"`
+	Identity   *contact.Address `json:"-"` // the address that it came from, if the contact wrote
+	Ref        string           `json:"-"`
 }
 
 // Permission returns the permission that the caller needs.
 func (OpenTicket) Permission() role.Permission { return role.TicketsWork }
 
-// Refs returns the contact, and the department if there is one.
+// Refs returns the contact, and the department if there is one. A deleted contact may still write to an old ticket.
 func (c OpenTicket) Refs() []Reference {
-	refs := []Reference{work.Needs("contact", contact.Stream, c.Contact, contact.Contact.MustExist)}
+	must := contact.Contact.MustExist
+	if c.FollowUpOf != uuid.Nil {
+		must = contact.Contact.MustBeRegistered
+	}
+	refs := []Reference{work.Needs("contact", contact.Stream, c.Contact, must)}
 	if c.Department != uuid.Nil {
 		refs = append(refs, work.Needs("department", department.Stream, c.Department, department.Department.MustExist))
 	}
@@ -38,7 +44,7 @@ func (c OpenTicket) Refs() []Reference {
 }
 
 // Decide refuses a ticket that already exists, and invalid fields.
-func (c OpenTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
+func (c OpenTicket) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 	if t.Opened {
 		return nil, domain.Conflict("ticket-exists", "This ticket already exists.")
 	}
@@ -47,11 +53,16 @@ func (c OpenTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	}
 	subject, subjectErr := profile.Text("subject", c.Subject, ticket.MaxSubject)
 	body, bodyErr := profile.Text("body", c.Body, ticket.MaxBody)
-	if err := domain.Join(ticket.KnownChannel(c.Channel), ticket.KnownPriority(c.Priority), subjectErr, bodyErr); err != nil {
+	id, idErr := messageID(by, c.MessageID)
+	if err := domain.Join(ticket.KnownChannel(c.Channel), ticket.KnownPriority(c.Priority), subjectErr, bodyErr, idErr); err != nil {
+		return nil, err
+	}
+	who, err := work.Known(by, contact.Stream, c.Contact)
+	if err != nil {
 		return nil, err
 	}
 	return happened[ticket.Event](ticket.Opened{
-		Contact: c.Contact, Channel: c.Channel, Subject: personal.New(subject), Body: personal.New(body),
-		Department: c.Department, Priority: c.Priority, FollowUpOf: c.FollowUpOf, Ref: c.Ref,
+		Contact: c.Contact, Company: who.Company, Channel: c.Channel, Identity: c.Identity, MessageID: id, Subject: personal.New(subject), Body: personal.New(body),
+		Department: c.Department, Priority: c.Priority, FollowUpOf: c.FollowUpOf, Ref: personal.New(c.Ref),
 	})
 }

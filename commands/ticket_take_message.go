@@ -6,49 +6,125 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
+	"daybook/domain/department"
+	"daybook/domain/event"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 )
 
-// TakeMessage adds a contact's message to a ticket. If the ticket is closed or deleted, the message opens a follow-up, and
-// later messages go to that follow-up until it is closed or deleted in turn. The answer is the ticket that the message
+// TakeMessage adds a message of the contact to a ticket. If the ticket is closed or deleted, the message opens a follow-up,
+// and later messages go to that follow-up until it is closed or deleted in turn. The answer is the ticket that the message
 // was added to.
 type TakeMessage struct {
-	Body string `json:"body" doc:"Message of the contact, 1 to 100000 characters"`
+	Body      string         `json:"body" doc:"Message of the contact, 1 to 100000 characters"`
+	Channel   ticket.Channel `json:"channel,omitempty" doc:"Channel through which the message came in; default the ticket's"`
+	MessageID string         `json:"message_id,omitempty" doc:"Id that the channel gave the message, at most 1000 characters"`
 }
 
 // Permission returns the permission that the caller needs.
-func (TakeMessage) Permission() role.Permission { return role.TicketsReceive }
+func (TakeMessage) Permission() role.Permission { return role.ChannelsWrite }
 
-// Carry finds the ticket that takes the message, or opens a follow-up.
-func (m TakeMessage) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
-	none := work.Answer[ticket.Ticket]{}
-	t, err := work.Look(w, ticket.Stream, id)
+// Carry finds the ticket that takes the message, or opens a follow-up. In an imported history, a contact other than the
+// ticket's may have written it.
+func (c TakeMessage) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
+	to, err := targetOf(w, id, by)
 	if err != nil {
-		return none, err
+		return work.Answer[ticket.Ticket]{}, err
 	}
-	to, before, from := id, ticket.Ticket{}, uuid.Nil // the follow-up's predecessor
-	for t.Opened && !t.TakesMessages() && !work.Came(w, ticket.Stream, to, by) {
-		before, from, to = t, to, ticket.FollowUp(to)
-		if t, err = work.Look(w, ticket.Stream, to); err != nil {
-			return none, err
+	m := message{ReceiveMessage: ReceiveMessage{Body: c.Body, Channel: c.Channel, MessageID: c.MessageID}}
+	if by.Actor.Kind == event.Contact {
+		m.From = by.Actor.ID
+	}
+	if c.Channel != "" {
+		if err := ticket.KnownChannel(c.Channel); err != nil { // before it names the door
+			return work.Answer[ticket.Ticket]{}, err
 		}
 	}
-	if !work.Came(w, ticket.Stream, to, by) {
-		for _, named := range []uuid.UUID{id, cmp.Or(from, id)} { // a follow-up shows what its predecessor does
+	return m.carry(w, to, carriedBy(cmp.Or(c.Channel, to.before.Channel), by))
+}
+
+// contactToBe is, in a request, the contact whom it turns out to be from.
+var contactToBe = event.Actor{Kind: event.Contact}
+
+// carriedBy returns by for what a contact wrote: the contact is the actor, whoever carried it in, and the channel is the
+// door. An imported history says itself who did what.
+func carriedBy(channel ticket.Channel, by By) By {
+	if !by.History {
+		by.Actor, by.Through = contactToBe, event.ThroughChannel(string(channel))
+	}
+	return by
+}
+
+// A target is where a message to a ticket goes.
+type target struct {
+	id     uuid.UUID     // the ticket that takes it, or its follow-up, which is opened
+	before ticket.Ticket // the ticket; for a follow-up, the one before it
+	of     uuid.UUID     // the ticket before a follow-up that is to be opened; nil: none is
+}
+
+// targetOf returns where a message to a ticket goes: to the ticket, or its newest follow-up.
+func targetOf(w *work.Work, id uuid.UUID, by By) (target, error) {
+	t, err := work.Look(w, ticket.Stream, id)
+	if err != nil {
+		return target{}, err
+	}
+	to := target{id: id, before: t}
+	for t.Opened && !t.TakesMessages() && !work.Came(w, ticket.Stream, to.id, by) {
+		to = target{id: ticket.FollowUp(to.id), before: t, of: to.id}
+		if t, err = work.Look(w, ticket.Stream, to.id); err != nil {
+			return target{}, err
+		}
+	}
+	if !work.Came(w, ticket.Stream, to.id, by) {
+		for _, named := range []uuid.UUID{id, cmp.Or(to.of, id)} { // a follow-up shows what its predecessor does
 			if err := work.MustSee(w, ticket.Stream, named, by); err != nil {
-				return none, err
+				return target{}, err
 			}
 		}
 	}
-	if t.Opened || from == uuid.Nil {
-		return work.Run(w, ticket.Stream, to, ReceiveMessage(m), by)
+	if t.Opened {
+		to.before, to.of = t, uuid.Nil
+	}
+	return to, nil
+}
+
+// A message is what a contact wrote to a ticket.
+type message struct{ ReceiveMessage }
+
+// carry adds the message to its target, or opens the follow-up. The follow-up is of who wrote, in the department that has
+// the tickets of the old one.
+func (m message) carry(w *work.Work, to target, by By) (work.Answer[ticket.Ticket], error) {
+	writer := cmp.Or(m.From, to.before.Contact)
+	if !by.History || by.Actor.Kind != event.Contact {
+		by.Actor = event.Actor{Kind: event.Contact, ID: writer}
+	}
+	if to.of == uuid.Nil {
+		return work.Run(w, ticket.Stream, to.id, m.ReceiveMessage, by)
 	}
 	if _, err := words(m.Body); err != nil {
-		return none, err
+		return work.Answer[ticket.Ticket]{}, err
 	}
-	return work.Run(w, ticket.Stream, to, OpenTicket{
-		Contact: before.Contact, Channel: before.Channel, Subject: before.Subject.String(), Body: m.Body,
-		Department: before.Department, Priority: before.Priority, FollowUpOf: from,
+	if m.Subject == "" && writer == to.before.Contact && !to.before.Subject.Forgotten() {
+		m.Subject = to.before.Subject.String()
+	}
+	in, err := heir(w, to.before.Department)
+	if err != nil {
+		return work.Answer[ticket.Ticket]{}, err
+	}
+	return work.Run(w, ticket.Stream, to.id, OpenTicket{
+		Contact: writer, Channel: cmp.Or(m.Channel, to.before.Channel), Identity: m.Identity, MessageID: m.MessageID, Subject: m.Subject, Body: m.Body,
+		Department: cmp.Or(m.Department, in), Priority: cmp.Or(m.Priority, to.before.Priority), FollowUpOf: to.of,
 	}, by)
+}
+
+// heir returns a department, or the one that has its tickets since it was deleted; nil: none.
+func heir(w *work.Work, id uuid.UUID) (uuid.UUID, error) {
+	for id != uuid.Nil {
+		d, err := work.Look(w, department.Stream, id)
+		if err != nil || !d.Deleted {
+			return id, err
+		}
+		id = d.Heir
+	}
+	return id, nil
 }

@@ -51,5 +51,13 @@ func (v *agentSwitch) play(p *play) (bool, error) {
 	default:
 		return false, domain.Invalid("service", "service-unknown", "service must be one of %v.", agent.AllServices)
 	}
-	return carry(p, agent.Stream, p.thing(agent.Stream.Category, string(v.agent)), work.Of(agent.Stream, c))
+	id := p.thing(agent.Stream.Category, string(v.agent))
+	a, err := work.Look(p.work, agent.Stream, id)
+	if err == nil && agent.Stream.Exists(a) && !a.In(c.Department) { // it did happen, so the agent was a member
+		_, err = work.Run(p.work, agent.Stream, id, commands.JoinDepartment{Department: c.Department}, p.importer())
+	}
+	if err != nil {
+		return false, err
+	}
+	return carry(p, agent.Stream, id, work.Of(agent.Stream, c))
 }

@@ -27,8 +27,9 @@ import (
 // A Player imports the journals of one source. It is not safe for concurrent use.
 type Player struct {
 	Desk          *work.Desk
-	Source        string // the desk that the journals come from, at most MaxSource bytes; part of the ids of all its things
-	Actor         event.Actor
+	Source        string           // the desk that the journals come from: see event.NamesDoor; part of the ids of all its things
+	Actor         event.Actor      // of the records of what was imported
+	Principal     event.Principal  // who imports
 	Region        string           // the country (ISO 3166) of phone numbers without a country code; empty: none
 	Strict        bool             // stop at the first line that is rejected or malformed
 	RetryRejected bool             // import lines again that were rejected or malformed before
@@ -48,9 +49,6 @@ const (
 	maxBytes = 256 << 10
 )
 
-// MaxSource is the longest name of a source, in bytes.
-const MaxSource = 100
-
 // playing lets one batch at a time run in this process: two would only make each other start over.
 var playing sync.Mutex
 
@@ -58,8 +56,8 @@ var playing sync.Mutex
 // ErrStopped. The counts are of the lines that were imported, also if it returns an error.
 func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, error) {
 	var counts desk.Counts
-	if p.Source == "" || len(p.Source) > MaxSource {
-		return counts, domain.Invalid("source", "source-malformed", "source must be 1 to %d bytes long.", MaxSource)
+	if !event.NamesDoor(p.Source) {
+		return counts, domain.Invalid("source", "source-malformed", "source must have 1 to 40 characters, each one of a-z, 0-9, dot, dash and underscore.")
 	}
 	lines, err := newReader(journal)
 	if err != nil {
@@ -172,7 +170,10 @@ func (p *Player) one(w *work.Work, l line, inBatch map[string]desk.Result) (Outc
 
 // playedBefore returns the result of a line that was imported before, unless it is to be imported again.
 func (p *Player) playedBefore(l line) (desk.Result, bool) {
-	before, again := p.known[l.ID]
+	if l.ID == "" {
+		return "", false
+	}
+	before, again := p.known[p.request(l.ID)]
 	return before, again && (!p.RetryRejected || !before.Refused())
 }
 
@@ -190,34 +191,31 @@ func (p *Player) requests(lines []line) []uuid.UUID {
 // record writes the results of a batch's lines.
 func (p *Player) record(w *work.Work, outcomes []Outcome) error {
 	played := desk.LinesPlayed{Source: p.Source}
-	first := ""
+	first := uuid.Nil
 	for _, o := range outcomes {
 		if o.ID == "" {
 			continue // a malformed line without an id
 		}
-		played.Note(o.ID, o.Result)
-		if first == "" && o.Result != desk.Duplicate {
-			first = o.ID
+		line := p.request(o.ID)
+		played.Note(line, o.Result)
+		if first == uuid.Nil && o.Result != desk.Duplicate {
+			first = line
 		}
 	}
 	_, err := work.Run(w, desk.ImportStream, p.stream(), commands.RecordLines{LinesPlayed: played}, commands.By{
-		Actor: p.Actor, At: p.Now(), Request: uuid.NewSHA1(p.request(first), fmt.Appendf(nil, "record/%d", p.read)), Through: p.through(), History: true,
+		Actor: p.Actor, Principal: p.Principal, At: p.Now(), Request: uuid.NewSHA1(first, fmt.Appendf(nil, "record/%d", p.read)),
+		Through: event.ThroughImport(p.Source), Correlation: p.stream().String(), History: true,
 	})
 	return err
 }
 
-// space is the UUID namespace of the ids of all sources' things.
-var space = uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:journal"))
-
-// thing returns the id of the thing that the source calls ref.
+// thing returns the id of the thing that the source calls ref. It tells nobody the ref.
 func (p *Player) thing(kind, ref string) uuid.UUID {
-	return uuid.NewSHA1(space, []byte(p.Source+"/"+kind+"/"+ref))
+	return p.Desk.Names.Hash("import", p.Source, kind, ref)
 }
 
 // request returns the request id of a line.
 func (p *Player) request(id string) uuid.UUID { return p.thing("line", id) }
 
 // stream returns the id of the source's import stream.
-func (p *Player) stream() uuid.UUID { return uuid.NewSHA1(space, []byte(p.Source)) }
-
-func (p *Player) through() string { return "import:" + p.Source }
+func (p *Player) stream() uuid.UUID { return p.thing("source", "") }

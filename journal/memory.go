@@ -5,7 +5,10 @@ import (
 	"errors"
 	"maps"
 
+	"github.com/google/uuid"
+
 	"daybook/domain/desk"
+	"daybook/domain/personal"
 	"daybook/eventstore"
 )
 
@@ -20,7 +23,7 @@ func (m *Memory) of(source string) *played {
 	}
 	own := m.sources[source]
 	if own == nil {
-		own = &played{make(map[string]desk.Result), eventstore.NoStream}
+		own = &played{make(map[uuid.UUID]desk.Result), eventstore.NoStream}
 		m.sources[source] = own
 	}
 	lines := 0
@@ -41,8 +44,8 @@ func (m *Memory) of(source string) *played {
 
 // played is the results of a source's lines. The mutex playing protects it.
 type played struct {
-	known map[string]desk.Result
-	read  eventstore.Revision // of the source's stream
+	known map[uuid.UUID]desk.Result // by the lines' requests
+	read  eventstore.Revision       // of the source's stream
 }
 
 // maxRemembered bounds the lines that are cached between journals.
@@ -67,7 +70,7 @@ func (p *Player) refresh(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e, err := desk.ImportEvents.Decode(r.Type, r.Data, r.ID, p.Desk.Keys)
+		e, err := desk.ImportEvents.Decode(personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}, r.Data, p.Desk.Keys)
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,8 @@ type play struct {
 // by returns who did what the line says. requester is the contact of its ticket, if it has one.
 func (p *play) by(requester uuid.UUID) (work.By, error) {
 	by := work.By{
-		At: p.line.At.Time, Request: p.request(p.line.ID), Through: p.through(), Correlation: p.stream().String(), History: true, Region: p.Region,
+		Principal: p.Principal, At: p.line.At.Time, Request: p.request(p.line.ID), Through: event.ThroughImport(p.Source),
+		Correlation: p.stream().String(), History: true, Region: p.Region,
 	}
 	kind, name, called := strings.Cut(p.line.By, ":")
 	by.Actor = event.Actor{Kind: event.ActorKind(kind), ID: p.thing(kind, name)}
@@ -65,15 +66,13 @@ func (p *play) named(kind string, name ref, create bool) (uuid.UUID, error) {
 	switch category, scope, _ := strings.Cut(kind, "/"); category {
 	case tag.Stream.Category:
 		scope := tag.Scope(scope)
-		return called(p, tag.Stream, string(scope)+"/"+string(name), tag.Named(scope, trimmed(name)), create,
+		return called(p, tag.Stream, string(scope)+"/"+string(name), tag.Named(p.Desk.Names, scope, string(name)), create,
 			commands.CreateTag{Scope: scope, Name: string(name), Ref: string(name)})
 	case group.Stream.Category:
-		return called(p, group.Stream, string(name), group.Named(trimmed(name)), create, commands.CreateGroup{Name: string(name), Ref: string(name)})
+		return called(p, group.Stream, string(name), group.Named(p.Desk.Names, string(name)), create, commands.CreateGroup{Name: string(name), Ref: string(name)})
 	}
 	return p.thing(kind, string(name)), nil
 }
-
-func trimmed(name ref) string { return strings.TrimSpace(string(name)) }
 
 // called returns the thing with a name: the source's own, or one that this desk already has.
 func called[S any, E event.Event](p *play, kind event.Kind[S, E], own string, hold event.Hold, create bool, c work.Command[S, E]) (uuid.UUID, error) {
@@ -95,6 +94,7 @@ func called[S any, E event.Event](p *play, kind event.Kind[S, E], own string, ho
 // importer returns the work.By for things that are created because a line names them.
 func (p *play) importer() work.By {
 	return work.By{
-		Actor: event.TheSystem, At: p.line.At.Time, Request: p.request(p.line.ID), Through: p.through(), Correlation: p.stream().String(), History: true,
+		Actor: event.TheSystem, Principal: p.Principal, At: p.line.At.Time, Request: p.request(p.line.ID), Through: event.ThroughImport(p.Source),
+		Correlation: p.stream().String(), History: true,
 	}
 }

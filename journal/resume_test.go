@@ -24,6 +24,7 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/group"
+	"daybook/domain/personal"
 	"daybook/domain/personal/personaltest"
 	"daybook/domain/tag"
 	"daybook/domain/ticket"
@@ -51,7 +52,7 @@ func mortal(store eventstore.Store, salt, odds int) (log *testlog.Dying, dead *a
 func play(store eventstore.Store, lines string) (desk.Counts, error) {
 	p := &journal.Player{
 		Desk:   testlog.Desk(store),
-		Source: "test", Actor: event.TheSystem, Now: time.Now,
+		Source: "test", Actor: event.TheSystem, Principal: event.TheCommandLine, Now: time.Now,
 	}
 	return p.Play(context.Background(), strings.NewReader(lines))
 }
@@ -175,10 +176,10 @@ func drawJournal(t *rapid.T) string {
 }
 
 // outcomes returns the result of each line, as the log records it. No line may be recorded twice.
-func outcomes(t *rapid.T, store eventstore.Store) map[string]string {
-	came := make(map[string]string)
+func outcomes(t *rapid.T, store eventstore.Store) map[uuid.UUID]string {
+	came := make(map[uuid.UUID]string)
 	for r := range log(t, store) {
-		e, err := desk.ImportEvents.Decode(r.Type, r.Data, r.ID, &personaltest.Keys{})
+		e, err := desk.ImportEvents.Decode(personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}, r.Data, &personaltest.Keys{})
 		if errors.Is(err, event.ErrUnknown) {
 			continue
 		}
@@ -186,7 +187,7 @@ func outcomes(t *rapid.T, store eventstore.Store) map[string]string {
 			t.Fatal(err)
 		}
 		played := e.(desk.LinesPlayed)
-		for result, ids := range map[string][]string{"accepted": played.Accepted, "unchanged": played.Unchanged, "rejected": played.Rejected, "malformed": played.Malformed} {
+		for result, ids := range map[string][]uuid.UUID{"accepted": played.Accepted, "unchanged": played.Unchanged, "rejected": played.Rejected, "malformed": played.Malformed} {
 			for _, id := range ids {
 				if came[id] != "" {
 					t.Errorf("line %s is recorded twice: %s and %s", id, came[id], result)

@@ -51,6 +51,7 @@ type opening struct {
 	Body       string           `json:"body,omitempty"`
 	Department ref              `json:"department,omitempty"`
 	Priority   ticket.Priority  `json:"priority,omitempty"`
+	MessageID  string           `json:"message_id,omitempty"`
 }
 
 var openForm = formOf[opening](ticket.Stream.Category, nil)
@@ -78,11 +79,11 @@ func (v *ticketOpen) play(p *play) (bool, error) {
 		return false, err
 	}
 	plan := work.Of(ticket.Stream, commands.OpenTicket{
-		Contact: who, Channel: v.Channel, Subject: v.Subject, Body: v.Body, Department: in, Priority: v.Priority, Ref: string(v.ticket),
+		Contact: who, Channel: v.Channel, Subject: v.Subject, Body: v.Body, Department: in, Priority: v.Priority, MessageID: v.MessageID, Ref: string(v.ticket),
 	})
 	if v.Contact == "" {
 		plan = commands.Inquiry{
-			Channel: v.Channel, From: *v.From, Subject: v.Subject, Body: v.Body, Department: in, Priority: v.Priority, Ref: string(v.ticket),
+			Channel: v.Channel, From: *v.From, Subject: v.Subject, Body: v.Body, Department: in, Priority: v.Priority, MessageID: v.MessageID, Ref: string(v.ticket),
 		}
 	}
 	answer, err := work.Begin(p.work, plan, p.thing(ticket.Stream.Category, string(v.ticket)), by)

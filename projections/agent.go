@@ -3,6 +3,8 @@ package projections
 import (
 	"slices"
 
+	"github.com/google/uuid"
+
 	"daybook/domain/agent"
 	"daybook/projections/engine"
 	"daybook/readmodels"
@@ -19,8 +21,8 @@ var Agents = engine.Projection{Name: "agents", Bind: func(l *engine.Ledger) func
 		case agent.Created:
 			names.Insert(report.AgentName{Position: table.Position(e.Position), AgentID: e.ID, Name: ev.Name.String()})
 			rows.Insert(readmodels.Agent{
-				ID: e.ID, Name: ev.Name.String(), Alias: ev.Alias.String(), Email: ev.Email.String(), Role: ev.Role,
-				Status: readmodels.Offline, Ref: ev.Ref, CreatedAt: e.At, Revision: int64(e.Revision),
+				ID: e.ID, Name: ev.Name.String(), Alias: ev.Alias.String(), Email: ev.Email.Value.String(), Role: ev.Role,
+				Status: readmodels.Offline, Ref: ev.Ref.String(), CreatedAt: e.At, Revision: int64(e.Revision),
 			})
 		case agent.Event:
 			if edited, ok := ev.(agent.Edited); ok && edited.Name != nil {
@@ -39,16 +41,24 @@ func changeAgent(r *readmodels.Agent, ev agent.Event, at table.Instant) {
 	case agent.Edited:
 		setText(&r.Name, ev.Name)
 		setText(&r.Alias, ev.Alias)
-		setText(&r.Email, ev.Email)
+		if ev.Email != nil {
+			r.Email = ev.Email.Value.String()
+		}
 		if ev.Role != nil {
 			r.Role = *ev.Role
 		}
+	case agent.SignedIn:
+		r.Devices = with(r.Devices, ev.Device.Value.String())
+	case agent.SignedOut:
+		if i := slices.Index(r.Sessions, ev.Device.Hash); i >= 0 {
+			r.Devices = slices.Delete(slices.Clone(r.Devices), i, i+1)
+		}
 	case agent.Deleted:
-		r.DeletedAt = at
+		r.DeletedAt, r.Devices = at, nil
 	}
-	r.Devices, r.Paused, r.Departments = presence(r.Devices, r.Paused, r.Departments, ev)
+	r.Sessions, r.Paused, r.Departments = presence(r.Sessions, r.Paused, r.Departments, ev)
 	switch {
-	case len(r.Devices) == 0:
+	case len(r.Sessions) == 0:
 		r.Status = readmodels.Offline
 	case r.Paused:
 		r.Status = readmodels.Paused
@@ -58,15 +68,14 @@ func changeAgent(r *readmodels.Agent, ev agent.Event, at table.Instant) {
 }
 
 // presence returns an agent's sessions, pause and departments after an event. Lists are replaced, not changed in place.
-func presence(devices table.List[string], paused bool, departments table.List[readmodels.Membership], ev agent.Event) (table.List[string], bool, table.List[readmodels.Membership]) {
+func presence(sessions table.List[uuid.UUID], paused bool, departments table.List[readmodels.Membership], ev agent.Event) (table.List[uuid.UUID], bool, table.List[readmodels.Membership]) {
 	switch ev := ev.(type) {
 	case agent.SignedIn:
-		devices = with(devices, ev.Device)
-		slices.Sort(devices)
+		sessions = with(sessions, ev.Device.Hash)
 	case agent.SignedOut:
-		devices = without(devices, ev.Device)
+		sessions = without(sessions, ev.Device.Hash)
 	case agent.Deleted:
-		devices = nil
+		sessions = nil
 	case agent.Paused:
 		paused = true
 	case agent.Unpaused:
@@ -84,5 +93,5 @@ func presence(devices table.List[string], paused bool, departments table.List[re
 			}
 		}
 	}
-	return devices, paused, departments
+	return sessions, paused, departments
 }

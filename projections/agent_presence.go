@@ -25,7 +25,7 @@ var AgentPresence = engine.Projection{Name: "agent_presence", Bind: func(l *engi
 		}
 		agents.Upsert(e.ID, func(r *readmodels.AgentPresence) {
 			before := availability(*r)
-			r.Devices, r.Paused, r.Departments = presence(r.Devices, r.Paused, r.Departments, ev)
+			r.Sessions, r.Paused, r.Departments = presence(r.Sessions, r.Paused, r.Departments, ev)
 			after := availability(*r)
 			began := make(map[slot]bool) // true: began; false: ended
 			for s := range after {
@@ -63,7 +63,7 @@ func (s slot) compare(other slot) int {
 
 // availability returns what an agent is present for.
 func availability(p readmodels.AgentPresence) map[slot]bool {
-	if len(p.Devices) == 0 || p.Paused {
+	if len(p.Sessions) == 0 || p.Paused {
 		return nil
 	}
 	slots := map[slot]bool{{}: true}

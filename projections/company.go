@@ -13,7 +13,7 @@ var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger
 		switch ev := e.Event.(type) {
 		case company.Registered:
 			row := readmodels.Company{
-				ID: e.ID, Profile: profileOf(ev.Profile), Emails: plain(ev.Emails), Phones: plain(ev.Phones), Ref: ev.Ref,
+				ID: e.ID, Profile: profileOf(ev.Profile), Emails: plain(ev.Emails), Phones: plain(ev.Phones), Ref: ev.Ref.String(),
 				RegisteredAt: e.At, ChangedAt: e.At, Revision: int64(e.Revision),
 			}
 			row.Search = companySearch(row)

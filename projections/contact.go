@@ -2,6 +2,7 @@ package projections
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"daybook/domain/contact"
@@ -21,11 +22,12 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 		switch ev := e.Event.(type) {
 		case contact.Registered:
 			row := readmodels.Contact{
-				ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref, RegisteredAt: e.At, ChangedAt: e.At, Revision: int64(e.Revision),
+				ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref.String(), RegisteredAt: e.At, ChangedAt: e.At, Revision: int64(e.Revision),
 			}
 			for _, a := range ev.Addresses {
-				addAddress(&row, a)
+				row.Addresses = with(row.Addresses, shownAddress(a))
 			}
+			row.Emails, row.Phones, row.Channels = shownByKind(row.Addresses)
 			row.Search = contactSearch(row)
 			rows.Insert(row)
 		case contact.Event:
@@ -38,7 +40,7 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 	}
 }}
 
-// ContactTimeline maintains contact_timeline: what happened to each contact, and the tickets that they opened.
+// ContactTimeline maintains contact_timeline: what happened to each contact, and the tickets that they opened or take part in.
 var ContactTimeline = engine.Projection{Name: "contact_timeline", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	entries := engine.NewFacts[readmodels.TimelineEntry](l, readmodels.TimelineTable)
 	return func(e *engine.Recorded) {
@@ -52,6 +54,8 @@ var ContactTimeline = engine.Projection{Name: "contact_timeline", Bind: func(l *
 		case contact.Event:
 			entry.ContactID = e.ID
 		case ticket.Opened:
+			entry.ContactID, entry.TicketID = ev.Contact, table.Ref(e.ID)
+		case ticket.Joined:
 			entry.ContactID, entry.TicketID = ev.Contact, table.Ref(e.ID)
 		default:
 			return
@@ -70,9 +74,14 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 	case contact.Edited:
 		changeProfile(&r.Profile, ev.Changes)
 	case contact.AddressAdded:
-		addAddress(r, ev.Address)
+		r.Addresses = with(r.Addresses, shownAddress(ev.Address))
+		r.Emails, r.Phones, r.Channels = shownByKind(r.Addresses)
 	case contact.AddressRemoved:
-		removeAddress(r, ev.Address)
+		dropAddress(r, ev.Address)
+	case contact.OfferMade:
+		r.Offers = with(r.Offers, readmodels.Offer{ID: ev.Offer, Field: string(ev.Field), Value: ev.Value.String(), At: at})
+	case contact.DuplicateFound:
+		r.Duplicates = with(r.Duplicates, ev.Contact)
 	case contact.AssignedCompany:
 		r.Company = table.Ref(ev.Company)
 	case contact.LeftCompany:
@@ -87,29 +96,37 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 		r.Groups = without(r.Groups, ev.Group)
 	case contact.Deleted:
 		r.DeletedAt = at
+	case contact.Restored:
+		r.DeletedAt, r.Lost = 0, nil
+		for _, a := range ev.Lost {
+			dropAddress(r, a)
+			r.Lost = append(r.Lost, readmodels.ChannelAddress{Channel: string(a.Kind), Value: a.Value.String()})
+		}
 	}
 }
 
-func addAddress(r *readmodels.Contact, a contact.Address) {
-	switch a.Channel {
-	case contact.Email:
-		r.Emails = with(r.Emails, a.Value.String())
-	case contact.Phone:
-		r.Phones = with(r.Phones, a.Value.String())
-	default:
-		r.Channels = with(r.Channels, readmodels.ChannelAddress{Channel: string(a.Channel), Value: a.Value.String()})
-	}
+func shownAddress(a contact.Address) readmodels.Address {
+	return readmodels.Address{Kind: string(a.Kind), Value: a.Value.String(), Hash: a.Hash}
 }
 
-func removeAddress(r *readmodels.Contact, a contact.Address) {
-	switch a.Channel {
-	case contact.Email:
-		r.Emails = without(r.Emails, a.Value.String())
-	case contact.Phone:
-		r.Phones = without(r.Phones, a.Value.String())
-	default:
-		r.Channels = without(r.Channels, readmodels.ChannelAddress{Channel: string(a.Channel), Value: a.Value.String()})
+func dropAddress(r *readmodels.Contact, a contact.Address) {
+	r.Addresses = slices.DeleteFunc(slices.Clone(r.Addresses), func(held readmodels.Address) bool { return held.Kind == string(a.Kind) && held.Hash == a.Hash })
+	r.Emails, r.Phones, r.Channels = shownByKind(r.Addresses)
+}
+
+// shownByKind returns addresses in the lists in which a contact shows them.
+func shownByKind(all []readmodels.Address) (emails, phones table.List[string], channels table.List[readmodels.ChannelAddress]) {
+	for _, a := range all {
+		switch contact.AddressKind(a.Kind) {
+		case contact.Email:
+			emails = append(emails, a.Value)
+		case contact.Phone:
+			phones = append(phones, a.Value)
+		default:
+			channels = append(channels, readmodels.ChannelAddress{Channel: a.Kind, Value: a.Value})
+		}
 	}
+	return emails, phones, channels
 }
 
 func contactSearch(r readmodels.Contact) string {

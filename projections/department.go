@@ -18,7 +18,7 @@ var Departments = engine.Projection{Name: "departments", Bind: func(l *engine.Le
 			r.Revision = int64(e.Revision)
 			switch ev := ev.(type) {
 			case department.Created:
-				r.Name, r.Ref, r.CreatedAt = ev.Name, ev.Ref, e.At
+				r.Name, r.Ref, r.CreatedAt = ev.Name, ev.Ref.String(), e.At
 			case department.Renamed:
 				r.Name = ev.Name
 			case department.Deleted:

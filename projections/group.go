@@ -13,7 +13,7 @@ var Groups = engine.Projection{Name: "groups", Bind: func(l *engine.Ledger) func
 		switch ev := e.Event.(type) {
 		case group.Created:
 			rows.Insert(readmodels.Group{
-				ID: e.ID, Name: ev.Name, Color: ev.Color, Background: ev.Background, Ref: ev.Ref, CreatedAt: e.At, Revision: int64(e.Revision),
+				ID: e.ID, Name: ev.Name, Color: ev.Color, Background: ev.Background, Ref: ev.Ref.String(), CreatedAt: e.At, Revision: int64(e.Revision),
 			})
 		case group.Event:
 			rows.Update(e.ID, func(r *readmodels.Group) {
@@ -23,8 +23,10 @@ var Groups = engine.Projection{Name: "groups", Bind: func(l *engine.Ledger) func
 					r.Name = ev.Name
 				case group.Restyled:
 					r.Color, r.Background = ev.Color, ev.Background
-				case group.Deleted:
-					r.DeletedAt = e.At
+				case group.Archived:
+					r.Archived = true
+				case group.Unarchived:
+					r.Archived = false
 				}
 			})
 		}

@@ -28,7 +28,7 @@ func TestJournal(t *testing.T) {
 	}
 	log := newScene(t)
 	player := &journal.Player{
-		Desk: testlog.Desk(log.store), Source: "journal", Actor: event.TheSystem,
+		Desk: testlog.Desk(log.store), Source: "journal", Actor: event.TheSystem, Principal: event.TheCommandLine,
 		Now: func() time.Time { return clock(0) },
 		Report: func(outcomes []journal.Outcome) {
 			for _, o := range outcomes {

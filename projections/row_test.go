@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"daybook/domain/event"
+	"daybook/domain/personal/personaltest"
 	"daybook/eventstore"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
@@ -35,7 +36,7 @@ func TestRowIsTheSameWhateverIsRemembered(t *testing.T) {
 			break
 		}
 	}
-	rows := engine.NewRows(source)
+	rows := engine.NewRows(source, &personaltest.Keys{})
 	rapid.Check(t, func(t *rapid.T) {
 		stream := rapid.SampledFrom(streams).Draw(t, "stream")
 		category, id, err := event.ParseStream(stream)
@@ -58,7 +59,7 @@ func TestRowIsTheSameWhateverIsRemembered(t *testing.T) {
 }
 
 func TestNoRow(t *testing.T) {
-	rows := engine.NewRows(deskLog(t, 10))
+	rows := engine.NewRows(deskLog(t, 10), &personaltest.Keys{})
 	if _, err := rows.At(t.Context(), "ticket", uuid.New(), 0, nil); !errors.Is(err, table.ErrNoRow) {
 		t.Errorf("%v", err)
 	}

@@ -10,8 +10,10 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/group"
+	"daybook/domain/key"
 	"daybook/domain/operation"
 	"daybook/domain/personal"
+	"daybook/domain/personal/personaltest"
 	"daybook/domain/profile"
 	"daybook/domain/reservation"
 	"daybook/domain/role"
@@ -26,19 +28,19 @@ import (
 var stories = map[string]story{
 	"agent-created":           given(),
 	"agent-edited":            given(created),
-	"agent-deleted":           given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: "panel"})),
-	"agent-signed-in":         given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: "android"}, agent.SignedOut{Device: "android"})),
-	"agent-signed-out":        given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: "panel"})),
-	"agent-paused":            given(created, happened(agent.SignedIn{Device: "panel"})),
-	"agent-unpaused":          given(created, happened(agent.SignedIn{Device: "panel"}, agent.Paused{})),
+	"agent-deleted":           given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: hashed("panel")})),
+	"agent-signed-in":         given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: hashed("android")}, agent.SignedOut{Device: hashed("android")})),
+	"agent-signed-out":        given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: hashed("panel")})),
+	"agent-paused":            given(created, happened(agent.SignedIn{Device: hashed("panel")})),
+	"agent-unpaused":          given(created, happened(agent.SignedIn{Device: hashed("panel")}, agent.Paused{})),
 	"agent-claim-lapsed":      given(created).changesNoState(lapsed).changesNoRow(lapsed),
-	"agent-joined-department": given(created, happened(agent.SignedIn{Device: "panel"})),
+	"agent-joined-department": given(created, happened(agent.SignedIn{Device: hashed("panel")})),
 	"agent-left-department": after(func(e agent.LeftDepartment) past {
-		return and(created, happened(agent.JoinedDepartment{Department: sales}, agent.JoinedDepartment(e), agent.SignedIn{Device: "panel"}))
+		return and(created, happened(agent.JoinedDepartment{Department: sales}, agent.JoinedDepartment(e), agent.SignedIn{Device: hashed("panel")}))
 	}),
 	"agent-switched": after(func(e agent.Switched) past {
 		off := agent.Switched{Department: e.Department, Service: e.Service, On: !e.On}
-		return and(created, happened(agent.JoinedDepartment{Department: e.Department}, off, agent.SignedIn{Device: "panel"}))
+		return and(created, happened(agent.JoinedDepartment{Department: e.Department}, off, agent.SignedIn{Device: hashed("panel")}))
 	}),
 
 	"company-registered":        given(),
@@ -59,7 +61,12 @@ var stories = map[string]story{
 	"contact-joined-group":     given(registered),
 	"contact-left-group":       after(func(e contact.LeftGroup) past { return and(registered, happened(contact.JoinedGroup(e))) }),
 	"contact-deleted":          given(registered),
-	"contact-claim-lapsed":     given(registered).changesNoState(lapsed).changesNoRow(lapsed),
+	"contact-restored": after(func(e contact.Restored) past {
+		return and(registered, happened(contact.AddressAdded{Address: e.Lost[0]}, contact.Deleted{}))
+	}),
+	"contact-offer-made":      given(registered),
+	"contact-duplicate-found": given(registered),
+	"contact-claim-lapsed":    given(registered).changesNoState(lapsed).changesNoRow(lapsed),
 
 	"department-created": given(),
 	"department-renamed": given(happened(department.Created{Name: "Sales"})),
@@ -68,16 +75,19 @@ var stories = map[string]story{
 	"group-created":      given(),
 	"group-renamed":      given(happened(group.Created{Name: "Gold"})),
 	"group-restyled":     given(happened(group.Created{Name: "Gold", Look: group.Look{Color: "#000000", Background: "#ffd700"}})),
-	"group-deleted":      given(happened(group.Created{Name: "Gold"})),
+	"group-archived":     given(happened(group.Created{Name: "Gold"})),
+	"group-unarchived":   given(happened(group.Created{Name: "Gold"}, group.Archived{})),
 	"group-claim-lapsed": given(happened(group.Created{Name: "Gold"})).changesNoState(lapsed).changesNoRow(lapsed),
 
 	"tag-created":      given(),
 	"tag-renamed":      given(happened(tag.Created{Scope: tag.Tickets, Name: "Billing"})),
-	"tag-deleted":      given(happened(tag.Created{Scope: tag.Tickets, Name: "Billing"})),
+	"tag-archived":     given(happened(tag.Created{Scope: tag.Tickets, Name: "Billing"})),
+	"tag-unarchived":   given(happened(tag.Created{Scope: tag.Tickets, Name: "Billing"}, tag.Archived{})),
 	"tag-claim-lapsed": given(happened(tag.Created{Scope: tag.Tickets, Name: "Billing"})).changesNoState(lapsed).changesNoRow(lapsed),
 
 	"ticket-opened":            given(),
 	"ticket-message-received":  given(opened, happened(ticket.Replied{Body: text("Hello")})),
+	"ticket-joined":            given(opened),
 	"ticket-replied":           given(opened),
 	"ticket-noted":             given(opened).changesNoState("no rule asks for notes"),
 	"ticket-assigned":          given(opened),
@@ -96,6 +106,9 @@ var stories = map[string]story{
 	"ticket-unmarked-spam":     given(opened, happened(ticket.Resolved{}, ticket.MarkedSpam{})),
 	"ticket-deleted":           given(opened),
 	"ticket-restored":          given(opened, happened(ticket.Replied{Body: text("Hello")}, ticket.Deleted{})),
+
+	"key-created": given().changesNoRow(keys),
+	"key-revoked": given(happened(key.Created{Name: text("panel"), Role: role.Agent, Agent: ann})).changesNoRow(keys),
 
 	"operation-begun":      given(),
 	"operation-progressed": given(happened(operation.Begun{Plan: "company-delete", About: acme, Revision: 1})),
@@ -117,6 +130,7 @@ var stories = map[string]story{
 const (
 	lapsed   = "it says only that a name that was claimed was never used"
 	reserved = "who has a name stands in the row of the thing that has it"
+	keys     = "which keys there are is asked of the vault; the audit trail is read from the log"
 	roll     = "who is an owner stands in the agent's row"
 )
 
@@ -133,19 +147,19 @@ var (
 		agent.Stream.Category: ann, company.Stream.Category: acme, contact.Stream.Category: eve, department.Stream.Category: sales,
 		group.Stream.Category: numbered(0xb1), tag.Stream.Category: numbered(0xb2), ticket.Stream.Category: help,
 		operation.Stream.Category: numbered(0xb3), reservation.Stream.Category: numbered(0xb4),
-		desk.OwnersStream.Category: desk.OwnersID, desk.ImportStream.Category: numbered(0xb5),
+		key.Stream.Category: numbered(0xb6), desk.OwnersStream.Category: desk.OwnersID, desk.ImportStream.Category: numbered(0xb5),
 	}
 	names = map[uuid.UUID]string{
 		ann: "ann", ben: "ben", acme: "acme", eve: "eve", sales: "sales", help: "help", things["group"]: "gold", things["tag"]: "billing",
-		things["operation"]: "plan", things["reservation"]: "name", things["owners"]: "roll", things["import"]: "journal",
+		things["operation"]: "plan", things["reservation"]: "name", things["owners"]: "roll", things["key"]: "panel", things["import"]: "journal",
 	}
 )
 
 // The beginnings of many stories.
 var (
-	created    = happened(agent.Created{Name: text("Ann"), Alias: text("A."), Email: text("ann@desk.example"), Role: role.Agent})
+	created    = happened(agent.Created{Name: text("Ann"), Alias: text("A."), Email: hashed("ann@desk.example"), Role: role.Agent})
 	founded    = happened(company.Registered{Profile: profile.Profile{Name: text("Acme")}, Emails: texts("info@acme.example"), Phones: texts("+390669820001")})
-	registered = happened(contact.Registered{Profile: profile.Profile{Name: text("Eve")}, Addresses: []contact.Address{{Channel: contact.Phone, Value: text("+390669820002")}}})
+	registered = happened(contact.Registered{Profile: profile.Profile{Name: text("Eve")}, Addresses: []contact.Address{{Kind: contact.Phone, Hashed: hashed("+390669820002")}}})
 	opened     = happened(ticket.Opened{Contact: eve, Channel: "email", Subject: text("Help"), Body: text("It broke."), Department: sales, Priority: ticket.Normal})
 )
 
@@ -187,6 +201,10 @@ func and(pasts ...past) past {
 }
 
 func text(plain string) personal.Text { return personal.New(plain) }
+
+func hashed(plain string) personal.Hashed {
+	return personal.Hash(personaltest.Names{}, "sample", plain)
+}
 
 func texts(plain ...string) []personal.Text {
 	var all []personal.Text

@@ -122,16 +122,12 @@ type telling struct {
 // tell appends a story's past and the stored sample to a log, folds both without and with the sample, and describes the difference.
 func (s story) tell(t *testing.T, name string) telling {
 	log := newScene(t)
-	id, data := stored(t, name)
-	sample, err := catalogue.Decode(name, data, id, log.keys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id, sample := stored(t, name)
 	text := &strings.Builder{}
 	fmt.Fprintln(text, "before")
 	before := s.before(sample)
 	for _, h := range before {
-		log.append(h, uuid.NewSHA1(uuid.Nil, fmt.Append(nil, log.events)), nil)
+		log.append(h, uuid.NewSHA1(uuid.Nil, fmt.Append(nil, log.events)))
 		fmt.Fprintln(text, "  "+said(h))
 	}
 	if len(before) == 0 {
@@ -140,7 +136,7 @@ func (s story) tell(t *testing.T, name string) telling {
 	it := happening{things[kindOf(name).Category], sample}
 	fmt.Fprintf(text, "event\n  %s\n", said(it))
 	stateBefore, rowsBefore := log.state(it), log.rows()
-	log.append(it, id, data)
+	log.append(it, id)
 	stateAfter, rowsAfter := log.state(it), log.rows()
 
 	told := telling{}
@@ -165,8 +161,8 @@ func kindOf(name string) *event.Noun {
 	panic("no kind has the event " + name)
 }
 
-// stored is the stored sample of a type of event.
-func stored(t *testing.T, name string) (uuid.UUID, []byte) {
+// stored is the stored sample of a type of event, and its id.
+func stored(t *testing.T, name string) (uuid.UUID, event.Event) {
 	files, err := filepath.Glob("../domain/*/testdata/" + name + ".json")
 	if err != nil {
 		t.Fatal(err)
@@ -179,13 +175,18 @@ func stored(t *testing.T, name string) (uuid.UUID, []byte) {
 		t.Fatal(err)
 	}
 	var sample struct {
-		ID   uuid.UUID       `json:"id"`
-		Data json.RawMessage `json:"data"`
+		Stream string          `json:"stream"`
+		ID     uuid.UUID       `json:"id"`
+		Data   json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(text, &sample); err != nil {
 		t.Fatal(err)
 	}
-	return sample.ID, sample.Data
+	e, err := catalogue.Decode(personal.Place{Stream: sample.Stream, Type: name, Event: sample.ID}, sample.Data, &personaltest.Keys{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sample.ID, e
 }
 
 // said is an event in one line.
@@ -239,22 +240,21 @@ func newScene(t *testing.T) *scene {
 // clock is the time of the nth event.
 func clock(n int) time.Time { return time.Date(2026, 1, 5, 10, n, 0, 0, time.UTC) }
 
-// append appends an event. Data is the event as stored, if it is not to be encoded.
-func (s *scene) append(h happening, id uuid.UUID, data []byte) {
+// append appends an event.
+func (s *scene) append(h happening, id uuid.UUID) {
 	s.t.Helper()
 	s.events++
 	kind := kindOf(h.event.EventType())
 	state, revision := s.fold(kind, h.thing)
-	subject := kind.Subject(kind.Apply(state, h.event), h.thing)
-	if data == nil {
-		var err error
-		if data, err = event.Encode(h.event, id, subject, s.keys); err != nil {
-			s.t.Fatal(err)
-		}
+	subject := kind.Subject(kind.Apply(state, h.event), h.thing, h.event)
+	at := personal.Place{Stream: kind.Stream(h.thing), Type: h.event.EventType(), Event: id}
+	data, err := event.Encode(h.event, at, subject, s.keys)
+	if err != nil {
+		s.t.Fatal(err)
 	}
 	meta, err := event.EncodeMetadata(event.Metadata{
-		At: clock(s.events), Actor: event.Actor{Kind: event.Agent, ID: ann}, Through: "api", Reason: text("as agreed"), Correlation: "a conversation",
-	}, id, subject, s.keys)
+		At: clock(s.events), Actor: event.Actor{Kind: event.Agent, ID: ann}, Principal: event.TheCommandLine, Through: "api", Reason: text("as agreed"), Correlation: "a conversation",
+	}, at, subject, s.keys)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func (s *scene) fold(kind *event.Noun, id uuid.UUID) (any, eventstore.Revision) 
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		e, err := kind.Decode(r.Type, r.Data, r.ID, s.keys)
+		e, err := kind.Decode(personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}, r.Data, s.keys)
 		if err != nil {
 			s.t.Fatal(err)
 		}

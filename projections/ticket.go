@@ -34,13 +34,20 @@ var Tickets = engine.Projection{Name: "tickets", Bind: func(l *engine.Ledger) fu
 	}
 }}
 
-// TicketHistory maintains ticket_history: the tickets of each contact.
+// TicketHistory maintains ticket_history: the tickets of each contact, and ticket_participants: those of others to which they
+// wrote.
 var TicketHistory = engine.Projection{Name: "ticket_history", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.NewTable[uuid.UUID, readmodels.TicketHistory](l, readmodels.TicketHistoryTable)
+	others := engine.NewFacts[readmodels.Participant](l, readmodels.ParticipantsTable)
 	return func(e *engine.Recorded) {
 		switch ev := e.Event.(type) {
 		case ticket.Opened:
 			rows.Insert(readmodels.TicketHistory{TicketState: openedTicket(e, ev)})
+			return
+		case ticket.Joined:
+			others.Insert(readmodels.Participant{Position: table.Position(e.Position), ContactID: ev.Contact, TicketID: e.ID})
+		}
+		switch ev := e.Event.(type) {
 		case ticket.Event:
 			rows.Update(e.ID, func(r *readmodels.TicketHistory) { changeTicket(&r.TicketState, ev, e.At) })
 		}
@@ -50,7 +57,7 @@ var TicketHistory = engine.Projection{Name: "ticket_history", Bind: func(l *engi
 func openedTicket(e *engine.Recorded, ev ticket.Opened) readmodels.TicketState {
 	return readmodels.TicketState{
 		ID: e.ID, ContactID: ev.Contact, Channel: ev.Channel, Subject: ev.Subject.String(), Status: ticket.StatusNew,
-		DepartmentID: table.Ref(ev.Department), Priority: ev.Priority, FollowUpOf: table.Ref(ev.FollowUpOf), Ref: ev.Ref,
+		DepartmentID: table.Ref(ev.Department), Priority: ev.Priority, FollowUpOf: table.Ref(ev.FollowUpOf), Ref: ev.Ref.String(),
 		OpenedAt: e.At, ChangedAt: e.At,
 	}
 }
@@ -69,6 +76,8 @@ func changeTicket(r *readmodels.TicketState, ev ticket.Event, at table.Instant) 
 		r.AgentID = table.Ref{}
 	case ticket.Transferred:
 		r.DepartmentID = table.Ref(ev.Department)
+	case ticket.Joined:
+		r.Participants = with(r.Participants, ev.Contact)
 	case ticket.Prioritised:
 		r.Priority = ev.Priority
 	case ticket.SubjectCorrected:

@@ -19,6 +19,7 @@ type Agent struct {
 	Role        role.Role              `db:"role" json:"role" doc:"owner, admin or agent"`
 	Status      AgentStatus            `db:"status" json:"status" doc:"online, paused or offline"`
 	Devices     table.List[string]     `db:"devices" json:"devices" doc:"The devices on which the agent is signed in"`
+	Sessions    table.List[uuid.UUID]  `db:"sessions" json:"-" doc:"The hashes of the devices, in the same order"`
 	Paused      bool                   `db:"paused" json:"paused" doc:"Whether the agent is on a break"`
 	Departments table.List[Membership] `db:"departments" json:"departments" doc:"The agent's departments, and the services switched on in each"`
 	Ref         string                 `db:"ref" json:"ref,omitempty" doc:"The agent's reference in the journal that they were imported from"`
@@ -59,7 +60,7 @@ var AgentsTable = table.Table{Name: "agents", Comment: "The agents and their sta
 // An AgentPresence is what the projection agent_presence remembers of an agent to tell when work and services begin and end.
 type AgentPresence struct {
 	ID          uuid.UUID              `db:"agent_id,key" doc:"The agent"`
-	Devices     table.List[string]     `db:"devices" doc:"The devices on which the agent is signed in"`
+	Sessions    table.List[uuid.UUID]  `db:"sessions" doc:"The hashes of the devices on which the agent is signed in"`
 	Paused      bool                   `db:"paused" doc:"Whether the agent is on a break"`
 	Departments table.List[Membership] `db:"departments" doc:"The agent's departments"`
 }

@@ -14,8 +14,12 @@ type Contact struct {
 	ID uuid.UUID `db:"contact_id,key" json:"id" doc:"The contact"`
 	Profile
 	Emails       table.List[string]         `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
-	Phones       table.List[string]         `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
+	Phones       table.List[string]         `db:"phones" json:"phones" doc:"Phone numbers in E.164, and such as could not be read, as they came"`
 	Channels     table.List[ChannelAddress] `db:"channels" json:"channels" doc:"Addresses on other channels"`
+	Addresses    table.List[Address]        `db:"addresses" json:"-" doc:"All addresses with their hashes"`
+	Lost         table.List[ChannelAddress] `db:"lost" json:"lost" doc:"Addresses that other contacts had taken when the contact was last restored"`
+	Offers       table.List[Offer]          `db:"offers" json:"offers" doc:"Values that the contact sent and that differ from what is known of them"`
+	Duplicates   table.List[uuid.UUID]      `db:"duplicates" json:"duplicates" doc:"Contacts who may be the same person, since this one sent an address of theirs, or they one of this one"`
 	Company      table.Ref                  `db:"company_id" json:"company" doc:"The contact's company, or null"`
 	Tags         table.List[uuid.UUID]      `db:"tags" json:"tags" doc:"The contact's tags"`
 	Groups       table.List[uuid.UUID]      `db:"groups" json:"groups" doc:"The contact's groups"`
@@ -27,9 +31,24 @@ type Contact struct {
 	Search       string                     `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
 }
 
+// An Address is an address of a contact. Equal addresses have equal hashes.
+type Address struct {
+	Kind  string    `json:"kind"`
+	Value string    `json:"value"`
+	Hash  uuid.UUID `json:"hash"`
+}
+
+// An Offer is a value that a contact sent and that differs from what is known of them.
+type Offer struct {
+	ID    uuid.UUID     `json:"id" doc:"The offer"`
+	Field string        `json:"field" doc:"What it is for: name, or a kind of address"`
+	Value string        `json:"value" doc:"The value"`
+	At    table.Instant `json:"at" doc:"When the contact sent it"`
+}
+
 // A ChannelAddress is an address of a kind that is neither e-mail nor phone.
 type ChannelAddress struct {
-	Channel string `json:"channel" doc:"visitor, forum, facebook, x or whatsapp"`
+	Channel string `json:"channel" doc:"Kind of the address: visitor, forum, facebook or x; of a lost one, email or phone too"`
 	Value   string `json:"value" doc:"The address"`
 }
 

@@ -23,5 +23,7 @@ var DepartmentsTable = table.Table{Name: "departments", Comment: "The department
 
 // FindDepartments lists departments by name.
 func FindDepartments(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Department], error) {
-	return table.Find(ctx, q, DepartmentsTable, f.where(), p, []string{"name"}, func(d Department, _ string) (any, any) { return d.Name, d.ID })
+	w := f.where()
+	unlessDeleted(&w, f.Deleted)
+	return table.Find(ctx, q, DepartmentsTable, w, p, []string{"name"}, func(d Department, _ string) (any, any) { return d.Name, d.ID })
 }

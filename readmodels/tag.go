@@ -16,7 +16,7 @@ type Tag struct {
 	Name      string        `db:"name" json:"name" doc:"Its name"`
 	Ref       string        `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	CreatedAt table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
-	DeletedAt table.Instant `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
+	Archived  bool          `db:"archived" json:"archived" doc:"Whether it is archived: it stays on what has it, and can be put on nothing more"`
 	Revision  int64         `db:"revision" json:"-" doc:"The revision of its last event"`
 }
 
@@ -25,19 +25,28 @@ var TagsTable = table.Table{Name: "tags", Comment: "The tags of contacts and the
 
 // A NameFilter selects departments, tags or groups. Empty fields select all.
 type NameFilter struct {
-	Scope   tag.Scope // tags only
-	Ref     string
-	Deleted bool
+	Scope    tag.Scope // tags only
+	Ref      string
+	Deleted  bool // departments only: deleted ones too
+	Archived bool // tags and groups only: archived ones too
 }
 
 func (f NameFilter) where() (w table.Where) {
 	w.Is("scope", string(f.Scope))
 	w.Is("ref", f.Ref)
-	unlessDeleted(&w, f.Deleted)
+	return w
+}
+
+// inUse is where, without archived rows unless the filter wants them.
+func (f NameFilter) inUse() table.Where {
+	w := f.where()
+	if !f.Archived {
+		w.Say("NOT archived")
+	}
 	return w
 }
 
 // FindTags lists tags by name.
 func FindTags(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Tag], error) {
-	return table.Find(ctx, q, TagsTable, f.where(), p, []string{"name"}, func(t Tag, _ string) (any, any) { return t.Name, t.ID })
+	return table.Find(ctx, q, TagsTable, f.inUse(), p, []string{"name"}, func(t Tag, _ string) (any, any) { return t.Name, t.ID })
 }

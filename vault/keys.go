@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -15,17 +16,19 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain"
+	"daybook/domain/personal"
 	"daybook/domain/role"
 )
 
 // An APIKey lets a program act, as itself or as an agent. Its secret is shown once and not stored.
 type APIKey struct {
 	ID        string    `json:"id" db:"id"`
-	Name      string    `json:"name" db:"name"`
+	Name      string    `json:"name" db:"-"`
 	Role      role.Role `json:"role" db:"role"`
 	Agent     uuid.UUID `json:"agent,omitzero" db:"agent"` // nil: the key acts as itself
 	CreatedAt string    `json:"created_at" db:"created_at"`
 	RevokedAt string    `json:"revoked_at,omitempty" db:"revoked_at"`
+	Recorded  int       `json:"-" db:"recorded"` // how many of its events are in the log
 }
 
 // UUID is the key's id as an actor.
@@ -48,8 +51,12 @@ func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent u
 	key = APIKey{ID: hex.EncodeToString(random(6)), Name: name, Role: r, Agent: agent, CreatedAt: now.UTC().Format(time.RFC3339)}
 	secret := base64.RawURLEncoding.EncodeToString(random(32))
 	hash := sha256.Sum256([]byte(secret))
+	sealed, err := v.sealName(ctx, key)
+	if err != nil {
+		return key, "", err
+	}
 	_, err = v.db.ExecContext(ctx, "INSERT INTO api_keys (id, name, role, agent, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-		key.ID, key.Name, key.Role, key.Agent.String(), hash[:], key.CreatedAt)
+		key.ID, sealed, key.Role, key.Agent.String(), hash[:], key.CreatedAt)
 	if err != nil {
 		return key, "", fmt.Errorf("storing an API key: %w", err)
 	}
@@ -58,9 +65,70 @@ func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent u
 
 // APIKeys lists all keys, newest first.
 func (v *Vault) APIKeys(ctx context.Context) ([]APIKey, error) {
-	keys := []APIKey{}
-	err := v.read.SelectContext(ctx, &keys, "SELECT id, name, role, agent, created_at, revoked_at FROM api_keys ORDER BY created_at DESC, id")
-	return keys, err
+	return v.apiKeys(ctx, "")
+}
+
+// UnrecordedAPIKeys lists the keys of which an event is missing in the log: they were created or revoked by a process that
+// could not write to it.
+func (v *Vault) UnrecordedAPIKeys(ctx context.Context) ([]APIKey, error) {
+	return v.apiKeys(ctx, "WHERE recorded < 1 + (revoked_at <> '')")
+}
+
+func (v *Vault) apiKeys(ctx context.Context, where string) ([]APIKey, error) {
+	var rows []struct {
+		APIKey
+		Sealed []byte `db:"name"`
+	}
+	err := v.read.SelectContext(ctx, &rows, "SELECT id, name, role, agent, created_at, revoked_at, recorded FROM api_keys "+where+" ORDER BY created_at DESC, id")
+	if err != nil {
+		return nil, fmt.Errorf("listing API keys: %w", err)
+	}
+	keys := make([]APIKey, len(rows))
+	for i, r := range rows {
+		if r.Name, err = v.openName(r.APIKey, r.Sealed); err != nil {
+			return nil, err
+		}
+		keys[i] = r.APIKey
+	}
+	return keys, nil
+}
+
+// RecordedAPIKey notes how many events of a key are in the log: 1 if it was created, 2 if it was revoked too.
+func (v *Vault) RecordedAPIKey(ctx context.Context, id string, events int) error {
+	if _, err := v.db.ExecContext(ctx, "UPDATE api_keys SET recorded = max(recorded, ?) WHERE id = ?", events, id); err != nil {
+		return fmt.Errorf("noting that an API key is in the log: %w", err)
+	}
+	return nil
+}
+
+// subject is whose key seals the name of an API key: the agent's who acts with it, or its own.
+func (k APIKey) subject() uuid.UUID { return cmp.Or(k.Agent, k.UUID()) }
+
+// sealName seals the name of a key, so that it goes with the agent's other texts.
+func (v *Vault) sealName(ctx context.Context, k APIKey) ([]byte, error) {
+	if err := v.Make(ctx, k.subject()); err != nil {
+		return nil, err
+	}
+	key, err := v.Key(k.subject())
+	if err != nil {
+		return nil, fmt.Errorf("sealing the name of an API key: %w", err)
+	}
+	return key.Seal(nil, nil, []byte(k.Name), []byte(k.ID)), nil
+}
+
+func (v *Vault) openName(k APIKey, sealed []byte) (string, error) {
+	key, err := v.Key(k.subject())
+	if errors.Is(err, personal.ErrForgotten) {
+		return personal.Erased, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("opening the name of an API key: %w", err)
+	}
+	name, err := key.Open(nil, nil, sealed, []byte(k.ID))
+	if err != nil {
+		return "", fmt.Errorf("the name of API key %s is damaged", k.ID)
+	}
+	return string(name), nil
 }
 
 // RevokeAPIKey revokes a key. Revoking again changes nothing.
@@ -82,10 +150,23 @@ func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) erro
 	return nil
 }
 
-// Revoke revokes all keys that act as an agent.
-func (v *Vault) Revoke(ctx context.Context, agent uuid.UUID, now time.Time) error {
+// Revoke revokes all keys that act as an agent, and returns those of which that is not in the log yet.
+func (v *Vault) Revoke(ctx context.Context, agent uuid.UUID, now time.Time) ([]uuid.UUID, error) {
 	_, err := v.db.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE agent = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), agent.String())
-	return err
+	if err != nil {
+		return nil, fmt.Errorf("revoking the API keys of an agent: %w", err)
+	}
+	open, err := v.UnrecordedAPIKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var revoked []uuid.UUID
+	for _, k := range open {
+		if k.Agent == agent {
+			revoked = append(revoked, k.UUID())
+		}
+	}
+	return revoked, nil
 }
 
 // Authenticate returns the key that a token belongs to, or ErrBadKey.
@@ -96,7 +177,8 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) 
 	}
 	var found struct {
 		APIKey
-		Hash []byte `db:"hash"`
+		Sealed []byte `db:"name"`
+		Hash   []byte `db:"hash"`
 	}
 	err := v.apiKey.GetContext(ctx, &found, id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -109,5 +191,6 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) 
 	if subtle.ConstantTimeCompare(hash[:], found.Hash) != 1 || found.RevokedAt != "" {
 		return APIKey{}, ErrBadKey
 	}
-	return found.APIKey, nil
+	found.Name, err = v.openName(found.APIKey, found.Sealed)
+	return found.APIKey, err
 }

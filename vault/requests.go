@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"daybook/domain"
 )
 
@@ -28,13 +30,13 @@ var ErrKeyReused = errors.New("the idempotency key was used before with another 
 
 // BeginRequest records that a request begins, and returns its outcome if it ended before. The outcome is nil if it did not end: it may
 // be in progress, or its process may have died. It returns ErrKeyReused for another request with the same key.
-func (v *Vault) BeginRequest(ctx context.Context, principal, key, digest string, now time.Time) (*Outcome, error) {
+func (v *Vault) BeginRequest(ctx context.Context, request uuid.UUID, digest string, now time.Time) (*Outcome, error) {
 	var begun struct {
 		Digest  string `db:"digest"`
 		Outcome string `db:"outcome"`
 	}
-	err := v.db.GetContext(ctx, &begun, `INSERT INTO requests (principal, key, digest, begun_at) VALUES (?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET digest = digest RETURNING digest, outcome`, principal, key, digest, now.Unix())
+	err := v.db.GetContext(ctx, &begun, `INSERT INTO requests (request, digest, begun_at) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET digest = digest RETURNING digest, outcome`, request.String(), digest, now.Unix())
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("recording a request: %w", err)
@@ -51,13 +53,13 @@ func (v *Vault) BeginRequest(ctx context.Context, principal, key, digest string,
 }
 
 // FinishRequest records the outcome of a request. If two copies of it ran at the same time, a refusal does not replace a success.
-func (v *Vault) FinishRequest(ctx context.Context, principal, key string, o Outcome) error {
+func (v *Vault) FinishRequest(ctx context.Context, request uuid.UUID, o Outcome) error {
 	text, err := json.Marshal(o)
 	if err != nil {
 		return err
 	}
-	const note = "UPDATE requests SET outcome = ? WHERE principal = ? AND key = ? AND (outcome = '' OR ?)"
-	if _, err := v.db.ExecContext(ctx, note, string(text), principal, key, o.Refusal == nil); err != nil {
+	const note = "UPDATE requests SET outcome = ? WHERE request = ? AND (outcome = '' OR ?)"
+	if _, err := v.db.ExecContext(ctx, note, string(text), request.String(), o.Refusal == nil); err != nil {
 		return fmt.Errorf("recording the outcome of a request: %w", err)
 	}
 	return nil

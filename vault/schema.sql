@@ -9,23 +9,29 @@ CREATE TABLE IF NOT EXISTS persons (
 	wrapped BLOB NOT NULL
 ) WITHOUT ROWID;
 
+-- How often keys of persons were destroyed, so that other processes notice.
+CREATE TABLE IF NOT EXISTS destructions (
+	one INTEGER PRIMARY KEY CHECK (one = 1),
+	n   INTEGER NOT NULL
+);
+INSERT INTO destructions (one, n) VALUES (1, 0) ON CONFLICT DO NOTHING;
+
 CREATE TABLE IF NOT EXISTS api_keys (
 	id         TEXT PRIMARY KEY,
-	name       TEXT NOT NULL,
+	name       BLOB NOT NULL, -- sealed under the key of its subject
 	role       TEXT NOT NULL,
 	agent      TEXT NOT NULL, -- the agent who acts with it, or the nil id
 	hash       BLOB NOT NULL, -- SHA-256 of the secret, which has full entropy
 	created_at TEXT NOT NULL,
-	revoked_at TEXT NOT NULL DEFAULT ''
+	revoked_at TEXT NOT NULL DEFAULT '',
+	recorded   INTEGER NOT NULL DEFAULT 0 -- how many of its events are in the log: created, revoked
 ) WITHOUT ROWID;
 
 -- The outcome of each idempotency key.
 CREATE TABLE IF NOT EXISTS requests (
-	principal TEXT NOT NULL,
-	key       TEXT NOT NULL,
-	digest    TEXT NOT NULL,    -- of method, path and body
-	begun_at  INTEGER NOT NULL, -- seconds since 1970
-	outcome   TEXT NOT NULL DEFAULT '',
-	PRIMARY KEY (principal, key)
+	request  TEXT PRIMARY KEY, -- the keyed hash of the principal and the idempotency key
+	digest   TEXT NOT NULL,    -- the keyed hash of route, path and body
+	begun_at INTEGER NOT NULL, -- seconds since 1970
+	outcome  TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS requests_by_age ON requests (begun_at);

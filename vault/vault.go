@@ -16,6 +16,7 @@ import (
 	"database/sql"
 	_ "embed"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,12 +25,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	_ "modernc.org/sqlite" // the driver
 
-	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/internal/recent"
 )
@@ -43,9 +44,14 @@ type Vault struct {
 	lent   cipher.AEAD // encrypts what callers carry
 	names  []byte      // the key with which names are hashed; it never changes
 
-	mu   sync.Mutex
-	keys *recent.Map[uuid.UUID, cipher.AEAD] // of persons; nil: destroyed
+	mu           sync.Mutex
+	keys         *recent.Map[uuid.UUID, cipher.AEAD] // of persons; nil: destroyed
+	asked        time.Time                           // when destructions was last asked
+	destructions int
 }
+
+// lease is how long a process uses the keys that it remembers before it asks again whether any was destroyed.
+const lease = time.Second
 
 // unwrappedKeys is how many decrypted keys of persons are kept in memory, at least.
 const unwrappedKeys = 25_000
@@ -154,11 +160,19 @@ func WriteSecret(path, secret string) error {
 // Close closes the vault.
 func (v *Vault) Close() error { return errors.Join(v.read.Close(), v.db.Close()) }
 
-// NameID hashes a name that only one entity may have. The same name always has the same id.
-func (v *Vault) NameID(h event.Hold) uuid.UUID {
+// Hash implements personal.Hasher: HMAC-SHA-256 under the key of names, in the form of a UUID of version 8.
+func (v *Vault) Hash(space string, parts ...string) uuid.UUID {
 	mac := hmac.New(sha256.New, v.names)
-	mac.Write([]byte(h.Space + "\x00" + h.Name))
-	return uuid.UUID(mac.Sum(nil)[:16])
+	var length [8]byte
+	for _, part := range append([]string{space}, parts...) {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		mac.Write(length[:])
+		mac.Write([]byte(part))
+	}
+	id := uuid.UUID(mac.Sum(nil)[:16])
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return id
 }
 
 // Make creates keys for the subjects that have none. They are durable when it returns.
@@ -180,21 +194,105 @@ func (v *Vault) Make(ctx context.Context, subjects ...uuid.UUID) error {
 	return nil
 }
 
+// Destroy destroys the keys of subjects, for ever. When it returns, no process opens or seals anything under them any more:
+// this one has dropped them, and each other one has asked since, as it does before it uses a key that it has remembered for
+// a second.
+func (v *Vault) Destroy(ctx context.Context, subjects ...uuid.UUID) error {
+	if err := v.destroy(ctx, subjects); err != nil {
+		return fmt.Errorf("destroying keys: %w", err)
+	}
+	select {
+	case <-time.After(lease):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID) error {
+	tx, err := v.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	for _, s := range subjects {
+		_, err := tx.ExecContext(ctx, "INSERT INTO persons (subject, wrapped) VALUES (?, x'') ON CONFLICT DO UPDATE SET wrapped = x''", s.String())
+		if err != nil {
+			return err
+		}
+	}
+	var n int
+	if err := tx.GetContext(ctx, &n, "UPDATE destructions SET n = n + 1 RETURNING n"); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	v.noticed(n)
+	var still struct{ Busy, Log, Checkpointed int }
+	if err := v.db.GetContext(ctx, &still, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return err
+	}
+	if still.Busy != 0 {
+		return errors.New("the old keys are still in the vault's write-ahead log, which another process reads: try again")
+	}
+	return nil
+}
+
 // Key returns a subject's key.
 func (v *Vault) Key(subject uuid.UUID) (cipher.AEAD, error) {
+	if _, err := v.Destroyed(); err != nil {
+		return nil, err
+	}
 	v.mu.Lock()
-	key, known := v.keys.Get(subject)
+	from := v.keys
+	key, known := from.Get(subject)
 	v.mu.Unlock()
 	if !known {
 		var err error
 		if key, err = v.unwrapped(subject); err != nil {
 			return nil, err
 		}
+		v.mu.Lock()
+		if v.keys == from { // else keys were destroyed meanwhile, perhaps this one
+			from.Put(subject, key)
+		}
+		v.mu.Unlock()
 	}
 	if key == nil {
 		return nil, personal.ErrForgotten
 	}
 	return key, nil
+}
+
+// Destroyed returns how often keys were destroyed: as this process knows, or as it was less than a lease ago.
+func (v *Vault) Destroyed() (int, error) {
+	now := time.Now()
+	v.mu.Lock()
+	n, fresh := v.destructions, now.Sub(v.asked) < lease
+	v.mu.Unlock()
+	if fresh {
+		return n, nil
+	}
+	if err := v.read.Get(&n, "SELECT n FROM destructions"); err != nil {
+		return 0, fmt.Errorf("asking whether keys were destroyed: %w", err)
+	}
+	v.noticed(n)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if now.After(v.asked) {
+		v.asked = now
+	}
+	return v.destructions, nil
+}
+
+// noticed forgets the keys that are remembered, if any was destroyed since.
+func (v *Vault) noticed(destructions int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if destructions > v.destructions {
+		v.keys, v.destructions = recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys), destructions
+	}
 }
 
 // unwrapped reads a subject's key; nil if it was destroyed.
@@ -207,20 +305,14 @@ func (v *Vault) unwrapped(subject uuid.UUID) (cipher.AEAD, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading a key: %w", err)
 	}
-	var key cipher.AEAD
-	if len(wrapped) > 0 {
-		plain, err := v.unwrap(subject.String(), wrapped)
-		if err != nil {
-			return nil, err
-		}
-		if key, err = aead(plain); err != nil {
-			return nil, err
-		}
+	if len(wrapped) == 0 {
+		return nil, nil
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.keys.Put(subject, key)
-	return key, nil
+	plain, err := v.unwrap(subject.String(), wrapped)
+	if err != nil {
+		return nil, err
+	}
+	return aead(plain)
 }
 
 // wrap encrypts a key with the master key, bound to its name.

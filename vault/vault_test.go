@@ -1,7 +1,9 @@
 package vault_test
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -15,7 +17,6 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain"
-	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/domain/role"
 	"daybook/vault"
@@ -103,16 +104,15 @@ func TestNames(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "vault.db")
 	v := mustOpen(t, path)
-	hold := func(space, name string) event.Hold { return event.Hold{Space: space, Name: name} }
-	id := v.NameID(hold("email/1", "nora@customers.example"))
-	if id == v.NameID(hold("email/1", "other@customers.example")) || id == v.NameID(hold("phone/1", "nora@customers.example")) {
+	id := v.Hash("email/1", "nora@customers.example")
+	if id == v.Hash("email/1", "other@customers.example") || id == v.Hash("phone/1", "nora@customers.example") {
 		t.Error("two names have one id")
 	}
 	v.Close()
-	if again := mustOpen(t, path).NameID(hold("email/1", "nora@customers.example")); again != id {
+	if again := mustOpen(t, path).Hash("email/1", "nora@customers.example"); again != id {
 		t.Error("a name has another id after a restart")
 	}
-	if other := mustOpen(t, filepath.Join(t.TempDir(), "vault.db")).NameID(hold("email/1", "nora@customers.example")); other == id {
+	if other := mustOpen(t, filepath.Join(t.TempDir(), "vault.db")).Hash("email/1", "nora@customers.example"); other == id {
 		t.Error("a name has the same id on another desk: it could be looked up")
 	}
 }
@@ -149,6 +149,64 @@ func TestMasterKey(t *testing.T) {
 	}
 }
 
+// TestDestroyedKeys destroys a person's key in one of two open vaults, like those of two processes. When that is answered,
+// neither opens or seals anything for that person, and the key is in no file.
+func TestDestroyedKeys(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path, nora, ben := filepath.Join(folder, "vault.db"), uuid.New(), uuid.New()
+	v, other := mustOpen(t, path), mustOpen(t, path)
+	if err := v.Make(t.Context(), nora, ben); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []*vault.Vault{v, other} {
+		if _, err := v.Key(nora); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wrapped := wrappedKey(t, path, nora)
+	if err := v.Destroy(t.Context(), nora); err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]*vault.Vault{"the same": v, "another": other, "a new": mustOpen(t, path)} {
+		if _, err := v.Key(nora); !errors.Is(err, personal.ErrForgotten) {
+			t.Errorf("%s process: %v", name, err)
+		}
+		if err := v.Make(t.Context(), nora); err != nil {
+			t.Error(err)
+		}
+		if _, err := v.Key(nora); !errors.Is(err, personal.ErrForgotten) {
+			t.Errorf("%s process after making keys: %v", name, err)
+		}
+		if _, err := v.Key(ben); err != nil {
+			t.Errorf("%s process, another person: %v", name, err)
+		}
+	}
+	files, err := filepath.Glob(path + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if data, err := os.ReadFile(name); err != nil || bytes.Contains(data, wrapped) {
+			t.Errorf("%s still has the destroyed key (%v)", name, err)
+		}
+	}
+}
+
+// wrappedKey returns a person's key as the vault's file has it.
+func wrappedKey(t *testing.T, path string, subject uuid.UUID) (wrapped []byte) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow("SELECT wrapped FROM persons WHERE subject = ?", subject.String()).Scan(&wrapped); err != nil || len(wrapped) < 32 {
+		t.Fatalf("%x, %v", wrapped, err)
+	}
+	return wrapped
+}
+
 func TestAPIKeys(t *testing.T) {
 	t.Parallel()
 	path, ada := filepath.Join(t.TempDir(), "vault.db"), uuid.New()
@@ -161,7 +219,7 @@ func TestAPIKeys(t *testing.T) {
 		t.Errorf("the vault holds the secret of a key (%v)", err)
 	}
 	got, err := v.Authenticate(t.Context(), token)
-	if err != nil || got.ID != key.ID || got.Name != "panel" || got.Role != role.Agent || got.Agent != ada {
+	if err != nil || got.ID != key.ID || got.Role != role.Agent || got.Agent != ada {
 		t.Errorf("%v: %+v, want %+v", err, got, key)
 	}
 	for _, bad := range []string{"", "daybook_", "daybook_" + key.ID, "daybook_" + key.ID + "_", token + "x", token[:len(token)-1], strings.TrimPrefix(token, "daybook_"), "daybook_nobody_secret"} {
@@ -185,7 +243,10 @@ func TestAPIKeys(t *testing.T) {
 	}
 	_, tokenOfAda, err := v.NewAPIKey(t.Context(), "phone", role.Agent, ada, now)
 	if err == nil {
-		err = v.Revoke(t.Context(), ada, now)
+		var revoked []uuid.UUID
+		if revoked, err = v.Revoke(t.Context(), ada, now); len(revoked) != 2 {
+			t.Errorf("revoked %v", revoked)
+		}
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -193,8 +254,17 @@ func TestAPIKeys(t *testing.T) {
 	if _, err := v.Authenticate(t.Context(), tokenOfAda); !errors.Is(err, vault.ErrBadKey) {
 		t.Errorf("the key of an agent who left: %v", err)
 	}
-	if keys, err := v.APIKeys(t.Context()); err != nil || len(keys) != 2 || keys[0].RevokedAt == "" || keys[1].RevokedAt == "" {
+	if keys, err := v.APIKeys(t.Context()); err != nil || len(keys) != 2 || keys[0].Name == keys[1].Name || keys[0].RevokedAt == "" || keys[1].RevokedAt == "" {
 		t.Errorf("%v: %+v", err, keys)
+	}
+	for recorded := range 3 { // both were created and revoked
+		open, err := v.UnrecordedAPIKeys(t.Context())
+		if err != nil || len(open) != 2-recorded/2 {
+			t.Errorf("%d events are recorded: %v, %+v", recorded, err, open)
+		}
+		if err := v.RecordedAPIKey(t.Context(), key.ID, recorded+1); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, bad := range []struct {
 		name string
@@ -210,8 +280,9 @@ func TestRequests(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "vault.db")
 	v := mustOpen(t, path)
+	id := func(principal, key string) uuid.UUID { return v.Hash("request", principal, key) }
 	begin := func(principal, key, digest string, at time.Time) (*vault.Outcome, error) {
-		return v.BeginRequest(context.Background(), principal, key, digest, at)
+		return v.BeginRequest(context.Background(), id(principal, key), digest, at)
 	}
 	if o, err := begin("ada", "k", "body", now); o != nil || err != nil {
 		t.Fatalf("at first: %v, %v", o, err)
@@ -226,7 +297,7 @@ func TestRequests(t *testing.T) {
 		t.Errorf("somebody else's: %v, %v", o, err)
 	}
 	want := vault.Outcome{Refusal: &domain.Error{Refusal: domain.RefusedConflict, Code: "taken", Message: "Taken.", Fields: []domain.FieldError{{Field: "f", Code: "c", Message: "m"}}}}
-	if err := v.FinishRequest(t.Context(), "ada", "k", want); err != nil {
+	if err := v.FinishRequest(t.Context(), id("ada", "k"), want); err != nil {
 		t.Fatal(err)
 	}
 	v.Close()
@@ -237,7 +308,7 @@ func TestRequests(t *testing.T) {
 	}
 	done := vault.Outcome{Stream: "contact-1", Revision: 3, Position: 7}
 	for _, next := range []vault.Outcome{done, want} { // a refusal changes nothing any more
-		if err := v.FinishRequest(t.Context(), "ada", "k", next); err != nil {
+		if err := v.FinishRequest(t.Context(), id("ada", "k"), next); err != nil {
 			t.Fatal(err)
 		}
 		if o, err := begin("ada", "k", "body", now); err != nil || o == nil || *o != done {
@@ -280,7 +351,7 @@ func TestConcurrentVault(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, err := v.BeginRequest(t.Context(), "p", "k", "d", now); err != nil {
+			if _, err := v.BeginRequest(t.Context(), nora, "d", now); err != nil {
 				t.Error(err)
 			}
 			mu.Lock()

@@ -102,12 +102,13 @@ type atWork struct {
 func (w *writer) append(stream string, expected eventstore.Revision, subject uuid.UUID, e event.Event) error {
 	id := uuid.New()
 	w.at = w.at.Add(time.Duration(w.rand.IntN(60)) * time.Second)
-	data, err := event.Encode(e, id, subject, w.keys)
+	at := personal.Place{Stream: stream, Type: e.EventType(), Event: id}
+	data, err := event.Encode(e, at, subject, w.keys)
 	if err != nil {
 		return err
 	}
 	who := event.Actor{Kind: event.Agent, ID: somebody(w.rand.IntN(40))}
-	meta, err := event.EncodeMetadata(event.Metadata{At: w.at, Actor: who, Through: "api", Request: uuid.New(), Correlation: stream}, id, subject, w.keys)
+	meta, err := event.EncodeMetadata(event.Metadata{At: w.at, Actor: who, Principal: event.TheCommandLine, Through: event.ThroughAPI, Request: uuid.New(), Correlation: stream}, at, subject, w.keys)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func real(t *testing.T, name string) string {
 func TestHistoryItalianHelpdesk(t *testing.T) {
 	t.Parallel()
 	want := testdesk.ReadExpected(t, real(t, "italian-helpdesk.expected.json"))
-	p, journal, folder := testdesk.Shipped(t), copied(t, real(t, "italian-helpdesk.journal.ndjson.gz")), t.TempDir()
+	p, journal, folder := testdesk.Shipped(t), copied(t, real(t, "italian-helpdesk.journal.ndjson.gz")), sameNames(t)
 	if got := imports(t, p, folder, journal); got != want.Counts() {
 		t.Errorf("got %+v, want %+v", got, want.Counts())
 	}
@@ -34,6 +34,8 @@ func TestHistoryItalianHelpdesk(t *testing.T) {
 	c.CaughtUp(t)
 	want.Holds(t, c)
 	stop()
+	f := folderOf(folder)
+	everyEventSays(t, f, f.log(t))
 
 	again := imports(t, p, folder, journal)
 	if want := (desk.Counts{Lines: want.Lines, Duplicate: want.Lines}); again != want {
@@ -52,9 +54,12 @@ func TestHistoryLifecycle(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want.Counts())
 	}
 	refusedAsExpected(t, journal, want)
-	c, _ := inProcess.Serve(t, folder)
+	c, stop := inProcess.Serve(t, folder)
 	c.CaughtUp(t)
 	want.Holds(t, c)
+	stop()
+	f := folderOf(folder)
+	everyEventSays(t, f, f.log(t))
 }
 
 // TestHistoryKillItalian kills the import of the real history at random moments.

@@ -26,7 +26,7 @@ type keyCommand struct {
 type keyCreate struct {
 	folder
 	Name  string    `required:"" help:"Name of the key, which says what it is for."`
-	Role  role.Role `required:"" help:"Role of the key: owner, admin, agent or auditor." enum:"owner,admin,agent,auditor"`
+	Role  role.Role `required:"" help:"Role of the key: owner, admin, agent, auditor or channel." enum:"owner,admin,agent,auditor,channel"`
 	Agent string    `help:"Id of the agent that the key acts as. By default it acts as itself." placeholder:"ID"`
 }
 

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"daybook/domain/desk"
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
@@ -63,7 +61,7 @@ func TestKillServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	clean, want := cleanRun(t, reexec, journal)
-	random, folder := testdesk.Chance(t), t.TempDir()
+	random, folder := testdesk.Chance(t), sameNames(t)
 	for _, at := range moments(random, clean.head) {
 		c, server := reexec.StartServer(t, folder)
 		importer := reexec.Start(t, io.Discard, "import", "--data", folder, "--url", c.URL, journal)
@@ -130,7 +128,7 @@ type cleanImport struct {
 // cleanRun imports a journal without kills and returns its results.
 func cleanRun(t *testing.T, p testdesk.Program, journal string) (cleanImport, rows) {
 	t.Helper()
-	folder := t.TempDir()
+	folder := sameNames(t)
 	clean := cleanImport{counts: imports(t, p, folder, copied(t, journal))}
 	c, stop := p.Serve(t, folder)
 	c.CaughtUp(t)
@@ -145,10 +143,14 @@ func cleanRun(t *testing.T, p testdesk.Program, journal string) (cleanImport, ro
 // outcomes returns the result of each line, as the log records it.
 func outcomes(t *testing.T, c testdesk.Client) map[string]string {
 	t.Helper()
-	space := uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:journal"))
+	var made struct {
+		Data []struct{ Correlation string }
+	}
+	c.Get(t, "/v1/events?type=department-created&limit=1").Into(t, &made)
+	source := made.Data[0].Correlation // what was imported is correlated by the source
 	came := map[string]string{}
 	for batch := 0; ; batch++ {
-		a := c.Do(t, http.MethodGet, fmt.Sprintf("/v1/events/import-%s/%d", uuid.NewSHA1(space, []byte("journal")), batch), nil)
+		a := c.Do(t, http.MethodGet, fmt.Sprintf("/v1/events/import-%s/%d", source, batch), nil)
 		if a.Status == http.StatusNotFound && batch > 0 {
 			return came
 		}
@@ -193,7 +195,7 @@ func survivesKills(t *testing.T, p testdesk.Program, journal string) {
 	t.Helper()
 	began := time.Now()
 	clean, want := cleanRun(t, p, journal)
-	random, folder, again := testdesk.Chance(t), t.TempDir(), copied(t, journal)
+	random, folder, again := testdesk.Chance(t), sameNames(t), copied(t, journal)
 	for _, at := range moments(random, clean.head) {
 		importer := p.Start(t, io.Discard, "import", "--data", folder, again)
 		log := readLog(t, folder)

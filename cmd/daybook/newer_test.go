@@ -52,6 +52,9 @@ func TestOlderProgram(t *testing.T) {
 			sing(t, f, "agent-sung", "agent-"+ada)
 			c, _ = inProcess.Serve(t, data, where...)
 
+			testdesk.Eventually(t, "it has met the event", func() bool {
+				return strings.Contains(string(c.Do(t, "GET", "/readyz", nil).Body), "newer version")
+			})
 			t.Run("it is shown", func(t *testing.T) { isShown(t, c, sung, at) })
 			t.Run("nothing is decided about it", func(t *testing.T) {
 				const code = "newer-program"
@@ -102,7 +105,8 @@ func sing(t *testing.T, f folder, kind, stream string) eventstore.Position {
 	if err := v.Make(t.Context(), subject); err != nil {
 		t.Fatal(err)
 	}
-	meta, err := event.EncodeMetadata(event.Metadata{At: time.Now().UTC(), Actor: event.TheSystem, Through: "api", Reason: personal.New("for joy"), Request: uuid.New()}, id, subject, v)
+	meta, err := event.EncodeMetadata(event.Metadata{At: time.Now().UTC(), Actor: event.TheSystem, Principal: event.TheCommandLine, Through: "api", Reason: personal.New("for joy"), Request: uuid.New()},
+		personal.Place{Stream: stream, Type: kind, Event: id}, subject, v)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,6 +64,24 @@ func (o *operator) tidy(ctx context.Context) {
 	}
 }
 
+// recordKeys writes the events of API keys that other processes, such as the key command, have changed in the vault.
+func (o *operator) recordKeys(ctx context.Context) {
+	often := time.NewTicker(time.Second)
+	defer often.Stop()
+	for failing := false; ; {
+		err := o.door.RecordKeys(ctx)
+		if err != nil && ctx.Err() == nil && !failing {
+			o.log.Error("recording API keys failed and is being retried", "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-often.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // resume continues operations whose process died, once they have made no progress for a lease.
 func (o *operator) resume(ctx context.Context) {
 	again := time.NewTicker(cmp.Or(o.door.Lease, time.Minute))

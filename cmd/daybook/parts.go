@@ -10,11 +10,13 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/access"
 	"daybook/commands"
 	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/event"
+	"daybook/domain/personal"
 	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
@@ -113,10 +115,29 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), lock.Close())
 	}
+	if err := mustBeReadable(ctx, store, v); err != nil {
+		return nil, errors.Join(err, v.Close(), store.Close(), lock.Close())
+	}
 	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
 	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v}
 	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All, Version: projections.Version}
 	return d, nil
+}
+
+// mustBeReadable returns an error if the log is in another format than this program's.
+func mustBeReadable(ctx context.Context, store eventstore.Store, keys personal.Keys) error {
+	for batch, err := range store.Follow(ctx, eventstore.Start) {
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		first := batch[0]
+		_, err := event.DecodeMetadata(personal.Place{Stream: first.Stream, Type: first.Type, Event: first.ID}, first.Meta, keys)
+		if errors.Is(err, event.ErrOldFormat) {
+			return err
+		}
+		return nil // whoever meets an event that is damaged says so
+	}
+	return nil
 }
 
 func (d *parts) close() error {
@@ -129,7 +150,8 @@ func (d *parts) close() error {
 func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	owner := uuid.NewSHA1(d.store.ID(), []byte("first owner"))
 	_, err = work.Do(ctx, d.commands, agent.Stream, owner, commands.CreateAgent{Name: "Owner", Email: "owner@localhost", Role: role.Owner}, commands.By{
-		Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Now(), Request: owner, Correlation: owner.String(), Through: "first-start",
+		Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Now(),
+		Request: owner, Correlation: owner.String(), Through: event.ThroughCommandLine,
 	})
 	var no *domain.Error
 	if err != nil && !errors.As(err, &no) {
@@ -142,6 +164,7 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 		}
 		defer lock.Close()
 	}
+	defer func() { err = errors.Join(err, access.RecordKeys(ctx, d.commands, d.vault)) }()
 	path := d.folder.path("owner.key")
 	keys, err := d.vault.APIKeys(ctx)
 	if err != nil {

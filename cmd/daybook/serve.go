@@ -85,7 +85,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 
 	m := newMetrics(o)
 	handler := api.New(api.Config{
-		Door: o.door, Log: log, Rows: engine.NewRows(d.source), Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
+		Door: o.door, Log: log, Rows: engine.NewRows(d.source, d.vault), Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
 	})
 	if scraped != nil {
 		m.serve(ctx, scraped)
@@ -108,6 +108,7 @@ func (c *serveCommand) begin(o *operator) {
 	}
 	if c.does(theReactions) {
 		o.atWork.Go(func() { o.tidy(o.projecting) })
+		o.atWork.Go(func() { o.recordKeys(o.projecting) })
 		o.atWork.Go(func() { o.resume(o.projecting) })
 	}
 }
@@ -174,7 +175,7 @@ func (d *parts) importer(region string) func(context.Context, api.ImportOptions,
 	return func(ctx context.Context, o api.ImportOptions, lines io.Reader) (api.ImportAnswer, error) {
 		answer := api.ImportAnswer{Outcomes: []api.ImportOutcome{}}
 		player := &journal.Player{
-			Desk: d.commands, Source: o.Source, Actor: o.Actor, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Now: time.Now, Memory: memory,
+			Desk: d.commands, Source: o.Source, Actor: o.Actor, Principal: o.Principal, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Now: time.Now, Memory: memory,
 			Report: func(outcomes []journal.Outcome) {
 				for _, line := range outcomes {
 					answer.Outcomes = append(answer.Outcomes, api.ImportOutcome{Line: line.Line, ID: line.ID, Outcome: string(line.Result), Code: line.Code, Reason: line.Reason})

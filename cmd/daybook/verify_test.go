@@ -17,14 +17,14 @@ import (
 
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	journal, folder := testdesk.JournalFile(t), t.TempDir()
+	journal, folder := testdesk.JournalFile(t), sameNames(t)
 	imports(t, inProcess, folder, journal)
 	comparesFiles(t, inProcess, folder)
 }
 
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	journal, folder := testdesk.JournalFile(t), t.TempDir()
+	journal, folder := testdesk.JournalFile(t), sameNames(t)
 	imports(t, inProcess, folder, journal)
 	for _, at := range []string{"2025-03-04T09:00:00+01:00", "2025-04-01T09:00:00Z", "2025-04-02T12:10:00+02:00", "2026-01-01T00:00:00Z"} {
 		replays(t, inProcess, folder, journal, at)
@@ -113,7 +113,7 @@ func replays(t *testing.T, p testdesk.Program, folder, journal, asOf string) {
 	}
 	then := filepath.Join(t.TempDir(), "then.db")
 	p.Must(t, 0, "replay", "--data", folder, "--as-of", asOf, "--to", then)
-	other := t.TempDir()
+	other := sameNames(t)
 	imports(t, p, other, linesUntil(t, journal, at))
 	mustBeSame(t, "as of "+asOf, state(t, then), projected(t, p, other))
 	if _, talk, exit := p.Run(t, "replay", "--data", folder, "--as-of", asOf, "--to", then); exit != failed || !strings.Contains(talk, "exists already") {

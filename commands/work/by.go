@@ -31,6 +31,7 @@ type Command[S any, E event.Event] interface {
 // By says who asks, when and why. Besides the state, a command's decision depends on nothing else.
 type By struct {
 	Actor       event.Actor
+	Principal   event.Principal
 	Allowed     role.Permissions
 	Sight       role.Sight
 	At          time.Time // when it happened
@@ -38,7 +39,7 @@ type By struct {
 	Request     uuid.UUID // the same on every retry of one request
 	Digest      string    // of the request's body; empty if the same request always has the same body
 	Correlation string
-	Causation   string
+	Cause       uuid.UUID // the event that leads to this; nil: none
 	Through     string
 	History     bool   // imported history, which happened on another desk: permissions and sight are not checked
 	Region      string // the country (ISO 3166) of phone numbers without a country code; empty: none
@@ -46,8 +47,9 @@ type By struct {
 	// IfMatch lists the revisions that the caller accepts. A thing at any other revision is refused as stale. Nil: any.
 	IfMatch []eventstore.Revision
 
-	// ID is the thing that the command is about. This package sets it.
-	ID uuid.UUID
+	// ID is the thing that the command is about, and Names hashes its names. This package sets both.
+	ID    uuid.UUID
+	Names personal.Hasher
 
 	granted bool    // what is asked was allowed before: who may do it is not asked again
 	others  []other // the things that the command refers to
@@ -73,10 +75,22 @@ func (by By) MustMay(p role.Permission) error {
 // sees reports whether the caller sees a thing.
 func (by By) sees(kind *event.Noun, state any) bool { return by.History || kind.Seen(state, by.Sight) }
 
+// Aside returns by for what else a plan does, besides what was asked for: the reason stays with that, and so is stored once.
+func (by By) Aside(cause uuid.UUID) By {
+	by.Reason, by.Cause = "", cause
+	return by
+}
+
+// bare returns by for bookkeeping about several things, such as claims of names: it stores nothing that the caller wrote.
+func (by By) bare() By {
+	by.Reason, by.Digest, by.Correlation = "", "", ""
+	return by
+}
+
 func (by By) metadata() event.Metadata {
 	return event.Metadata{
-		At: by.At.UTC().Truncate(time.Microsecond), Actor: by.Actor, Through: by.Through, Reason: personal.New(by.Reason),
-		Request: by.Request, Digest: by.Digest, Correlation: by.Correlation, Causation: by.Causation,
+		At: by.At.UTC().Truncate(time.Microsecond), Actor: by.Actor, Principal: by.Principal, Through: by.Through,
+		Reason: personal.New(by.Reason), Digest: personal.New(by.Digest), Request: by.Request, Correlation: by.Correlation, Cause: by.Cause,
 	}
 }
 

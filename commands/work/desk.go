@@ -20,7 +20,7 @@ import (
 type Desk struct {
 	Store eventstore.Store
 	Keys  personal.Keys
-	Names Names
+	Names personal.Hasher
 	// Doors revokes the keys of agents who were deleted. Nil: there are no keys.
 	Doors Doors
 	// Wrote is called for each thing that this process has written to. It must not block. Nil: not called.
@@ -29,15 +29,10 @@ type Desk struct {
 	baseline baseline
 }
 
-// Names hashes names that only one thing may have. The key of the hash never changes. The vault implements it.
-type Names interface {
-	NameID(hold event.Hold) uuid.UUID
-}
-
 // Doors are the API keys of agents. The vault implements it.
 type Doors interface {
-	// Revoke ends all keys that act as holder, an agent.
-	Revoke(ctx context.Context, holder uuid.UUID, at time.Time) error
+	// Revoke ends all keys that act as holder, an agent, and returns those whose end is not in the log yet.
+	Revoke(ctx context.Context, holder uuid.UUID, at time.Time) ([]uuid.UUID, error)
 }
 
 // Answer is the result of a command or a plan: the thing as it now is.
@@ -84,7 +79,11 @@ func Carry[S any](ctx context.Context, d *Desk, plan Plan[S], id uuid.UUID, by B
 
 // State returns a thing as it now is; the zero state if there is no such thing.
 func State[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S, E], id uuid.UUID) (Answer[S], error) {
-	s, err := d.begin(ctx).load(catalogue.Kind(kind.Category), id)
+	w, err := d.begin(ctx)
+	if err != nil {
+		return Answer[S]{}, err
+	}
+	s, err := w.load(catalogue.Kind(kind.Category), id)
 	if err != nil {
 		return Answer[S]{}, err
 	}
@@ -93,7 +92,11 @@ func State[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S
 
 // Find returns the thing that has a name, and reports whether one does.
 func Find(ctx context.Context, d *Desk, h event.Hold) (id uuid.UUID, found bool, err error) {
-	return d.begin(ctx).Find(h)
+	w, err := d.begin(ctx)
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	return w.Find(h)
 }
 
 // maxTries bounds how often a piece of work starts over because another writer was first. Each time, at least one other
@@ -104,7 +107,10 @@ const maxTries = 200
 // several times. do may return a function to call once everything is written.
 func (d *Desk) Play(ctx context.Context, do func(*Work) (done func(), err error)) error {
 	for try := 1; ; try++ {
-		w := d.begin(ctx)
+		w, err := d.begin(ctx)
+		if err != nil {
+			return err
+		}
 		done, err := do(w)
 		if err == nil {
 			err = w.write()
@@ -123,36 +129,39 @@ func (d *Desk) Play(ctx context.Context, do func(*Work) (done func(), err error)
 	}
 }
 
-func (d *Desk) begin(ctx context.Context) *Work {
-	return &Work{ctx: ctx, desk: d, streams: make(map[string]*stream)}
+func (d *Desk) begin(ctx context.Context) (*Work, error) {
+	destroyed, err := d.Keys.Destroyed()
+	return &Work{ctx: ctx, desk: d, streams: make(map[string]*stream), destroyed: destroyed}, err
 }
 
 // A baseline caches streams, so that only newer events need to be read. It is never trusted to be up to date.
 type baseline struct {
-	mu      sync.Mutex
-	streams *recent.Map[string, *stream] // immutable once stored
+	mu        sync.Mutex
+	streams   *recent.Map[string, *stream] // immutable once stored
+	destroyed int                          // personal.Keys.Destroyed when they were opened
 }
 
 // remembered is the least number of streams that the cache keeps.
 const remembered = 10_000
 
-func (b *baseline) get(name string) *stream {
+// get returns a stream as it was cached, unless keys were destroyed since.
+func (b *baseline) get(name string, destroyed int) *stream {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.streams == nil {
-		return nil
+	if b.streams == nil || b.destroyed != destroyed {
+		b.streams, b.destroyed = recent.New[string, *stream](remembered), destroyed
 	}
 	s, _ := b.streams.Get(name)
 	return s
 }
 
-func (b *baseline) put(name string, s stream) {
+// put caches a stream that was opened when that many keys were destroyed.
+func (b *baseline) put(name string, s stream, destroyed int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.streams == nil {
-		b.streams = recent.New[string, *stream](remembered)
+	if b.streams != nil && b.destroyed == destroyed {
+		b.streams.Put(name, &s)
 	}
-	b.streams.Put(name, &s)
 }
 
 func (b *baseline) forget(name string) {

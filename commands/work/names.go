@@ -38,7 +38,7 @@ func (w *Work) hold(s *stream, before, after any, by By) error {
 
 // reserved loads the reservation of a name.
 func (w *Work) reserved(h event.Hold) (s *stream, by reservation.Reservation, err error) {
-	s, err = w.load(catalogue.Kind(reservation.Stream.Category), w.desk.Names.NameID(h))
+	s, err = w.load(catalogue.Kind(reservation.Stream.Category), h.ID)
 	if err != nil {
 		return nil, by, err
 	}
@@ -67,7 +67,7 @@ func (w *Work) claim(h event.Hold, category string, id uuid.UUID, by By) error {
 			return err
 		}
 	}
-	r.keep(w, claims, by, reservation.Claimed{Category: category, Holder: id})
+	r.keep(w, claims, by.bare(), reservation.Claimed{Category: category, Holder: id})
 	return nil
 }
 
@@ -75,7 +75,7 @@ func (w *Work) claim(h event.Hold, category string, id uuid.UUID, by By) error {
 func (w *Work) lapse(s *stream, reservation uuid.UUID, by By) error {
 	switch {
 	case len(s.pending) == 0:
-		s.keep(w, lapses, by, s.kind.Lapse(reservation))
+		s.keep(w, lapses, by.bare(), s.kind.Lapse(reservation))
 		return nil
 	case s.order == lapses: // one is enough
 		return nil
@@ -93,7 +93,7 @@ func (w *Work) release(h event.Hold, id uuid.UUID, by By) error {
 		return ErrWriteFirst
 	}
 	if reserved.Holder == id {
-		r.keep(w, releases, by, reservation.Released{Holder: id})
+		r.keep(w, releases, by.bare(), reservation.Released{Holder: id})
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func (w *Work) guard(s *stream, before, after any, by By) error {
 		return err
 	}
 	if stands {
-		listed.keep(w, claims, by, roll.Enter(s.id))
+		listed.keep(w, claims, by.bare(), roll.Enter(s.id))
 		return nil
 	}
 	for _, id := range roll.Listed(listed.state) {
@@ -139,7 +139,7 @@ func (w *Work) guard(s *stream, before, after any, by By) error {
 			return err
 		}
 		if roll.Stands(other.state) {
-			listed.keep(w, claims, by, roll.Strike(s.id))
+			listed.keep(w, claims, by.bare(), roll.Strike(s.id))
 			return nil
 		}
 	}

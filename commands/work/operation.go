@@ -46,6 +46,7 @@ type Finder interface {
 // A Long is a LongCommand without its type parameters, by which an operation is resumed.
 type Long struct {
 	Name   string // see LongCommand
+	of     string // the category of the thing that it is about
 	begin  func(w *Work, id uuid.UUID, by By) error
 	Left   func(id uuid.UUID) Left // see LongCommand
 	finish func(ctx context.Context, d *Desk, about uuid.UUID, by By) error
@@ -100,6 +101,7 @@ func (l long[S, E]) Long() Long {
 	return Long{
 		finish: finish,
 		Name:   l.Name(),
+		of:     l.kind.Category,
 		begin:  func(w *Work, id uuid.UUID, by By) error { _, err := l.Carry(w, id, by); return err },
 		Left:   l.Left,
 		each:   l.Each,
@@ -148,6 +150,7 @@ func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder
 	if err != nil {
 		return err
 	}
+	by = by.Aside(EventID(by.Request, plan.of+"-"+o.About.String(), 0))
 	at, err := d.Store.Head(ctx)
 	if err != nil {
 		return err
@@ -225,11 +228,18 @@ func (d *Desk) operation(ctx context.Context, id uuid.UUID) (operation.Operation
 		if err != nil {
 			return a.State, By{}, err
 		}
-		meta, err := event.DecodeMetadata(r.Meta, r.ID, d.Keys)
-		return a.State, granted(By{
-			Actor: meta.Actor, At: meta.At, Reason: meta.Reason.String(), Request: meta.Request, Digest: meta.Digest,
-			Correlation: meta.Correlation, Causation: meta.Causation, Through: meta.Through,
-		}), err
+		meta, err := event.DecodeMetadata(place(r), r.Meta, d.Keys)
+		by := granted(By{
+			Actor: meta.Actor, Principal: meta.Principal, At: meta.At, Request: meta.Request,
+			Correlation: meta.Correlation, Cause: meta.Cause, Through: meta.Through,
+		})
+		if !meta.Reason.Forgotten() {
+			by.Reason = meta.Reason.String()
+		}
+		if !meta.Digest.Forgotten() {
+			by.Digest = meta.Digest.String()
+		}
+		return a.State, by, err
 	}
 	return a.State, By{}, operation.Stream.Unknown
 }

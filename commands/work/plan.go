@@ -23,6 +23,7 @@ func Begin[S any](w *Work, plan Plan[S], id uuid.UUID, by By) (Answer[S], error)
 	if err := by.MustMay(plan.Permission()); err != nil {
 		return Answer[S]{}, err
 	}
+	by.Names = w.desk.Names
 	return plan.Carry(w, id, by)
 }
 

@@ -1,10 +1,10 @@
 package work
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -31,7 +31,7 @@ type stream struct {
 
 // played is where a request ended in a stream.
 type played struct {
-	digest   string
+	digest   personal.Text // of the request, as its first event says
 	events   int
 	revision eventstore.Revision
 	position eventstore.Position
@@ -52,7 +52,7 @@ func (w *Work) load(kind *event.Noun, id uuid.UUID) (*stream, error) {
 		return s, nil
 	}
 	s := &stream{kind: kind, id: id, state: kind.Nothing, revision: eventstore.NoStream, order: orderOf(kind)}
-	if base := w.desk.baseline.get(name); base != nil && !w.playedBefore(base.requests) {
+	if base := w.desk.baseline.get(name, w.destroyed); base != nil && !w.playedBefore(base.requests) {
 		*s = *base
 	}
 	known := s.revision
@@ -71,7 +71,7 @@ func (w *Work) load(kind *event.Noun, id uuid.UUID) (*stream, error) {
 		}
 	}
 	if s.revision != known && len(s.later) == 0 {
-		w.desk.baseline.put(name, *s)
+		w.desk.baseline.put(name, *s, w.destroyed)
 	}
 	w.streams[name] = s
 	s.advance(w)
@@ -87,14 +87,14 @@ func ownCopy(requests map[uuid.UUID]played) map[uuid.UUID]played {
 
 // take decodes one stored event. It folds the event, or keeps it for later if the batch has not reached it.
 func (s *stream) take(r eventstore.Recorded, w *Work) error {
-	e, err := s.kind.Decode(r.Type, r.Data, r.ID, w.desk.Keys)
+	e, err := s.kind.Decode(place(r), r.Data, w.desk.Keys)
 	if errors.Is(err, event.ErrUnknown) {
 		return &NewerError{r.Stream, r.Revision, err, s}
 	}
 	if err != nil {
 		return err
 	}
-	meta, err := event.DecodeMetadata(r.Meta, r.ID, w.desk.Keys)
+	meta, err := event.DecodeMetadata(place(r), r.Meta, w.desk.Keys)
 	if err != nil {
 		return err
 	}
@@ -104,8 +104,17 @@ func (s *stream) take(r eventstore.Recorded, w *Work) error {
 		s.state = s.kind.Apply(s.state, e)
 	}
 	s.revision, s.position = r.Revision, r.Position
-	s.requests[meta.Request] = played{meta.Digest, s.requests[meta.Request].events + 1, r.Revision, r.Position}
+	before, again := s.requests[meta.Request]
+	if !again {
+		before.digest = meta.Digest
+	}
+	s.requests[meta.Request] = played{before.digest, before.events + 1, r.Revision, r.Position}
 	return nil
+}
+
+// place returns where an event stands.
+func place(r eventstore.Recorded) personal.Place {
+	return personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}
 }
 
 // A NewerError means that a newer version of the program wrote an event of a thing that this one does not know. So it cannot tell how
@@ -144,7 +153,7 @@ func (w *Work) stateAt(kind *event.Noun, id uuid.UUID, revision eventstore.Revis
 		if err != nil {
 			return state, err
 		}
-		e, err := kind.Decode(r.Type, r.Data, r.ID, w.desk.Keys)
+		e, err := kind.Decode(place(r), r.Data, w.desk.Keys)
 		if err != nil {
 			return state, err
 		}
@@ -153,47 +162,66 @@ func (w *Work) stateAt(kind *event.Noun, id uuid.UUID, revision eventstore.Revis
 	return state, nil
 }
 
-// keep applies events, and marks them to be written at the end of the Work, in the given order.
+// keep applies events, and marks them to be written at the end of the Work, in the given order. What the caller wrote about
+// the request is stored with the first event only.
 func (s *stream) keep(w *Work, at order, by By, events ...event.Event) {
 	state, had, was := s.state, s.pending, s.order
 	w.undo = append(w.undo, func() { s.state, s.pending, s.order = state, had, was })
 	s.order = at
-	for _, e := range events {
+	first := EventID(by.Request, s.kind.Stream(s.id), s.requests[by.Request].events)
+	for i, e := range events {
+		by := by
+		if i > 0 || s.writes(by.Request) {
+			by.Reason, by.Digest = "", ""
+		}
+		if _, follows := e.(event.Consequence); follows && i > 0 {
+			by.Cause = first
+		}
 		s.state = s.kind.Apply(s.state, e)
-		s.pending = append(s.pending[:len(s.pending):len(s.pending)], pending{e, s.kind.Subject(s.state, s.id), by})
+		s.pending = append(s.pending[:len(s.pending):len(s.pending)], pending{e, s.kind.Subject(s.state, s.id, e), by})
 	}
 }
 
-// encode encodes the pending events. Event ids are derived from the request, the stream and the event's number within
-// them, so that a retry is the same append.
+// writes reports whether events of a request are pending or stored.
+func (s *stream) writes(request uuid.UUID) bool {
+	return s.has(request) || slices.ContainsFunc(s.pending, func(p pending) bool { return p.by.Request == request })
+}
+
+// EventID returns the id of the nth event, from 0, that a request writes to a stream. It is the same on every retry.
+func EventID(request uuid.UUID, stream string, n int) uuid.UUID {
+	return uuid.NewSHA1(request, []byte(stream+"/"+strconv.Itoa(n)))
+}
+
+// encode encodes the pending events. Their ids are derived, so that a retry is the same append.
 func (s *stream) encode(keys personal.Keys) error {
 	name := s.kind.Stream(s.id)
 	requests := ownCopy(s.requests)
 	s.encoded = make([]eventstore.Event, len(s.pending))
 	for i, p := range s.pending {
-		request := requests[p.by.Request]
-		id := uuid.NewSHA1(p.by.Request, []byte(name+"/"+strconv.Itoa(request.events)))
-		requests[p.by.Request] = played{
-			digest: p.by.Digest, events: request.events + 1, revision: s.revision + eventstore.Revision(1+i),
+		request, again := requests[p.by.Request]
+		if !again {
+			request.digest = personal.New(p.by.Digest)
 		}
-		data, err := event.Encode(p.event, id, p.subject, keys)
+		at := personal.Place{Stream: name, Type: p.event.EventType(), Event: EventID(p.by.Request, name, request.events)}
+		requests[p.by.Request] = played{digest: request.digest, events: request.events + 1, revision: s.revision + eventstore.Revision(1+i)}
+		data, err := event.Encode(p.event, at, p.subject, keys)
 		if err != nil {
 			return err
 		}
-		meta, err := event.EncodeMetadata(p.by.metadata(), id, p.subject, keys)
+		meta, err := event.EncodeMetadata(p.by.metadata(), at, p.subject, keys)
 		if err != nil {
 			return err
 		}
-		s.encoded[i] = eventstore.Event{ID: id, Type: p.event.EventType(), Data: data, Meta: meta}
+		s.encoded[i] = eventstore.Event{ID: at.Event, Type: at.Type, Data: data, Meta: meta}
 	}
 	s.requests = requests
 	return nil
 }
 
 // append appends the encoded events at once, and caches the stream.
-func (s *stream) append(ctx context.Context, d *Desk) error {
-	name := s.kind.Stream(s.id)
-	at, err := d.Store.Append(ctx, name, s.revision, s.encoded)
+func (s *stream) append(w *Work) error {
+	name, d := s.kind.Stream(s.id), w.desk
+	at, err := d.Store.Append(w.ctx, name, s.revision, s.encoded)
 	if err != nil {
 		return err
 	}
@@ -216,7 +244,7 @@ func (s *stream) append(ctx context.Context, d *Desk) error {
 	if len(s.later) == 0 {
 		base := *s
 		base.order, base.written = orderOf(s.kind), nil
-		d.baseline.put(name, base)
+		d.baseline.put(name, base, w.destroyed)
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ type Work struct {
 	streams map[string]*stream
 	undo    []func() // undoes each keep
 
+	destroyed int // personal.Keys.Destroyed at the beginning
+
 	// batch numbers the requests of a batch, which are carried out in order and may have been written in part before a
 	// crash. A stream is then folded only as far as the current request, turn. Nil: no batch.
 	batch map[uuid.UUID]int
@@ -112,7 +114,7 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 		}
 		return Answer[any]{}, domain.Stale("stale", "It has changed, and is at revision %d now. Read it again, and repeat the request with the new ETag if it still applies.", s.revision)
 	}
-	by.ID = id
+	by.ID, by.Names = id, w.desk.Names
 	if by, err = w.know(c.command, by); err != nil {
 		return Answer[any]{}, err
 	}
@@ -134,14 +136,34 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 		if s.order == lapses { // lapses are written before claims, and these events after them
 			return Answer[any]{}, ErrWriteFirst
 		}
+		if err := w.mayWriteOf(s, &by, events); err != nil {
+			return Answer[any]{}, err
+		}
 		s.keep(w, orderOf(kind), by, events...)
 	}
 	return Answer[any]{ID: id, State: s.state, Revision: s.revision, Position: s.position, Changed: len(events) > 0, stream: s}, nil
 }
 
+// mayWriteOf refuses text about a person who was forgotten. What is not text goes on: such a person's tickets can be closed.
+func (w *Work) mayWriteOf(s *stream, by *By, events []event.Event) error {
+	state := s.state
+	for _, e := range events {
+		state = s.kind.Apply(state, e)
+		subject := s.kind.Subject(state, s.id, e)
+		if _, err := w.desk.Keys.Key(subject); !errors.Is(err, personal.ErrForgotten) {
+			continue
+		}
+		if personal.Any(e) || by.Reason != "" {
+			return domain.Conflict("person-forgotten", "The person was forgotten: no text about them can be stored any more, nor a reason.")
+		}
+		by.Digest = ""
+	}
+	return nil
+}
+
 // again repeats the answer to a request that came before.
 func (w *Work) again(s *stream, before played, by By) (Answer[any], error) {
-	if before.digest != by.Digest {
+	if !before.digest.Forgotten() && before.digest != personal.New(by.Digest) {
 		return Answer[any]{}, ErrReused
 	}
 	a := Answer[any]{ID: s.id, State: s.state, Revision: before.revision, Position: before.position, Changed: true, Replayed: true}
@@ -226,7 +248,7 @@ func (w *Work) write() error {
 	for _, streams := range inOrder {
 		var together errgroup.Group
 		for _, s := range streams {
-			together.Go(func() error { return s.append(w.ctx, w.desk) })
+			together.Go(func() error { return s.append(w) })
 		}
 		if err := together.Wait(); err != nil {
 			return err

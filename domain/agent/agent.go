@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain"
+	"daybook/domain/address"
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/personal"
@@ -20,10 +21,10 @@ type Agent struct {
 	Created     bool
 	Deleted     bool
 	Name        personal.Text
-	Alias       personal.Text // shown to contacts instead of the name
-	Email       personal.Text // the login, normalised
+	Alias       personal.Text   // shown to contacts instead of the name
+	Email       personal.Hashed // the login, normalised
 	Role        role.Role
-	Devices     []string // signed in on; sorted
+	Devices     []uuid.UUID // signed in on, by their hashes
 	Paused      bool
 	Departments map[uuid.UUID]Services
 }
@@ -31,6 +32,16 @@ type Agent struct {
 // Services says which services an agent has switched on in one department. Joining a department switches all of them on.
 type Services struct {
 	Tickets, Chats, Calls bool
+}
+
+// Login returns an e-mail address, normalised, as the login that only one agent may have.
+func Login(names personal.Hasher, email string) personal.Hashed {
+	return personal.Hash(names, "login"+address.Version, email)
+}
+
+// Device returns the name of a device that an agent signs in on.
+func Device(names personal.Hasher, agent uuid.UUID, name string) personal.Hashed {
+	return personal.Hashed{Value: personal.New(name), Hash: names.Hash("device", agent.String(), name)}
 }
 
 // Service is what an agent can be available for.
@@ -80,7 +91,7 @@ var Stream = event.Kind[Agent, Event]{
 	Exists:   func(a Agent) bool { return a.Created && !a.Deleted },
 	Unknown:  domain.NotFound("agent-unknown", "There is no such agent. Check the id, or create the agent first."),
 	Holds: func(a Agent) []event.Hold {
-		return []event.Hold{{Space: "login/1", Name: a.Email.String(), Taken: "Another agent has this e-mail address. Choose a different one."}}
+		return []event.Hold{{ID: a.Email.Hash, Taken: "Another agent has this e-mail address. Choose a different one."}}
 	},
 	Lapse: func(r uuid.UUID) Event { return ClaimLapsed{r} },
 	Roll: &event.Roll[Agent]{
@@ -137,11 +148,11 @@ func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { ret
 
 // Created: the agent was created.
 type Created struct {
-	Name  personal.Text `json:"name"`
-	Alias personal.Text `json:"alias"`
-	Email personal.Text `json:"email"`
-	Role  role.Role     `json:"role"`
-	Ref   string        `json:"ref,omitempty"`
+	Name  personal.Text   `json:"name"`
+	Alias personal.Text   `json:"alias"`
+	Email personal.Hashed `json:"email"`
+	Role  role.Role       `json:"role"`
+	Ref   personal.Text   `json:"ref,omitzero"`
 }
 
 // EventType returns the stored name.
@@ -154,10 +165,10 @@ func (e Created) apply(a *Agent) {
 
 // Edited: some fields have new values; nil fields stay as they were.
 type Edited struct {
-	Name  *personal.Text `json:"name,omitempty"`
-	Alias *personal.Text `json:"alias,omitempty"`
-	Email *personal.Text `json:"email,omitempty"`
-	Role  *role.Role     `json:"role,omitempty"`
+	Name  *personal.Text   `json:"name,omitempty"`
+	Alias *personal.Text   `json:"alias,omitempty"`
+	Email *personal.Hashed `json:"email,omitempty"`
+	Role  *role.Role       `json:"role,omitempty"`
 }
 
 // EventType returns the stored name.
@@ -211,27 +222,26 @@ func (e LeftDepartment) apply(a *Agent) {
 
 // SignedIn: the agent signed in on a device.
 type SignedIn struct {
-	Device string `json:"device"`
+	Device personal.Hashed `json:"device"`
 }
 
 // EventType returns the stored name.
 func (SignedIn) EventType() string { return "agent-signed-in" }
 
 func (e SignedIn) apply(a *Agent) {
-	a.Devices = append(slices.Clone(a.Devices), e.Device)
-	slices.Sort(a.Devices)
+	a.Devices = append(slices.Clone(a.Devices), e.Device.Hash)
 }
 
 // SignedOut: the agent signed out on a device.
 type SignedOut struct {
-	Device string `json:"device"`
+	Device personal.Hashed `json:"device"`
 }
 
 // EventType returns the stored name.
 func (SignedOut) EventType() string { return "agent-signed-out" }
 
 func (e SignedOut) apply(a *Agent) {
-	a.Devices = slices.DeleteFunc(slices.Clone(a.Devices), func(d string) bool { return d == e.Device })
+	a.Devices = slices.DeleteFunc(slices.Clone(a.Devices), func(d uuid.UUID) bool { return d == e.Device.Hash })
 }
 
 // Paused: the agent takes a break.

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"daybook/domain/agent"
 	"daybook/domain/company"
 	"daybook/domain/contact"
@@ -15,6 +13,7 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/group"
+	"daybook/domain/key"
 	"daybook/domain/operation"
 	"daybook/domain/personal"
 	"daybook/domain/reservation"
@@ -31,6 +30,7 @@ var Kinds = []*event.Noun{
 	desk.ImportStream.Noun(),
 	desk.OwnersStream.Noun(),
 	group.Stream.Noun(),
+	key.Stream.Noun(),
 	operation.Stream.Noun(),
 	reservation.Stream.Noun(),
 	tag.Stream.Noun(),
@@ -69,11 +69,11 @@ func Kind(category string) *event.Noun {
 // Types returns the stored names of all events, sorted.
 func Types() []string { return slices.Sorted(maps.Keys(byType)) }
 
-// Decode decodes an event of any kind. It returns event.ErrUnknown if no kind has an event of this name.
-func Decode(name string, data []byte, id uuid.UUID, keys personal.Keys) (event.Event, error) {
-	kind, ok := byType[name]
+// Decode decodes an event of any kind. It returns event.ErrUnknown if no kind has an event of this type.
+func Decode(at personal.Place, data []byte, keys personal.Keys) (event.Event, error) {
+	kind, ok := byType[at.Type]
 	if !ok {
-		return nil, fmt.Errorf("%w %q", event.ErrUnknown, name)
+		return nil, fmt.Errorf("%w %q", event.ErrUnknown, at.Type)
 	}
-	return kind.Decode(name, data, id, keys)
+	return kind.Decode(at, data, keys)
 }

@@ -26,7 +26,7 @@ type Registered struct {
 	profile.Profile
 	Emails []personal.Text `json:"emails"`
 	Phones []personal.Text `json:"phones"`
-	Ref    string          `json:"ref,omitempty"` // its name in the imported desk
+	Ref    personal.Text   `json:"ref,omitzero"` // its name in the imported desk
 }
 
 // EventType returns the stored name.

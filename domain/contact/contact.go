@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain"
+	"daybook/domain/address"
 	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/domain/profile"
@@ -20,10 +21,12 @@ type Contact struct {
 	Registered bool
 	Deleted    bool
 	profile.Profile
-	Addresses []Address
-	Company   uuid.UUID // nil: none
-	Tags      []uuid.UUID
-	Groups    []uuid.UUID
+	Addresses  []Address
+	Company    uuid.UUID // nil: none
+	Tags       []uuid.UUID
+	Groups     []uuid.UUID
+	Offers     []uuid.UUID // by their ids
+	Duplicates []uuid.UUID // contacts who may be the same person
 }
 
 // Stream is the kind of a contact's stream.
@@ -37,24 +40,27 @@ var Stream = event.Kind[Contact, Event]{
 	Lapse:    func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
 
-// An Address is where a contact writes from.
+// An Address is where a contact writes from, and by what they are recognised. Equal addresses have equal hashes.
 type Address struct {
-	Channel AddressKind   `json:"channel"`
-	Value   personal.Text `json:"value"` // normalised
+	Kind AddressKind `json:"kind"`
+	personal.Hashed
+	// Unread says that the value is no address that the desk can read, such as a wrong phone number. It is kept as it came,
+	// and claims nothing: any number of contacts may have it.
+	Unread bool `json:"unread,omitzero"`
 }
 
 // AddressKind is the kind of an address.
 type AddressKind string
 
-// The kinds of addresses. A Visitor is identified by an id that the chat window remembers.
+// The kinds of addresses. A phone number is one whether it calls, or writes by SMS or WhatsApp. A Visitor is identified by
+// an id that the chat window remembers.
 const (
 	Email    AddressKind = "email"
 	Phone    AddressKind = "phone"
-	Visitor  AddressKind = "visitor"
-	Forum    AddressKind = "forum"
 	Facebook AddressKind = "facebook"
 	X        AddressKind = "x"
-	WhatsApp AddressKind = "whatsapp"
+	Forum    AddressKind = "forum"
+	Visitor  AddressKind = "visitor"
 )
 
 // MaxAddresses is how many addresses of one kind a contact may have.
@@ -62,35 +68,43 @@ const MaxAddresses = 50
 
 // NewAddress validates an address and normalises it, so that two spellings of it are equal. field is its name as the
 // caller sent it. region is the country (ISO 3166) of phone numbers without a country code, or empty.
-func NewAddress(kind AddressKind, field, value, region string) (Address, error) {
+func NewAddress(names personal.Hasher, kind AddressKind, field, value, region string) (Address, error) {
 	var err error
 	switch kind {
 	case Email:
-		value, err = profile.Email(field, value)
-	case Phone, WhatsApp:
-		value, err = profile.Phone(field, value, region)
+		value, err = address.Email(field, value)
+	case Phone:
+		value, err = address.Phone(field, value, region)
+	case X:
+		value, err = address.Handle(field, value)
 	default:
-		value, err = profile.Name(field, value)
+		value, err = address.ID(field, value)
 	}
-	return Address{kind, personal.New(value)}, err
+	return Address{Kind: kind, Hashed: personal.Hash(names, "address/"+string(kind)+address.Version, value)}, err
 }
 
-// normaliser is the version of NewAddress's rules. A new version must also look up the holds of older ones.
-const normaliser = "/1"
+// UnreadAddress returns an address that could not be read, as it came.
+func UnreadAddress(names personal.Hasher, kind AddressKind, value string) Address {
+	return Address{Kind: kind, Hashed: personal.Hash(names, "unread/"+string(kind), value), Unread: true}
+}
+
+// Is reports whether two addresses are the same.
+func (a Address) Is(other Address) bool { return a.Kind == other.Kind && a.Hash == other.Hash }
 
 // Hold returns the address as a name that only one contact may have.
 func (a Address) Hold() event.Hold {
 	return event.Hold{
-		Space: "address/" + string(a.Channel) + normaliser,
-		Name:  a.Value.String(),
-		Taken: "Another contact has this " + string(a.Channel) + " address. Use that contact, or remove the address from it first.",
+		ID:    a.Hash,
+		Taken: "Another contact has this " + string(a.Kind) + " address. Use that contact, or remove the address from it first.",
 	}
 }
 
 func holds(c Contact) []event.Hold {
-	all := make([]event.Hold, len(c.Addresses))
-	for i, a := range c.Addresses {
-		all[i] = a.Hold()
+	all := make([]event.Hold, 0, len(c.Addresses))
+	for _, a := range c.Addresses {
+		if !a.Unread {
+			all = append(all, a.Hold())
+		}
 	}
 	return all
 }
@@ -100,11 +114,19 @@ func (c Contact) MustExist() error {
 	return Stream.Must(c)
 }
 
+// MustBeRegistered returns an error if there never was such a contact.
+func (c Contact) MustBeRegistered() error {
+	if !c.Registered {
+		return Stream.Unknown
+	}
+	return nil
+}
+
 // Of returns the contact's addresses of one kind.
 func (c Contact) Of(kind AddressKind) []string {
 	var values []string
 	for _, a := range c.Addresses {
-		if a.Channel == kind {
+		if a.Kind == kind {
 			values = append(values, a.Value.String())
 		}
 	}
@@ -112,4 +134,4 @@ func (c Contact) Of(kind AddressKind) []string {
 }
 
 // Has reports whether the contact has an address.
-func (c Contact) Has(a Address) bool { return slices.Contains(c.Addresses, a) }
+func (c Contact) Has(a Address) bool { return slices.ContainsFunc(c.Addresses, a.Is) }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain/event"
+	"daybook/domain/personal"
 	"daybook/domain/profile"
 )
 
@@ -18,7 +19,8 @@ type Event interface {
 // Events decodes contact events.
 var Events = event.NewTable(
 	of[Registered](), of[Edited](), of[AddressAdded](), of[AddressRemoved](), of[ClaimLapsed](),
-	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](),
+	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored](),
+	of[OfferMade](), of[DuplicateFound](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
@@ -26,8 +28,8 @@ func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { ret
 // Registered: the contact was registered, by a person or because they wrote to the desk.
 type Registered struct {
 	profile.Profile
-	Addresses []Address `json:"addresses"`
-	Ref       string    `json:"ref,omitempty"` // the contact's name in the imported desk
+	Addresses []Address     `json:"addresses"`
+	Ref       personal.Text `json:"ref,omitzero"` // the contact's name in the imported desk
 }
 
 // EventType returns the stored name.
@@ -67,7 +69,9 @@ type AddressRemoved struct {
 // EventType returns the stored name.
 func (AddressRemoved) EventType() string { return "contact-address-removed" }
 
-func (e AddressRemoved) apply(c *Contact) { c.Addresses = without(c.Addresses, e.Address) }
+func (e AddressRemoved) apply(c *Contact) {
+	c.Addresses = slices.DeleteFunc(slices.Clone(c.Addresses), e.Address.Is)
+}
 
 // ClaimLapsed: another contact needed an address that this one had claimed but never used. It does not change the
 // contact; it moves the stream's revision, so that the unfinished command that claimed the address starts over.
@@ -147,6 +151,54 @@ type Deleted struct{}
 func (Deleted) EventType() string { return "contact-deleted" }
 
 func (Deleted) apply(c *Contact) { c.Deleted = true }
+
+// Restored: the contact is in use again. Addresses that other contacts have taken meanwhile are no longer theirs.
+type Restored struct {
+	Lost []Address `json:"lost,omitempty"`
+}
+
+// EventType returns the stored name.
+func (Restored) EventType() string { return "contact-restored" }
+
+func (e Restored) apply(c *Contact) {
+	c.Deleted = false
+	c.Addresses = slices.DeleteFunc(slices.Clone(c.Addresses), func(a Address) bool { return slices.ContainsFunc(e.Lost, a.Is) })
+}
+
+// OfferMade: the contact sent a value that differs from what the desk knows of them. It changes nothing until an agent
+// takes it.
+type OfferMade struct {
+	Offer uuid.UUID     `json:"offer"` // its id, a keyed hash of the contact, the field and the value
+	Field Offered       `json:"field"`
+	Value personal.Text `json:"value"` // of an address, normalised
+}
+
+// Offered is the field that an offer is for.
+type Offered string
+
+// The fields that can be offered, besides every AddressKind.
+const OfferedName Offered = "name"
+
+// MaxOffers is how many open offers a contact may have. More are not kept.
+const MaxOffers = 20
+
+// EventType returns the stored name.
+func (OfferMade) EventType() string { return "contact-offer-made" }
+
+func (e OfferMade) apply(c *Contact) { c.Offers = append(slices.Clone(c.Offers), e.Offer) }
+
+// DuplicateFound: the contact and another one may be the same person, since the contact sent an address of the other. The
+// same is recorded for the other contact.
+type DuplicateFound struct {
+	Contact uuid.UUID `json:"contact"` // the other
+}
+
+// EventType returns the stored name.
+func (DuplicateFound) EventType() string { return "contact-duplicate-found" }
+
+func (e DuplicateFound) apply(c *Contact) {
+	c.Duplicates = append(slices.Clone(c.Duplicates), e.Contact)
+}
 
 // without returns a copy of list without item.
 func without[T comparable](list []T, item T) []T {

@@ -2,8 +2,11 @@
 package department
 
 import (
+	"github.com/google/uuid"
+
 	"daybook/domain"
 	"daybook/domain/event"
+	"daybook/domain/personal"
 )
 
 // A Department is the state that rules need.
@@ -11,6 +14,7 @@ type Department struct {
 	Created bool
 	Deleted bool
 	Name    string
+	Heir    uuid.UUID // the department that took its tickets when it was deleted; nil: none
 }
 
 // Stream is the kind of a department's stream.
@@ -40,8 +44,8 @@ func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { ret
 
 // Created: the department was created.
 type Created struct {
-	Name string `json:"name"`
-	Ref  string `json:"ref,omitempty"`
+	Name string        `json:"name"`
+	Ref  personal.Text `json:"ref,omitzero"`
 }
 
 // EventType returns the stored name.
@@ -60,9 +64,11 @@ func (Renamed) EventType() string { return "department-renamed" }
 func (e Renamed) apply(d *Department) { d.Name = e.Name }
 
 // Deleted: the department is no longer used; its history stays.
-type Deleted struct{}
+type Deleted struct {
+	To uuid.UUID `json:"to,omitzero"` // the department that takes its tickets; nil: none
+}
 
 // EventType returns the stored name.
 func (Deleted) EventType() string { return "department-deleted" }
 
-func (Deleted) apply(d *Department) { d.Deleted = true }
+func (e Deleted) apply(d *Department) { d.Deleted, d.Heir = true, e.To }

@@ -3,6 +3,8 @@ package desk
 import (
 	"iter"
 
+	"github.com/google/uuid"
+
 	"daybook/domain/event"
 )
 
@@ -27,28 +29,28 @@ type ImportEvent interface {
 // ImportEvents decodes an import's events.
 var ImportEvents = event.NewTable(event.TypeOf(func(e LinesPlayed) ImportEvent { return e }))
 
-// LinesPlayed: a batch of lines was imported. Each line's id is listed under the line's result. A line that is imported
-// again is listed in a later batch.
+// LinesPlayed: a batch of lines was imported. Each line's request, a keyed hash of the source and the line's id, is listed
+// under the line's result. A line that is imported again is listed in a later batch.
 type LinesPlayed struct {
-	Source    string   `json:"source"`
-	Accepted  []string `json:"accepted,omitempty"`
-	Unchanged []string `json:"unchanged,omitempty"`
-	Rejected  []string `json:"rejected,omitempty"`
-	Malformed []string `json:"malformed,omitempty"`
+	Source    string      `json:"source"`
+	Accepted  []uuid.UUID `json:"accepted,omitempty"`
+	Unchanged []uuid.UUID `json:"unchanged,omitempty"`
+	Rejected  []uuid.UUID `json:"rejected,omitempty"`
+	Malformed []uuid.UUID `json:"malformed,omitempty"`
 }
 
 // Note lists a line under its result. A duplicate is left out, since an earlier batch lists it.
-func (e *LinesPlayed) Note(id string, r Result) {
+func (e *LinesPlayed) Note(line uuid.UUID, r Result) {
 	for _, list := range e.lists() {
 		if list.result == r {
-			*list.ids = append(*list.ids, id)
+			*list.ids = append(*list.ids, line)
 		}
 	}
 }
 
-// Each yields the id of each line with its result.
-func (e LinesPlayed) Each() iter.Seq2[string, Result] {
-	return func(yield func(string, Result) bool) {
+// Each yields the request of each line with its result.
+func (e LinesPlayed) Each() iter.Seq2[uuid.UUID, Result] {
+	return func(yield func(uuid.UUID, Result) bool) {
 		for _, list := range e.lists() {
 			for _, id := range *list.ids {
 				if !yield(id, list.result) {
@@ -61,7 +63,7 @@ func (e LinesPlayed) Each() iter.Seq2[string, Result] {
 
 type lines struct {
 	result Result
-	ids    *[]string
+	ids    *[]uuid.UUID
 }
 
 func (e *LinesPlayed) lists() []lines {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,74 +21,28 @@ type Event interface {
 	EventType() string
 }
 
+// An Owned event has texts that belong to somebody else than its thing does, such as a message on another contact's ticket.
+type Owned interface {
+	// Owner returns whose key seals the event.
+	Owner() uuid.UUID
+}
+
+// A Consequence is an event that was led to by the one before it, where one decision has both: a message reopens a ticket.
+type Consequence interface{ Consequence() }
+
 // Metadata is stored with every event.
 type Metadata struct {
-	At          time.Time     `json:"at"`                       // when it happened, as the caller says; UTC, to the microsecond
-	Actor       Actor         `json:"actor"`                    // who did it
-	Through     string        `json:"through"`                  // how it came in: "api", "import:journal", "first-start", …
-	Reason      personal.Text `json:"reason"`                   // why, in the actor's words
-	Request     uuid.UUID     `json:"request"`                  // the request that caused it; the same on every retry
-	Digest      string        `json:"digest,omitempty"`         // of the request's body, so that an id reused for another request is detected
-	Correlation string        `json:"$correlationId,omitempty"` // groups everything that one request or import led to
-	Causation   string        `json:"$causationId,omitempty"`   // the event or request that directly led to it
-}
+	At        time.Time     `json:"at"`                    // when it happened, as the caller says; UTC, to the microsecond
+	Actor     Actor         `json:"actor"`                 // who did it, in the desk's world; of what a contact wrote, the contact
+	Principal Principal     `json:"principal"`             // who was signed in and sent it; of an import, who imported
+	Through   string        `json:"through"`               // by which door it came: see ThroughAPI
+	Reason    personal.Text `json:"reason,omitzero"`       // why, in the actor's words; with the first event of a request only
+	Request   uuid.UUID     `json:"request"`               // the request that it came with; the same on every retry
+	Digest    personal.Text `json:"digest,omitzero"`       // of the request's body, so that an id reused for another request is detected
+	Cause     uuid.UUID     `json:"$causationId,omitzero"` // the event that led to it, if one did
 
-// An Actor is who did something: an agent, a contact, a rule, an API key or the system.
-type Actor struct {
-	Kind ActorKind
-	ID   uuid.UUID // nil for the system
-}
-
-// ActorKind is the kind of an actor.
-type ActorKind string
-
-// The kinds of actors.
-const (
-	System  ActorKind = "system"
-	Agent   ActorKind = "agent"
-	Contact ActorKind = "contact"
-	Rule    ActorKind = "rule"
-	Key     ActorKind = "key"
-)
-
-// TheSystem is Daybook acting on its own.
-var TheSystem = Actor{Kind: System}
-
-// String returns the actor as it is stored: "system" or "KIND:ID".
-func (a Actor) String() string {
-	if a.Kind == System || a.Kind == "" {
-		return string(System)
-	}
-	return string(a.Kind) + ":" + a.ID.String()
-}
-
-// MarshalText returns String's form.
-func (a Actor) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
-
-// UnmarshalText parses MarshalText's form.
-func (a *Actor) UnmarshalText(text []byte) error {
-	kind, id, found := strings.Cut(string(text), ":")
-	if !found && kind == string(System) {
-		*a = TheSystem
-		return nil
-	}
-	if !slices.Contains([]ActorKind{Agent, Contact, Rule, Key}, ActorKind(kind)) {
-		return fmt.Errorf("%q is not an actor: write system or KIND:ID", text)
-	}
-	parsed, err := uuid.Parse(id)
-	if err != nil {
-		return fmt.Errorf("%q is not an actor: %w", text, err)
-	}
-	*a = Actor{ActorKind(kind), parsed}
-	return nil
-}
-
-// AgentID returns the agent who acted, or uuid.Nil.
-func (a Actor) AgentID() uuid.UUID {
-	if a.Kind != Agent {
-		return uuid.Nil
-	}
-	return a.ID
+	// Correlation groups everything that belongs together: a trace, a request, an import.
+	Correlation string `json:"$correlationId,omitzero"`
 }
 
 // Written is an event that was just appended, so that its writer need not read it back.
@@ -104,7 +57,7 @@ type Written struct {
 // A Type decodes one type of event. E is the interface that all events of its package implement.
 type Type[E Event] struct {
 	Name   string
-	decode func(data []byte, id uuid.UUID, keys personal.Keys) (E, error)
+	decode func(data []byte, at personal.Place, keys personal.Keys) (E, error)
 }
 
 // TypeOf describes the event type T. as is the identity function; it makes the compiler check that T is an E.
@@ -112,12 +65,12 @@ func TypeOf[E Event, T Event](as func(T) E) Type[E] {
 	var zero T
 	return Type[E]{
 		Name: zero.EventType(),
-		decode: func(data []byte, id uuid.UUID, keys personal.Keys) (E, error) {
+		decode: func(data []byte, at personal.Place, keys personal.Keys) (E, error) {
 			var v T
 			if err := json.Unmarshal(data, &v); err != nil {
 				return as(v), err
 			}
-			err := personal.Open(&v, keys, id)
+			err := personal.Open(&v, keys, at)
 			return as(v), err
 		},
 	}
@@ -144,48 +97,57 @@ func (t Table[E]) Names() []string { return slices.Sorted(maps.Keys(t)) }
 // ErrUnknown is returned for an event type that the table does not have: a newer program wrote it.
 var ErrUnknown = errors.New("unknown event type")
 
-// Decode decodes an event and opens its sealed texts. id is the event's id. It returns ErrUnknown for a name that is not
-// in the table.
-func (t Table[E]) Decode(name string, data []byte, id uuid.UUID, keys personal.Keys) (E, error) {
-	known, ok := t[name]
+// ErrOldFormat is returned for an event that was written before the stored form was settled.
+var ErrOldFormat = errors.New("the log is in the format of a version of Daybook before its first release, which this version cannot read; start with an empty data folder, and import again")
+
+// Decode decodes the event of a place and opens its sealed texts. It returns ErrUnknown for a type that is not in the table.
+func (t Table[E]) Decode(at personal.Place, data []byte, keys personal.Keys) (E, error) {
+	known, ok := t[at.Type]
 	if !ok {
 		var none E
-		return none, fmt.Errorf("%w %q", ErrUnknown, name)
+		return none, fmt.Errorf("%w %q", ErrUnknown, at.Type)
 	}
-	e, err := known.decode(data, id, keys)
+	at.Part = personal.Data
+	e, err := known.decode(data, at, keys)
 	if err != nil {
-		return e, fmt.Errorf("decoding event %s of type %s: %w", id, name, err)
+		return e, fmt.Errorf("decoding event %s of type %s: %w", at.Event, at.Type, err)
 	}
 	return e, nil
 }
 
-// Encode returns an event in its stored form, with its texts sealed under the subject's key.
-func Encode(e Event, id, subject uuid.UUID, keys personal.Keys) ([]byte, error) {
-	closed, err := personal.Seal(e, keys, subject, id)
+// Encode returns the event of a place in its stored form, with its texts sealed under the subject's key.
+func Encode(e Event, at personal.Place, subject uuid.UUID, keys personal.Keys) ([]byte, error) {
+	at.Part = personal.Data
+	closed, err := personal.Seal(e, keys, subject, at)
 	if err != nil {
 		return nil, err
 	}
 	data, err := json.Marshal(closed)
 	if err != nil {
-		return nil, fmt.Errorf("encoding an event of type %s: %w", e.EventType(), err)
+		return nil, fmt.Errorf("encoding an event of type %s: %w", at.Type, err)
 	}
 	return data, nil
 }
 
-// EncodeMetadata returns metadata in its stored form, sealed like its event.
-func EncodeMetadata(m Metadata, id, subject uuid.UUID, keys personal.Keys) ([]byte, error) {
-	closed, err := personal.Seal(m, keys, subject, id)
+// EncodeMetadata returns the metadata of the event of a place in its stored form, sealed like the event.
+func EncodeMetadata(m Metadata, at personal.Place, subject uuid.UUID, keys personal.Keys) ([]byte, error) {
+	at.Part = personal.Metadata
+	closed, err := personal.Seal(m, keys, subject, at)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(closed)
 }
 
-// DecodeMetadata decodes an event's metadata and opens its sealed texts. id is the event's id.
-func DecodeMetadata(data []byte, id uuid.UUID, keys personal.Keys) (Metadata, error) {
+// DecodeMetadata decodes the metadata of the event of a place and opens its sealed texts.
+func DecodeMetadata(at personal.Place, data []byte, keys personal.Keys) (Metadata, error) {
+	at.Part = personal.Metadata
 	var m Metadata
 	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("decoding the metadata of event %s: %w", id, err)
+		return m, fmt.Errorf("decoding the metadata of event %s: %w", at.Event, err)
 	}
-	return m, personal.Open(&m, keys, id)
+	if m.Principal.Kind == "" {
+		return m, ErrOldFormat
+	}
+	return m, personal.Open(&m, keys, at)
 }

@@ -8,8 +8,8 @@ import (
 	"daybook/domain/personal"
 )
 
-// Fields yields an event's fields by their stored names, without the empty ones. Personal texts come as plain strings:
-// show them only to callers who may see them, and never store them.
+// Fields yields an event's fields by their stored names, without the empty ones. Personal texts come as plain strings, and
+// without their hashes: show them only to callers who may see them, and never store them.
 func Fields(e Event) iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) { fields(reflect.ValueOf(e), yield) }
 }
@@ -17,16 +17,22 @@ func Fields(e Event) iter.Seq2[string, any] {
 func fields(v reflect.Value, yield func(string, any) bool) bool {
 	for i := range v.NumField() {
 		field, about := v.Field(i), v.Type().Field(i)
+		if text, hashed := field.Interface().(personal.Hashed); hashed && about.Anonymous {
+			if !yield("value", text.Value.String()) {
+				return false
+			}
+			continue
+		}
 		if about.Anonymous {
 			if !fields(field, yield) {
 				return false
 			}
 			continue
 		}
-		if field.IsZero() && field.Kind() != reflect.Bool || field.Kind() == reflect.Slice && field.Len() == 0 {
+		name, option, _ := strings.Cut(about.Tag.Get("json"), ",")
+		if field.IsZero() && (field.Kind() != reflect.Bool || option != "") || field.Kind() == reflect.Slice && field.Len() == 0 {
 			continue
 		}
-		name, _, _ := strings.Cut(about.Tag.Get("json"), ",")
 		if !yield(name, shown(field)) {
 			return false
 		}
@@ -39,6 +45,8 @@ func shown(v reflect.Value) any {
 	switch value := v.Interface().(type) {
 	case personal.Text:
 		return value.String()
+	case personal.Hashed:
+		return value.Value.String()
 	case interface{ MarshalText() ([]byte, error) }:
 		return value
 	}

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -20,8 +21,8 @@ type Kind[S any, E Event] struct {
 	Exists   func(S) bool
 	Unknown  *domain.Error // the refusal for a thing that does not exist, or that the caller may not see
 	Order    Order
-	// Subject returns whose key seals the personal texts of this stream, given the state after the event. Nil: the
-	// thing's own.
+	// Subject returns whose key seals the personal texts of this stream, given the state after the event. Nil, or uuid.Nil:
+	// the thing's own. An event that is Owned says so itself.
 	Subject func(S) uuid.UUID
 	// Seen reports whether a caller with this sight sees the thing. Nil: everybody does.
 	Seen func(S, role.Sight) bool
@@ -47,9 +48,8 @@ const (
 
 // A Hold is a name that only one thing may have at a time: an address, a login, the name of a tag.
 type Hold struct {
-	Space string // whose names these are, with the version of the normaliser: "email/1"
-	Name  string // normalised; often personal, so only its hash is stored
-	Taken string // the message for a caller who wants a name that is taken
+	ID    uuid.UUID // the keyed hash of the normalised name, by which it is claimed
+	Taken string    // the message for a caller who wants a name that is taken
 }
 
 // A Roll is a stream that lists the things of a kind of which at least one must remain, such as the desk's owners. Two
@@ -92,10 +92,10 @@ type Noun struct {
 	Roll     *Roll[any]
 
 	Nothing any // the state of a thing that was never created
-	Decode  func(name string, data []byte, id uuid.UUID, keys personal.Keys) (Event, error)
+	Decode  func(at personal.Place, data []byte, keys personal.Keys) (Event, error)
 	Apply   func(state any, e Event) any
 	Exists  func(state any) bool
-	Subject func(state any, id uuid.UUID) uuid.UUID
+	Subject func(state any, id uuid.UUID, e Event) uuid.UUID // whose key seals an event; state is the one after it
 	Seen    func(state any, sight role.Sight) bool
 	Holds   func(state any) []Hold // none if the thing does not exist
 	Lapse   func(reservation uuid.UUID) Event
@@ -109,16 +109,19 @@ func (k Kind[S, E]) Noun() *Noun {
 	var nothing S
 	n := &Noun{
 		Category: k.Category, Types: k.Events.Names(), Order: k.Order, Unknown: k.Unknown, Nothing: nothing,
-		Decode: func(name string, data []byte, id uuid.UUID, keys personal.Keys) (Event, error) {
-			return k.Events.Decode(name, data, id, keys)
+		Decode: func(at personal.Place, data []byte, keys personal.Keys) (Event, error) {
+			return k.Events.Decode(at, data, keys)
 		},
 		Apply:  func(state any, e Event) any { return k.Fold(state.(S), e.(E)) },
 		Exists: func(state any) bool { return k.Exists(state.(S)) },
-		Subject: func(state any, id uuid.UUID) uuid.UUID {
+		Subject: func(state any, id uuid.UUID, e Event) uuid.UUID {
+			if owned, ok := e.(Owned); ok {
+				return owned.Owner()
+			}
 			if k.Subject == nil {
 				return id
 			}
-			return k.Subject(state.(S))
+			return cmp.Or(k.Subject(state.(S)), id)
 		},
 		Seen: func(state any, sight role.Sight) bool { return k.Seen == nil || k.Seen(state.(S), sight) },
 		Holds: func(state any) []Hold {

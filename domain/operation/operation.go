@@ -15,6 +15,7 @@ type Operation struct {
 	Ended    bool
 	Plan     string    // the plan's name
 	About    uuid.UUID // the thing that the plan is about
+	With     uuid.UUID // another thing that the plan needs; nil: none
 	Revision int64     // of that thing, when the plan was made
 	Done     int       // how many things have been processed
 }
@@ -27,6 +28,7 @@ var Stream = event.Kind[Operation, Event]{
 	Exists:   func(o Operation) bool { return o.Begun },
 	Unknown:  domain.NotFound("operation-unknown", "There is no such operation. Check its id."),
 	Order:    event.First,
+	Subject:  func(o Operation) uuid.UUID { return o.About },
 }
 
 // Of returns the id of the operation that a request begins.
@@ -47,6 +49,7 @@ func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { ret
 type Begun struct {
 	Plan     string    `json:"plan"`
 	About    uuid.UUID `json:"about"`
+	With     uuid.UUID `json:"with,omitzero"`
 	Revision int64     `json:"revision"` // of that thing, when the plan was made
 }
 
@@ -54,7 +57,7 @@ type Begun struct {
 func (Begun) EventType() string { return "operation-begun" }
 
 func (e Begun) apply(o *Operation) {
-	o.Begun, o.Ended, o.Plan, o.About, o.Revision = true, false, e.Plan, e.About, e.Revision
+	o.Begun, o.Ended, o.Plan, o.About, o.With, o.Revision = true, false, e.Plan, e.About, e.With, e.Revision
 }
 
 // Progressed: more things were processed.

@@ -1,8 +1,10 @@
 // Package personal stores text about people so that it can be erased.
 //
 // A Text is plain in memory and sealed in the log: AES-256-GCM under the key of the person it is about, bound to the
-// event and the field that hold it. Destroying the key erases the text, in every copy of the log. Text is a type of its
+// stream, event and field that hold it. Destroying the key erases the text, in every copy of the log. Text is a type of its
 // own so that no field is overlooked: a Text that is not sealed cannot be stored.
+//
+// What must still be found or compared after that is stored as a keyed hash beside the text: see Hashed.
 //
 // The stored form is the string "$1$" and, in unpadded URL-safe base64, the 16 bytes of the subject's id, the nonce,
 // the ciphertext and the tag. An empty text is stored as an empty string.
@@ -81,6 +83,44 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// Forgotten reports whether the text's key was destroyed.
+func (t Text) Forgotten() bool { return t.form == forgotten }
+
+// A Hashed text can be compared and found by its hash, also when it cannot be read any more.
+type Hashed struct {
+	Value Text      `json:"value"`
+	Hash  uuid.UUID `json:"hash"`
+}
+
+// Hash returns a text with its hash.
+func Hash(names Hasher, space, value string) Hashed {
+	return Hashed{New(value), names.Hash(space, value)}
+}
+
+// A Hasher hashes text with a secret key of the desk, which never changes: the same text always has the same hash, and
+// nobody without the key can confirm what was hashed. A space keeps the hashes of different things apart. The vault
+// implements it.
+type Hasher interface {
+	Hash(space string, parts ...string) uuid.UUID
+}
+
+// A Place says which part of which event holds a text. Moved anywhere else, the text cannot be opened.
+type Place struct {
+	Stream string
+	Type   string // of the event
+	Event  uuid.UUID
+	Part   Part
+}
+
+// A Part is a part of a stored event.
+type Part string
+
+// The parts.
+const (
+	Data     Part = "data"
+	Metadata Part = "metadata"
+)
+
 // Keys holds one key per subject, the person whom a text is about. The vault implements it.
 type Keys interface {
 	// Make creates a durable key for each subject that has none. It returns ErrForgotten if a key was destroyed.
@@ -88,6 +128,9 @@ type Keys interface {
 	// Key returns a subject's key as an AEAD that generates its own nonces. It returns ErrForgotten if the key was
 	// destroyed, and a *NoKeyError if the subject never had one.
 	Key(subject uuid.UUID) (cipher.AEAD, error)
+	// Destroyed returns how often keys were destroyed. What was opened before it last changed must not be shown or used any
+	// more.
+	Destroyed() (int, error)
 }
 
 // ErrForgotten says that a subject's key was destroyed.
@@ -102,11 +145,11 @@ func (e *NoKeyError) Error() string {
 	return fmt.Sprintf("there is no key for %s: the vault does not belong to this log", e.Subject)
 }
 
-// Seal returns a copy of the struct v in which every text is sealed under the subject's key and bound to the event id.
-// It does not change v.
-func Seal[T any](v T, keys Keys, subject, event uuid.UUID) (T, error) {
+// Seal returns a copy of the struct v in which every text is sealed under the subject's key and bound to its place. It
+// does not change v.
+func Seal[T any](v T, keys Keys, subject uuid.UUID, at Place) (T, error) {
 	var key cipher.AEAD
-	return rewrite(v, func(t *Text, field string) error {
+	return rewrite(v, func(t *Text, field []byte) error {
 		if t.form != plain || t.value == "" {
 			return nil
 		}
@@ -118,15 +161,15 @@ func Seal[T any](v T, keys Keys, subject, event uuid.UUID) (T, error) {
 		}
 		box := make([]byte, len(subject), len(subject)+len(t.value)+key.Overhead())
 		copy(box, subject[:])
-		box = key.Seal(box, nil, []byte(t.value), binding(event, field))
+		box = key.Seal(box, nil, []byte(t.value), at.binding(field))
 		*t = Text{value: prefix + base64.RawURLEncoding.EncodeToString(box), form: sealed}
 		return nil
 	})
 }
 
 // Open decrypts every sealed text of the struct that v points to. A text whose key was destroyed reads as Erased.
-func Open(v any, keys Keys, event uuid.UUID) error {
-	return visit(v, func(t *Text, field string) error {
+func Open(v any, keys Keys, at Place) error {
+	return visit(v, func(t *Text, field []byte) error {
 		if t.form != sealed {
 			return nil
 		}
@@ -142,7 +185,7 @@ func Open(v any, keys Keys, event uuid.UUID) error {
 		if err != nil {
 			return fmt.Errorf("opening %s: %w", field, err)
 		}
-		value, err := key.Open(nil, nil, box[16:], binding(event, field))
+		value, err := key.Open(nil, nil, box[16:], at.binding(field))
 		if err != nil {
 			return fmt.Errorf("opening %s: the sealed text was altered or moved", field)
 		}
@@ -151,7 +194,13 @@ func Open(v any, keys Keys, event uuid.UUID) error {
 	})
 }
 
-// binding returns the additional data of a sealed text: moved to another event or field, it cannot be opened.
-func binding(event uuid.UUID, field string) []byte {
-	return append(append(make([]byte, 0, 16+len(field)), event[:]...), field...)
+// binding returns the additional data of a sealed text: stream, type, event and part of the place, and the path of the
+// field, such as addresses/0/value. None of them contains a NUL.
+func (p Place) binding(field []byte) []byte {
+	b := make([]byte, 0, len(p.Stream)+len(p.Type)+len(p.Event)+len(p.Part)+len(field)+4)
+	b = append(append(b, p.Stream...), 0)
+	b = append(append(b, p.Type...), 0)
+	b = append(b, p.Event[:]...)
+	b = append(append(b, p.Part...), 0)
+	return append(b, field...)
 }

@@ -37,9 +37,13 @@ var (
 	}
 )
 
+func place() personal.Place {
+	return personal.Place{Stream: "contact-1", Type: "contact-registered", Event: uuid.New(), Part: personal.Data}
+}
+
 func TestSealedAndOpenedIsTheSame(t *testing.T) {
-	keys, subject, event := &personaltest.Keys{}, uuid.New(), uuid.New()
-	closed, err := personal.Seal(eve, keys, subject, event)
+	keys, subject, at := &personaltest.Keys{}, uuid.New(), place()
+	closed, err := personal.Seal(eve, keys, subject, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +63,7 @@ func TestSealedAndOpenedIsTheSame(t *testing.T) {
 	if err := json.Unmarshal(data, &back); err != nil {
 		t.Fatal(err)
 	}
-	if err := personal.Open(&back, keys, event); err != nil {
+	if err := personal.Open(&back, keys, at); err != nil {
 		t.Fatal(err)
 	}
 	if back.Name != eve.Name || *back.Nick != nick || back.Mails[0] != eve.Mails[0] || !back.Mails[1].Empty() || back.Homes[0] != eve.Homes[0] || back.Country != "IT" {
@@ -68,35 +72,51 @@ func TestSealedAndOpenedIsTheSame(t *testing.T) {
 }
 
 func TestForgottenIsErased(t *testing.T) {
-	keys, subject, event := &personaltest.Keys{}, uuid.New(), uuid.New()
-	closed, err := personal.Seal(eve, keys, subject, event)
+	keys, subject, at := &personaltest.Keys{}, uuid.New(), place()
+	closed, err := personal.Seal(eve, keys, subject, at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	keys.Forget(subject)
-	if err := personal.Open(&closed, keys, event); err != nil {
+	if err := personal.Open(&closed, keys, at); err != nil {
 		t.Fatal(err)
 	}
 	if closed.Name.String() != personal.Erased || closed.Country != "IT" {
 		t.Errorf("%+v is left of a person who was forgotten", closed)
 	}
-	if _, err := personal.Seal(eve, keys, subject, event); err == nil {
+	if _, err := personal.Seal(eve, keys, subject, at); err == nil {
 		t.Error("a person who was forgotten can be written about")
 	}
 }
 
 func TestMovedTextDoesNotOpen(t *testing.T) {
-	keys, subject, event := &personaltest.Keys{}, uuid.New(), uuid.New()
-	closed, err := personal.Seal(eve, keys, subject, event)
+	keys, subject, at := &personaltest.Keys{}, uuid.New(), place()
+	closed, err := personal.Seal(eve, keys, subject, at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := closed
-	if err := personal.Open(&elsewhere, keys, uuid.New()); err == nil {
-		t.Error("it opens in another event")
+	for name, move := range map[string]func(*personal.Place){
+		"stream": func(p *personal.Place) { p.Stream = "contact-2" },
+		"type":   func(p *personal.Place) { p.Type = "contact-edited" },
+		"event":  func(p *personal.Place) { p.Event = uuid.New() },
+		"part":   func(p *personal.Place) { p.Part = personal.Metadata },
+	} {
+		elsewhere, to := closed, at
+		move(&to)
+		if err := personal.Open(&elsewhere, keys, to); err == nil {
+			t.Errorf("it opens in another %s", name)
+		}
+	}
+	two := person{Mails: []personal.Text{personal.New("a@x"), personal.New("b@x")}}
+	if two, err = personal.Seal(two, keys, subject, at); err != nil {
+		t.Fatal(err)
+	}
+	two.Mails[0], two.Mails[1] = two.Mails[1], two.Mails[0]
+	if err := personal.Open(&two, keys, at); err == nil {
+		t.Error("it opens at another place of its list")
 	}
 	swapped := person{Name: closed.Homes[0].City}
-	if err := personal.Open(&swapped, keys, event); err == nil {
+	if err := personal.Open(&swapped, keys, at); err == nil {
 		t.Error("it opens in another field")
 	}
 }
@@ -118,7 +138,7 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data string) {
 		var p person
 		if json.Unmarshal([]byte(data), &p) == nil {
-			_ = personal.Open(&p, &personaltest.Keys{}, uuid.Nil)
+			_ = personal.Open(&p, &personaltest.Keys{}, place())
 		}
 	})
 }

@@ -1,7 +1,9 @@
 package personal
 
 import (
+	"errors"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -9,7 +11,7 @@ import (
 // A step leads from a struct to one of its fields that holds texts.
 type step struct {
 	index int
-	name  string // as stored
+	name  string // as stored; empty for an embedded struct, whose fields are stored among its own
 	steps []step // of a struct, of the struct behind a pointer, of the elements of a slice
 }
 
@@ -45,14 +47,35 @@ func stepsOf(t reflect.Type) []step {
 	return steps
 }
 
-// visit calls f with every text in the struct that v points to.
-func visit(v any, f func(t *Text, field string) error) error {
+// longest is the length of a path that needs no second array.
+const longest = 48
+
+// visit calls f with every text in the struct that v points to, and the text's path, which is valid until f returns.
+func visit(v any, f func(t *Text, path []byte) error) error {
 	value := reflect.ValueOf(v).Elem()
-	return walk(value, stepsOf(value.Type()), false, f)
+	return walk(value, stepsOf(value.Type()), make([]byte, 0, longest), false, f)
+}
+
+// Any reports whether the struct v holds a plain text that is not empty.
+func Any(v any) bool {
+	value := reflect.ValueOf(v)
+	steps := stepsOf(value.Type())
+	if len(steps) == 0 {
+		return false
+	}
+	held := reflect.New(value.Type()).Elem()
+	held.Set(value)
+	found := errors.New("found")
+	return walk(held, steps, nil, false, func(t *Text, _ []byte) error {
+		if t.form == plain && t.value != "" {
+			return found
+		}
+		return nil
+	}) != nil
 }
 
 // rewrite returns a copy of v that shares no text with it, after calling f with every text of the copy.
-func rewrite[T any](v T, f func(t *Text, field string) error) (T, error) {
+func rewrite[T any](v T, f func(t *Text, path []byte) error) (T, error) {
 	source := reflect.ValueOf(v)
 	steps := stepsOf(source.Type())
 	if len(steps) == 0 {
@@ -60,13 +83,13 @@ func rewrite[T any](v T, f func(t *Text, field string) error) (T, error) {
 	}
 	target := reflect.New(source.Type()).Elem()
 	target.Set(source)
-	err := walk(target, steps, true, f)
+	err := walk(target, steps, make([]byte, 0, longest), true, f)
 	return target.Interface().(T), err
 }
 
-func walk(v reflect.Value, steps []step, unshare bool, f func(*Text, string) error) error {
+func walk(v reflect.Value, steps []step, path []byte, unshare bool, f func(*Text, []byte) error) error {
 	for _, s := range steps {
-		field := v.Field(s.index)
+		field, path := v.Field(s.index), under(path, s.name)
 		switch field.Kind() {
 		case reflect.Pointer:
 			if field.IsNil() {
@@ -77,7 +100,7 @@ func walk(v reflect.Value, steps []step, unshare bool, f func(*Text, string) err
 				own.Elem().Set(field.Elem())
 				field.Set(own)
 			}
-			if err := one(field.Elem(), s, unshare, f); err != nil {
+			if err := one(field.Elem(), s, path, unshare, f); err != nil {
 				return err
 			}
 		case reflect.Slice:
@@ -87,12 +110,12 @@ func walk(v reflect.Value, steps []step, unshare bool, f func(*Text, string) err
 				field.Set(own)
 			}
 			for i := range field.Len() {
-				if err := one(field.Index(i), s, unshare, f); err != nil {
+				if err := one(field.Index(i), s, under(path, strconv.Itoa(i)), unshare, f); err != nil {
 					return err
 				}
 			}
 		default:
-			if err := one(field, s, unshare, f); err != nil {
+			if err := one(field, s, path, unshare, f); err != nil {
 				return err
 			}
 		}
@@ -100,9 +123,20 @@ func walk(v reflect.Value, steps []step, unshare bool, f func(*Text, string) err
 	return nil
 }
 
-func one(v reflect.Value, s step, unshare bool, f func(*Text, string) error) error {
+func one(v reflect.Value, s step, path []byte, unshare bool, f func(*Text, []byte) error) error {
 	if v.Type() == textType {
-		return f(v.Addr().Interface().(*Text), s.name)
+		return f(v.Addr().Interface().(*Text), path)
 	}
-	return walk(v, s.steps, unshare, f)
+	return walk(v, s.steps, path, unshare, f)
+}
+
+// under appends the name of a part to the path of what holds it. Paths share one array: a path is valid until the next.
+func under(path []byte, name string) []byte {
+	if name == "" {
+		return path
+	}
+	if len(path) > 0 {
+		path = append(path, '/')
+	}
+	return append(path, name...)
 }

@@ -3,7 +3,6 @@
 package profile
 
 import (
-	"net/mail"
 	"net/url"
 	"reflect"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	_ "time/tzdata" // not every machine has its own zone data
 	"unicode/utf8"
 
-	"github.com/nyaruka/phonenumbers"
 	"golang.org/x/text/language"
 
 	"daybook/domain"
@@ -109,30 +107,6 @@ func Zone(field, value string) (string, error) {
 		return "", domain.Invalid(field, "time-zone-unknown", "%s must be an IANA time zone, such as Europe/Rome.", field)
 	}
 	return value, nil
-}
-
-// Email validates an e-mail address and normalises it, so that two spellings of one address are equal: trimmed and in
-// lower case.
-func Email(field, value string) (string, error) {
-	value, err := Text(field, value, 254)
-	if err != nil {
-		return "", err
-	}
-	parsed, err := mail.ParseAddress(value)
-	if err != nil || parsed.Name != "" || parsed.Address != value {
-		return "", domain.Invalid(field, "email-malformed", "%s must be an e-mail address, such as eve@example.org.", field)
-	}
-	return strings.ToLower(value), nil
-}
-
-// Phone validates a phone number and normalises it to E.164. region is the country (ISO 3166) of numbers without a
-// country code. If it is empty, every number must begin with +.
-func Phone(field, value, region string) (string, error) {
-	number, err := phonenumbers.Parse(strings.TrimSpace(value), region)
-	if err != nil || !phonenumbers.IsPossibleNumber(number) {
-		return "", domain.Invalid(field, "phone-malformed", "%s must be a phone number with its country code, such as +39 06 6982 0001.", field)
-	}
-	return phonenumbers.Format(number, phonenumbers.E164), nil
 }
 
 func cleanName(in *string, out **personal.Text) error {

@@ -11,18 +11,20 @@ import (
 // A Role is the name of a set of permissions.
 type Role string
 
-// The built-in roles. An auditor reads everything and changes nothing.
+// The built-in roles. An auditor reads everything and changes nothing. A channel brings in what contacts write, and reads
+// nothing.
 const (
 	Owner   Role = "owner"
 	Admin   Role = "admin"
 	Agent   Role = "agent"
 	Auditor Role = "auditor"
+	Channel Role = "channel"
 )
 
 // All lists the roles.
-var All = []Role{Owner, Admin, Agent, Auditor}
+var All = []Role{Owner, Admin, Agent, Auditor, Channel}
 
-// AgentRoles are the roles that an agent can have. Auditors are not agents: they only have API keys.
+// AgentRoles are the roles that an agent can have. Auditors and channels are not agents: they only have API keys.
 var AgentRoles = []Role{Owner, Admin, Agent}
 
 // Known reports whether there is such a role.
@@ -47,7 +49,7 @@ const (
 	StatusAny      Permission = "status.any"   // those of other agents
 	TicketsRead    Permission = "tickets.read"
 	EverywhereRead Permission = "everywhere.read" // see all departments, not only those that the caller serves
-	TicketsReceive Permission = "tickets.receive" // inquiries and contacts' messages
+	ChannelsWrite  Permission = "channels.write"  // inquiries and contacts' messages
 	TicketsWork    Permission = "tickets.work"    // reply, note, tag, assign, postpone, resolve …
 	TicketsDelete  Permission = "tickets.delete"
 	ReportsRead    Permission = "reports.read"
@@ -78,13 +80,14 @@ func (s Permissions) And(other Permissions) Permissions {
 
 var (
 	reading  = Permissions{ContactsRead, AgentsRead, TicketsRead, EverywhereRead, ReportsRead, EventsRead}
-	working  = Permissions{ContactsRead, ContactsWrite, CompaniesWrite, AgentsRead, StatusOwn, TicketsRead, TicketsReceive, TicketsWork}
+	working  = Permissions{ContactsRead, ContactsWrite, CompaniesWrite, AgentsRead, StatusOwn, TicketsRead, ChannelsWrite, TicketsWork}
 	managing = Permissions{TagsWrite, DesksWrite, AgentsWrite, StatusAny, EverywhereRead, TicketsDelete, ReportsRead, EventsRead, Import, Operate, KeysWrite}
 	builtIn  = map[Role]Permissions{
 		Owner:   slices.Concat(working, managing, Permissions{OwnersWrite}),
 		Admin:   slices.Concat(working, managing),
 		Agent:   working,
 		Auditor: reading,
+		Channel: {ChannelsWrite},
 	}
 )
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/domain/contact"
 	"daybook/domain/event"
 	"daybook/domain/personal"
 )
@@ -19,21 +20,29 @@ type Event interface {
 var Events = event.NewTable(
 	of[Opened](), of[Received](), of[Replied](), of[Noted](), of[Assigned](), of[Unassigned](), of[Transferred](),
 	of[Prioritised](), of[Tagged](), of[Untagged](), of[Postponed](), of[Resumed](), of[Resolved](), of[Reopened](),
-	of[Closed](), of[MarkedSpam](), of[UnmarkedSpam](), of[Deleted](), of[Restored](), of[SubjectCorrected](),
+	of[Closed](), of[MarkedSpam](), of[UnmarkedSpam](), of[Deleted](), of[Restored](), of[SubjectCorrected](), of[Joined](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
 // Opened: a contact wrote to the desk, or an agent opened a ticket for them.
 type Opened struct {
-	Contact    uuid.UUID     `json:"contact"`
-	Channel    Channel       `json:"channel"`
-	Subject    personal.Text `json:"subject"`
-	Body       personal.Text `json:"body"`
-	Department uuid.UUID     `json:"department,omitzero"`
-	Priority   Priority      `json:"priority"`
-	FollowUpOf uuid.UUID     `json:"follow_up_of,omitzero"`
-	Ref        string        `json:"ref,omitempty"` // the ticket's name in the imported desk
+	Contact    uuid.UUID        `json:"contact"`
+	Company    uuid.UUID        `json:"company,omitzero"` // of the contact, at that time
+	Channel    Channel          `json:"channel"`
+	Identity   *contact.Address `json:"identity,omitempty"` // by which the contact wrote, if they did
+	MessageID  *personal.Hashed `json:"message_id,omitempty"`
+	Subject    personal.Text    `json:"subject"`
+	Body       personal.Text    `json:"body"`
+	Department uuid.UUID        `json:"department,omitzero"`
+	Priority   Priority         `json:"priority"`
+	FollowUpOf uuid.UUID        `json:"follow_up_of,omitzero"`
+	Ref        personal.Text    `json:"ref,omitzero"` // the ticket's name in the imported desk
+}
+
+// NewMessageID returns the id that the source of a message gave it.
+func NewMessageID(names personal.Hasher, id string) personal.Hashed {
+	return personal.Hash(names, "message", id)
 }
 
 // EventType returns the stored name.
@@ -45,19 +54,48 @@ func (e Opened) apply(t *Ticket) {
 	t.Department, t.Priority = e.Department, e.Priority
 }
 
-// Received: the contact wrote a message. An answered ticket is open again.
+// Received: a contact wrote a message, the ticket's own or another. An answered ticket is open again. The message belongs
+// to who wrote it.
 type Received struct {
-	Body personal.Text `json:"body"`
+	Contact   uuid.UUID        `json:"contact"` // who wrote
+	Identity  *contact.Address `json:"identity,omitempty"`
+	Channel   Channel          `json:"channel"`
+	MessageID *personal.Hashed `json:"message_id,omitempty"`
+	Body      personal.Text    `json:"body"`
+
+	// What an inquiry asked for, in case it had opened a new ticket. The ticket keeps its own.
+	Subject    personal.Text `json:"subject,omitzero"`
+	Department uuid.UUID     `json:"department,omitzero"`
+	Priority   Priority      `json:"priority,omitempty"`
 }
 
 // EventType returns the stored name.
 func (Received) EventType() string { return "ticket-message-received" }
+
+// Owner returns who wrote.
+func (e Received) Owner() uuid.UUID { return e.Contact }
 
 func (Received) apply(t *Ticket) {
 	if t.Status == StatusAnswered {
 		t.Status = StatusOpen
 	}
 }
+
+// Joined: a contact takes part in another contact's ticket, since they wrote to it.
+type Joined struct {
+	Contact uuid.UUID `json:"contact"`
+}
+
+// Consequence says that a message leads to it.
+func (Joined) Consequence() {}
+
+// EventType returns the stored name.
+func (Joined) EventType() string { return "ticket-joined" }
+
+// Owner returns who takes part.
+func (e Joined) Owner() uuid.UUID { return e.Contact }
+
+func (e Joined) apply(t *Ticket) { t.Others = append(slices.Clone(t.Others), e.Contact) }
 
 // Replied: an agent replied to the contact.
 type Replied struct {
@@ -150,6 +188,9 @@ func (Postponed) apply(t *Ticket) { t.PostponedFrom, t.Status = t.Status, Status
 // Resumed: the ticket is no longer postponed. It is new if it was new before, open otherwise.
 type Resumed struct{}
 
+// Consequence says that a message leads to it.
+func (Resumed) Consequence() {}
+
 // EventType returns the stored name.
 func (Resumed) EventType() string { return "ticket-resumed" }
 
@@ -176,6 +217,9 @@ const (
 	ByCommand Cause = "command" // somebody reopened it
 	ByMessage Cause = "message" // the contact wrote again
 )
+
+// Consequence says that a message leads to it.
+func (Reopened) Consequence() {}
 
 // EventType returns the stored name.
 func (Reopened) EventType() string { return "ticket-reopened" }

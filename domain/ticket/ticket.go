@@ -21,6 +21,7 @@ type Ticket struct {
 	Opened bool
 	Standing
 	Contact    uuid.UUID
+	Others     []uuid.UUID // contacts who take part too
 	Channel    Channel
 	Subject    personal.Text
 	Agent      uuid.UUID // nil: unassigned
@@ -85,10 +86,11 @@ const (
 // Priorities lists the priorities, from the least to the most urgent.
 var Priorities = []Priority{Low, Normal, High, Urgent}
 
-// MaxSubject and MaxBody are the longest subject and message, in characters.
+// The longest subject, message and id of a message, in characters.
 const (
-	MaxSubject = 1_000
-	MaxBody    = 100_000
+	MaxSubject   = 1_000
+	MaxBody      = 100_000
+	MaxMessageID = 1_000
 )
 
 // Stream is the kind of a ticket's stream. A ticket's personal texts are sealed under the key of its contact.

@@ -30,11 +30,12 @@ type Scenario[S any, E event.Event] struct {
 
 // On returns a scenario on one kind of thing. The caller is an owner, unless By changes it.
 func On[S any, E event.Event](t testing.TB, kind event.Kind[S, E]) Scenario[S, E] {
-	return Scenario[S, E]{t: t, kind: kind, by: commands.By{Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Unix(1e9, 0)}}
+	return Scenario[S, E]{t: t, kind: kind, by: commands.By{Names: personaltest.Names{}, Actor: event.TheSystem, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Unix(1e9, 0)}}
 }
 
 // By sets the caller.
 func (s Scenario[S, E]) By(by commands.By) Scenario[S, E] {
+	by.Names = personaltest.Names{}
 	s.by = by
 	return s
 }
@@ -106,13 +107,13 @@ func (o Outcome[S, E]) ThenRefused(code string) {
 // first scenario that has it.
 func stored[S any, E event.Event](t testing.TB, kind event.Kind[S, E], e E) E {
 	t.Helper()
-	id, subject := uuid.New(), uuid.New()
+	at := personal.Place{Stream: kind.Stream(uuid.New()), Type: e.EventType(), Event: uuid.New()}
 	keys := &personaltest.Keys{}
-	data, err := event.Encode(e, id, subject, keys)
+	data, err := event.Encode(e, at, uuid.New(), keys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := kind.Events.Decode(e.EventType(), data, id, keys)
+	back, err := kind.Events.Decode(at, data, keys)
 	if err != nil {
 		t.Fatal(err)
 	}

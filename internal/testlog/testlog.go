@@ -6,10 +6,7 @@ import (
 	"errors"
 	"iter"
 
-	"github.com/google/uuid"
-
 	"daybook/commands/work"
-	"daybook/domain/event"
 	"daybook/domain/personal/personaltest"
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
@@ -40,15 +37,7 @@ func Memory(t TB) *sqlite.Store {
 
 // Desk returns a desk with an empty cache, as a process has it after a restart. All desks have the same keys and hashes.
 func Desk(store eventstore.Store) *work.Desk {
-	return &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: Names{}}
-}
-
-// Names hashes names without a secret.
-type Names struct{}
-
-// NameID implements work.Names.
-func (Names) NameID(h event.Hold) uuid.UUID {
-	return uuid.NewSHA1(uuid.Nil, []byte(h.Space+"\x00"+h.Name))
+	return &work.Desk{Store: store, Keys: &personaltest.Keys{}, Names: personaltest.Names{}}
 }
 
 // Watched is a log that tells what is read by stream.

@@ -15,11 +15,12 @@ import (
 // returns what it can read.
 func DecodeWith(keys personal.Keys) func(eventstore.Recorded) (Recorded, error) {
 	return func(r eventstore.Recorded) (Recorded, error) {
-		e, unknown := catalogue.Decode(r.Type, r.Data, r.ID, keys)
+		at := personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}
+		e, unknown := catalogue.Decode(at, r.Data, keys)
 		if unknown != nil && !errors.Is(unknown, event.ErrUnknown) {
 			return Recorded{}, unknown
 		}
-		meta, err := event.DecodeMetadata(r.Meta, r.ID, keys)
+		meta, err := event.DecodeMetadata(at, r.Meta, keys)
 		if err != nil {
 			return Recorded{}, cmp.Or(unknown, err)
 		}

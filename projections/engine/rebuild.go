@@ -64,7 +64,7 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	}
 	defer e.building.Unlock()
 	ctx, stop := until(ctx, t.ctx)
-	defer stop()
+	defer stop(nil)
 	b, err := e.begin(ctx, t, opts.Progress)
 	if err != nil {
 		return err
@@ -75,6 +75,9 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	}
 	if err == nil {
 		err = b.takeOver(ctx)
+	}
+	if newer := (*NewerError)(nil); err != nil && errors.As(context.Cause(ctx), &newer) { // what is projected met it first
+		err = newer
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("rebuilding the read models: %w", err), b.abandon(ctx))

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain/event"
+	"daybook/domain/personal"
 	"daybook/eventstore"
 	"daybook/internal/recent"
 	"daybook/readmodels/table"
@@ -20,13 +21,16 @@ type Rows struct {
 	source  Source
 	ledgers sync.Pool // of *Ledger, reused because making one takes longer than folding a stream
 
-	mu     sync.Mutex
-	newest *recent.Map[string, table.Snapshot] // by stream, to save folding again; they may be outdated
+	keys personal.Keys
+
+	mu        sync.Mutex
+	newest    *recent.Map[string, table.Snapshot] // by stream, to save folding again; they may be outdated
+	destroyed int                                 // personal.Keys.Destroyed when they were folded
 }
 
-// NewRows returns Rows of a log.
-func NewRows(s Source) *Rows {
-	return &Rows{source: s, newest: recent.New[string, table.Snapshot](remembered)}
+// NewRows returns Rows of a log whose events are opened with these keys.
+func NewRows(s Source, keys personal.Keys) *Rows {
+	return &Rows{source: s, keys: keys, newest: recent.New[string, table.Snapshot](remembered)}
 }
 
 // remembered is how many rows are kept in memory, at least.
@@ -57,7 +61,14 @@ func Keep[R any](l *Ledger, category string, spec table.Table) *Table[uuid.UUID,
 // read. Otherwise it reads what came after the row that it remembers. The error can be table.ErrNoRow.
 func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision, written []event.Written) (table.Snapshot, error) {
 	stream := category + "-" + id.String()
+	destroyed, err := r.keys.Destroyed()
+	if err != nil {
+		return table.Snapshot{}, err
+	}
 	r.mu.Lock()
+	if destroyed != r.destroyed {
+		r.newest, r.destroyed = recent.New[string, table.Snapshot](remembered), destroyed
+	}
 	base, known := r.newest.Get(stream)
 	r.mu.Unlock()
 	if !known || base.Revision > revision {
@@ -69,6 +80,9 @@ func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision e
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if destroyed != r.destroyed {
+		return snapshot, nil
+	}
 	if newest, known := r.newest.Get(stream); !known || newest.Revision <= snapshot.Revision {
 		r.newest.Put(stream, snapshot)
 	}

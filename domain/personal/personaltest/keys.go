@@ -1,4 +1,4 @@
-// Package personaltest provides personal keys for tests. Each key is derived from its subject, so that texts sealed by
+// Package personaltest provides keys and hashes for tests. Each key is derived from its subject, so that texts sealed by
 // one instance can be opened by another.
 package personaltest
 
@@ -7,6 +7,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/sha256"
+	"fmt"
 	"sync"
 
 	"github.com/google/uuid"
@@ -53,4 +54,19 @@ func (k *Keys) Forget(subject uuid.UUID) {
 		k.forgotten = make(map[uuid.UUID]bool)
 	}
 	k.forgotten[subject] = true
+}
+
+// Destroyed returns how many subjects were forgotten.
+func (k *Keys) Destroyed() (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.forgotten), nil
+}
+
+// Names implements personal.Hasher with a key that everybody knows, so that hashes can be told beforehand.
+type Names struct{}
+
+// Hash hashes the parts.
+func (Names) Hash(space string, parts ...string) uuid.UUID {
+	return uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "%q %q", space, parts))
 }
