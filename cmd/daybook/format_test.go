@@ -39,7 +39,7 @@ func TestOlderFormatIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"serve", "--listen", "127.0.0.1:0"}, {"verify"}, {"rebuild"}, {"replay", "--to", filepath.Join(t.TempDir(), "then.db")}, {"simulate"},
+		{"serve", "--listen", "127.0.0.1:0"}, {"verify"}, {"rebuild"}, {"replay", "--as-of", "2026-03-02T12:00:00Z", "--to", filepath.Join(t.TempDir(), "then.db")}, {"simulate"},
 	} {
 		_, talk, exit := inProcess.Run(t, append(args, "--data", folder)...)
 		if exit == 0 || !strings.Contains(talk, "format of a version of Daybook before its first release") || !strings.Contains(talk, "import again") {
