@@ -26,7 +26,7 @@ func (c CreateGroup) Decide(g group.Group, by By) ([]group.Event, error) {
 	if g.Created {
 		return nil, domain.Conflict("group-exists", "This group already exists.")
 	}
-	name, err := uniqueName("name", c.Name)
+	name, err := uniqueName(c.Name)
 	if err := domain.Join(err, colour("color", c.Color), colour("background", c.Background)); err != nil {
 		return nil, err
 	}

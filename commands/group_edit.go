@@ -25,7 +25,7 @@ func (c EditGroup) Decide(g group.Group, by By) ([]group.Event, error) {
 	name, look := g.Name, g.Look
 	var nameErr error
 	if c.Name != nil {
-		name, nameErr = uniqueName("name", *c.Name)
+		name, nameErr = uniqueName(*c.Name)
 	}
 	if c.Color != nil {
 		look.Color = *c.Color

@@ -27,7 +27,7 @@ func (c CreateTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
 	if t.Created {
 		return nil, domain.Conflict("tag-exists", "This tag already exists.")
 	}
-	name, nameErr := uniqueName("name", c.Name)
+	name, nameErr := uniqueName(c.Name)
 	var scopeErr error
 	if !slices.Contains(tag.Scopes, c.Scope) {
 		scopeErr = domain.Invalid("scope", "scope-unknown", "scope must be contacts or tickets.")
@@ -39,10 +39,10 @@ func (c CreateTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
 }
 
 // uniqueName validates a name that only one thing of a kind may have. What cannot be seen makes no name.
-func uniqueName(field, value string) (string, error) {
-	value, err := profile.Name(field, value)
+func uniqueName(value string) (string, error) {
+	value, err := profile.Name("name", value)
 	if err == nil && address.Name(value) == "" {
-		err = domain.Invalid(field, "name-required", "%s must have something to see in it.", field)
+		err = domain.Invalid("name", "name-required", "name must have something to see in it.")
 	}
 	return value, err
 }

@@ -22,7 +22,7 @@ func (c EditTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
 	}
 	var events []tag.Event
 	if c.Name != nil {
-		name, err := uniqueName("name", *c.Name)
+		name, err := uniqueName(*c.Name)
 		if err != nil {
 			return nil, err
 		}

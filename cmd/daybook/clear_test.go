@@ -206,8 +206,8 @@ func (d *cleared) fill(t *testing.T, run string) []string {
 		return do(status, "POST", "/v1/inquiries", body).ID(t)
 	}
 	ticket := inquiry(201, from, nil)
-	inquiry(201, map[string]any{"visitor": visitor, "name": m.text(), "email": m.email(), "phone": m.phone()}, nil)         // offers
-	inquiry(200, map[string]any{"email": m.email(), "phone": m.text()}, map[string]any{"in_reply_to": ticket})              // a stranger, and a number that is none
+	inquiry(201, map[string]any{"visitor": visitor, "name": m.text(), "email": m.email(), "phone": m.phone()}, nil)          // offers
+	inquiry(200, map[string]any{"email": m.email(), "phone": m.text()}, map[string]any{"in_reply_to": ticket})               // a stranger, and a number that is none
 	inquiry(201, map[string]any{"name": m.text(), "phone": "call me at " + m.text()}, map[string]any{"channel": "whatsapp"}) // nothing else is known of them
 	do(200, "POST", "/v1/tickets/"+ticket+"/messages", map[string]any{"body": m.text(), "message_id": m.text()})
 	do(200, "POST", "/v1/tickets/"+ticket+"/replies", map[string]any{"body": m.text()}, testdesk.Header("traceparent", "00-"+hex.EncodeToString(uuid.New().NodeID())+m.text()+"-1-01"))

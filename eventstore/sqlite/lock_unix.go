@@ -4,24 +4,34 @@ package sqlite
 
 import (
 	"errors"
+	"io"
 	"os"
 	"syscall"
 )
 
 // Lock creates a file and locks it until it is closed or the process ends, however it ends. If another process holds the lock, it
 // returns ErrInUse. The log's lock is a file of its own, because closing any descriptor of the log itself would drop SQLite's locks.
-func Lock(path string) (*os.File, error) {
+func Lock(path string) (io.Closer, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
-		return f, nil
+		return held{f}, nil
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = ErrInUse
 	}
 	return nil, err
+}
+
+// held is a file that is locked.
+type held struct{ *os.File }
+
+// Close unlocks the file first: a process that is being started may still have a copy of the descriptor, which would keep
+// the lock.
+func (h held) Close() error {
+	return errors.Join(syscall.Flock(int(h.Fd()), syscall.LOCK_UN), h.File.Close())
 }

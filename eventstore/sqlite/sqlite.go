@@ -12,7 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"sync"
 	"time"
 
@@ -45,7 +45,7 @@ var (
 type Store struct {
 	id   uuid.UUID
 	now  func() time.Time
-	lock *os.File // nil in memory or if read-only
+	lock io.Closer // nil in memory or if read-only
 
 	writing, indexing, reading *pool // the same one in memory, where a second connection would see a second database
 	tail                       *tail // nil if read-only
