@@ -4,10 +4,10 @@ package sqlite
 
 import (
 	"errors"
-	"os"
+	"io"
 )
 
 // Lock fails: without flock two processes could write the same log.
-func Lock(string) (*os.File, error) {
+func Lock(string) (io.Closer, error) {
 	return nil, errors.ErrUnsupported
 }
