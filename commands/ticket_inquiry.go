@@ -159,10 +159,9 @@ func neverRegistered(w *work.Work, id uuid.UUID) (bool, error) {
 	return err == nil && !c.Registered, err
 }
 
-// ownKinds is the kind of address from which a channel's messages come. In a form and an API request, all are typed.
-var ownKinds = map[ticket.Channel]contact.AddressKind{
-	"email": contact.Email, "call": contact.Phone, "whatsapp": contact.Phone, "facebook": contact.Facebook, "x": contact.X,
-	"forum": contact.Forum, "chat": contact.Visitor,
+// own is the field of a sender from which a channel's messages come. In a form and an API request, all are typed.
+var own = map[ticket.Channel]string{
+	"email": "email", "call": "phone", "whatsapp": "whatsapp", "facebook": "facebook", "x": "x", "forum": "forum", "chat": "visitor",
 }
 
 // addresses returns the sender's addresses, validated: the channel's own first, then the most reliable ones.
@@ -174,17 +173,26 @@ func (s Sender) addresses(channel ticket.Channel, by By) ([]Given, error) {
 		kind  contact.AddressKind
 		value string
 	}{
-		{"whatsapp", contact.Phone, s.WhatsApp}, {"email", contact.Email, s.Email}, {"phone", contact.Phone, s.Phone},
-		{"facebook", contact.Facebook, s.Facebook}, {"x", contact.X, s.X}, {"forum", contact.Forum, s.Forum}, {"visitor", contact.Visitor, s.Visitor},
+		{"email", contact.Email, s.Email}, {"phone", contact.Phone, s.Phone}, {"whatsapp", contact.Phone, s.WhatsApp}, {"facebook", contact.Facebook, s.Facebook},
+		{"x", contact.X, s.X}, {"forum", contact.Forum, s.Forum}, {"visitor", contact.Visitor, s.Visitor},
 	} {
 		if a.value == "" {
 			continue
 		}
-		read, err := readAddress("from/"+a.field, a.kind, a.value, a.field == "whatsapp", by)
-		refused = append(refused, err)
-		own := ownKinds[channel] == a.kind && (a.field == "whatsapp" || channel != "whatsapp")
-		if err == nil && !slices.ContainsFunc(all, func(g Given) bool { return g.Is(read) }) {
-			all = append(all, Given{read, own})
+		read, err := readAddress("from/"+a.field, a.kind, a.value, by)
+		if err != nil {
+			refused = append(refused, err)
+			continue
+		}
+		given := Given{read, own[channel] == a.field}
+		if i := slices.IndexFunc(all, func(g Given) bool { return g.Is(read) }); i >= 0 { // a phone number and a WhatsApp number
+			given.Own = given.Own || all[i].Own
+			all = slices.Delete(all, i, i+1)
+		}
+		if given.Own {
+			all = slices.Insert(all, 0, given)
+		} else {
+			all = append(all, given)
 		}
 	}
 	if err := domain.Join(refused...); err != nil {
@@ -193,25 +201,16 @@ func (s Sender) addresses(channel ticket.Channel, by By) ([]Given, error) {
 	if len(all) == 0 {
 		return nil, domain.Invalid("from", "address-required", "from must have at least one address, such as email or phone.")
 	}
-	slices.SortStableFunc(all, func(a, b Given) int {
-		switch {
-		case a.Own && !b.Own:
-			return -1
-		case b.Own && !a.Own:
-			return 1
-		}
-		return 0
-	})
 	return all, nil
 }
 
 // readAddress reads an address of an inquiry. A number that cannot be read is kept as it came: no message is lost for it.
-func readAddress(field string, kind contact.AddressKind, value string, whatsApp bool, by By) (contact.Address, error) {
+func readAddress(field string, kind contact.AddressKind, value string, by By) (contact.Address, error) {
 	if kind != contact.Phone {
 		return contact.NewAddress(by.Names, kind, field, value, by.Region)
 	}
 	number := value
-	if whatsApp {
+	if field == "from/whatsapp" { // which has no + before the country code
 		if read, err := address.WhatsApp(field, value, by.Region); err == nil {
 			number = read
 		}

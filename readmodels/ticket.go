@@ -162,12 +162,11 @@ func HistoryOfContact(ctx context.Context, q table.Queryer, contact uuid.UUID, f
 	if err != nil {
 		return table.Found[TicketHistory]{}, err
 	}
-	f.Contact = contact
-	if others > 0 {
-		f.Contact = uuid.Nil
-	}
+	f.Contact = uuid.Nil
 	w := f.where()
-	if others > 0 { // few contacts do: the others are found by one index, in order
+	if others == 0 { // as with most contacts: one index has their tickets in order
+		w.IsID("contact_id", contact)
+	} else {
 		w.And("(contact_id = %s OR ticket_id IN (SELECT ticket_id FROM ticket_participants WHERE contact_id = %s))", contact.String(), contact.String())
 	}
 	return table.Find(ctx, q, TicketHistoryTable, w, p, []string{"-opened_at", "changed_at"}, func(t TicketHistory, sort string) (any, any) {
