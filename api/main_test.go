@@ -19,5 +19,6 @@ func TestInPostgreSQL(t *testing.T) {
 		"ReportOverClockChanges": TestReportOverClockChanges, "ReportIsKnownForEver": TestReportIsKnownForEver, "ReportKeepsNames": TestReportKeepsNames,
 		"ReportFigures": TestReportFigures, "ReportOfNothing": TestReportOfNothing, "ReportMistakes": TestReportMistakes,
 		"Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,
+		"DeletingDepartment": TestDeletingDepartment,
 	})
 }
