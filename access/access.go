@@ -43,7 +43,8 @@ type Door struct {
 	Failing func(error)
 
 	agents     agents
-	operations singleflight.Group // those that this process works on
+	operations singleflight.Group  // those that this process works on
+	open       map[uuid.UUID]int64 // the revisions of open operations when Resume was last called
 }
 
 // New returns d, ready for use. It sets d.Desk.Wrote.

@@ -124,7 +124,8 @@ func (d *Door) Has(ctx context.Context, left work.Left) (bool, error) {
 	return len(found) > 0, err
 }
 
-// Resume continues operations that have made no progress for Lease, because their process died.
+// Resume continues operations that have made no progress for Lease, because their process died. The times in the log may be
+// ahead of the clock, so it also continues those that have made none since the call before. Call it once per Lease.
 func (d *Door) Resume(ctx context.Context) error {
 	head, err := d.Desk.Store.Head(ctx)
 	if err == nil {
@@ -143,9 +144,14 @@ func (d *Door) Resume(ctx context.Context) error {
 		return err
 	}
 	var failed []error
+	before := d.open
+	d.open = make(map[uuid.UUID]int64, len(open))
 	for _, o := range open {
+		d.open[o.ID] = o.Revision
+		revision, stalled := before[o.ID]
+		stalled = stalled && revision == o.Revision || d.Lease == 0 || d.Now().Sub(o.ChangedAt.Time()) >= d.Lease
 		known := slices.ContainsFunc(commands.Long, func(l work.Long) bool { return l.Name == o.Plan }) // else a newer version's
-		if !known || d.Now().Sub(o.ChangedAt.Time()) < d.Lease {                                        // two at once would do the same work twice
+		if !known || !stalled {                                                                         // two at once would do the same work twice
 			continue
 		}
 		select {

@@ -35,7 +35,8 @@ type Event struct {
 	Request     uuid.UUID      `json:"request" doc:"Id of the request that caused it"`
 	Correlation string         `json:"correlation" doc:"Correlation id: a trace, a request or an import"`
 	Cause       uuid.UUID      `json:"cause,omitzero" required:"false" doc:"Id of the event that led to it, if one did"`
-	Data        map[string]any `json:"data" doc:"Fields of the event"`
+	Data        map[string]any `json:"data" doc:"Fields of the event; empty if unknown"`
+	Unknown     bool           `json:"unknown,omitempty" doc:"Whether a newer version of Daybook wrote the event, so that this one shows only that it happened"`
 }
 
 // EventQuery are the parameters of the audit trail.
@@ -198,22 +199,30 @@ func (s *server) event(ctx context.Context, stream string, revision eventstore.R
 	return Event{}, problem(http.StatusNotFound, "event-unknown", "There is no such event. Check its stream and its revision.")
 }
 
-// show decodes an event for callers who may read the trail.
+// show decodes an event for callers who may read the trail. Of an event that a newer program wrote it shows what it can read.
 func (s *server) show(r eventstore.Recorded) (Event, error) {
 	shown := Event{
 		Position: r.Position.String(), ID: r.ID, Stream: r.Stream, Revision: int64(r.Revision), Type: r.Type, RecordedAt: r.RecordedAt, Data: map[string]any{},
 	}
 	place := personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}
 	e, err := catalogue.Decode(place, r.Data, s.Desk.Keys)
-	if err != nil {
+	shown.Unknown = errors.Is(err, event.ErrUnknown)
+	if err != nil && !shown.Unknown {
 		return shown, fmt.Errorf("showing an event: %w", err)
 	}
 	meta, err := event.DecodeMetadata(place, r.Meta, s.Desk.Keys)
-	if err != nil {
+	switch {
+	case err != nil && shown.Unknown: // its metadata are newer too
+		shown.At = r.RecordedAt
+		return shown, nil
+	case err != nil:
 		return shown, fmt.Errorf("showing an event: %w", err)
 	}
 	shown.At, shown.Actor, shown.Principal, shown.Through, shown.Reason = meta.At, meta.Actor.String(), meta.Principal.String(), meta.Through, meta.Reason.String()
 	shown.Request, shown.Correlation, shown.Cause = meta.Request, meta.Correlation, meta.Cause
+	if shown.Unknown {
+		return shown, nil
+	}
 	for name, value := range event.Fields(e) {
 		shown.Data[name] = value
 	}

@@ -16,6 +16,7 @@ import (
 	"daybook/access"
 	"daybook/commands/work"
 	"daybook/domain"
+	"daybook/domain/event"
 	"daybook/eventstore"
 	"daybook/readmodels/table"
 	"daybook/vault"
@@ -197,6 +198,9 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 		return retryable("building", "The read models are being built. Try again in a moment.")
 	case errors.Is(err, access.ErrBehind):
 		return retryable("behind", "The read models must catch up with the log before this can be decided. Try again in a moment.")
+	case errors.Is(err, event.ErrUnknown):
+		s.Log.Warn("request refused", "request_id", requestIn(ctx), "error", err)
+		return problem(http.StatusServiceUnavailable, "newer-program", "A newer version of Daybook has written an event that this version does not know, about this or about something that it depends on. Upgrade this process, or send the request to a newer one.")
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, table.ErrClosed):
 		return retryable("stopping", "The server is stopping. Try again in a moment.")
 	case ctx.Err() != nil:

@@ -19,8 +19,8 @@ type Operator interface {
 	Verify(context.Context) (Verification, error)
 	// Retry projects again the streams that a projection has parked.
 	Retry(ctx context.Context, projection string) error
-	// Ready returns an error that says why the desk cannot serve, or nil.
-	Ready(context.Context) error
+	// Ready returns an error that says why the desk cannot serve, or nil, and sentences on what to look at although it can.
+	Ready(context.Context) (warnings []string, err error)
 }
 
 // A ProjectionStatus is the status of a projection.
@@ -45,6 +45,7 @@ type Verification struct {
 	Rows        int64    `json:"rows" doc:"Number of rows that were compared"`
 	Same        bool     `json:"same" doc:"Whether all rows match the log"`
 	Found       int64    `json:"found" doc:"Number of differences"`
+	Stopped     string   `json:"stopped,omitempty" doc:"Why the read models end at this position, if a newer version of Daybook wrote the next event"`
 	Differences []string `json:"differences" doc:"First 1000 differences, each with its table, row and column"`
 }
 
@@ -98,9 +99,10 @@ func (s *server) operations() {
 	ready.Security = []map[string][]string{}
 	ready.Errors = []int{http.StatusServiceUnavailable}
 	huma.Register(s.api, ready, func(ctx context.Context, _ *struct{}) (*struct{ Body Health }, error) {
-		if err := s.Operator.Ready(ctx); err != nil {
+		warnings, err := s.Operator.Ready(ctx)
+		if err != nil {
 			return nil, retryable("not-ready", upper(err.Error())+".")
 		}
-		return &struct{ Body Health }{Health{Status: "ready"}}, nil
+		return &struct{ Body Health }{Health{Status: "ready", Warnings: warnings}}, nil
 	})
 }

@@ -222,7 +222,18 @@ func (t *resource[S, E, R]) then(ctx context.Context, in *OneThing) (*Answered[R
 
 // cutAt returns which events to fold for a thing as of a past moment.
 func (s *server) cutAt(ctx context.Context, asOf string) (func(event.Metadata, eventstore.Revision, eventstore.Position) bool, error) {
-	at, until, err := s.moment(ctx, "as_of", asOf)
+	at, until, err := moment("as_of", asOf)
+	if err != nil {
+		return nil, err
+	}
+	if at.After(s.Now()) {
+		return nil, parameter("as_of", "instant-in-future", "as_of must not be in the future. Use an instant up to now.")
+	}
+	if at.IsZero() {
+		err = s.MustHave(ctx, "as_of", until)
+	} else {
+		until, err = s.Desk.Store.Head(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -231,19 +242,15 @@ func (s *server) cutAt(ctx context.Context, asOf string) (func(event.Metadata, e
 	}, nil
 }
 
-// moment parses a past moment: a position, or an instant. For an instant, p is the current end of the log.
-func (s *server) moment(ctx context.Context, field, text string) (at time.Time, p eventstore.Position, err error) {
+// moment parses a moment: a position, or an instant.
+func moment(field, text string) (at time.Time, p eventstore.Position, err error) {
 	if p, err := eventstore.ParsePosition(text); err == nil {
-		return at, p, s.MustHave(ctx, field, p)
+		return at, p, nil
 	}
 	if at, err = time.Parse(time.RFC3339, text); err != nil {
-		return at, 0, parameter(field, "instant-malformed", "%s must be an instant, such as 2012-01-01T00:00:00+01:00, or a position of the log.", field)
+		err = parameter(field, "instant-malformed", "%s must be an instant, such as 2012-01-01T00:00:00+01:00, or a position of the log.", field)
 	}
-	if at.After(s.Now()) {
-		return at, 0, parameter(field, "instant-in-future", "%s must not be in the future. Use an instant up to now.", field)
-	}
-	p, err = s.Desk.Store.Head(ctx)
-	return at, p, err
+	return at, 0, err
 }
 
 // instantOf parses an instant; empty means no limit.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -18,6 +19,7 @@ import (
 	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
+	"daybook/eventstore"
 	"daybook/readmodels"
 	"daybook/readmodels/report"
 	"daybook/readmodels/table"
@@ -144,16 +146,26 @@ func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Qu
 	return ask, err
 }
 
-// cutOff returns a function that finds the position of known_at; without known_at, that of the read models. It first
-// waits until they have everything up to known_at, so that the same known_at always gives the same position.
+// cutOff returns a function that finds the position of known_at; without known_at, that of the read models. It first sees
+// to it that nothing more is recorded by then, and waits until the read models have all that was, so that the same known_at
+// always gives the same position.
 func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer) (table.Position, error), error) {
 	if in.KnownAt == "" {
 		return func(table.Queryer) (table.Position, error) {
 			return table.Position(s.Live.Position()), nil
 		}, nil
 	}
-	at, p, err := s.moment(ctx, "known_at", in.KnownAt)
+	at, p, err := moment("known_at", in.KnownAt)
 	if err != nil {
+		return nil, err
+	}
+	if at.IsZero() {
+		err = s.MustHave(ctx, "known_at", p)
+	} else {
+		p, err = s.Desk.Store.Settle(ctx, at)
+	}
+	future := errors.Is(err, eventstore.ErrFuture)
+	if err != nil && !future {
 		return nil, err
 	}
 	patience, _ := preferences(in.Prefer)
@@ -165,8 +177,25 @@ func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer
 		if at.IsZero() {
 			return table.Position(p), nil
 		}
+		if future {
+			if err := s.mustHaveBeen(ctx, q, at); err != nil {
+				return 0, err
+			}
+		}
 		return report.KnownBy(ctx, q, table.At(at))
 	}, err
+}
+
+// mustHaveBeen returns an error for an instant that the log has yet to reach, unless it was there before its clock went back.
+func (s *server) mustHaveBeen(ctx context.Context, q table.Queryer, at time.Time) error {
+	last, err := report.LastRecorded(ctx, q)
+	switch {
+	case err != nil || last >= table.At(at):
+		return err
+	case !at.After(s.Now()): // the log's clock is another machine's
+		return retryable("not-yet", "The log's clock has not reached known_at yet. Try again in a moment.")
+	}
+	return parameter("known_at", "instant-in-future", "known_at must not be in the future. Use an instant up to now.")
 }
 
 // reportCSV returns a report as CSV, with one column for each figure. Text that a spreadsheet could take for a formula is

@@ -20,7 +20,8 @@ type ThreadEntry struct {
 	Type     string         `json:"type" doc:"Type of the event, such as ticket-replied"`
 	Actor    string         `json:"actor" doc:"Who did it: system, or KIND:ID with the kind agent, contact, visitor, rule or key"`
 	Reason   string         `json:"reason" doc:"Reason, in the actor's words"`
-	Data     map[string]any `json:"data" doc:"Fields of the event; body is the text of a message or note"`
+	Data     map[string]any `json:"data" doc:"Fields of the event; body is the text of a message or note; empty if unknown"`
+	Unknown  bool           `json:"unknown,omitempty" doc:"Whether a newer version of Daybook wrote the event, so that this one shows only that it happened"`
 }
 
 // thread returns the events of a ticket, from its stream.
@@ -32,7 +33,8 @@ func (s *server) thread(ctx context.Context, in *struct {
 		return nil, s.refused(ctx, err)
 	}
 	answer := &Answered[List[ThreadEntry]]{Body: List[ThreadEntry]{Data: []ThreadEntry{}}}
-	var t ticket.Ticket
+	var t, before ticket.Ticket // before is the ticket before the first unknown event
+	unknown := false
 	for r, err := range s.Desk.Store.Read(ctx, ticket.Stream.Stream(in.ID), 0, eventstore.Forwards, 0) {
 		if errors.Is(err, eventstore.ErrNotFound) {
 			break
@@ -44,13 +46,18 @@ func (s *server) thread(ctx context.Context, in *struct {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
+		if shown.Unknown && !unknown {
+			before, unknown = t, true
+		}
 		if e, err := ticket.Events.Decode(personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}, r.Data, s.Desk.Keys); err == nil {
 			t = ticket.Stream.Fold(t, e)
 		}
-		answer.Body.Data = append(answer.Body.Data, ThreadEntry{shown.Revision, shown.At, shown.Type, shown.Actor, shown.Reason, shown.Data})
+		answer.Body.Data = append(answer.Body.Data, ThreadEntry{shown.Revision, shown.At, shown.Type, shown.Actor, shown.Reason, shown.Data, shown.Unknown})
 		answer.Position, answer.ETag = shown.Position, etag(r.Revision)
 	}
-	if !t.Opened || !ticket.Stream.Seen(t, who(ctx).Sight) {
+	// What an unknown event did to the ticket is not known: only those see the rest who see the ticket with it and without it.
+	sees := t.Opened && ticket.Stream.Seen(t, who(ctx).Sight) && (!unknown || ticket.Stream.Seen(before, who(ctx).Sight))
+	if !sees {
 		return nil, s.refused(ctx, ticket.Stream.Unknown)
 	}
 	if err := unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position); err != nil {

@@ -34,12 +34,18 @@ func wired(t *testing.T, watch func(eventstore.Store) eventstore.Store, patience
 	if watch != nil {
 		store = watch(memory)
 	}
+	return wiredTo(t, store, memory, time.Now, patience)
+}
+
+// wiredTo returns a desk in this process with a log and a clock. What is projected is read from projected, which is the same log.
+func wiredTo(t *testing.T, store, projected eventstore.Store, now func() time.Time, patience time.Duration) (testdesk.Client, *access.Door) {
+	t.Helper()
 	v, err := vault.Open(filepath.Join(t.TempDir(), "vault.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	live := new(table.Live)
-	source := engine.Source{Store: memory, Decode: engine.DecodeWith(v), Projections: projections.All}
+	source := engine.Source{Store: projected, Decode: engine.DecodeWith(v), Projections: projections.All}
 	e, err := engine.New(source, table.Folder(t.TempDir()), live)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +57,7 @@ func wired(t *testing.T, watch func(eventstore.Store) eventstore.Store, patience
 		_ = e.Run(background, engine.RunOptions{})
 	}()
 	door := access.New(&access.Door{
-		Desk: &work.Desk{Store: store, Keys: v, Names: v, Doors: v}, Vault: v, Live: live, Now: time.Now, Patience: patience, Background: background,
+		Desk: &work.Desk{Store: store, Keys: v, Names: v, Doors: v}, Vault: v, Live: live, Now: now, Patience: patience, Background: background,
 	})
 	server := httptest.NewServer(api.New(api.Config{Door: door, Rows: engine.NewRows(source, v), Log: slog.New(slog.DiscardHandler), Drain: background}))
 	t.Cleanup(func() {

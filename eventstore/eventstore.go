@@ -70,14 +70,16 @@ func Size(events []Event) (size int) {
 
 // Recorded is an event as the store has it.
 type Recorded struct {
-	ID         uuid.UUID
-	Type       string
-	Data       []byte
-	Meta       []byte
-	Stream     string
-	Revision   Revision
-	Position   Position
-	RecordedAt time.Time // by the store's clock, UTC, in microseconds; do not order by it
+	ID       uuid.UUID
+	Type     string
+	Data     []byte
+	Meta     []byte
+	Stream   string
+	Revision Revision
+	Position Position
+	// RecordedAt is by the store's clock, UTC, in microseconds. In SQLite and PostgreSQL it is never earlier than that of the event
+	// before: if the clock goes back, it stays where it was until the clock catches up. EventStoreDB's can go back a little.
+	RecordedAt time.Time
 }
 
 // Appended is the place of the last event of an append.
@@ -129,6 +131,16 @@ type Store interface {
 	// Head returns the position of the last event, or Start.
 	Head(ctx context.Context) (Position, error)
 
+	// Settle returns a position such that every event recorded by an instant, now or later, is at or before it: where needed, it sees
+	// to it that no later event is recorded by then, whatever becomes of the clock. With EventStoreDB, which records by a clock of
+	// its own, this holds only once an event has been recorded after the instant. It returns ErrFuture for an instant that both the
+	// store's clock and the log have yet to reach.
+	Settle(ctx context.Context, at time.Time) (Position, error)
+
+	// Ahead returns by how much the time at which the next event is recorded is ahead of the store's clock: 0, unless the clock was
+	// set back.
+	Ahead(ctx context.Context) (time.Duration, error)
+
 	// ID identifies the log: what was projected from one log must not be continued from another.
 	ID() uuid.UUID
 
@@ -144,6 +156,7 @@ var (
 	ErrNoType   = errors.New("an event needs a type, in UTF-8 without a NUL")
 	ErrNoName   = fmt.Errorf("a stream needs a name of 1 to %d bytes, in UTF-8 without a NUL", MaxStreamName)
 	ErrClosed   = errors.New("the event store is closed")
+	ErrFuture   = errors.New("the instant is in the future")
 	ErrAhead    = errors.New("the position is ahead of the log: it comes from another log, or the log was restored from an older backup")
 )
 

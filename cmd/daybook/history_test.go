@@ -34,6 +34,8 @@ func TestHistoryItalianHelpdesk(t *testing.T) {
 	c.CaughtUp(t)
 	want.Holds(t, c)
 	stop()
+	f := folderOf(folder)
+	everyEventSays(t, f, f.log(t))
 
 	again := imports(t, p, folder, journal)
 	if want := (desk.Counts{Lines: want.Lines, Duplicate: want.Lines}); again != want {
@@ -52,9 +54,12 @@ func TestHistoryLifecycle(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want.Counts())
 	}
 	refusedAsExpected(t, journal, want)
-	c, _ := inProcess.Serve(t, folder)
+	c, stop := inProcess.Serve(t, folder)
 	c.CaughtUp(t)
 	want.Holds(t, c)
+	stop()
+	f := folderOf(folder)
+	everyEventSays(t, f, f.log(t))
 }
 
 // TestHistoryKillItalian kills the import of the real history at random moments.

@@ -32,7 +32,7 @@ func newMetrics(o *operator) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method"}),
 	}
-	registry.MustRegister(m.requests, m.seconds, lag{o}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(m.requests, m.seconds, lag{o}, ahead{o}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -69,6 +69,24 @@ func (l lag) Collect(out chan<- prometheus.Metric) {
 		gauge(position, float64(s.Position))
 		gauge(parked, float64(s.Parked))
 	}
+}
+
+// ahead collects at each scrape by how much the log is ahead of the clock.
+type ahead struct{ operator *operator }
+
+var recordedAhead = prometheus.NewDesc("daybook_recorded_ahead_seconds", "Seconds by which the recording times of the log are ahead of its clock, normally 0.", nil, nil)
+
+// Describe implements prometheus.Collector.
+func (ahead) Describe(out chan<- *prometheus.Desc) { out <- recordedAhead }
+
+// Collect implements prometheus.Collector.
+func (a ahead) Collect(out chan<- prometheus.Metric) {
+	by, err := a.operator.ahead(context.Background())
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(recordedAhead, err)
+		return
+	}
+	out <- prometheus.MustNewConstMetric(recordedAhead, prometheus.GaugeValue, by.Seconds())
 }
 
 // count counts requests. If serve is set, it also serves /metrics to clients on this machine.

@@ -29,7 +29,13 @@ type operator struct {
 
 // project runs the engine. An error that stops it is logged and shown in /readyz; commands still work.
 func (o *operator) project(ctx context.Context) {
-	failing := func(err error) { o.log.Warn("projecting the read models failed and is being retried", "error", err) }
+	failing := func(err error) {
+		if newer := (*engine.NewerError)(nil); errors.As(err, &newer) {
+			o.log.Error("the read models wait for a newer version", "error", err)
+			return
+		}
+		o.log.Warn("projecting the read models failed and is being retried", "error", err)
+	}
 	if err := o.parts.engine.Run(ctx, engine.RunOptions{Patient: true, Failing: failing}); err != nil && ctx.Err() == nil {
 		o.log.Error("the read models are no longer projected", "error", err)
 	}
@@ -99,6 +105,13 @@ func (o *operator) status(ctx context.Context) ([]engine.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusWithin)
 	defer cancel()
 	return o.parts.engine.Status(ctx)
+}
+
+// ahead returns by how much the log's recording times are ahead of its clock.
+func (o *operator) ahead(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusWithin)
+	defer cancel()
+	return o.parts.store.Ahead(ctx)
 }
 
 // Status returns the status of each projection.
@@ -192,7 +205,9 @@ func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
 			return nil
 		})
 		shown.Position, shown.Events, shown.Rows, shown.Same = v.Position.String(), v.Events, v.Rows, v.Differences == 0
-		shown.Found = v.Differences
+		if shown.Found = v.Differences; v.Newer != nil {
+			shown.Stopped = v.Newer.Error()
+		}
 		return err
 	})
 	return shown, err
@@ -208,28 +223,35 @@ func (o *operator) Retry(ctx context.Context, projection string) error {
 	return domain.NotFound("projection-unknown", "There is no such projection. GET /v1/projections lists them.")
 }
 
-// Ready returns an error that says why the desk cannot serve, or nil.
-func (o *operator) Ready(ctx context.Context) error {
+// Ready returns an error that says why the desk cannot serve, or nil, and what to look at although it can.
+func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 	if o.stopping.Err() != nil {
-		return errors.New("the server is stopping")
+		return nil, errors.New("the server is stopping")
 	}
 	all, err := o.status(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	parked := 0
 	for _, s := range all {
 		switch s.State {
 		case engine.Stopped, engine.Fenced, engine.Building, engine.Retrying:
 			if s.Err != nil {
-				return fmt.Errorf("the read models are not being projected (%s): %w", s.State, s.Err)
+				return nil, fmt.Errorf("the read models are not being projected (%s): %w", s.State, s.Err)
 			}
-			return fmt.Errorf("the read models are not being projected yet (%s)", s.State)
+			return nil, fmt.Errorf("the read models are not being projected yet (%s)", s.State)
 		}
 		parked += s.Parked
 	}
 	if parked > 0 {
-		return fmt.Errorf("%d streams are parked: GET /v1/projections lists them", parked)
+		return nil, fmt.Errorf("%d streams are parked: GET /v1/projections lists them", parked)
 	}
-	return nil
+	ahead, err := o.ahead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if ahead >= time.Second { // less is a difference between two machines
+		warnings = append(warnings, fmt.Sprintf("The log is %.0f seconds ahead of the clock: either the clock was wrong and has been set back, or it is wrong now. Until it catches up, events are recorded at the time of the last one.", ahead.Seconds()))
+	}
+	return warnings, nil
 }

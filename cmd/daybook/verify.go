@@ -36,7 +36,11 @@ func (c *verifyCommand) Run(ctx context.Context, t terminal) (err error) {
 		}
 		_, err = fmt.Fprintf(t.out, "%d events, %d rows, %d differences at position %s\n", v.Events, v.Rows, v.Found, v.Position)
 	}
-	if err == nil && !v.Same {
+	switch {
+	case err != nil:
+	case v.Stopped != "":
+		err = status{notAsItIs, fmt.Errorf("the read models end at position %s: %s", v.Position, v.Stopped)}
+	case !v.Same:
 		err = status{notAsItIs, errors.New("the read models differ from the log; run daybook rebuild to repair them")}
 	}
 	return err

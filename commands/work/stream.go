@@ -2,6 +2,7 @@ package work
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -87,6 +88,9 @@ func ownCopy(requests map[uuid.UUID]played) map[uuid.UUID]played {
 // take decodes one stored event. It folds the event, or keeps it for later if the batch has not reached it.
 func (s *stream) take(r eventstore.Recorded, w *Work) error {
 	e, err := s.kind.Decode(place(r), r.Data, w.desk.Keys)
+	if errors.Is(err, event.ErrUnknown) {
+		return &NewerError{r.Stream, r.Revision, err, s}
+	}
 	if err != nil {
 		return err
 	}
@@ -111,6 +115,29 @@ func (s *stream) take(r eventstore.Recorded, w *Work) error {
 // place returns where an event stands.
 func place(r eventstore.Recorded) personal.Place {
 	return personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}
+}
+
+// A NewerError means that a newer version of the program wrote an event of a thing that this one does not know. So it cannot tell how
+// the thing is, and decides nothing about it, nor about what refers to it.
+type NewerError struct {
+	Stream   string
+	Revision eventstore.Revision
+	cause    error   // event.ErrUnknown
+	before   *stream // the thing as it was before that event
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("a newer version of Daybook wrote revision %d of stream %s, and this version does not know it (%v): upgrade this process", e.Revision, e.Stream, e.cause)
+}
+
+func (e *NewerError) Unwrap() error { return e.cause }
+
+// unlessHidden returns the error of loading a thing; as if there were none if the caller did not see it when it could still be told.
+func (by By) unlessHidden(err error) error {
+	if newer, ok := errors.AsType[*NewerError](err); ok && !by.sees(newer.before.kind, newer.before.state) {
+		return newer.before.kind.Unknown
+	}
+	return err
 }
 
 // has reports whether a request wrote to the stream before.

@@ -100,7 +100,7 @@ type decider struct {
 func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any], error) {
 	s, err := w.load(kind, id)
 	if err != nil {
-		return Answer[any]{}, err
+		return Answer[any]{}, by.unlessHidden(err)
 	}
 	if before, again := s.requests[by.Request]; again {
 		return w.again(s, before, by)
@@ -204,7 +204,7 @@ func (w *Work) know(command any, by By) (By, error) {
 	for _, ref := range referrer.Refs() {
 		s, err := w.load(catalogue.Kind(ref.category), ref.id)
 		if err != nil {
-			return by, err
+			return by, by.unlessHidden(err)
 		}
 		err = ref.must(s.state)
 		if !by.sees(s.kind, s.state) {
@@ -269,5 +269,5 @@ func MustSee[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID,
 	if err == nil && !by.sees(s.kind, s.state) {
 		err = s.kind.Unknown
 	}
-	return err
+	return by.unlessHidden(err)
 }

@@ -3,6 +3,7 @@
 package event
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -143,11 +144,19 @@ func EncodeMetadata(m Metadata, at personal.Place, subject uuid.UUID, keys perso
 func DecodeMetadata(at personal.Place, data []byte, keys personal.Keys) (Metadata, error) {
 	at.Part = personal.Metadata
 	var m Metadata
-	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("decoding the metadata of event %s: %w", at.Event, err)
-	}
+	err := json.Unmarshal(data, &m)
 	if m.Principal.Kind == "" {
-		return m, ErrOldFormat
+		var says struct {
+			Actor     json.RawMessage `json:"actor"`
+			Principal json.RawMessage `json:"principal"`
+		}
+		if json.Unmarshal(data, &says) == nil && says.Actor != nil && says.Principal == nil {
+			return m, ErrOldFormat
+		}
+		err = cmp.Or(err, errors.New("it names no principal"))
+	}
+	if err != nil {
+		return m, fmt.Errorf("decoding the metadata of event %s: %w", at.Event, err)
 	}
 	return m, personal.Open(&m, keys, at)
 }

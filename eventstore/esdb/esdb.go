@@ -32,6 +32,8 @@ type Options struct {
 	// Patience is how long a call is retried while there is no leader, default 30 s. An election takes some of it. Follow retries
 	// without end, but not while the server keeps sending what cannot be understood.
 	Patience time.Duration
+	// Now is this machine's clock, default time.Now. The server records by its own. Tests set it.
+	Now func() time.Time
 }
 
 // Errors of this backend.
@@ -52,6 +54,7 @@ const (
 type Store struct {
 	prefix   string
 	patience time.Duration
+	now      func() time.Time
 	cluster  *cluster
 	id       uuid.UUID
 
@@ -83,12 +86,15 @@ func open(ctx context.Context, connection string, opts Options) (*Store, error) 
 	if err != nil { // it contains the password
 		return nil, errors.New("the server's address must be a URL like esdb://user:password@host:2113?tls=true, with the settings of EventStoreDB's clients")
 	}
-	s := &Store{prefix: opts.Prefix, patience: opts.Patience}
+	s := &Store{prefix: opts.Prefix, patience: opts.Patience, now: opts.Now}
 	if s.prefix == "" {
 		s.prefix = "daybook."
 	}
 	if s.patience <= 0 {
 		s.patience = patience
+	}
+	if s.now == nil {
+		s.now = time.Now
 	}
 	if err := checkPrefix(s.prefix); err != nil {
 		return nil, err
@@ -156,28 +162,49 @@ func (s *Store) readIdentity(ctx context.Context, n *node) (id uuid.UUID, err er
 }
 
 // Head implements eventstore.Store.
-func (s *Store) Head(ctx context.Context) (head eventstore.Position, err error) {
+func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
+	last, err := s.last(ctx)
+	return last.Position, err
+}
+
+// Settle implements eventstore.Store.
+func (s *Store) Settle(ctx context.Context, at time.Time) (eventstore.Position, error) {
+	last, err := s.last(ctx)
+	if err == nil && at.After(last.RecordedAt) && at.After(s.now()) {
+		return 0, eventstore.ErrFuture
+	}
+	return last.Position, err
+}
+
+// Ahead implements eventstore.Store. It compares the server's clock with this machine's, and small differences between them are usual.
+func (s *Store) Ahead(ctx context.Context) (time.Duration, error) {
+	last, err := s.last(ctx)
+	return max(0, last.RecordedAt.Sub(s.now())), err
+}
+
+// last reads the log's last event.
+func (s *Store) last(ctx context.Context) (last eventstore.Recorded, err error) {
 	ctx, leave, err := s.join(ctx)
 	if err != nil {
-		return 0, err
+		return last, err
 	}
 	defer leave()
 	err = s.try(ctx, s.patience, func(ctx context.Context, n *node, _ *effort) (err error) {
-		head, err = s.headOf(ctx, n)
+		last, err = s.lastOf(ctx, n)
 		return err
 	})
 	if err != nil {
-		return 0, explain("read the head of the event log", err)
+		return eventstore.Recorded{}, explain("read the end of the event log", err)
 	}
-	return head, nil
+	return last, nil
 }
 
-func (s *Store) headOf(ctx context.Context, n *node) (head eventstore.Position, err error) {
+func (s *Store) lastOf(ctx context.Context, n *node) (last eventstore.Recorded, err error) {
 	err = n.stream(ctx, s.lastRequest(), func(e eventstore.Recorded) error {
-		head = e.Position
+		last = e
 		return errEnough // otherwise the server would look for one more
 	})
-	return head, err
+	return last, err
 }
 
 // Close implements eventstore.Store. It waits for appends in progress, which are not repeated. A second Close does nothing.

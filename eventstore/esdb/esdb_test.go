@@ -37,6 +37,45 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, server.ConnectionString()) })
 }
 
+// TestClock sets the server's clock back. The store passes on what the server recorded, as real servers do.
+func TestClock(t *testing.T) {
+	t.Run("C59 the server's clock is set back", func(t *testing.T) {
+		watch(t)
+		noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		now := noon
+		clock := func() time.Time { return now }
+		server := esdbtest.NewServer(esdbtest.Options{Now: clock})
+		t.Cleanup(server.Close)
+		store := openWith(t, server.ConnectionString(), esdb.Options{Prefix: prefix(), Now: clock})
+		mustBeAhead := func(want time.Duration) {
+			t.Helper()
+			if ahead, err := store.Ahead(t.Context()); err != nil || ahead != want {
+				t.Errorf("ahead by %v, %v, want %v", ahead, err, want)
+			}
+		}
+		first := appends(t, store, "a", eventstore.NoStream, events(1))
+		mustBeAhead(0)
+		now = noon.Add(-time.Hour)
+		mustBeAhead(time.Hour)
+		if p, err := store.Settle(t.Context(), noon); err != nil || p != first.Position {
+			t.Errorf("settled at %d, %v", p, err)
+		}
+		second := appends(t, store, "a", 0, events(1))
+		mustBeAhead(0)
+		for e, err := range store.Read(t.Context(), "a", 1, eventstore.Forwards, 1) {
+			if err != nil || !e.RecordedAt.Equal(now) {
+				t.Errorf("recorded at %v, %v, want %v", e.RecordedAt, err, now)
+			}
+		}
+		if p, err := store.Settle(t.Context(), now); err != nil || p != second.Position {
+			t.Errorf("settled at %d, %v", p, err)
+		}
+		if p, err := store.Settle(t.Context(), noon); !errors.Is(err, eventstore.ErrFuture) {
+			t.Errorf("settled at %d, %v", p, err)
+		}
+	})
+}
+
 func TestRealServer(t *testing.T) {
 	connection := connectionToServer(t)
 	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, connection) })

@@ -115,11 +115,11 @@ func (f *follower) follow(ctx context.Context, n *node, effort *effort) error {
 			if err := f.identify(ctx, n); err != nil {
 				return err
 			}
-			head, err := f.headOf(ctx, n)
+			end, err := f.lastOf(ctx, n)
 			if err != nil {
 				return err
 			}
-			missing = !live || head > f.after
+			missing = !live || end.Position > f.after
 			continue
 		}
 		missing = false

@@ -25,7 +25,7 @@ import (
 )
 
 // format is the version of schema.sql. Open refuses a log with another one.
-const format = 1
+const format = 2
 
 //go:embed schema.sql
 var schema string
@@ -39,6 +39,8 @@ type Options struct {
 	// Patience is how long an append is retried while the database is away, from when it was requested, default 15 s. Then its
 	// outcome is unknown.
 	Patience time.Duration
+	// Now is the clock, default the database server's, because processes' clocks may differ. Tests set it.
+	Now func() time.Time
 }
 
 const (
@@ -55,6 +57,7 @@ var answerWithin = 15 * time.Second
 type Store struct {
 	id       uuid.UUID
 	patience time.Duration
+	now      func() *time.Time // nil: as the server's clock says
 	db       *sqlx.DB
 	commits  *sql.Stmt // commit, planned once per connection
 	queue    *commit.Queue
@@ -98,6 +101,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	}
 	s := &Store{
 		patience: opts.Patience,
+		now:      func() *time.Time { return nil },
 		db:       db,
 		queue:    commit.NewQueue(opts.MaxBatch),
 		written:  make(chan struct{}),
@@ -106,6 +110,9 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	}
 	if s.patience <= 0 {
 		s.patience = patience
+	}
+	if opts.Now != nil {
+		s.now = func() *time.Time { return new(opts.Now()) }
 	}
 	s.db.SetConnMaxLifetime(lifetime)
 	if err := s.create(ctx, name); err != nil {
@@ -137,7 +144,7 @@ func (s *Store) create(ctx context.Context, name string) error {
 		if _, err := tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pq.QuoteIdentifier(name)+";"+schema); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO lease VALUES (true, 0, '-infinity')"); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO lease VALUES (true, 0, '-infinity', 'epoch')"); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "INSERT INTO identity VALUES (true, $1, $2)", uuid.New(), format); err != nil {

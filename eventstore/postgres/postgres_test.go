@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -33,6 +34,19 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) eventstore.Store {
 		return open(t, url, postgres.Options{Schema: fmt.Sprintf("log_%d", made.Add(1))})
 	}, storetest.Dense)
+}
+
+func TestClock(t *testing.T) {
+	url := testdb.URL(t)
+	var made atomic.Int64
+	t.Run("C60 the clock is set back and forth", func(t *testing.T) {
+		storetest.Clock(t, func(t testing.TB) func(func() time.Time) eventstore.Store {
+			schema := fmt.Sprintf("log_%d", made.Add(1))
+			return func(now func() time.Time) eventstore.Store {
+				return open(t, url, postgres.Options{Schema: schema, Now: now})
+			}
+		})
+	})
 }
 
 // secret is a password that no message may contain.

@@ -178,6 +178,55 @@ func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 	return eventstore.Position(head), s.explain(ctx, "ask where the event log ends", err)
 }
 
+// No further event is recorded before reached. An UPDATE of the lease waits for the commit that has locked it.
+const (
+	reached  = "greatest(settled, (SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1))"
+	clock    = "coalesce($1, clock_timestamp())"
+	askTimes = "SELECT " + reached + " AS reached, " + clock + " AS clock FROM lease"
+	isPast   = "SELECT $1 < " + reached + " FROM lease"
+	settle   = "UPDATE lease SET settled = greatest(settled, $2::timestamptz + interval '1 microsecond') WHERE $2 <= greatest(" + clock + ", " + reached + ")"
+)
+
+// Settle implements eventstore.Store. It writes only if no event has been recorded after the instant yet.
+func (s *Store) Settle(ctx context.Context, at time.Time) (eventstore.Position, error) {
+	if err := s.usable(ctx); err != nil {
+		return 0, err
+	}
+	at = at.Truncate(time.Microsecond)
+	_, err := answered(ctx, func() (any, error) {
+		var past bool
+		if err := s.db.GetContext(ctx, &past, isPast, at); err != nil || past {
+			return nil, err
+		}
+		// Afterwards every event that was recorded by then is committed: its commit had locked the lease.
+		done, err := s.db.ExecContext(ctx, settle, s.now(), at)
+		if err != nil {
+			return nil, err
+		}
+		if rows, err := done.RowsAffected(); err != nil || rows == 0 {
+			return nil, errors.Join(err, eventstore.ErrFuture)
+		}
+		return nil, nil
+	})
+	if err != nil {
+		return 0, s.explain(ctx, "settle the time of the event log", err)
+	}
+	return s.Head(ctx)
+}
+
+// Ahead implements eventstore.Store.
+func (s *Store) Ahead(ctx context.Context) (time.Duration, error) {
+	if err := s.usable(ctx); err != nil {
+		return 0, err
+	}
+	type times struct{ Reached, Clock time.Time }
+	t, err := answered(ctx, func() (t times, err error) {
+		err = s.db.GetContext(ctx, &t, askTimes, s.now())
+		return t, err
+	})
+	return max(0, t.Reached.Sub(t.Clock)), s.explain(ctx, "ask for the time of the event log", err)
+}
+
 // A page is the result of one query, up to pageBytes. If more, it was cut there.
 type page struct {
 	events []eventstore.Recorded
@@ -238,7 +287,7 @@ func (s *Store) usable(ctx context.Context) error {
 // explain adds what was being done to an error. It leaves errors of the contract as they are.
 func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	switch {
-	case err == nil || errors.Is(err, eventstore.ErrNotFound) || errors.Is(err, eventstore.ErrAhead):
+	case err == nil || errors.Is(err, eventstore.ErrNotFound) || errors.Is(err, eventstore.ErrAhead) || errors.Is(err, eventstore.ErrFuture):
 		return err
 	case s.usable(ctx) != nil:
 		return s.usable(ctx)

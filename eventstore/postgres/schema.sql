@@ -11,7 +11,8 @@ CREATE TABLE identity (
 CREATE TABLE lease (
 	one   boolean     PRIMARY KEY CHECK (one),
 	epoch bigint      NOT NULL,
-	since timestamptz NOT NULL
+	since timestamptz NOT NULL,
+	settled timestamptz NOT NULL -- no further event is recorded before it
 );
 
 CREATE TABLE events (
@@ -22,7 +23,7 @@ CREATE TABLE events (
 	type        text        NOT NULL,
 	data        bytea       NOT NULL,
 	meta        bytea       NOT NULL,
-	recorded_at timestamptz NOT NULL,
+	recorded_at timestamptz NOT NULL, -- never earlier than that of the event before
 	UNIQUE (stream, revision)
 );
 

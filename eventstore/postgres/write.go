@@ -27,15 +27,19 @@ const (
 
 // prove finds the lease if the writer still holds it and the log still reaches to where the writer believes: a server after a
 // failover may lack the last commits. A process that takes the lease over waits until this is committed.
-const prove = "SELECT FROM lease WHERE epoch = $1 AND ($2::bigint = 0 OR EXISTS (SELECT FROM events WHERE position = $2)) FOR UPDATE"
+const prove = "SELECT settled FROM lease WHERE epoch = $1 AND ($2::bigint = 0 OR EXISTS (SELECT FROM events WHERE position = $2)) FOR UPDATE"
 
 // commitBatch writes a batch if that is proven. The events' data and metadata come as one value, because an array of bytes is slow to
-// read; each is found by its offset. The time is the server's, because processes' clocks may differ.
+// read; each is found by its offset. The time at which the events are recorded is read from the clock when the lease is locked, so that
+// whoever locks it later knows of every event with an earlier one. It never goes back.
 const commitBatch = `
-	WITH mine AS MATERIALIZED (` + prove + `)
+	WITH mine AS MATERIALIZED (` + prove + `),
+	now AS MATERIALIZED (
+		SELECT greatest(coalesce($11, clock_timestamp()), settled, (SELECT recorded_at FROM events WHERE position = $2)) AS recorded_at FROM mine
+	)
 	INSERT INTO events (position, stream, revision, id, type, data, meta, recorded_at)
-	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, substring($7::bytea, e.place, e.data), substring($7, e.place + e.data, e.meta), statement_timestamp()
-	FROM mine, unnest($3::text[], $4::bigint[], $5::uuid[], $6::text[], $8::int[], $9::int[], $10::int[])
+	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, substring($7::bytea, e.place, e.data), substring($7, e.place + e.data, e.meta), now.recorded_at
+	FROM now, unnest($3::text[], $4::bigint[], $5::uuid[], $6::text[], $8::int[], $9::int[], $10::int[])
 		WITH ORDINALITY AS e (stream, revision, id, type, place, data, meta, n)`
 
 // takeOver takes the epoch from the clock too, so that one that was lost with the end of the log does not come again.
@@ -310,7 +314,7 @@ func (w *writer) commit() error {
 		carried = append(append(carried, e.Data...), e.Meta...)
 	}
 	return proven(w.commits.ExecContext(w.closing, w.epoch, int64(w.head),
-		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta)))
+		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta), w.now()))
 }
 
 // prove proves for a batch that writes nothing what commit proves for others. A read-only server refuses it, too.

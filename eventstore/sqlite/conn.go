@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"modernc.org/sqlite"
@@ -18,7 +19,7 @@ import (
 )
 
 // format is the version of schema.sql. Opening refuses a file with another one.
-const format = 2
+const format = 3
 
 //go:embed schema.sql
 var schema string
@@ -32,6 +33,8 @@ var (
 // checkpoints double the speed of a large log. The index may lose commits as long as it stays consistent.
 const (
 	askHead = "SELECT coalesce(max(last), 0) FROM log"
+	// askEnd asks for the head, and for the time before which no further event is recorded.
+	askEnd = "SELECT coalesce(l.last, 0), max(s.at, coalesce(l.recorded_at, 0)) FROM settled AS s LEFT JOIN log AS l ON l.last = (SELECT max(last) FROM log)"
 
 	settings       = "PRAGMA main.journal_mode = WAL; PRAGMA main.synchronous = FULL; PRAGMA main.cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
 	lookupSettings = "PRAGMA lookup.journal_mode = WAL; PRAGMA lookup.synchronous = NORMAL; PRAGMA lookup.cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
@@ -43,10 +46,10 @@ type conn struct {
 	driver driver.Conn
 	log    uuid.UUID // the log's id
 
-	forwards, backwards, unindexed, page, streamName, streamID, head stmt
-	begin, commit, rollback                                          stmt // of connections that write
-	findStream, stream, pack                                         stmt // the writer's
-	index, indexMany, cover                                          stmt // the indexer's
+	forwards, backwards, unindexed, page, streamName, streamID, end stmt
+	begin, commit, rollback                                         stmt // of connections that write
+	findStream, stream, pack, settle                                stmt // the writer's
+	index, indexMany, cover                                         stmt // the indexer's
 }
 
 // A source is where a log is: a file, or memory, where each connection has its own log.
@@ -195,7 +198,7 @@ func (c *conn) readerStatements() map[*stmt]string {
 		backward = "(SELECT position FROM revisions WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ? + 0) AS r"
 	)
 	return map[*stmt]string{
-		&c.head:       askHead,
+		&c.end:        askEnd,
 		&c.page:       columns + "WHERE last > ? ORDER BY last",
 		&c.forwards:   columns + "WHERE last IN (" + packOf + forwards + ") ORDER BY last",
 		&c.backwards:  columns + "WHERE last IN (" + packOf + backward + ") ORDER BY last DESC",
@@ -212,6 +215,7 @@ func (c *conn) writerStatements() map[*stmt]string {
 		&c.findStream: "SELECT id, (" + revision + ") FROM streams WHERE name = ?",
 		&c.stream:     "INSERT OR ROLLBACK INTO streams (id, name) VALUES (?, ?)",
 		&c.pack:       "INSERT OR ROLLBACK INTO log (last, recorded_at, heads, bodies) VALUES (?, ?, ?, ?)",
+		&c.settle:     "UPDATE OR ROLLBACK settled SET at = ?",
 	}
 }
 
@@ -278,12 +282,13 @@ func (c *conn) ask(question string, take func(row []driver.Value) bool) error {
 	return stmt{s}.each(take)
 }
 
-func (c *conn) readHead() (head eventstore.Position, err error) {
-	err = c.head.each(func(row []driver.Value) bool {
-		head = eventstore.Position(row[0].(int64))
+// readEnd reads the position of the last event, and the time before which no further event is recorded.
+func (c *conn) readEnd() (head eventstore.Position, reached time.Time, err error) {
+	err = c.end.each(func(row []driver.Value) bool {
+		head, reached = eventstore.Position(row[0].(int64)), time.UnixMicro(row[1].(int64)).UTC()
 		return true
 	})
-	return head, err
+	return head, reached, err
 }
 
 func (c *conn) close() error {

@@ -11,10 +11,17 @@ CREATE TABLE streams (
 	name TEXT    NOT NULL UNIQUE
 ) STRICT;
 
+-- Recording times never go back, whatever the clock does.
+CREATE TABLE settled (
+	one INTEGER PRIMARY KEY CHECK (one = 1),
+	at  INTEGER NOT NULL -- microseconds since 1970, UTC: no further event is recorded before it
+) STRICT;
+INSERT INTO settled VALUES (1, 0);
+
 -- A row is up to 32 events that were committed together, in the order of their positions.
 CREATE TABLE log (
 	last        INTEGER PRIMARY KEY, -- position of its last event; positions go from 1, without gaps, in the order of commits
-	recorded_at INTEGER NOT NULL, -- microseconds since 1970, UTC
+	recorded_at INTEGER NOT NULL, -- microseconds since 1970, UTC; never less than in the row before
 	heads       BLOB    NOT NULL, -- 56 bytes of text for each event: the view below takes them apart
 	bodies      BLOB    NOT NULL  -- for each event its id (a UUID, 16 bytes), type, data and metadata
 ) STRICT;

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -28,6 +29,8 @@ type Options struct {
 	// MaxBatch is how many appends may share one commit, default 512. With 1 each has its own fsync, which is slower by an order
 	// of magnitude and no safer; benchmarks compare against it.
 	MaxBatch int
+	// Now is the clock, default time.Now. Tests set it.
+	Now func() time.Time
 }
 
 const readers = 4 // connections
@@ -41,6 +44,7 @@ var (
 // A Store is a log in a file or in memory. It owns its connections, its lock and its writer.
 type Store struct {
 	id   uuid.UUID
+	now  func() time.Time
 	lock *os.File // nil in memory or if read-only
 
 	writing, indexing, reading *pool // the same one in memory, where a second connection would see a second database
@@ -84,7 +88,7 @@ func OpenMemory() (*Store, error) {
 // OpenReadOnly opens the log in a file, beside its writer or without one. Append returns ErrReadOnly, and Follow polls for new events
 // a few times a second.
 func OpenReadOnly(path string) (*Store, error) {
-	s := &Store{writing: newPool(0), indexing: newPool(0), reading: newPool(readers), names: newNames()}
+	s := &Store{now: time.Now, writing: newPool(0), indexing: newPool(0), reading: newPool(readers), names: newNames()}
 	err := s.reading.fill(func() (*conn, error) { return dialReader(source{path, "ro"}) })
 	if err != nil {
 		s.disconnect()
@@ -99,11 +103,15 @@ func OpenReadOnly(path string) (*Store, error) {
 // open opens a file, or memory if path is empty, and starts the writer.
 func open(path string, opts Options) (*Store, error) {
 	s := &Store{
+		now:     opts.Now,
 		writing: newPool(1),
 		names:   newNames(),
 		known:   newPlaces(),
 		queue:   commit.NewQueue(opts.MaxBatch),
 		written: make(chan struct{}),
+	}
+	if s.now == nil {
+		s.now = time.Now
 	}
 	s.indexing, s.reading = s.writing, s.writing
 	if path != "" {
@@ -125,11 +133,11 @@ func (s *Store) connect(at source, maxPages int) error {
 	}
 	c := <-s.writing.idle
 	defer s.writing.put(c)
-	head, err := c.readHead()
+	head, reached, err := c.readEnd()
 	if err != nil {
 		return err
 	}
-	s.id, s.tail = c.log, newTail(head)
+	s.id, s.tail = c.log, newTail(head, reached)
 	if s.reading == s.writing {
 		return nil
 	}
@@ -150,15 +158,59 @@ func (s *Store) disconnect() error {
 
 // Head implements eventstore.Store.
 func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
+	head, _, err := s.end(ctx)
+	return head, err
+}
+
+// end returns the position of the last event, and the time before which no further event is recorded.
+func (s *Store) end(ctx context.Context) (head eventstore.Position, reached time.Time, err error) {
 	if s.tail != nil {
-		return s.tail.position(ctx)
+		return s.tail.end(ctx)
 	}
 	c, err := s.reading.get(ctx)
 	if err != nil {
-		return 0, err
+		return 0, reached, err
 	}
 	defer s.reading.put(c)
-	return c.readHead()
+	return c.readEnd()
+}
+
+// Settle implements eventstore.Store. It writes only if no event has been recorded after the instant yet.
+func (s *Store) Settle(ctx context.Context, at time.Time) (eventstore.Position, error) {
+	head, reached, err := s.end(ctx)
+	if err != nil || at.Before(reached) {
+		return head, err
+	}
+	if s.tail == nil {
+		return 0, ErrReadOnly
+	}
+	c, err := s.writing.get(ctx) // from the time that it records until the commit, the writer has this connection
+	if err != nil {
+		return 0, err
+	}
+	defer s.writing.put(c)
+	head, reached, err = s.tail.end(ctx)
+	if err != nil || at.Before(reached) {
+		return head, err
+	}
+	if at.After(reached) && at.After(s.now()) {
+		return 0, eventstore.ErrFuture
+	}
+	after := at.UTC().Truncate(time.Microsecond).Add(time.Microsecond)
+	if _, err := c.settle.exec(after.UnixMicro()); err != nil {
+		return 0, fmt.Errorf("settling the time of the event log: %w", explain(err))
+	}
+	s.tail.settle(after)
+	return head, nil
+}
+
+// Ahead implements eventstore.Store.
+func (s *Store) Ahead(ctx context.Context) (time.Duration, error) {
+	_, reached, err := s.end(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return max(0, reached.Sub(s.now())), nil
 }
 
 // ID implements eventstore.Store.

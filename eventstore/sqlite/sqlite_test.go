@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -44,6 +45,15 @@ func TestMemory(t *testing.T) {
 		}
 		return store
 	}, storetest.Dense)
+}
+
+func TestClock(t *testing.T) {
+	t.Run("C60 the clock is set back and forth", func(t *testing.T) {
+		storetest.Clock(t, func(t testing.TB) func(func() time.Time) eventstore.Store {
+			path := newPath(t)
+			return func(now func() time.Time) eventstore.Store { return open(t, path, sqlite.Options{Now: now}) }
+		})
+	})
 }
 
 // With this environment the test binary is the process that TestKilled kills.

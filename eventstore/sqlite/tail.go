@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"daybook/eventstore"
 )
@@ -16,12 +17,13 @@ const tailBytes = 16 << 20
 // A tail is the end of the log in memory, from which subscriptions near the end read. The writer never waits for them: a reader that
 // falls behind the tail reads pages from the file until it catches up.
 type tail struct {
-	mu     sync.Mutex
-	head   eventstore.Position
-	events []eventstore.Recorded // the last ones up to head, without gaps; readers get copies
-	bytes  int
-	more   chan struct{} // closed and replaced when events come; closed at the end
-	closed bool
+	mu      sync.Mutex
+	head    eventstore.Position
+	reached time.Time             // no further event is recorded before it
+	events  []eventstore.Recorded // the last ones up to head, without gaps; readers get copies
+	bytes   int
+	more    chan struct{} // closed and replaced when events come; closed at the end
+	closed  bool
 
 	// The events that the index lacks, by stream: those being indexed, up to a position, and later ones.
 	handed, loose map[string][]eventstore.Position
@@ -29,20 +31,37 @@ type tail struct {
 	covered       eventstore.Position // up to which the index is complete; later events are kept
 }
 
-func newTail(head eventstore.Position) *tail {
-	return &tail{head: head, covered: head, loose: map[string][]eventstore.Position{}, more: make(chan struct{})}
+func newTail(head eventstore.Position, reached time.Time) *tail {
+	return &tail{head: head, reached: reached, covered: head, loose: map[string][]eventstore.Position{}, more: make(chan struct{})}
 }
 
-func (t *tail) position(ctx context.Context) (eventstore.Position, error) {
+func (t *tail) end(ctx context.Context) (head eventstore.Position, reached time.Time, err error) {
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return 0, reached, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return 0, eventstore.ErrClosed
+		return 0, reached, eventstore.ErrClosed
 	}
-	return t.head, nil
+	return t.head, t.reached, nil
+}
+
+// time returns the time at which an event is recorded now, given what the clock says.
+func (t *tail) time(clock time.Time) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if clock = clock.UTC().Truncate(time.Microsecond); clock.Before(t.reached) {
+		return t.reached
+	}
+	return clock
+}
+
+// settle is called when no further event may be recorded before a time.
+func (t *tail) settle(reached time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reached = reached
 }
 
 // add adds committed events, which the index lacks so far.
@@ -54,7 +73,7 @@ func (t *tail) add(events []eventstore.Recorded) {
 	}
 	t.bytes += size(events)
 	t.events = append(t.events, events...)
-	t.head = events[len(events)-1].Position
+	t.head, t.reached = events[len(events)-1].Position, events[len(events)-1].RecordedAt
 	if len(t.events) > tailEvents || t.bytes > tailBytes {
 		t.forget()
 	}

@@ -74,7 +74,7 @@ type writer struct {
 
 	// Of the current batch:
 	conn    *conn
-	now     time.Time
+	at      time.Time // at which its events are recorded
 	written []eventstore.Recorded
 	packs   []*pack          // written, as rows of the log
 	places  map[string]place // of its streams, as its transaction sees them
@@ -90,10 +90,9 @@ func (s *Store) write() {
 	w.indexer.leave()
 }
 
-// carryOut writes a batch in one transaction, hands the events to subscriptions and answers the callers. If the transaction fails, it
+// carryOut writes a batch in one transaction and answers the callers. If the transaction fails, it
 // fails for all of them, and no trace of it is left here.
 func (w *writer) carryOut(batch []*commit.Request) {
-	w.now = time.Now().UTC().Truncate(time.Microsecond)
 	err := w.indexer.keepUp()
 	before := len(w.indexer.loose)
 	if err == nil {
@@ -107,11 +106,7 @@ func (w *writer) carryOut(batch []*commit.Request) {
 			r.Answer(commit.Answer{Err: err})
 		}
 	} else {
-		w.head += eventstore.Position(len(w.written))
 		w.indexer.bytes += size(w.written)
-		if len(w.written) > 0 {
-			w.tail.add(w.written)
-		}
 		w.known.put(w.places)
 		for i, r := range batch {
 			r.Answer(w.answers[i])
@@ -129,14 +124,15 @@ func (w *writer) carryOut(batch []*commit.Request) {
 	w.written, w.packs, w.founded, w.answers = w.written[:0], w.packs[:0], w.founded[:0], w.answers[:0]
 }
 
-// transact checks the requests in order, each seeing what those before it write, and writes what was accepted.
+// transact checks the requests in order, each seeing what those before it write, writes what was accepted, and hands it to
+// subscriptions. All of this is done with the writer's connection, so that whoever else has it knows that nothing is under way.
 func (w *writer) transact(batch []*commit.Request) error {
 	c, err := w.writing.get(context.Background())
 	if err != nil {
 		return err
 	}
 	defer w.writing.put(c)
-	w.conn = c
+	w.conn, w.at = c, w.tail.time(w.now())
 	for _, r := range batch {
 		a, err := w.judge(r)
 		if err != nil {
@@ -147,12 +143,22 @@ func (w *writer) transact(batch []*commit.Request) error {
 	if len(w.packs) == 0 {
 		return nil
 	}
+	if err := w.commit(); err != nil {
+		return err
+	}
+	w.head += eventstore.Position(len(w.written))
+	w.tail.add(w.written)
+	return nil
+}
+
+// commit writes the batch.
+func (w *writer) commit() error {
 	if len(w.packs) == 1 && len(w.founded) == 0 {
 		return w.insert() // one statement is a transaction by itself
 	}
-	return c.atomically(func() error {
+	return w.conn.atomically(func() error {
 		for _, stream := range w.founded {
-			if _, err := c.stream.exec(w.places[stream].id, stream); err != nil {
+			if _, err := w.conn.stream.exec(w.places[stream].id, stream); err != nil {
 				return err
 			}
 		}
@@ -165,7 +171,7 @@ func (w *writer) insert() error {
 	last := int64(w.head)
 	for _, p := range w.packs {
 		last += int64(p.events)
-		if _, err := w.conn.pack.exec(last, w.now.UnixMicro(), p.heads, p.bodies); err != nil {
+		if _, err := w.conn.pack.exec(last, w.at.UnixMicro(), p.heads, p.bodies); err != nil {
 			return err
 		}
 	}
@@ -193,7 +199,7 @@ func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
 		position++
 		w.written = append(w.written, eventstore.Recorded{
 			ID: e.ID, Type: e.Type, Data: e.Data, Meta: e.Meta,
-			Stream: r.Stream, Revision: p.revision, Position: position, RecordedAt: w.now,
+			Stream: r.Stream, Revision: p.revision, Position: position, RecordedAt: w.at,
 		})
 		w.pack(e).add(p.id, p.revision, e)
 		w.indexer.loose = append(w.indexer.loose, entry{p.id, p.revision, position})

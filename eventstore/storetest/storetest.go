@@ -43,7 +43,7 @@ type testCase struct {
 	run  func(*desk)
 }
 
-var cases = slices.Concat(appendCases, readCases, followCases, modelCases)
+var cases = slices.Concat(appendCases, readCases, followCases, clockCases, modelCases)
 
 // Run runs all cases. Each gets its own store from open, which Run closes.
 func Run(t *testing.T, open func(testing.TB) eventstore.Store, features ...Feature) {

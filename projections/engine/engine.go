@@ -102,8 +102,9 @@ func (s Source) OpenLive(ctx context.Context, home table.Home) (*table.DB, error
 }
 
 // Run projects until the context ends, and follows while another process projects. It returns why it stopped: the context's
-// error, eventstore.ErrClosed, a *FencedError, a *PoisonError of an event that stopped a build, or, if it is not patient, an
-// *UnfitError or another error at the start. Call Run or Follow once.
+// error, eventstore.ErrClosed, a *FencedError, a *PoisonError of an event that stopped a build, or, if it is not patient, a
+// *NewerError, an *UnfitError or another error at the start. If it is patient and meets an event of an unknown type, it follows until
+// another process has projected that one. Call Run or Follow once.
 func (e *Engine) Run(ctx context.Context, opts RunOptions) error {
 	if opts.Failing != nil {
 		e.failing = opts.Failing
@@ -124,7 +125,7 @@ func (e *Engine) follow(ctx context.Context, p *projector) (*projector, error) {
 	for pause := pauses(); ; {
 		from := p.at.Position
 		next, err := e.project(ctx, p)
-		if err == nil || ctx.Err() != nil || ends(err) {
+		if err == nil || ctx.Err() != nil || ends(err) || errors.As(err, new(*NewerError)) {
 			return next, err
 		}
 		if p.at.Position != from {
@@ -163,10 +164,13 @@ func (e *Engine) project(ctx context.Context, p *projector) (*projector, error) 
 			if err != nil {
 				return nil, err
 			}
-			if err := p.apply(ctx, batch); err != nil {
+			err = p.apply(ctx, batch)
+			if newer := (*NewerError)(nil); err == nil || errors.As(err, &newer) { // it is before that event now
+				e.advanced(p, batch)
+			}
+			if err != nil {
 				return nil, err
 			}
-			e.advanced(p, batch)
 		case r := <-e.retries:
 			err := p.retry(ctx, e.Source, r.projection)
 			e.advanced(p, nil) // first, so that the caller of Retry sees the result
@@ -214,7 +218,7 @@ func (e *Engine) advanced(p *projector, batch []entry) {
 	}
 	e.note(func(s *situation) {
 		s.running, s.failure = true, nil
-		s.position, s.applied, s.unknown, s.parked = p.at.Position, p.applied, p.unknown, parked
+		s.position, s.applied, s.parked = p.at.Position, p.applied, parked
 		if len(batch) > 0 {
 			s.moved = time.Now()
 		}

@@ -16,8 +16,8 @@ import (
 // A Source is a log and the projections of it.
 type Source struct {
 	Store eventstore.Store
-	// Decode decodes and decrypts an event. It is called by one goroutine at a time. For an unknown type it returns an
-	// error that is event.ErrUnknown.
+	// Decode decodes and decrypts an event. Several goroutines may call it. For an unknown type it returns an error that is
+	// event.ErrUnknown, and what it can read of the event.
 	Decode      func(eventstore.Recorded) (Recorded, error)
 	Projections []Projection
 	// Version is the version of the projections' results. Read models of another version are not used.
@@ -53,10 +53,34 @@ func (e *entry) point() table.Point {
 
 func (e *entry) unknown() bool { return errors.Is(e.err, event.ErrUnknown) }
 
+// A NewerError means that a newer version of the program wrote an event that this one does not know. Nothing is projected past it,
+// or what this version lacks would be lost to the newer one.
+type NewerError struct {
+	Stream   string
+	Position eventstore.Position
+	Cause    error // an event.ErrUnknown that names the type
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("a newer version of Daybook wrote the event at position %s of stream %s, and this version does not know it (%v): it projects nothing from there on; start the newer version",
+		e.Position, e.Stream, e.Cause)
+}
+
+func (e *NewerError) Unwrap() error { return e.Cause }
+
+// split returns the events before the first of an unknown type, and the error for that one, if there is one.
+func split(batch []entry) (before []entry, newer *NewerError) {
+	i := slices.IndexFunc(batch, func(e entry) bool { return e.unknown() })
+	if i < 0 {
+		return batch, nil
+	}
+	return batch[:i], &NewerError{Stream: batch[i].stream, Position: batch[i].Position, Cause: batch[i].err}
+}
+
 func (s Source) decode(stored eventstore.Recorded) entry {
 	decoded, err := s.Decode(stored)
 	if err != nil {
-		decoded = Recorded{EventID: stored.ID, Revision: stored.Revision, Position: stored.Position}
+		decoded.EventID, decoded.Revision, decoded.Position = stored.ID, stored.Revision, stored.Position
 	}
 	return entry{decoded, stored.Stream, err}
 }

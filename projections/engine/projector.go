@@ -23,7 +23,6 @@ type projector struct {
 	at      table.Point // the last event that it has projected
 	applied int64
 	parked  map[parkKey]*table.Parked
-	unknown int64 // events of unknown types skipped since the start
 
 	failing func(error) // is called with the error before each retry; set if patient
 }
@@ -140,17 +139,27 @@ func (w portion) done(p *projector) bool {
 	return !parked || k.Position != w.drain.Position
 }
 
-// apply projects a batch of the log that begins after the checkpoints.
+// apply projects a batch of the log that begins after the checkpoints. It stops before an event of an unknown type, with a
+// *NewerError.
 func (p *projector) apply(ctx context.Context, batch []entry) error {
-	if len(batch) == 0 {
-		return nil
+	batch, newer := split(batch)
+	if n := len(batch); n > 0 {
+		if err := p.do(ctx, portion{batch: batch, to: batch[n-1].point(), seen: int64(n), only: -1}); err != nil {
+			return err
+		}
 	}
-	return p.do(ctx, portion{batch: batch, to: batch[len(batch)-1].point(), seen: int64(len(batch)), only: -1})
+	if newer != nil {
+		return newer
+	}
+	return nil
 }
 
-// do carries out one transaction. It retries while the database fails, and repeats it without each event that turns out to be
+// do carries out one transaction, unless an event is of an unknown type. It retries while the database fails, and repeats it without each event that turns out to be
 // poison.
 func (p *projector) do(ctx context.Context, w portion) error {
+	if _, newer := split(w.batch); newer != nil {
+		return newer
+	}
 	began, epoch := p.at, p.epoch
 	p.unpark(w.drain)
 	for pause := pauses(); ; {
@@ -198,12 +207,11 @@ func (p *projector) do(ctx context.Context, w portion) error {
 
 // try carries out one transaction.
 func (p *projector) try(ctx context.Context, w portion) error {
-	unknown, err := p.sift(w)
-	if err != nil {
+	if err := p.sift(w); err != nil {
 		return err
 	}
 	waiting := map[parkKey]int64{}
-	err = p.db.Write(ctx, func(tx table.Tx) error {
+	err := p.db.Write(ctx, func(tx table.Tx) error {
 		err := p.ledger.fold(tx, w.batch, func(fold, at int) bool { return p.leaveOut(w, fold, at, waiting) })
 		if err != nil {
 			return err
@@ -217,23 +225,21 @@ func (p *projector) try(ctx context.Context, w portion) error {
 		return err
 	}
 	p.ledger.settle()
-	p.at, p.applied, p.unknown = w.to, p.applied+w.seen, p.unknown+unknown
+	p.at, p.applied = w.to, p.applied+w.seen
 	for at, n := range waiting {
 		p.parked[at].Waiting += n
 	}
 	return nil
 }
 
-// sift handles events that could not be decoded: it counts those of unknown types and parks the streams of others.
-func (p *projector) sift(w portion) (unknown int64, err error) {
+// sift parks the streams of events that could not be decoded.
+func (p *projector) sift(w portion) error {
 	for i := range w.batch {
 		e := &w.batch[i]
 		switch {
 		case e.err == nil:
 		case p.strict:
-			return 0, &PoisonError{Stream: e.stream, Position: e.Position, Cause: e.err}
-		case e.unknown():
-			unknown++
+			return &PoisonError{Stream: e.stream, Position: e.Position, Cause: e.err}
 		default:
 			for fold := range p.ledger.folds {
 				if w.only < 0 || w.only == fold {
@@ -242,7 +248,7 @@ func (p *projector) sift(w portion) (unknown int64, err error) {
 			}
 		}
 	}
-	return unknown, nil
+	return nil
 }
 
 func (p *projector) unpark(k *table.Parked) {
@@ -270,7 +276,7 @@ func (p *projector) park(fold int, e *entry, cause error) {
 // leaveOut reports whether a projection must skip an event, and counts the skipped events of parked streams.
 func (p *projector) leaveOut(w portion, fold, at int, waiting map[parkKey]int64) bool {
 	e := &w.batch[at]
-	if w.only >= 0 && w.only != fold || e.err != nil && e.unknown() {
+	if w.only >= 0 && w.only != fold {
 		return true
 	}
 	if len(p.parked) == 0 {

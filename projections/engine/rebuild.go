@@ -53,7 +53,7 @@ var ErrRebuilding = errors.New("the read models are being rebuilt already")
 // Rebuild projects the whole log into a new generation beside the live one, and switches when the new one has caught up. Queries
 // are answered throughout, and never from an earlier position. Run must be running. The old generation is kept until the next
 // rebuild. If the context ends, or an event cannot be projected, the new generation is removed. The error can be ErrRebuilding,
-// ErrNotRunning, ErrNotNow, ErrElsewhere or a *PoisonError.
+// ErrNotRunning, ErrNotNow, ErrElsewhere, a *PoisonError or a *NewerError.
 func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	t, err := e.mine()
 	if err != nil {
@@ -64,7 +64,7 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	}
 	defer e.building.Unlock()
 	ctx, stop := until(ctx, t.ctx)
-	defer stop()
+	defer stop(nil)
 	b, err := e.begin(ctx, t, opts.Progress)
 	if err != nil {
 		return err
@@ -75,6 +75,9 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	}
 	if err == nil {
 		err = b.takeOver(ctx)
+	}
+	if newer := (*NewerError)(nil); err != nil && errors.As(context.Cause(ctx), &newer) { // what is projected met it first
+		err = newer
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("rebuilding the read models: %w", err), b.abandon(ctx))

@@ -35,6 +35,8 @@ func (e *Engine) mine() (*tenure, error) {
 	default:
 	}
 	switch {
+	case e.state.newer != nil:
+		return nil, e.state.newer
 	case e.state.tenure != nil:
 		return e.state.tenure, nil
 	case e.state.failure != nil:
@@ -46,7 +48,7 @@ func (e *Engine) mine() (*tenure, error) {
 // Retry projects the parked streams of a projection, in the order in which they were parked. It reads each stream's events again,
 // from the one that failed on, and projects them in one transaction. A stream that fails again stays parked. Rows that belong to
 // one stream become what they would have been. A row that several streams change gets these changes late, after others that were
-// projected since; if their order matters, rebuild. The error can be ErrNotRunning, ErrNotNow or ErrElsewhere.
+// projected since; if their order matters, rebuild. The error can be ErrNotRunning, ErrNotNow, ErrElsewhere or a *NewerError.
 func (e *Engine) Retry(ctx context.Context, projection string) error {
 	t, err := e.mine()
 	if err != nil {

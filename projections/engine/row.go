@@ -136,12 +136,16 @@ func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base tab
 			return base, err
 		}
 		e := r.source.decode(stored)
-		if e.err != nil {
+		if e.err != nil && !e.unknown() {
 			return base, e.err
 		}
-		if keep(e.Meta, e.Revision, e.Position) {
-			apply(e)
+		if !keep(e.Meta, e.Revision, e.Position) {
+			continue
 		}
+		if _, newer := split([]entry{e}); newer != nil {
+			return base, newer
+		}
+		apply(e)
 	}
 	return taken(base, k, id)
 }

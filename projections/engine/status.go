@@ -15,7 +15,7 @@ type State string
 
 // The states of a projection.
 const (
-	Stopped    State = "stopped" // not started, ended, or failed
+	Stopped    State = "stopped" // not started, ended, failed, or before an event of an unknown type
 	Building   State = "building"
 	CatchingUp State = "catching up"
 	UpToDate   State = "live"
@@ -35,7 +35,6 @@ type Status struct {
 	Lag      int64               // events not yet projected; an estimate where positions have gaps
 	Behind   time.Duration       // the age of the first of these
 	Parked   int                 // parked streams
-	Unknown  int64               // events that this process skipped because it does not know their types
 	Moved    time.Time           // when this process last projected an event; zero if it has not
 	Err      error               // why it is stopped, fenced or retrying
 }
@@ -58,13 +57,22 @@ func (e *Engine) Status(ctx context.Context) ([]Status, error) {
 			s.failure = err
 		}
 	}
-	one := Status{Position: s.position, Applied: s.applied, Head: head, Posting: s.tenure != nil, Unknown: s.unknown, Moved: s.moved, Err: s.failure}
-	one.State = s.word(head)
+	one := Status{Position: s.position, Applied: s.applied, Head: head, Posting: s.tenure != nil, Moved: s.moved}
 	if head > s.position {
 		one.Lag = eventsUpTo(head, s.position, s.applied) - s.applied
-		if one.Behind, err = e.behind(ctx, s.position); err != nil {
+		first, err := e.after(ctx, s.position)
+		if err != nil {
 			return nil, err
 		}
+		if len(first) > 0 {
+			one.Behind = max(0, time.Since(first[0].RecordedAt)) // the log may be ahead of the clock
+			if s.newer == nil {
+				_, s.newer = split([]entry{e.decode(first[0])}) // where another process projects, this one has to say so too
+			}
+		}
+	}
+	if one.State, one.Err = s.word(head), s.failure; s.newer != nil {
+		one.Err = s.newer
 	}
 	all := make([]Status, len(l.folds))
 	for i, f := range l.folds {
@@ -83,15 +91,12 @@ func eventsUpTo(to, at eventstore.Position, events int64) int64 {
 	return int64(math.Round(float64(events) * (float64(to) / float64(at))))
 }
 
-// behind returns how long ago the event after a position was recorded.
-func (e *Engine) behind(ctx context.Context, position eventstore.Position) (time.Duration, error) {
-	for batch, err := range e.Store.Follow(ctx, position) {
-		if err != nil || len(batch) == 0 {
-			return 0, err
-		}
-		return time.Since(batch[0].RecordedAt), nil
+// after returns the first event after a position, if there is one.
+func (s Source) after(ctx context.Context, position eventstore.Position) ([]eventstore.Recorded, error) {
+	for batch, err := range s.Store.Follow(ctx, position) {
+		return batch[:min(len(batch), 1)], err
 	}
-	return 0, nil
+	return nil, nil
 }
 
 // A situation is the state of the goroutine that projects, for Status.
@@ -102,7 +107,7 @@ type situation struct {
 	failure  error // why it ended, or why it is being retried
 	position eventstore.Position
 	applied  int64
-	unknown  int64
+	newer    *NewerError // why it waits for a newer program
 	moved    time.Time
 	parked   map[string]int
 }
@@ -112,6 +117,8 @@ func (s situation) word(head eventstore.Position) State {
 	switch {
 	case errors.As(s.failure, &fenced):
 		return Fenced
+	case s.newer != nil:
+		return Stopped
 	case s.failure != nil && s.running:
 		return Retrying
 	case s.building:

@@ -36,11 +36,31 @@ func (e *Engine) keep(ctx context.Context, patient bool, work func() error) (err
 		case !patient && !errors.Is(err, errAnew):
 			return err
 		}
+		if newer := (*NewerError)(nil); errors.As(err, &newer) {
+			if err := e.awaitNewer(ctx, newer); err != nil {
+				return err
+			}
+			pause.Reset()
+			continue
+		}
 		e.fails(err)
 		if err := wait(ctx, pause); err != nil {
 			return err
 		}
 	}
+}
+
+// awaitNewer follows what other processes project, until one of them has projected an event that this one does not know.
+func (e *Engine) awaitNewer(ctx context.Context, newer *NewerError) error {
+	e.note(func(s *situation) { s.newer = newer })
+	defer e.note(func(s *situation) { s.newer = nil })
+	e.failing(newer)
+	watching, stop := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	defer watcher.Wait()
+	defer stop()
+	watcher.Go(func() { _ = e.watch(watching) }) // Status shows errors
+	return e.live.Wait(ctx, newer.Position)
 }
 
 // pauses are the times between retries: 50 ms at first, doubling up to 5 s.
@@ -87,7 +107,7 @@ func (e *UnfitError) Error() string { return e.err.Error() }
 func (e *UnfitError) Unwrap() error { return e.err }
 
 // term waits for a term and projects until it is over; then it returns nil.
-func (e *Engine) term(ctx context.Context, progress func(Progress)) error {
+func (e *Engine) term(ctx context.Context, progress func(Progress)) (err error) {
 	term, err := e.hold(ctx)
 	if err != nil {
 		return err
@@ -98,7 +118,7 @@ func (e *Engine) term(ctx context.Context, progress func(Progress)) error {
 		_ = term.End(ending) // otherwise it expires
 	}()
 	during, stop := until(ctx, term.Context())
-	defer stop()
+	defer func() { stop(err) }() // tells a rebuild why
 	defer e.note(func(s *situation) { s.tenure = nil })
 	err = e.projectIn(&tenure{term, during}, progress)
 	if ctx.Err() == nil && (during.Err() != nil || errors.Is(err, table.ErrTermOver)) { // the end of the term caused err
@@ -108,10 +128,10 @@ func (e *Engine) term(ctx context.Context, progress func(Progress)) error {
 }
 
 // until returns a context that ends with either of two.
-func until(ctx, other context.Context) (during context.Context, stop func()) {
+func until(ctx, other context.Context) (during context.Context, stop func(cause error)) {
 	during, cancel := context.WithCancelCause(ctx)
 	forget := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
-	return during, func() { forget(); cancel(nil) }
+	return during, func(cause error) { forget(); cancel(cause) }
 }
 
 // hold waits for a term, and follows meanwhile what another process projects.

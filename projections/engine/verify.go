@@ -50,6 +50,7 @@ type Verified struct {
 	Events      int64
 	Rows        int64
 	Differences int64
+	Newer       *NewerError // why the read models end at Position, if the next event is of an unknown type
 }
 
 // Verify compares read models with the log. It projects the log into a temporary database up to their position, and reports each
@@ -98,7 +99,14 @@ func (s Source) Verify(ctx context.Context, db *table.DB, report func(Difference
 	p.strict = false // what is parked there is parked here too
 	f := s.feed(ctx, eventstore.Start)
 	defer f.stop()
-	return p.compare(ctx, f, db, report)
+	if v, err = p.compare(ctx, f, db, report); err != nil {
+		return v, err
+	}
+	next, err := s.after(ctx, v.Position)
+	for _, stored := range next {
+		_, v.Newer = split([]entry{s.decode(stored)})
+	}
+	return v, err
 }
 
 // compare projects a feed up to the position of another generation and reports how that one differs.

@@ -254,9 +254,18 @@ func sum(values []float64) float64 {
 	return total
 }
 
-// KnownBy returns the position of the last event recorded by an instant.
+// KnownBy returns the position of the last event before the first that was recorded after an instant. So it stays the same even if
+// the log's clock went back later, as that of EventStoreDB can.
 func KnownBy(ctx context.Context, q table.Queryer, at table.Instant) (table.Position, error) {
 	var p table.Position
-	err := sqlx.GetContext(ctx, q, &p, "SELECT coalesce(max(position), 0) FROM event_trail WHERE recorded_at <= $1", int64(at))
+	err := sqlx.GetContext(ctx, q, &p, `SELECT coalesce(max(position), 0) FROM event_trail
+		WHERE position < coalesce((SELECT min(position) FROM event_trail WHERE recorded_at > $1), $2)`, int64(at), int64(math.MaxInt64))
 	return p, err
+}
+
+// LastRecorded returns the latest time at which an event was recorded.
+func LastRecorded(ctx context.Context, q table.Queryer) (table.Instant, error) {
+	var at table.Instant
+	err := sqlx.GetContext(ctx, q, &at, "SELECT coalesce(max(recorded_at), 0) FROM event_trail")
+	return at, err
 }

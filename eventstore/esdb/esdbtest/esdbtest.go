@@ -43,6 +43,8 @@ type Options struct {
 	MaxAppendSize int
 	// User and Password switch TLS on, and are then required.
 	User, Password string
+	// Now is the server's clock, by which events are stamped, default time.Now.
+	Now func() time.Time
 }
 
 // modern reports whether the server is later than 23.10, after which some of its answers changed.
@@ -93,7 +95,10 @@ func NewCluster(n int, opts Options) []*Server {
 	if opts.MaxAppendSize == 0 {
 		opts.MaxAppendSize = 1 << 20
 	}
-	c := &cluster{log: newLog()}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	c := &cluster{log: newLog(opts.Now)}
 	for range n {
 		c.nodes = append(c.nodes, &Server{opts: opts, cluster: c, address: "127.0.0.1:0"})
 	}

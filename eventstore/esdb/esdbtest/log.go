@@ -38,6 +38,7 @@ type record struct {
 
 // A log is what the nodes of a cluster share. Positions are offsets in bytes, so they have gaps.
 type log struct {
+	now        func() time.Time
 	mu         sync.Mutex
 	records    []*record
 	end        uint64
@@ -50,8 +51,9 @@ type log struct {
 }
 
 // newLog returns the log of a new server, with the server's own users and settings.
-func newLog() *log {
+func newLog(now func() time.Time) *log {
 	l := &log{
+		now:        now,
 		end:        1024, // after what every database begins with
 		streams:    map[string][]*record{},
 		tombstoned: map[string]*record{},
@@ -70,6 +72,7 @@ func (l *log) copy() *log {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := &log{
+		now:        l.now,
 		records:    slices.Clone(l.records),
 		end:        l.end,
 		streams:    map[string][]*record{},
@@ -89,7 +92,7 @@ func (l *log) write(stream, kind, data string) *record {
 }
 
 func (l *log) add(r *record) *record {
-	r.position, r.created = l.end, time.Now().UnixNano()/100
+	r.position, r.created = l.end, l.now().UnixNano()/100
 	l.end += uint64(128 + 2*len(r.stream) + 2*len(r.kind) + len(r.data) + len(r.custom))
 	l.records = append(l.records, r)
 	if r.revision != deleted {
@@ -162,7 +165,7 @@ func (l *log) read(stream string) (records []*record, exists bool) {
 		records = records[n-m.MaxCount:]
 	}
 	if m.MaxAge != nil {
-		oldest := time.Now().Add(-time.Duration(*m.MaxAge)*time.Second).UnixNano() / 100
+		oldest := l.now().Add(-time.Duration(*m.MaxAge)*time.Second).UnixNano() / 100
 		records = slices.DeleteFunc(slices.Clone(records), func(r *record) bool { return r.created <= oldest })
 	}
 	for len(records) > 0 && records[0].revision < m.TruncateBefore {
