@@ -11,6 +11,7 @@ import (
 	"daybook/commands"
 	"daybook/internal/testdesk"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // TestDeletingWhatOthersName deletes an agent, a company and a department. Each thing that referred to them gets an event
@@ -280,6 +281,22 @@ func TestLongDeletionOfDepartment(t *testing.T) {
 	if all := c.All(t, "/v1/operations"); len(all) != 1 {
 		t.Errorf("%v", all)
 	}
+}
+
+// TestDeletingDepartmentUnread deletes a department while nobody reads the log: whether it has tickets is not known.
+func TestDeletingDepartmentUnread(t *testing.T) {
+	t.Parallel()
+	c, door := wired(t, nil, time.Millisecond)
+	sales := c.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Sales"}).ID(t)
+	live := door.Live
+	door.Live = new(table.Live)
+	key := testdesk.Header("Idempotency-Key", "once")
+	c.Refused(t, 503, "behind", "DELETE", "/v1/departments/"+sales, nil, key)
+	door.Live = live
+	testdesk.Eventually(t, "the department is deleted by the same request", func() bool {
+		return c.Do(t, "DELETE", "/v1/departments/"+sales, nil, key).Status != 503
+	})
+	testdesk.Eventually(t, "the operation ends", func() bool { return len(c.All(t, "/v1/operations?open=true")) == 0 })
 }
 
 // TestEveryLongCommandFindsWhatIsLeft asks the read models what each long command has left to process.
