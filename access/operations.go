@@ -88,12 +88,40 @@ func Left(ctx context.Context, q table.Queryer, o readmodels.Operation) (int, er
 	if o.EndedAt != 0 || i < 0 {
 		return 0, nil
 	}
-	left := commands.Long[i].Left(o.About)
-	rows, where, err := readmodels.ThatShow(left.Category, left.Showing, left.ID)
-	if err != nil {
-		return 0, err
+	sum := 0
+	for _, left := range commands.Long[i].Left(o.About) {
+		rows, where, err := readmodels.ThatShow(left.Category, left.Showing, left.ID)
+		if err != nil {
+			return 0, err
+		}
+		n, err := table.Count(ctx, q, rows, where)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
 	}
-	return table.Count(ctx, q, rows, where)
+	return sum, nil
+}
+
+// ErrBehind says that the read models did not catch up with the log in time.
+var ErrBehind = errors.New("the read models are behind the log")
+
+// Has reports whether a selection finds anything, once the read models have come as far as the log is now. If they do not
+// get there within Patience, it returns ErrBehind.
+func (d *Door) Has(ctx context.Context, left work.Left) (bool, error) {
+	head, err := d.Desk.Store.Head(ctx)
+	if err != nil {
+		return false, err
+	}
+	there, err := d.Reach(ctx, head, d.patience())
+	if err != nil {
+		return false, err
+	}
+	if !there {
+		return false, ErrBehind
+	}
+	found, err := finder{d.Live}.Find(ctx, left, head, "", 1)
+	return len(found) > 0, err
 }
 
 // Resume continues operations that have made no progress for Lease, because their process died. The times in the log may be

@@ -21,9 +21,9 @@ import (
 // A principal is the caller of a request, with what the request's headers and parameters say.
 type principal struct {
 	access.Principal
-	traced string     // the trace that the request belongs to; empty: none
-	asked  url.Values // the parameters of the request
-	query  bool       // it only reads
+	traced   string     // the trace that the request belongs to; empty: none
+	asked    url.Values // the parameters of the request
+	bodiless bool       // see bodiless
 }
 
 type (
@@ -54,7 +54,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	asked := ctx.URL()
-	next(huma.WithValue(ctx, principalKey{}, principal{p, traced(ctx), asked.Query(), ctx.Method() == http.MethodGet}))
+	next(huma.WithValue(ctx, principalKey{}, principal{p, traced(ctx), asked.Query(), ctx.Method() == http.MethodGet || ctx.Method() == http.MethodDelete}))
 }
 
 func (s *server) fail(ctx huma.Context, p *Problem) {
@@ -106,10 +106,10 @@ func write(w http.ResponseWriter, p *Problem) {
 
 func who(ctx context.Context) principal { return ctx.Value(principalKey{}).(principal) }
 
-// asks reports whether a request only reads.
-func asks(ctx context.Context) bool {
+// bodiless reports whether what a request says is in its path and its parameters.
+func bodiless(ctx context.Context) bool {
 	p, _ := ctx.Value(principalKey{}).(principal)
-	return p.query
+	return p.bodiless
 }
 
 // may returns an error if the caller lacks a permission.

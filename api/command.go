@@ -31,6 +31,12 @@ type About struct {
 	ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the thing"`
 }
 
+// thing returns the thing that the request is about, for requests that say more.
+func (a About) thing() About { return a }
+
+// about returns what the request says, apart from its body. Another request with the same key must say the same.
+func (a About) about() string { return a.ID.String() }
+
 // Sent is the body of a request.
 type Sent[C any] struct {
 	Body    C

@@ -3,7 +3,10 @@ package api
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"daybook/commands"
+	"daybook/domain"
 	"daybook/domain/department"
 	"daybook/domain/role"
 	"daybook/readmodels"
@@ -26,5 +29,33 @@ func (s *server) departments() {
 	}, readmodels.FindDepartments)
 	get(t, "Get a department, now or in the past")
 	patch[commands.RenameDepartment](t, "", "Rename a department")
-	deletes[commands.DeleteDepartment](t, "Delete a department and remove its agents from it. Its history stays")
+	deletesAs(t, "Delete a department: its tickets go to another one or to none, and its agents leave it. Its history stays", s.departmentDeletion)
+}
+
+// DepartmentDeletion is a request to delete a department.
+type DepartmentDeletion struct {
+	About
+	To string `query:"to" doc:"Where the tickets go that are not closed, spam or deleted: the id of another department, or none. Required if there are any"`
+}
+
+func (in DepartmentDeletion) about() string {
+	if in.To == "" {
+		return in.About.about()
+	}
+	return in.About.about() + "?to=" + in.To
+}
+
+// departmentDeletion returns the command that a request asks for. If it does not say where the department's tickets go, it
+// matters whether there are any.
+func (s *server) departmentDeletion(ctx context.Context, in *DepartmentDeletion) (c commands.DeleteDepartment, err error) {
+	switch in.To {
+	case "none":
+	case "":
+		c.Unsaid, err = s.Has(ctx, c.Left(in.ID)[0]) // the tickets
+	default:
+		if c.To, err = uuid.Parse(in.To); err != nil || c.To == uuid.Nil {
+			err = domain.Invalid("to", "id-malformed", "to must be the id of another department, or none.")
+		}
+	}
+	return c, err
 }

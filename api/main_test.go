@@ -22,5 +22,6 @@ func TestInPostgreSQL(t *testing.T) {
 		"WhatAnInquiryTeaches": TestWhatAnInquiryTeaches, "ContactIsRestored": TestContactIsRestored, "DeletedContactWrites": TestDeletedContactWrites,
 		"TagsAndGroupsAreArchived": TestTagsAndGroupsAreArchived, "ChannelsReadNothing": TestChannelsReadNothing,
 		"ForgottenWhileServed": TestForgottenWhileServed, "Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,
+		"DeletingDepartment": TestDeletingDepartment,
 	})
 }

@@ -183,11 +183,11 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &before):
-		p := ofRefusal(before.No, false)
+		p := ofRefusal(before.No, bodiless(ctx))
 		p.headers = http.Header{"Idempotent-Replayed": {"true"}}
 		return p
 	case errors.As(err, &no):
-		return ofRefusal(no, asks(ctx))
+		return ofRefusal(no, bodiless(ctx))
 	case errors.Is(err, work.ErrReused), errors.Is(err, vault.ErrKeyReused):
 		return parameter("Idempotency-Key", "idempotency-key-reused", "This Idempotency-Key was already used for another request. Use a new key for each new request.")
 	case errors.As(err, &tooLarge):
@@ -196,6 +196,8 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 		return problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body must not be larger than %d bytes. Send a journal in parts: lines that were already imported are not imported twice.", overLimit.Limit))
 	case errors.Is(err, table.ErrNotReady):
 		return retryable("building", "The read models are being built. Try again in a moment.")
+	case errors.Is(err, access.ErrBehind):
+		return retryable("behind", "The read models must catch up with the log before this can be decided. Try again in a moment.")
 	case errors.Is(err, event.ErrUnknown):
 		s.Log.Warn("request refused", "request_id", requestIn(ctx), "error", err)
 		return problem(http.StatusServiceUnavailable, "newer-program", "A newer version of Daybook has written an event that this version does not know, about this or about something that it depends on. Upgrade this process, or send the request to a newer one.")
@@ -208,12 +210,12 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	return retryable("unavailable", "The request failed, and may or may not have taken effect. Send it again with the same Idempotency-Key.")
 }
 
-// ofRefusal returns the problem of a refusal. The fields of a query are parameters, those of a command are in its body.
-func ofRefusal(no *domain.Error, query bool) *Problem {
+// ofRefusal returns the problem of a refusal. The fields of a request without a body are parameters.
+func ofRefusal(no *domain.Error, bodiless bool) *Problem {
 	p := problem(statuses[no.Refusal], no.Code, no.Message)
 	for _, f := range no.Fields {
 		field := ProblemField{Pointer: "/" + f.Field, Code: f.Code, Detail: f.Message}
-		if query {
+		if bodiless {
 			field.Pointer, field.Parameter = "", f.Field
 		}
 		p.Errors = append(p.Errors, field)

@@ -101,7 +101,7 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 	noteCommand[C](t.server, op)
 	fields := fieldsOf[C]()
 	do := func(ctx context.Context, in About, other string, body []byte, c C) (*Changed[R], error) {
-		about := in.ID.String()
+		about := in.about()
 		if fields.other != nil {
 			about += "/" + other
 		}
@@ -144,17 +144,32 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 // deletes binds a DELETE to a long command. If it takes longer than access.Door.Patience, it continues in the background,
 // and the answer is the operation that shows what is left.
 func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string) {
+	deletesAs(t, summary, func(context.Context, *About) (c C, err error) { return c, nil })
+}
+
+// A deletion is a request to delete a thing.
+type deletion interface {
+	thing() About
+	about() string
+}
+
+// deletesAs is deletes for requests that say more than what to delete: what returns what they ask for.
+func deletesAs[In deletion, C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string, what func(context.Context, *In) (C, error)) {
 	op := command(http.MethodDelete, t.one(), t.title, summary)
 	noteCommand[C](t.server, op)
 	op.Responses = map[string]*huma.Response{
 		"200": response[R](t.server, "Done"),
 		"202": response[OperationState](t.server, "Still running: the operation in the body, at Location, shows what is left"),
 	}
-	huma.Register(t.api, op, func(ctx context.Context, in *About) (*Changed[any], error) {
-		var asked C
+	huma.Register(t.api, op, func(ctx context.Context, in *In) (*Changed[any], error) {
 		var open uuid.UUID
-		answer, err := carry(ctx, t, in.Asking, op, in.ID.String(), nil, func(by work.By) (access.Outcome, error) {
-			a, underWay, err := access.CarryLong(ctx, t.Door, work.LongOf(t.kind, work.LongCommand[S, E](asked)), in.ID, by)
+		of := (*in).thing()
+		answer, err := carry(ctx, t, of.Asking, op, (*in).about(), nil, func(by work.By) (access.Outcome, error) {
+			asked, err := what(ctx, in)
+			if err != nil {
+				return access.Outcome{}, err
+			}
+			a, underWay, err := access.CarryLong(ctx, t.Door, work.LongOf(t.kind, work.LongCommand[S, E](asked)), of.ID, by)
 			open = underWay
 			return outcome(t.kind, a), err
 		})
@@ -162,7 +177,7 @@ func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[
 			return nil, err
 		}
 		if answer.Replayed != "" {
-			if open, err = t.stillOpen(ctx, in.Key); err != nil {
+			if open, err = t.stillOpen(ctx, of.Key); err != nil {
 				return nil, t.refused(ctx, err)
 			}
 		}

@@ -36,7 +36,6 @@ func TestRoles(t *testing.T) {
 			method = strings.ToUpper(method)
 			route := method + " " + path
 			if about.Security != nil && len(*about.Security) == 0 {
-				delete(permissions, route)
 				continue
 			}
 			need, listed := permissions[route]

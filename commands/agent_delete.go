@@ -38,15 +38,15 @@ func (DeleteAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 // Name returns the plan's stored name.
 func (DeleteAgent) Name() string { return "agent-delete" }
 
-// Left selects the agent's unfinished tickets.
-func (DeleteAgent) Left(id uuid.UUID) work.Left {
-	return work.Left{Category: ticket.Stream.Category, Showing: agent.Stream.Category, ID: id}
-}
-
-// Each unassigns a ticket.
-func (DeleteAgent) Each(w *work.Work, thing, _ uuid.UUID, by By) error {
-	_, err := work.Run(w, ticket.Stream, thing, UnassignTicket{}, by)
-	return err
+// Left selects the agent's unfinished tickets. They go back to their departments.
+func (DeleteAgent) Left(id uuid.UUID) []work.Left {
+	return []work.Left{{
+		Category: ticket.Stream.Category, Showing: agent.Stream.Category, ID: id,
+		Each: func(w *work.Work, thing uuid.UUID, by By) error {
+			_, err := work.Run(w, ticket.Stream, thing, UnassignTicket{}, by)
+			return err
+		},
+	}}
 }
 
 // Finish revokes the agent's keys. They have allowed nothing since the agent was deleted.

@@ -29,13 +29,13 @@ func (DeleteCompany) Decide(t company.Company, _ By) ([]company.Event, error) {
 // Name returns the plan's stored name.
 func (DeleteCompany) Name() string { return "company-delete" }
 
-// Left selects the company's contacts.
-func (DeleteCompany) Left(id uuid.UUID) work.Left {
-	return work.Left{Category: contact.Stream.Category, Showing: company.Stream.Category, ID: id}
-}
-
-// Each removes a contact from the deleted company.
-func (DeleteCompany) Each(w *work.Work, thing, about uuid.UUID, by By) error {
-	_, err := work.Run(w, contact.Stream, thing, LeaveCompany{Company: about}, by)
-	return err
+// Left selects the company's contacts. They leave it.
+func (DeleteCompany) Left(id uuid.UUID) []work.Left {
+	return []work.Left{{
+		Category: contact.Stream.Category, Showing: company.Stream.Category, ID: id,
+		Each: func(w *work.Work, thing uuid.UUID, by By) error {
+			_, err := work.Run(w, contact.Stream, thing, LeaveCompany{Company: id}, by)
+			return err
+		},
+	}}
 }

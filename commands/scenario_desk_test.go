@@ -141,7 +141,13 @@ func TestDepartment(t *testing.T) {
 	is.When(commands.RenameDepartment{Name: "Orders"}).Then(department.Renamed{Name: "Orders"})
 	is.When(commands.RenameDepartment{}).ThenRefused("name-required")
 	is.When(commands.DeleteDepartment{}).Then(department.Deleted{})
+	is.When(commands.DeleteDepartment{To: support}).Then(department.Deleted{To: support})
+	is.When(commands.DeleteDepartment{Unsaid: true}).ThenRefused("department-has-tickets")
+	is.By(commands.By{ID: sales}).When(commands.DeleteDepartment{To: sales}).ThenRefused("department-itself")
 	is.Given(department.Deleted{}).When(commands.DeleteDepartment{}).ThenNothing()
+	is.Given(department.Deleted{}).When(commands.DeleteDepartment{Unsaid: true}).ThenNothing()
+	is.Given(department.Deleted{To: support}).When(commands.DeleteDepartment{To: support}).ThenNothing()
+	is.Given(department.Deleted{}).When(commands.DeleteDepartment{To: support}).ThenRefused("department-deleted")
 	is.Given(department.Deleted{}).When(commands.RenameDepartment{Name: "Orders"}).ThenRefused("department-unknown")
 	on.When(commands.DeleteDepartment{}).ThenRefused("department-unknown")
 }

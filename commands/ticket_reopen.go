@@ -1,6 +1,9 @@
 package commands
 
 import (
+	"github.com/google/uuid"
+
+	"daybook/commands/work"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 )
@@ -20,4 +23,9 @@ func (ReopenTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 		return nil, nil
 	}
 	return happened[ticket.Event](ticket.Reopened{Cause: ticket.ByCommand})
+}
+
+// Carry reopens the ticket, and moves it if its department was deleted meanwhile.
+func (c ReopenTicket) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
+	return bringBack(w, id, c, by)
 }

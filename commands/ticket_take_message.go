@@ -2,6 +2,7 @@ package commands
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -117,14 +118,16 @@ func (m message) carry(w *work.Work, to target, by By) (work.Answer[ticket.Ticke
 	}, by)
 }
 
-// heir returns a department, or the one that has its tickets since it was deleted; nil: none.
+// heir returns a department, or the one that has its tickets since it was deleted; nil: none. Two departments that were
+// deleted at once may name each other: their tickets go to none.
 func heir(w *work.Work, id uuid.UUID) (uuid.UUID, error) {
-	for id != uuid.Nil {
+	for seen := []uuid.UUID{uuid.Nil}; !slices.Contains(seen, id); {
 		d, err := work.Look(w, department.Stream, id)
 		if err != nil || !d.Deleted {
 			return id, err
 		}
+		seen = append(seen, id)
 		id = d.Heir
 	}
-	return id, nil
+	return uuid.Nil, nil
 }

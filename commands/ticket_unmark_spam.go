@@ -1,6 +1,9 @@
 package commands
 
 import (
+	"github.com/google/uuid"
+
+	"daybook/commands/work"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 )
@@ -17,4 +20,9 @@ func (UnmarkSpam) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 		return nil, err
 	}
 	return happened[ticket.Event](ticket.UnmarkedSpam{})
+}
+
+// Carry unmarks the ticket, and moves it if its department was deleted meanwhile.
+func (c UnmarkSpam) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
+	return bringBack(w, id, c, by)
 }

@@ -64,7 +64,11 @@ func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodel
 	case ticket.Unassigned:
 		c.AgentID = table.Ref{}
 	case ticket.Transferred:
-		count(facts, e, c, report.TransferOut, actor(e))
+		who := actor(e)
+		if e.Meta.Cause != uuid.Nil { // nobody transferred it: its department was deleted
+			who = table.Ref{}
+		}
+		count(facts, e, c, report.TransferOut, who)
 		c.DepartmentID = table.Ref(ev.Department)
 	case ticket.Tagged:
 		c.Tags = with(c.Tags, ev.Tag)

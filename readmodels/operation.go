@@ -45,11 +45,14 @@ func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p t
 }
 
 // ThatShow selects the items of one category that refer to an item of another: the unfinished tickets of an agent, the contacts
-// of a company, the agents of a department. Operations use it to find what is left to do. Other pairs are an error.
+// of a company, the agents and the workable tickets of a department. Operations use it to find what is left to do. Other
+// pairs are an error.
 func ThatShow(category, showing string, id uuid.UUID) (t table.Table, w table.Where, err error) {
 	switch category + " of " + showing {
 	case "ticket of agent":
 		return TicketsTable, TicketFilter{Agent: id, Statuses: ticket.Unfinished, Sight: role.Everything}.where(), nil
+	case "ticket of department":
+		return TicketsTable, TicketFilter{Department: id, Statuses: ticket.Workable, Sight: role.Everything}.where(), nil
 	case "contact of company":
 		w.IsID("company_id", id)
 		unlessDeleted(&w, false)

@@ -72,7 +72,7 @@ type TicketClock struct {
 // The tables of tickets.
 var (
 	TicketsTable = table.Table{Name: "tickets", Comment: "The work list: one row per ticket.", Row: Ticket{},
-		Indexes: []string{"opened_at, ticket_id", "status, opened_at, ticket_id", "agent_id, opened_at, ticket_id", "ref"}}
+		Indexes: []string{"opened_at, ticket_id", "status, opened_at, ticket_id", "agent_id, opened_at, ticket_id", "department_id, ticket_id", "ref"}}
 	TicketHistoryTable = table.Table{Name: "ticket_history", Comment: "The tickets of each contact.", Row: TicketHistory{},
 		Indexes: []string{"contact_id, opened_at, ticket_id"}}
 )

@@ -14,24 +14,51 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestKillOperation kills a server at random moments while it deletes a company with many contacts. The next process must
-// resume by itself. In the end each contact has left the company exactly once.
+// TestKillOperation kills a server at random moments while it deletes a company with many contacts, or a department with
+// many tickets. The next process must resume by itself. In the end each contact has left the company, and each ticket has
+// gone to the other department, exactly once.
 func TestKillOperation(t *testing.T) {
 	t.Parallel()
-	const contacts = 350 // four Works
-	var lines strings.Builder
-	line := func(id, fields string) {
-		fmt.Fprintf(&lines, `{"id":%q,"at":"2026-01-05T10:00:00Z","by":"system",%s}`+"\n", id, fields)
-	}
-	line("acme", `"do":"company.register","company":"acme","name":"Acme"`)
-	for i := range contacts {
-		name := fmt.Sprint("contact-", i)
-		line(name, fmt.Sprintf(`"do":"contact.register","contact":%q,"name":%q`, name, name))
-		line("of-"+name, fmt.Sprintf(`"do":"contact.assign_company","contact":%q,"company":"acme"`, name))
+	const things = 350 // four Works
+	t.Run("company", func(t *testing.T) {
+		t.Parallel()
+		lines := []string{`"do":"company.register","company":"acme","name":"Acme"`}
+		for i := range things {
+			lines = append(lines, fmt.Sprintf(`"do":"contact.register","contact":"cy-%d","name":"Cy"`, i), fmt.Sprintf(`"do":"contact.assign_company","contact":"cy-%d","company":"acme"`, i))
+		}
+		killOperation(t, lines, func(c testdesk.Client) string {
+			return "/v1/companies/" + c.All(t, "/v1/companies?ref=acme")[0]["id"].(string)
+		}, map[string]int{"/v1/events?type=company-deleted": 1, "/v1/events?type=contact-left-company": things})
+	})
+	t.Run("department", func(t *testing.T) {
+		t.Parallel()
+		lines := []string{
+			`"do":"department.create","department":"sales","name":"Sales"`, `"do":"department.create","department":"support","name":"Support"`,
+			`"do":"contact.register","contact":"cy","name":"Cy"`,
+		}
+		for i := range things {
+			lines = append(lines, fmt.Sprintf(`"do":"ticket.open","ticket":"ticket-%d","contact":"cy","channel":"email","subject":"Help","department":"sales"`, i))
+		}
+		want := map[string]int{"/v1/events?type=department-deleted": 1, "/v1/events?type=ticket-transferred": things}
+		killOperation(t, lines, func(c testdesk.Client) string {
+			support := c.All(t, "/v1/departments?ref=support")[0]["id"].(string)
+			want["/v1/tickets?department="+support] = things
+			return "/v1/departments/" + c.All(t, "/v1/departments?ref=sales")[0]["id"].(string) + "?to=" + support
+		}, want)
+	})
+}
+
+// killOperation imports lines and kills a server at random moments while it deletes the thing at a path, until nothing is
+// left to do. In the end each list in want must have as many rows.
+func killOperation(t *testing.T, lines []string, path func(testdesk.Client) string, want map[string]int) {
+	t.Helper()
+	var text strings.Builder
+	for i, line := range lines {
+		fmt.Fprintf(&text, `{"id":"%d","at":"2026-01-05T10:00:00Z","by":"system",%s}`+"\n", i, line)
 	}
 	folder := t.TempDir()
-	journal := filepath.Join(t.TempDir(), "company.ndjson")
-	if err := os.WriteFile(journal, []byte(lines.String()), 0o600); err != nil {
+	journal := filepath.Join(t.TempDir(), "desk.ndjson")
+	if err := os.WriteFile(journal, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	inProcess.Must(t, 0, "import", "--data", folder, journal)
@@ -40,18 +67,18 @@ func TestKillOperation(t *testing.T) {
 	for killed := range kills() {
 		c, server := reexec.StartServer(t, folder)
 		if killed == 0 {
-			acme := c.All(t, "/v1/companies?ref=acme")[0]["id"].(string)
+			path := path(c)
 			sent := make(chan struct{})
 			go func() {
 				defer close(sent)
-				_, _ = c.Try(context.Background(), "DELETE", "/v1/companies/"+acme, nil) // it may be cut
+				_, _ = c.Try(context.Background(), "DELETE", path, nil) // it may be cut
 			}()
 			defer func() { <-sent }()
 		}
-		at := head(t, log) + 1 + eventstore.Position(random.Int64N(contacts/4))
+		at := head(t, log) + 1 + eventstore.Position(random.Int64N(int64(len(lines)/8)))
 		testdesk.Eventually(t, "the operation is under way", func() bool { return head(t, log) >= at || ended(t, c) })
 		server.Kill()
-		t.Logf("soak: killed at position %s, %d contacts having begun at %s", head(t, log), contacts, began)
+		t.Logf("soak: killed at position %s, having begun at %s", head(t, log), began)
 	}
 	log.Close()
 	c, stop := reexec.Serve(t, folder)
@@ -64,11 +91,10 @@ func TestKillOperation(t *testing.T) {
 	if left := c.Get(t, "/v1/operations/"+operations[0]["id"].(string)).Object(t)["left"]; left != 0.0 {
 		t.Errorf("%v things are left", left)
 	}
-	if events := c.All(t, "/v1/events?type=contact-left-company"); len(events) != contacts {
-		t.Errorf("%d contacts left the company, want %d", len(events), contacts)
-	}
-	if events := c.All(t, "/v1/events?type=company-deleted"); len(events) != 1 {
-		t.Errorf("the company was deleted %d times", len(events))
+	for list, n := range want {
+		if got := len(c.All(t, list)); got != n {
+			t.Errorf("%s: %d rows, want %d", list, got, n)
+		}
 	}
 	stop()
 	if v := verified(t, reexec, folder, 0); !v.Same {

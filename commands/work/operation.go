@@ -23,10 +23,19 @@ type LongCommand[S any, E event.Event] interface {
 	Command[S, E]
 	// Name returns the stored name of the plan. It never changes.
 	Name() string
-	// Left selects the things that are left to process, once the command has taken effect on the thing with the id.
-	Left(id uuid.UUID) Left
-	// Each processes one of them, as part of a Work. about is the thing that the command took effect on.
-	Each(w *Work, thing, about uuid.UUID, by By) error
+	// Left selects the things that are left to process, once the command has taken effect on the thing with the id: those
+	// of the first selection, then those of the next.
+	Left(id uuid.UUID) []Left
+}
+
+// A Companion is a long command that needs another thing besides the one that it takes effect on. Its id is stored when
+// the operation begins, since a crash may come before the command itself is written.
+type Companion[S any, E event.Event] interface {
+	LongCommand[S, E]
+	// With returns the id of the other thing; nil: none.
+	With() uuid.UUID
+	// Again returns the command with another thing, as With returned it.
+	Again(with uuid.UUID) LongCommand[S, E]
 }
 
 // Left selects things of one category by what they refer to, such as the contacts of a company.
@@ -34,6 +43,7 @@ type Left struct {
 	Category string
 	Showing  string // the category of what they refer to
 	ID       uuid.UUID
+	Each     func(w *Work, thing uuid.UUID, by By) error // processes one of them, as part of a Work
 }
 
 // A Finder finds what is left to process. The read models implement it.
@@ -48,9 +58,9 @@ type Long struct {
 	Name   string // see LongCommand
 	of     string // the category of the thing that it is about
 	begin  func(w *Work, id uuid.UUID, by By) error
-	Left   func(id uuid.UUID) Left // see LongCommand
+	Left   func(id uuid.UUID) []Left // see LongCommand
 	finish func(ctx context.Context, d *Desk, about uuid.UUID, by By) error
-	each   func(w *Work, thing, about uuid.UUID, by By) error
+	again  func(with uuid.UUID) Long // see Companion
 }
 
 // LongOf returns the plan of a long command on a thing of a kind.
@@ -90,7 +100,11 @@ func (l long[S, E]) Carry(w *Work, id uuid.UUID, by By) (Answer[S], error) {
 	if err != nil || o.Begun && !o.Ended { // a crash came between that and the command
 		return answer, err
 	}
-	return answer, w.note(operation.Of(by.Request), operation.Begun{Plan: l.Name(), About: id, Revision: int64(seen)}, by)
+	begun := operation.Begun{Plan: l.Name(), About: id, Revision: int64(seen)}
+	if c, ok := any(l.LongCommand).(Companion[S, E]); ok {
+		begun.With = c.With()
+	}
+	return answer, w.note(operation.Of(by.Request), begun, by)
 }
 
 func (l long[S, E]) Long() Long {
@@ -98,13 +112,17 @@ func (l long[S, E]) Long() Long {
 	if f, ok := any(l.LongCommand).(Finisher); ok {
 		finish = f.Finish
 	}
+	again := func(uuid.UUID) Long { return l.Long() }
+	if c, ok := any(l.LongCommand).(Companion[S, E]); ok {
+		again = func(with uuid.UUID) Long { return LongOf(l.kind, c.Again(with)).Long() }
+	}
 	return Long{
 		finish: finish,
 		Name:   l.Name(),
 		of:     l.kind.Category,
 		begin:  func(w *Work, id uuid.UUID, by By) error { _, err := l.Carry(w, id, by); return err },
 		Left:   l.Left,
-		each:   l.Each,
+		again:  again,
 	}
 }
 
@@ -139,7 +157,7 @@ func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder
 	if i < 0 {
 		return fmt.Errorf("there is no plan %q", o.Plan)
 	}
-	plan := plans[i]
+	plan := plans[i].again(o.With)
 	again := by
 	again.IfMatch = []eventstore.Revision{eventstore.Revision(o.Revision)}
 	err = d.Play(ctx, func(w *Work) (func(), error) { return nil, plan.begin(w, o.About, again) })
@@ -151,22 +169,10 @@ func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder
 		return err
 	}
 	by = by.Aside(EventID(by.Request, plan.of+"-"+o.About.String(), 0))
-	at, err := d.Store.Head(ctx)
-	if err != nil {
-		return err
-	}
-	for after := ""; ; {
-		things, err := find.Find(ctx, plan.Left(o.About), at, after, inOneWork)
-		if err != nil {
+	for range 2 { // what was decided before the command took effect may be written after the first look
+		if err := d.seeToAll(ctx, id, plan.Left(o.About), find, by); err != nil {
 			return err
 		}
-		if len(things) == 0 {
-			break
-		}
-		if err := d.seeTo(ctx, id, o.About, plan, things, by); err != nil {
-			return err
-		}
-		after = things[len(things)-1].String()
 	}
 	if err := plan.finish(ctx, d, o.About, by); err != nil {
 		return err
@@ -174,12 +180,36 @@ func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder
 	return d.noteOf(ctx, id, operation.Ended{}, by)
 }
 
+// seeToAll processes the things that are left according to read models that have come as far as the log is now.
+func (d *Desk) seeToAll(ctx context.Context, id uuid.UUID, all []Left, find Finder, by By) error {
+	at, err := d.Store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	for _, left := range all {
+		for after := ""; ; {
+			things, err := find.Find(ctx, left, at, after, inOneWork)
+			if err != nil {
+				return err
+			}
+			if len(things) == 0 {
+				break
+			}
+			if err := d.seeTo(ctx, id, left, things, by); err != nil {
+				return err
+			}
+			after = things[len(things)-1].String()
+		}
+	}
+	return nil
+}
+
 // seeTo processes some things in one Work. It skips a thing that refuses: there is nothing left to do for it.
-func (d *Desk) seeTo(ctx context.Context, id, about uuid.UUID, plan Long, things []uuid.UUID, by By) error {
+func (d *Desk) seeTo(ctx context.Context, id uuid.UUID, left Left, things []uuid.UUID, by By) error {
 	err := d.Play(ctx, func(w *Work) (func(), error) {
 		for _, thing := range things {
 			mark := w.Mark()
-			err := plan.each(w, thing, about, by)
+			err := left.Each(w, thing, by)
 			var no *domain.Error
 			if errors.As(err, &no) {
 				w.Rollback(mark)

@@ -27,10 +27,13 @@ func Begin[S any](w *Work, plan Plan[S], id uuid.UUID, by By) (Answer[S], error)
 	return plan.Carry(w, id, by)
 }
 
-// Of returns the plan of one command on a thing of a kind.
+// Of returns the plan of one command on a thing of a kind: the command itself, if it is a plan that does more.
 func Of[S any, E event.Event](kind event.Kind[S, E], command Command[S, E]) Plan[S] {
 	if _, is := command.(LongCommand[S, E]); is {
 		panic(fmt.Sprintf("%T has something follow for other things: make its plan with LongOf", command))
+	}
+	if plan, is := command.(Plan[S]); is {
+		return plan
 	}
 	return single[S, E]{kind, command}
 }

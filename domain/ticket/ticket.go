@@ -66,6 +66,10 @@ var Statuses = []Status{StatusNew, StatusOpen, StatusAnswered, StatusPostponed, 
 // Unfinished lists the statuses of tickets that are still to be worked on.
 var Unfinished = []Status{StatusNew, StatusOpen, StatusAnswered, StatusPostponed}
 
+// Workable lists the statuses of tickets that are or may be worked on again: a message reopens a resolved one. See
+// MustBeWorkable.
+var Workable = append(slices.Clone(Unfinished), StatusResolved)
+
 // Channel is the channel through which a ticket came in.
 type Channel string
 
