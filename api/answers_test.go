@@ -42,6 +42,7 @@ func TestRequestIDs(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
 	c.CaughtUp(t)
+	hashed := c.Get(t, "/healthz", testdesk.Header("Request-Id", "mine-1")).Header.Get("Request-Id")
 	for _, test := range []struct {
 		status int
 		path   string
@@ -50,10 +51,11 @@ func TestRequestIDs(t *testing.T) {
 		{200, "/v1/contacts", nil}, {200, "/healthz", nil}, {422, "/v1/contacts?limit=0", nil}, {422, "/v1/contacts?sort=x", nil}, {404, "/v1/nothing", nil},
 		{404, "/v1/contacts/" + uuid.NewString(), nil}, {401, "/v1/contacts", []testdesk.With{testdesk.Header("Authorization", "")}},
 	} {
-		for _, given := range []string{"", "mine-1", "not sane", strings.Repeat("x", 101)} {
+		trace := strings.ReplaceAll(uuid.NewString(), "-", "")
+		for _, given := range []string{"", trace, uuid.NewString(), "mine-1", "not sane", strings.Repeat("x", 101)} {
 			a := c.Must(t, test.status, "GET", test.path, nil, append(test.change, testdesk.Header("Request-Id", given))...)
 			id := a.Header.Get("Request-Id")
-			if id == "" || (id == given) != (given == "mine-1") {
+			if id == "" || (id == given) != (len(given) == 32 || len(given) == 36) || given == "mine-1" && id != hashed {
 				t.Errorf("%s called %q: %s", test.path, given, a)
 			}
 			if test.status >= 400 && a.Object(t)["request_id"] != id {
@@ -61,8 +63,10 @@ func TestRequestIDs(t *testing.T) {
 			}
 		}
 	}
-	if a := c.Get(t, "/v1/contacts", testdesk.Header("X-Request-Id", "theirs")); a.Header.Get("Request-Id") != "theirs" {
-		t.Errorf("%s", a)
+	made := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"}, testdesk.Header("X-Request-Id", "mine-1"))
+	c.CaughtUp(t)
+	if rows := c.All(t, "/v1/events?correlation=mine-1"); len(rows) != 1 || rows[0]["correlation"] != hashed || made.Header.Get("Request-Id") != hashed {
+		t.Errorf("%s: %v", made, rows)
 	}
 }
 

@@ -80,7 +80,8 @@ A command returns the thing as it now is.
 - **If-Match** with an ETag refuses a command on a thing that has changed since.
 - **Daybook-Position** in an answer, sent as **Daybook-After** with a query, makes the query wait until it sees what was written.
 - **Daybook-Reason** is stored with the events.
-- **Request-Id** in an answer is the request's own id, or a new one.
+- **Request-Id** in an answer is the request's own id, or a new one. An own id that is neither a UUID nor 32 hexadecimal digits
+  comes back as a keyed hash, as in the log and in the events.
 
 Errors are RFC 9457 problems with a stable code, a sentence that says what to do, and the request's id. Unknown fields and
 parameters are errors, so that typing mistakes are found. So is null: leave a field out to keep it, or send an empty value

@@ -72,17 +72,18 @@ func traced(ctx huma.Context) string {
 	return ""
 }
 
-// requestID returns the request's own id, or a new one.
-func requestID(r *http.Request) string {
+// requestID returns the id of a request in answers and in the log: the request's own, in the form in which events have it
+// (see access.Door.Correlation), or a new one.
+func (s *server) requestID(r *http.Request) string {
 	for _, name := range []string{"Request-Id", "X-Request-Id"} {
 		if given := r.Header.Get(name); sane(given) {
-			return given
+			return s.Correlation(given)
 		}
 	}
 	return uuid.Must(uuid.NewV7()).String()
 }
 
-// sane reports whether a caller's id is safe to repeat in headers and logs.
+// sane reports whether a caller's text can be an id.
 func sane(id string) bool {
 	return id != "" && len(id) <= 100 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -232,7 +232,8 @@ func retryable(code, detail string) *Problem {
 // wrap gives each request an id, answers requests that match no route with a problem, and turns a panic into one.
 func (s *server) wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := requestID(r)
+		id := s.requestID(r)
+		handler, pattern := mux.Handler(r)
 		w.Header().Set("Request-Id", id)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
 		joinTags(r.Header)
@@ -242,12 +243,11 @@ func (s *server) wrap(mux *http.ServeMux) http.Handler {
 				panic(cause) // the server's own way to drop a connection
 			}
 			if cause != nil {
-				s.Log.Error("panic", "request_id", id, "path", r.URL.Path, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+				s.Log.Error("panic", "request_id", id, "route", pattern, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 				write(w, problem(http.StatusInternalServerError, "internal", "Daybook failed to handle this request, which is a bug. The log has the details under the request's id."))
 			}
 		}()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		handler, pattern := mux.Handler(r)
 		if pattern != "" {
 			mux.ServeHTTP(w, r)
 			return

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"reflect"
 	"strings"
@@ -265,6 +266,9 @@ func (s *server) find(ctx context.Context, ref, text string) (uuid.UUID, error) 
 		return id, parameter("other", "id-malformed", "The path must end with an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f.")
 	}
 	id, found, err := work.Find(ctx, s.Desk, by.hold(s.Desk.Names, text))
+	if errors.Is(err, event.ErrUnknown) && id != uuid.Nil { // a newer version knows what it is now; it has the name
+		return id, nil
+	}
 	if err == nil && !found {
 		err = by.unknown
 	}

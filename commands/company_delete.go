@@ -34,8 +34,19 @@ func (DeleteCompany) Left(id uuid.UUID) []work.Left {
 	return []work.Left{{
 		Category: contact.Stream.Category, Showing: company.Stream.Category, ID: id,
 		Each: func(w *work.Work, thing uuid.UUID, by By) error {
-			_, err := work.Run(w, contact.Stream, thing, LeaveCompany{Company: id}, by)
+			_, err := work.Run(w, contact.Stream, thing, leaveDeleted{company: id}, by)
 			return err
 		},
 	}}
+}
+
+// leaveDeleted is the step of DeleteCompany on a contact, who may be deleted too and be restored later.
+type leaveDeleted struct{ company uuid.UUID }
+
+// Decide changes nothing for a contact who does not belong to the company.
+func (c leaveDeleted) Decide(co contact.Contact, _ By) ([]contact.Event, error) {
+	if co.Company != c.company {
+		return nil, nil
+	}
+	return happened[contact.Event](contact.LeftCompany{Company: c.company})
 }

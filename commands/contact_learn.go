@@ -33,8 +33,8 @@ func (Learn) Permission() role.Permission { return role.ChannelsWrite }
 func (c Learn) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 	var events []contact.Event
 	offers := len(co.Offers)
-	offer := func(field contact.Offered, value personal.Text) {
-		id := by.Names.Hash("offer", by.ID.String(), string(field), value.String())
+	offer := func(field contact.Offered, value personal.Text, same string) {
+		id := by.Names.Hash("offer", by.ID.String(), string(field), same)
 		if offers < contact.MaxOffers && !slices.Contains(co.Offers, id) {
 			events = append(events, contact.OfferMade{Offer: id, Field: field, Value: value})
 			offers++
@@ -50,17 +50,19 @@ func (c Learn) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 		case co.Name.Empty():
 			events = append(events, contact.Edited{Changes: profile.Changes{Name: &text}})
 		case address.Name(co.Name.String()) != address.Name(name):
-			offer(contact.OfferedName, text)
+			offer(contact.OfferedName, text, address.Name(name))
 		}
 	}
 	for _, a := range c.Addresses {
-		switch have := len(co.Of(a.Kind)); {
+		all := len(co.Of(a.Kind))
+		none := all == 0 || !a.Unread && readable(co, a.Kind) == 0 // a number that cannot be read stands in no one's way
+		switch {
 		case co.Has(a.Address):
-		case have == 0 || a.Own && have < contact.MaxAddresses:
+		case (none || a.Own) && all < contact.MaxAddresses:
 			events = append(events, contact.AddressAdded{Address: a.Address})
 			co.Addresses = append(slices.Clone(co.Addresses), a.Address)
 		default:
-			offer(contact.Offered(a.Kind), a.Value)
+			offer(contact.Offered(a.Kind), a.Value, a.Value.String())
 		}
 	}
 	for _, other := range c.Others {
@@ -74,3 +76,13 @@ func (c Learn) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 
 // maxDuplicates is how many possible duplicates of a contact are recorded.
 const maxDuplicates = 20
+
+// readable returns how many addresses of a kind a contact has that could be read.
+func readable(co contact.Contact, kind contact.AddressKind) (n int) {
+	for _, a := range co.Addresses {
+		if a.Kind == kind && !a.Unread {
+			n++
+		}
+	}
+	return n
+}

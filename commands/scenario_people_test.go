@@ -173,7 +173,7 @@ func TestLearn(t *testing.T) {
 	guest.When(commands.Learn{Name: "\x00"}).ThenRefused("text-encoding")
 
 	offer := func(field contact.Offered, value string) contact.OfferMade {
-		return contact.OfferMade{Offer: personaltest.Names{}.Hash("offer", uuid.Nil.String(), string(field), value), Field: field, Value: scenario.Text(value)}
+		return contact.OfferMade{Offer: personaltest.Names{}.Hash("offer", uuid.Nil.String(), string(field), strings.ToLower(value)), Field: field, Value: scenario.Text(value)}
 	}
 	known := scenario.On(t, contact.Stream).Given(eve)
 	known.When(commands.Learn{Name: "EVE"}).ThenNothing()
@@ -181,7 +181,12 @@ func TestLearn(t *testing.T) {
 		offer(contact.OfferedName, "Eva"), offer("email", "eva@customers.example"), contact.AddressAdded{Address: address(contact.Phone, "+390669820002")})
 	known.When(commands.Learn{Addresses: []commands.Given{given(contact.Email, "eva@customers.example", true)}}).
 		Then(contact.AddressAdded{Address: address(contact.Email, "eva@customers.example")})
-	known.Given(offer(contact.OfferedName, "Eva")).When(commands.Learn{Name: "Eva"}).ThenNothing()
+	known.Given(offer(contact.OfferedName, "Eva")).When(commands.Learn{Name: "EVA"}).ThenNothing()
+	unread := contact.UnreadAddress(personaltest.Names{}, contact.Phone, "call me")
+	known.When(commands.Learn{Addresses: []commands.Given{{Address: unread}}}).Then(contact.AddressAdded{Address: unread})
+	wrong := known.Given(contact.AddressAdded{Address: unread})
+	wrong.When(commands.Learn{Addresses: []commands.Given{{Address: unread}}}).ThenNothing()
+	wrong.When(commands.Learn{Addresses: []commands.Given{given(contact.Phone, "+390669820002", false)}}).Then(contact.AddressAdded{Address: address(contact.Phone, "+390669820002")})
 	for i := range contact.MaxOffers {
 		known = known.Given(contact.OfferMade{Offer: id(fmt.Sprint(i)), Field: contact.OfferedName})
 	}

@@ -9,6 +9,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/address"
 	"daybook/domain/contact"
+	"daybook/domain/event"
 	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
@@ -56,8 +57,12 @@ func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.T
 		return none, err
 	}
 	by = carriedBy(in.Channel, by)
+	identity := &given[0].Address
+	if by.Actor.Kind == event.Agent { // who opened it for the sender, as an imported history says
+		identity = nil
+	}
 	m := message{ReceiveMessage: ReceiveMessage{
-		Body: in.Body, Channel: in.Channel, MessageID: in.MessageID, Subject: in.Subject, Department: in.Department, Priority: in.Priority, Identity: &given[0].Address,
+		Body: in.Body, Channel: in.Channel, MessageID: in.MessageID, Subject: in.Subject, Department: in.Department, Priority: in.Priority, Identity: identity,
 	}}
 	to := target{id: id}
 	if in.InReplyTo != uuid.Nil {
@@ -115,9 +120,9 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 		}
 		return who, s.teach(w, who, free, others, by)
 	}
-	id := uuid.NewSHA1(by.Request, []byte(contact.Stream.Category))
-	if unmade != uuid.Nil {
-		id = unmade
+	id, err := newContact(w, unmade, by)
+	if err != nil {
+		return uuid.Nil, err
 	}
 	register := RegisterContact{Found: true}
 	for _, a := range free {
@@ -130,8 +135,22 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 	if by.Actor == contactToBe {
 		by.Actor.ID = id
 	}
-	_, err := work.Run(w, contact.Stream, id, register, by)
+	_, err = work.Run(w, contact.Stream, id, register, by)
 	return id, err
+}
+
+// newContact returns the id of the contact that a request registers: unmade, or the one derived from the request. If the
+// request died after it registered that one, who was deleted since, it is the next.
+func newContact(w *work.Work, unmade uuid.UUID, by By) (uuid.UUID, error) {
+	if unmade != uuid.Nil {
+		return unmade, nil
+	}
+	for id := uuid.NewSHA1(by.Request, []byte(contact.Stream.Category)); ; id = uuid.NewSHA1(id, []byte(contact.Stream.Category)) {
+		c, err := work.Look(w, contact.Stream, id)
+		if err != nil || !c.Deleted {
+			return id, err
+		}
+	}
 }
 
 // teach records what an inquiry says of a contact who is known, and who may be the same person.
@@ -176,7 +195,7 @@ func (s Sender) addresses(channel ticket.Channel, by By) ([]Given, error) {
 		{"email", contact.Email, s.Email}, {"phone", contact.Phone, s.Phone}, {"whatsapp", contact.Phone, s.WhatsApp}, {"facebook", contact.Facebook, s.Facebook},
 		{"x", contact.X, s.X}, {"forum", contact.Forum, s.Forum}, {"visitor", contact.Visitor, s.Visitor},
 	} {
-		if a.value == "" {
+		if a.value == "" || a.kind == contact.Phone && address.Name(a.value) == "" { // nothing that can be seen is no number
 			continue
 		}
 		read, err := readAddress("from/"+a.field, a.kind, a.value, by)

@@ -48,10 +48,13 @@ func (c TakeMessage) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticke
 var contactToBe = event.Actor{Kind: event.Contact}
 
 // carriedBy returns by for what a contact wrote: the contact is the actor, whoever carried it in, and the channel is the
-// door. An imported history says itself who did what.
+// door. An imported history keeps its door, and the agent who opened a ticket for somebody.
 func carriedBy(channel ticket.Channel, by By) By {
 	if !by.History {
-		by.Actor, by.Through = contactToBe, event.ThroughChannel(string(channel))
+		by.Through = event.ThroughChannel(string(channel))
+	}
+	if !by.History || by.Actor.Kind != event.Agent {
+		by.Actor = contactToBe
 	}
 	return by
 }
@@ -59,6 +62,7 @@ func carriedBy(channel ticket.Channel, by By) By {
 // A target is where a message to a ticket goes.
 type target struct {
 	id     uuid.UUID     // the ticket that takes it, or its follow-up, which is opened
+	writer uuid.UUID     // the contact of the ticket that was named: who wrote, if nobody else did
 	before ticket.Ticket // the ticket; for a follow-up, the one before it
 	of     uuid.UUID     // the ticket before a follow-up that is to be opened; nil: none is
 }
@@ -69,9 +73,9 @@ func targetOf(w *work.Work, id uuid.UUID, by By) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	to := target{id: id, before: t}
+	to := target{id: id, writer: t.Contact, before: t}
 	for t.Opened && !t.TakesMessages() && !work.Came(w, ticket.Stream, to.id, by) {
-		to = target{id: ticket.FollowUp(to.id), before: t, of: to.id}
+		to = target{id: ticket.FollowUp(to.id), writer: to.writer, before: t, of: to.id}
 		if t, err = work.Look(w, ticket.Stream, to.id); err != nil {
 			return target{}, err
 		}
@@ -95,17 +99,15 @@ type message struct{ ReceiveMessage }
 // carry adds the message to its target, or opens the follow-up. The follow-up is of who wrote, in the department that has
 // the tickets of the old one.
 func (m message) carry(w *work.Work, to target, by By) (work.Answer[ticket.Ticket], error) {
-	writer := cmp.Or(m.From, to.before.Contact)
-	if !by.History || by.Actor.Kind != event.Contact {
-		by.Actor = event.Actor{Kind: event.Contact, ID: writer}
-	}
+	m.From = cmp.Or(m.From, to.writer)
+	by.Actor = event.Actor{Kind: event.Contact, ID: m.From}
 	if to.of == uuid.Nil {
 		return work.Run(w, ticket.Stream, to.id, m.ReceiveMessage, by)
 	}
 	if _, err := words(m.Body); err != nil {
 		return work.Answer[ticket.Ticket]{}, err
 	}
-	if m.Subject == "" && writer == to.before.Contact && !to.before.Subject.Forgotten() {
+	if m.Subject == "" && m.From == to.before.Contact && !to.before.Subject.Forgotten() {
 		m.Subject = to.before.Subject.String()
 	}
 	in, err := heir(w, to.before.Department)
@@ -113,7 +115,7 @@ func (m message) carry(w *work.Work, to target, by By) (work.Answer[ticket.Ticke
 		return work.Answer[ticket.Ticket]{}, err
 	}
 	return work.Run(w, ticket.Stream, to.id, OpenTicket{
-		Contact: writer, Channel: cmp.Or(m.Channel, to.before.Channel), Identity: m.Identity, MessageID: m.MessageID, Subject: m.Subject, Body: m.Body,
+		Contact: m.From, Channel: cmp.Or(m.Channel, to.before.Channel), Identity: m.Identity, MessageID: m.MessageID, Subject: m.Subject, Body: m.Body,
 		Department: cmp.Or(m.Department, in), Priority: cmp.Or(m.Priority, to.before.Priority), FollowUpOf: to.of,
 	}, by)
 }

@@ -44,8 +44,8 @@ func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p t
 	return table.Find(ctx, q, OperationsTable, w, p, []string{"-begun_at"}, func(o Operation, _ string) (any, any) { return int64(o.BegunAt), o.ID })
 }
 
-// ThatShow selects the items of one category that refer to an item of another: the unfinished tickets of an agent, the contacts
-// of a company, the agents and the workable tickets of a department. Operations use it to find what is left to do. Other
+// ThatShow selects the items of one category that refer to an item of another: the unfinished tickets of an agent, all contacts
+// of a company, deleted or not, the agents and the workable tickets of a department. Operations use it to find what is left to do. Other
 // pairs are an error.
 func ThatShow(category, showing string, id uuid.UUID) (t table.Table, w table.Where, err error) {
 	switch category + " of " + showing {
@@ -55,7 +55,6 @@ func ThatShow(category, showing string, id uuid.UUID) (t table.Table, w table.Wh
 		return TicketsTable, TicketFilter{Department: id, Statuses: ticket.Workable, Sight: role.Everything}.where(), nil
 	case "contact of company":
 		w.IsID("company_id", id)
-		unlessDeleted(&w, false)
 		return ContactsTable, w, nil
 	case "agent of department":
 		w.Lists("departments", id)

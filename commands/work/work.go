@@ -147,23 +147,27 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 // mayWriteOf refuses text about a person who was forgotten. What is not text goes on: such a person's tickets can be closed.
 func (w *Work) mayWriteOf(s *stream, by *By, events []event.Event) error {
 	state := s.state
-	for _, e := range events {
+	for i, e := range events {
 		state = s.kind.Apply(state, e)
 		subject := s.kind.Subject(state, s.id, e)
 		if _, err := w.desk.Keys.Key(subject); !errors.Is(err, personal.ErrForgotten) {
 			continue
 		}
-		if personal.Any(e) || by.Reason != "" {
+		first := i == 0 // it has the reason and the digest
+		if personal.Any(e) || first && by.Reason != "" {
 			return domain.Conflict("person-forgotten", "The person was forgotten: no text about them can be stored any more, nor a reason.")
 		}
-		by.Digest = ""
+		if first {
+			by.Digest = ""
+		}
 	}
 	return nil
 }
 
-// again repeats the answer to a request that came before.
+// again repeats the answer to a request that came before. What it asked for cannot be compared if it was about a person who
+// was forgotten, before or since.
 func (w *Work) again(s *stream, before played, by By) (Answer[any], error) {
-	if !before.digest.Forgotten() && before.digest != personal.New(by.Digest) {
+	if known := !before.digest.Forgotten() && !before.digest.Empty(); known && before.digest != personal.New(by.Digest) {
 		return Answer[any]{}, ErrReused
 	}
 	a := Answer[any]{ID: s.id, State: s.state, Revision: before.revision, Position: before.position, Changed: true, Replayed: true}

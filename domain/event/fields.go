@@ -8,8 +8,8 @@ import (
 	"daybook/domain/personal"
 )
 
-// Fields yields an event's fields by their stored names, without the empty ones. Personal texts come as plain strings, and
-// without their hashes: show them only to callers who may see them, and never store them.
+// Fields yields an event's fields by their stored names, without the empty ones. Personal texts come as plain strings.
+// Hashes, and what else has the tag show:"-", are left out: show them only to callers who may see them, and never store them.
 func Fields(e Event) iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) { fields(reflect.ValueOf(e), yield) }
 }
@@ -30,6 +30,9 @@ func fields(v reflect.Value, yield func(string, any) bool) bool {
 			continue
 		}
 		name, option, _ := strings.Cut(about.Tag.Get("json"), ",")
+		if about.Tag.Get("show") == "-" {
+			continue
+		}
 		if field.IsZero() && (field.Kind() != reflect.Bool || option != "") || field.Kind() == reflect.Slice && field.Len() == 0 {
 			continue
 		}

@@ -75,7 +75,7 @@ func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { ret
 // Created: the group was created.
 type Created struct {
 	Name string    `json:"name"`
-	Held uuid.UUID `json:"held"` // the keyed hash of the name, by which it is claimed
+	Held uuid.UUID `json:"held" show:"-"` // the keyed hash of the name, by which it is claimed
 	Look
 	Ref personal.Text `json:"ref,omitzero"`
 }
@@ -88,7 +88,7 @@ func (e Created) apply(g *Group) { g.Created, g.Name, g.Held, g.Look = true, e.N
 // Renamed: the group has a new name; its members stay.
 type Renamed struct {
 	Name string    `json:"name"`
-	Held uuid.UUID `json:"held"`
+	Held uuid.UUID `json:"held" show:"-"`
 }
 
 // EventType returns the stored name.

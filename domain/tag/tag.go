@@ -85,7 +85,7 @@ func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { ret
 type Created struct {
 	Scope Scope         `json:"scope"`
 	Name  string        `json:"name"`
-	Held  uuid.UUID     `json:"held"` // the keyed hash of scope and name, by which the name is claimed
+	Held  uuid.UUID     `json:"held" show:"-"` // the keyed hash of scope and name, by which the name is claimed
 	Ref   personal.Text `json:"ref,omitzero"`
 }
 
@@ -97,7 +97,7 @@ func (e Created) apply(t *Tag) { t.Created, t.Scope, t.Name, t.Held = true, e.Sc
 // Renamed: the tag has a new name; it stays wherever it was put.
 type Renamed struct {
 	Name string    `json:"name"`
-	Held uuid.UUID `json:"held"`
+	Held uuid.UUID `json:"held" show:"-"`
 }
 
 // EventType returns the stored name.
