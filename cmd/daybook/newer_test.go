@@ -40,6 +40,8 @@ func TestOlderProgram(t *testing.T) {
 			ben := c.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ben", "email": "ben@desk.example", "role": "agent"}).ID(t)
 			sales := c.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Sales"}).ID(t)
 			c.Must(t, 200, "POST", "/v1/tickets/"+sung+"/transfer", map[string]any{"department": sales}) // Ben does not see it
+			bug := c.Must(t, 201, "POST", "/v1/tags", map[string]any{"scope": "tickets", "name": "Bug"}).ID(t)
+			c.Must(t, 200, "PUT", "/v1/tickets/"+quiet+"/tags/bug", nil)
 			c.CaughtUp(t)
 			before := c.Get(t, "/v1/tickets/"+sung)
 			stop()
@@ -50,6 +52,7 @@ func TestOlderProgram(t *testing.T) {
 			key := strings.TrimSpace(inProcess.Must(t, 0, append([]string{"key", "create", "--data", data, "--name", "ben", "--role", "agent", "--agent", ben}, remote...)...))
 			at := sing(t, f, "ticket-sung", "ticket-"+sung)
 			sing(t, f, "agent-sung", "agent-"+ada)
+			sing(t, f, "tag-sung", "tag-"+bug)
 			c, _ = inProcess.Serve(t, data, where...)
 
 			testdesk.Eventually(t, "it has met the event", func() bool {
@@ -61,6 +64,7 @@ func TestOlderProgram(t *testing.T) {
 				c.Refused(t, 503, code, "POST", "/v1/tickets/"+sung+"/replies", map[string]any{"body": "Hello"})
 				c.Refused(t, 503, code, "POST", "/v1/tickets/"+sung+"/resolve", nil)
 				c.Refused(t, 503, code, "POST", "/v1/tickets/"+quiet+"/assign", map[string]any{"agent": ada})
+				c.Refused(t, 503, code, "PUT", "/v1/tickets/"+quiet+"/tags/bug", nil)
 				c.Refused(t, 503, code, "GET", "/v1/tickets/"+sung+"?as_of="+at.String(), nil)
 				c.Get(t, "/v1/tickets/"+sung+"?as_of="+(at-1).String())
 				c.Refused(t, 404, "ticket-unknown", "POST", "/v1/tickets/"+sung+"/resolve", nil, as(key))
@@ -69,6 +73,9 @@ func TestOlderProgram(t *testing.T) {
 			t.Run("everything else goes on", func(t *testing.T) {
 				c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Paul"})
 				c.Must(t, 200, "POST", "/v1/tickets/"+quiet+"/resolve", nil)
+				if rows := c.All(t, "/v1/tickets?tag=bug"); len(rows) != 1 || rows[0]["id"] != quiet {
+					t.Errorf("tickets by the tag: %v", rows)
+				}
 				if now := c.Get(t, "/v1/tickets/"+sung); string(now.Body) != string(before.Body) {
 					t.Errorf("%s, and before %s", now, before)
 				}
@@ -132,11 +139,11 @@ func isShown(t *testing.T, c testdesk.Client, ticket string, at eventstore.Posit
 		}
 		if e["position"] == at.String() {
 			is("the list", e)
-		} else if e["unknown"] == true && e["type"] != "agent-sung" {
+		} else if e["unknown"] == true && e["type"] != "agent-sung" && e["type"] != "tag-sung" {
 			t.Errorf("unknown: %v", e)
 		}
 	}
-	if unknown != 2 {
+	if unknown != 3 {
 		t.Errorf("%d events are unknown", unknown)
 	}
 	var thread struct{ Data []map[string]any }
