@@ -137,7 +137,7 @@ func (Unassigned) apply(t *Ticket) { t.Agent = uuid.Nil }
 
 // Transferred: the ticket was moved to another department.
 type Transferred struct {
-	Department uuid.UUID `json:"department"`
+	Department uuid.UUID `json:"department,omitzero"` // nil: none
 }
 
 // EventType returns the stored name.
