@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"daybook/internal/testdesk"
@@ -326,5 +328,96 @@ func TestChannelsReadNothing(t *testing.T) {
 	rows := c.All(t, "/v1/events?type=ticket-message-received&stream=ticket-"+ticket)
 	if len(rows) != 3 || rows[1]["through"] != "channel:chat" {
 		t.Errorf("%v", rows)
+	}
+}
+
+// TestStrangersOfAnotherDepartment has an agent reply, for a stranger, to a ticket of a department that they do not serve. It
+// is refused, and nothing is learnt of anybody. Nor does the agent see there what others write.
+func TestStrangersOfAnotherDepartment(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c := testdesk.Serve(t, folder)
+	department := func(name string) string {
+		return c.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": name}).ID(t)
+	}
+	sales, support := department("Sales"), department("Support")
+	ann := c.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ann", "email": "ann@desk.example", "role": "agent"}).ID(t)
+	c.Must(t, 200, "PUT", "/v1/agents/"+ann+"/departments/"+support, nil)
+	agent := c.As(testdesk.Key(t, folder, "agent", ann))
+	ticket := wrote(t, c, 201, map[string]any{"email": "nora@customers.example"}, map[string]any{"department": sales})["id"].(string)
+	dan := wrote(t, c, 200, map[string]any{"email": "dan@customers.example"}, map[string]any{"in_reply_to": ticket})["participants"].([]any)[0].(string)
+	c.CaughtUp(t)
+	before := c.All(t, "/v1/events")
+	for _, from := range []map[string]any{{"email": "eve@customers.example"}, {"email": "dan@customers.example", "name": "Daniel", "phone": "+390669820001"}} {
+		for range 2 {
+			agent.Refused(t, 404, "ticket-unknown", "POST", "/v1/inquiries", map[string]any{"channel": "email", "from": from, "body": "Me too", "in_reply_to": ticket}, testdesk.Header("Idempotency-Key", from["email"].(string)))
+		}
+	}
+	if now := c.All(t, "/v1/events"); len(now) != len(before) {
+		t.Errorf("%v", now[len(before):])
+	}
+	for _, path := range []string{"/v1/contacts/" + dan + "/tickets", "/v1/tickets?contact=" + dan} {
+		if rows := agent.All(t, path); len(rows) != 0 {
+			t.Errorf("%s shows %v", path, rows)
+		}
+	}
+	for _, e := range agent.All(t, "/v1/contacts/"+dan+"/timeline") {
+		if e["ticket_id"] == ticket {
+			t.Errorf("the timeline shows %v", e)
+		}
+	}
+	agent.Refused(t, 403, "permission-missing", "DELETE", "/v1/departments/"+sales+"?to="+support, nil)
+}
+
+// TestOddValuesOfPeople sends values that are none, empty, huge or repeated where this desk takes texts about people.
+func TestOddValuesOfPeople(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	made := wrote(t, c, 201, map[string]any{"email": "nora@customers.example"}, nil)
+	ticket := "/v1/tickets/" + made["id"].(string)
+	ann := c.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ann", "email": "ann@desk.example", "role": "agent"}).ID(t)
+	tag := c.Must(t, 201, "POST", "/v1/tags", map[string]any{"scope": "tickets", "name": "bug"}).ID(t)
+	huge := strings.Repeat("x", 2_000)
+	c.CaughtUp(t)
+	events := len(c.All(t, "/v1/events"))
+	for name, value := range map[string]string{"NUL": "a\x00b", "huge": huge, "invisible": "a\u200bb"} {
+		refused := func(method, path string, body any) {
+			t.Helper()
+			if a := c.Do(t, method, path, body); a.Status != 422 || strings.Contains(string(a.Body), huge) {
+				t.Errorf("%s: %s %s: %s", name, method, path, a)
+			}
+		}
+		for _, field := range []string{"email", "x", "forum", "facebook", "visitor"} {
+			refused("POST", "/v1/inquiries", map[string]any{"channel": "form", "from": map[string]any{field: value}})
+		}
+		if name != "invisible" { // in other texts it may stand
+			refused("POST", "/v1/inquiries", map[string]any{"channel": "form", "from": map[string]any{"email": "nora@customers.example", "name": value}})
+			refused("POST", "/v1/inquiries", map[string]any{"channel": "form", "from": map[string]any{"phone": value}})
+			refused("POST", "/v1/inquiries", map[string]any{"channel": "form", "from": map[string]any{"email": "eve@customers.example"}, "message_id": value})
+			refused("POST", ticket+"/messages", map[string]any{"body": "Hello", "message_id": value})
+			refused("POST", "/v1/agents/"+ann+"/status/sign-in", map[string]any{"device": value})
+			refused("PATCH", "/v1/tags/"+tag, map[string]any{"name": value})
+		}
+		refused("POST", "/v1/agents", map[string]any{"name": "Ben", "email": value, "role": "agent"})
+		refused("POST", ticket+"/messages", map[string]any{"body": "Hello", "channel": value})
+		refused("DELETE", "/v1/departments/"+ann+"?to="+url.QueryEscape(value), nil)
+	}
+	for _, body := range []map[string]any{{"archived": "yes"}, {"archived": nil}, {"archived": []bool{true}}} {
+		if a := c.Do(t, "PATCH", "/v1/tags/"+tag, body); a.Status != 422 {
+			t.Errorf("%v: %s", body, a)
+		}
+	}
+	if now := len(c.All(t, "/v1/events")); now != events {
+		t.Errorf("%d events were written", now-events)
+	}
+	// Empty is left out, and the same again is unchanged.
+	c.Must(t, 200, "POST", ticket+"/messages", map[string]any{"body": "Hello", "message_id": ""})
+	c.Must(t, 200, "PATCH", "/v1/tags/"+tag, map[string]any{})
+	for range 2 {
+		c.Must(t, 200, "PATCH", "/v1/tags/"+tag, map[string]any{"archived": true})
+	}
+	c.CaughtUp(t)
+	if rows := c.All(t, "/v1/events?stream=tag-"+tag); len(rows) != 2 {
+		t.Errorf("the tag's events are %v", rows)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -199,6 +200,40 @@ func TestCrashAndSameRequest(t *testing.T) {
 		}, func(t *testing.T, d *work.Desk) {
 			if err := registers("nora@customers.example", "next")(t, d); err != nil {
 				t.Errorf("the address of a contact out of use: %v", err)
+			}
+		}},
+		"restore": {func(t *testing.T, d *work.Desk) error {
+			err := registers("nora@customers.example", "before")(t, d)
+			must[contact.Contact](t)(work.Do(t.Context(), d, contact.Stream, id("contact of before"), commands.DeleteContact{}, asks("delete")))
+			must[contact.Contact](t)(work.Do(t.Context(), d, contact.Stream, id("other"), commands.RegisterContact{Input: nameIs("Ben"), Emails: []string{"nora@customers.example"}}, asks("other")))
+			return err
+		}, func(t *testing.T, d *work.Desk) error {
+			_, err := work.Carry(t.Context(), d, work.Plan[contact.Contact](commands.RestoreContact{}), id("contact of before"), asks("restore"))
+			return err
+		}, func(t *testing.T, d *work.Desk) {
+			nora := contacts(t, d)[id("contact of before")]
+			if nora.Has(address(contact.Email, "nora@customers.example")) || !nora.Has(address(contact.Email, "second-nora@customers.example")) {
+				t.Errorf("restored with %v", nora.Addresses)
+			}
+			refused(t, registers("second-nora@customers.example", "third")(t, d), "taken")
+		}},
+		"stranger who teaches": {func(t *testing.T, d *work.Desk) error {
+			return errors.Join(inquires("inquiry")(t, d), registers("dan@customers.example", "dan")(t, d), registers("ben@customers.example", "ben")(t, d))
+		}, func(t *testing.T, d *work.Desk) error {
+			_, err := work.Carry(t.Context(), d, commands.Inquiry{
+				Channel: "email", Body: "Me too", InReplyTo: id("ticket of inquiry"),
+				From: commands.Sender{Name: "Daniel", Email: "dan@customers.example", Phone: "+390669820001", X: "@nora"},
+			}, id("ticket of stranger"), asks("stranger"))
+			return err
+		}, func(t *testing.T, d *work.Desk) {
+			dan, all := contacts(t, d)[id("contact of dan")], tickets(t, d)
+			nora := all[id("ticket of inquiry")].Contact
+			if len(dan.Offers) != 1 || !slices.Equal(dan.Duplicates, []uuid.UUID{nora}) || !slices.Equal(contacts(t, d)[nora].Duplicates, []uuid.UUID{id("contact of dan")}) ||
+				!dan.Has(address(contact.Phone, "+390669820001")) {
+				t.Errorf("Dan is %+v", dan)
+			}
+			if len(all) != 1 || !slices.Equal(all[id("ticket of inquiry")].Others, []uuid.UUID{id("contact of dan")}) {
+				t.Errorf("the tickets are %+v", all)
 			}
 		}},
 		"follow-up": {func(t *testing.T, d *work.Desk) error {
