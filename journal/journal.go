@@ -37,6 +37,7 @@ type Player struct {
 	Now           func() time.Time // the clock, for the time of a batch's record
 	Memory        *Memory          // cache to share between players; nil: none
 
+	stream uuid.UUID // the id of the source's import stream
 	*played
 }
 
@@ -63,6 +64,7 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, erro
 	if err != nil {
 		return counts, err
 	}
+	p.stream = p.thing("source", "")
 	p.recall()
 	for {
 		batch, err := lines.batch(maxLines, maxBytes)
@@ -97,6 +99,9 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 	lines := make([]line, len(batch))
 	for i, t := range batch {
 		lines[i] = parse(t)
+		if lines[i].ID != "" {
+			lines[i].request = p.thing("line", lines[i].ID)
+		}
 	}
 	var outcomes []Outcome
 	var stopped bool
@@ -132,7 +137,7 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 
 // one imports one line. A line that is refused leaves no changes behind.
 func (p *Player) one(w *work.Work, l line, inBatch map[string]desk.Result) (Outcome, error) {
-	o := Outcome{Line: l.number, ID: l.ID, Text: l.text}
+	o := Outcome{Line: l.number, ID: l.ID, Text: l.text, request: l.request}
 	before, again := inBatch[l.ID]
 	if !again {
 		before, again = p.playedBefore(l)
@@ -141,7 +146,7 @@ func (p *Player) one(w *work.Work, l line, inBatch map[string]desk.Result) (Outc
 		o.Result, o.Before = desk.Duplicate, before
 		return o, nil
 	}
-	w.Turn(p.request(l.ID))
+	w.Turn(l.request)
 	mark := w.Mark()
 	changed, err := false, l.malformed
 	if err == nil {
@@ -170,10 +175,7 @@ func (p *Player) one(w *work.Work, l line, inBatch map[string]desk.Result) (Outc
 
 // playedBefore returns the result of a line that was imported before, unless it is to be imported again.
 func (p *Player) playedBefore(l line) (desk.Result, bool) {
-	if l.ID == "" {
-		return "", false
-	}
-	before, again := p.known[p.request(l.ID)]
+	before, again := p.known[l.request]
 	return before, again && (!p.RetryRejected || !before.Refused())
 }
 
@@ -182,7 +184,7 @@ func (p *Player) requests(lines []line) []uuid.UUID {
 	var all []uuid.UUID
 	for _, l := range lines {
 		if _, again := p.playedBefore(l); l.ID != "" && !again {
-			all = append(all, p.request(l.ID))
+			all = append(all, l.request)
 		}
 	}
 	return all
@@ -196,15 +198,14 @@ func (p *Player) record(w *work.Work, outcomes []Outcome) error {
 		if o.ID == "" {
 			continue // a malformed line without an id
 		}
-		line := p.request(o.ID)
-		played.Note(line, o.Result)
+		played.Note(o.request, o.Result)
 		if first == uuid.Nil && o.Result != desk.Duplicate {
-			first = line
+			first = o.request
 		}
 	}
-	_, err := work.Run(w, desk.ImportStream, p.stream(), commands.RecordLines{LinesPlayed: played}, commands.By{
+	_, err := work.Run(w, desk.ImportStream, p.stream, commands.RecordLines{LinesPlayed: played}, commands.By{
 		Actor: p.Actor, Principal: p.Principal, At: p.Now(), Request: uuid.NewSHA1(first, fmt.Appendf(nil, "record/%d", p.read)),
-		Through: event.ThroughImport(p.Source), Correlation: p.stream().String(), History: true,
+		Through: event.ThroughImport(p.Source), Correlation: p.stream.String(), History: true,
 	})
 	return err
 }
@@ -213,9 +214,3 @@ func (p *Player) record(w *work.Work, outcomes []Outcome) error {
 func (p *Player) thing(kind, ref string) uuid.UUID {
 	return p.Desk.Names.Hash("import", p.Source, kind, ref)
 }
-
-// request returns the request id of a line.
-func (p *Player) request(id string) uuid.UUID { return p.thing("line", id) }
-
-// stream returns the id of the source's import stream.
-func (p *Player) stream() uuid.UUID { return p.thing("source", "") }

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // A line is one line of a journal, parsed.
 type line struct {
-	number int
-	text   string
+	number  int
+	text    string
+	request uuid.UUID // of the line's id; nil: it has none
 	header
 	verb      verb
 	malformed error

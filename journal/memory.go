@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain/desk"
-	"daybook/domain/personal"
 	"daybook/eventstore"
 )
 
@@ -63,14 +63,14 @@ func (p *Player) recall() {
 
 // refresh reads from the log which lines were imported since the cache was filled.
 func (p *Player) refresh(ctx context.Context) error {
-	for r, err := range p.Desk.Store.Read(ctx, desk.ImportStream.Stream(p.stream()), p.read+1, eventstore.Forwards, 0) {
+	for r, err := range p.Desk.Store.Read(ctx, desk.ImportStream.Stream(p.stream), p.read+1, eventstore.Forwards, 0) {
 		if errors.Is(err, eventstore.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		e, err := desk.ImportEvents.Decode(personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}, r.Data, p.Desk.Keys)
+		e, err := desk.ImportEvents.Decode(work.PlaceOf(r), r.Data, p.Desk.Keys)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,10 @@
 package journal
 
-import "daybook/domain/desk"
+import (
+	"github.com/google/uuid"
+
+	"daybook/domain/desk"
+)
 
 // An Outcome is the outcome of one line. Its JSON does not hold the line's text.
 type Outcome struct {
@@ -15,4 +19,6 @@ type Outcome struct {
 
 	// Text is the line as written in the journal.
 	Text string `json:"-"`
+
+	request uuid.UUID // of the line's id
 }

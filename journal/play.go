@@ -25,8 +25,8 @@ type play struct {
 // by returns who did what the line says. requester is the contact of its ticket, if it has one.
 func (p *play) by(requester uuid.UUID) (work.By, error) {
 	by := work.By{
-		Principal: p.Principal, At: p.line.At.Time, Request: p.request(p.line.ID), Through: event.ThroughImport(p.Source),
-		Correlation: p.stream().String(), History: true, Region: p.Region,
+		Principal: p.Principal, At: p.line.At.Time, Request: p.line.request, Through: event.ThroughImport(p.Source),
+		Correlation: p.stream.String(), History: true, Region: p.Region,
 	}
 	kind, name, called := strings.Cut(p.line.By, ":")
 	by.Actor = event.Actor{Kind: event.ActorKind(kind), ID: p.thing(kind, name)}
@@ -94,7 +94,7 @@ func called[S any, E event.Event](p *play, kind event.Kind[S, E], own string, ho
 // importer returns the work.By for things that are created because a line names them.
 func (p *play) importer() work.By {
 	return work.By{
-		Actor: event.TheSystem, Principal: p.Principal, At: p.line.At.Time, Request: p.request(p.line.ID), Through: event.ThroughImport(p.Source),
-		Correlation: p.stream().String(), History: true,
+		Actor: event.TheSystem, Principal: p.Principal, At: p.line.At.Time, Request: p.line.request, Through: event.ThroughImport(p.Source),
+		Correlation: p.stream.String(), History: true,
 	}
 }

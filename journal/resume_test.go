@@ -24,7 +24,6 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/group"
-	"daybook/domain/personal"
 	"daybook/domain/personal/personaltest"
 	"daybook/domain/tag"
 	"daybook/domain/ticket"
@@ -179,7 +178,7 @@ func drawJournal(t *rapid.T) string {
 func outcomes(t *rapid.T, store eventstore.Store) map[uuid.UUID]string {
 	came := make(map[uuid.UUID]string)
 	for r := range log(t, store) {
-		e, err := desk.ImportEvents.Decode(personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}, r.Data, &personaltest.Keys{})
+		e, err := desk.ImportEvents.Decode(work.PlaceOf(r), r.Data, &personaltest.Keys{})
 		if errors.Is(err, event.ErrUnknown) {
 			continue
 		}
