@@ -53,6 +53,10 @@ func (s *server) agents() {
 	t.timeline()
 	huma.Register(s.api, describe(http.MethodGet, "/v1/me", t.title, "Show the API key of this request, its permissions and its agent"), func(ctx context.Context, _ *struct{}) (*struct{ Body Myself }, error) {
 		p := who(ctx)
-		return &struct{ Body Myself }{Myself{p.Key.ID, p.Key.Name, p.Role, p.Allowed, p.Key.Agent}}, nil
+		name, err := s.Vault.APIKeyName(ctx, p.Key)
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		return &struct{ Body Myself }{Myself{p.Key.ID, name, p.Role, p.Allowed, p.Key.Agent}}, nil
 	})
 }

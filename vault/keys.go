@@ -93,6 +93,15 @@ func (v *Vault) apiKeys(ctx context.Context, where string) ([]APIKey, error) {
 	return keys, nil
 }
 
+// APIKeyName returns the name of a key.
+func (v *Vault) APIKeyName(ctx context.Context, k APIKey) (string, error) {
+	var sealed []byte
+	if err := v.read.GetContext(ctx, &sealed, "SELECT name FROM api_keys WHERE id = ?", k.ID); err != nil {
+		return "", fmt.Errorf("reading the name of an API key: %w", err)
+	}
+	return v.openName(k, sealed)
+}
+
 // RecordedAPIKey notes how many events of a key are in the log: 1 if it was created, 2 if it was revoked too.
 func (v *Vault) RecordedAPIKey(ctx context.Context, id string, events int) error {
 	if _, err := v.db.ExecContext(ctx, "UPDATE api_keys SET recorded = max(recorded, ?) WHERE id = ?", events, id); err != nil {
@@ -169,7 +178,7 @@ func (v *Vault) Revoke(ctx context.Context, agent uuid.UUID, now time.Time) ([]u
 	return revoked, nil
 }
 
-// Authenticate returns the key that a token belongs to, or ErrBadKey.
+// Authenticate returns the key that a token belongs to, without its name, or ErrBadKey.
 func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) {
 	id, secret, ok := strings.Cut(strings.TrimPrefix(token, tokenPrefix), "_")
 	if !ok || !strings.HasPrefix(token, tokenPrefix) {
@@ -177,8 +186,7 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) 
 	}
 	var found struct {
 		APIKey
-		Sealed []byte `db:"name"`
-		Hash   []byte `db:"hash"`
+		Hash []byte `db:"hash"`
 	}
 	err := v.apiKey.GetContext(ctx, &found, id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -191,6 +199,5 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) 
 	if subtle.ConstantTimeCompare(hash[:], found.Hash) != 1 || found.RevokedAt != "" {
 		return APIKey{}, ErrBadKey
 	}
-	found.Name, err = v.openName(found.APIKey, found.Sealed)
-	return found.APIKey, err
+	return found.APIKey, nil
 }

@@ -84,7 +84,7 @@ func (v *Vault) open(path string) error {
 		return err
 	}
 	var err error
-	if v.apiKey, err = v.read.Preparex("SELECT id, name, role, agent, created_at, revoked_at, hash FROM api_keys WHERE id = ?"); err != nil {
+	if v.apiKey, err = v.read.Preparex("SELECT id, role, agent, created_at, revoked_at, hash FROM api_keys WHERE id = ?"); err != nil {
 		return err
 	}
 	var wrapped []byte

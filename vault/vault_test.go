@@ -222,6 +222,9 @@ func TestAPIKeys(t *testing.T) {
 	if err != nil || got.ID != key.ID || got.Role != role.Agent || got.Agent != ada {
 		t.Errorf("%v: %+v, want %+v", err, got, key)
 	}
+	if name, err := v.APIKeyName(t.Context(), got); err != nil || name != "panel" {
+		t.Errorf("the key is called %q (%v)", name, err)
+	}
 	for _, bad := range []string{"", "daybook_", "daybook_" + key.ID, "daybook_" + key.ID + "_", token + "x", token[:len(token)-1], strings.TrimPrefix(token, "daybook_"), "daybook_nobody_secret"} {
 		if _, err := v.Authenticate(t.Context(), bad); !errors.Is(err, vault.ErrBadKey) {
 			t.Errorf("%q: %v", bad, err)
