@@ -18,9 +18,6 @@ import (
 
 // RecordKeys writes the events of API keys that were created or revoked by a process that could not write to the log, such
 // as the key command beside a running server.
-func (d *Door) RecordKeys(ctx context.Context) error { return RecordKeys(ctx, d.Desk, d.Vault) }
-
-// RecordKeys is Door.RecordKeys for a program without a Door.
 func RecordKeys(ctx context.Context, d *work.Desk, v *vault.Vault) error {
 	open, err := v.UnrecordedAPIKeys(ctx)
 	var failed []error

@@ -10,9 +10,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain/catalogue"
 	"daybook/domain/event"
-	"daybook/domain/personal"
 	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/readmodels"
@@ -204,7 +204,7 @@ func (s *server) show(r eventstore.Recorded) (Event, error) {
 	shown := Event{
 		Position: r.Position.String(), ID: r.ID, Stream: r.Stream, Revision: int64(r.Revision), Type: r.Type, RecordedAt: r.RecordedAt, Data: map[string]any{},
 	}
-	place := personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}
+	place := work.PlaceOf(r)
 	e, err := catalogue.Decode(place, r.Data, s.Desk.Keys)
 	shown.Unknown = errors.Is(err, event.ErrUnknown)
 	if err != nil && !shown.Unknown {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"daybook/domain/personal"
+	"daybook/commands/work"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 	"daybook/eventstore"
@@ -49,7 +49,7 @@ func (s *server) thread(ctx context.Context, in *struct {
 		if shown.Unknown && !unknown {
 			before, unknown = t, true
 		}
-		if e, err := ticket.Events.Decode(personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}, r.Data, s.Desk.Keys); err == nil {
+		if e, err := ticket.Events.Decode(work.PlaceOf(r), r.Data, s.Desk.Keys); err == nil {
 			t = ticket.Stream.Fold(t, e)
 		}
 		answer.Body.Data = append(answer.Body.Data, ThreadEntry{shown.Revision, shown.At, shown.Type, shown.Actor, shown.Reason, shown.Data, shown.Unknown})

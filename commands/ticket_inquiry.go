@@ -61,9 +61,9 @@ func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.T
 	if by.Actor.Kind == event.Agent { // who opened it for the sender, as an imported history says
 		identity = nil
 	}
-	m := message{ReceiveMessage: ReceiveMessage{
+	m := ReceiveMessage{
 		Body: in.Body, Channel: in.Channel, MessageID: in.MessageID, Subject: in.Subject, Department: in.Department, Priority: in.Priority, Identity: identity,
-	}}
+	}
 	to := target{id: id}
 	if in.InReplyTo != uuid.Nil {
 		if to, err = targetOf(w, in.InReplyTo, by); err != nil {

@@ -42,19 +42,20 @@ func (c ReceiveMessage) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 	subject, subjectErr := profile.Text("subject", c.Subject, ticket.MaxSubject)
 	id, idErr := messageID(by, c.MessageID)
 	channel := cmp.Or(c.Channel, t.Channel)
-	priorityErr := error(nil)
+	var priorityErr error
 	if c.Priority != "" {
 		priorityErr = ticket.KnownPriority(c.Priority)
 	}
 	if err := domain.Join(ticket.KnownChannel(channel), priorityErr, subjectErr, bodyErr, idErr); err != nil {
 		return nil, err
 	}
+	writer := cmp.Or(c.From, t.Contact)
 	events := []ticket.Event{ticket.Received{
-		Contact: cmp.Or(c.From, t.Contact), Identity: c.Identity, Channel: channel, MessageID: id, Body: body,
+		Contact: writer, Identity: c.Identity, Channel: channel, MessageID: id, Body: body,
 		Subject: personal.New(subject), Department: c.Department, Priority: c.Priority,
 	}}
-	if c.From != uuid.Nil && c.From != t.Contact && !slices.Contains(t.Others, c.From) {
-		events = append(events, ticket.Joined{Contact: c.From})
+	if writer != t.Contact && !slices.Contains(t.Others, writer) {
+		events = append(events, ticket.Joined{Contact: writer})
 	}
 	switch t.Status {
 	case ticket.StatusPostponed:

@@ -32,7 +32,7 @@ func (c TakeMessage) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticke
 	if err != nil {
 		return work.Answer[ticket.Ticket]{}, err
 	}
-	m := message{ReceiveMessage: ReceiveMessage{Body: c.Body, Channel: c.Channel, MessageID: c.MessageID}}
+	m := ReceiveMessage{Body: c.Body, Channel: c.Channel, MessageID: c.MessageID}
 	if by.Actor.Kind == event.Contact {
 		m.From = by.Actor.ID
 	}
@@ -93,30 +93,27 @@ func targetOf(w *work.Work, id uuid.UUID, by By) (target, error) {
 	return to, nil
 }
 
-// A message is what a contact wrote to a ticket.
-type message struct{ ReceiveMessage }
-
 // carry adds the message to its target, or opens the follow-up. The follow-up is of who wrote, in the department that has
 // the tickets of the old one.
-func (m message) carry(w *work.Work, to target, by By) (work.Answer[ticket.Ticket], error) {
-	m.From = cmp.Or(m.From, to.writer)
-	by.Actor = event.Actor{Kind: event.Contact, ID: m.From}
+func (c ReceiveMessage) carry(w *work.Work, to target, by By) (work.Answer[ticket.Ticket], error) {
+	c.From = cmp.Or(c.From, to.writer)
+	by.Actor = event.Actor{Kind: event.Contact, ID: c.From}
 	if to.of == uuid.Nil {
-		return work.Run(w, ticket.Stream, to.id, m.ReceiveMessage, by)
+		return work.Run(w, ticket.Stream, to.id, c, by)
 	}
-	if _, err := words(m.Body); err != nil {
+	if _, err := words(c.Body); err != nil {
 		return work.Answer[ticket.Ticket]{}, err
 	}
-	if m.Subject == "" && m.From == to.before.Contact && !to.before.Subject.Forgotten() {
-		m.Subject = to.before.Subject.String()
+	if c.Subject == "" && c.From == to.before.Contact && !to.before.Subject.Forgotten() {
+		c.Subject = to.before.Subject.String()
 	}
 	in, err := heir(w, to.before.Department)
 	if err != nil {
 		return work.Answer[ticket.Ticket]{}, err
 	}
 	return work.Run(w, ticket.Stream, to.id, OpenTicket{
-		Contact: m.From, Channel: cmp.Or(m.Channel, to.before.Channel), Identity: m.Identity, MessageID: m.MessageID, Subject: m.Subject, Body: m.Body,
-		Department: cmp.Or(m.Department, in), Priority: cmp.Or(m.Priority, to.before.Priority), FollowUpOf: to.of,
+		Contact: c.From, Channel: cmp.Or(c.Channel, to.before.Channel), Identity: c.Identity, MessageID: c.MessageID, Subject: c.Subject, Body: c.Body,
+		Department: cmp.Or(c.Department, in), Priority: cmp.Or(c.Priority, to.before.Priority), FollowUpOf: to.of,
 	}, by)
 }
 

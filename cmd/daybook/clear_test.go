@@ -398,11 +398,11 @@ func (f folder) open(t *testing.T, url string) *sql.DB {
 
 func (f folder) schemas(t *testing.T, db *sql.DB) []string {
 	t.Helper()
-	return strings1(t, db, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$|public$)'")
+	return column(t, db, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$|public$)'")
 }
 
-// strings1 returns the only column of a query.
-func strings1(t *testing.T, db *sql.DB, query string) (all []string) {
+// column returns the only column of a query.
+func column(t *testing.T, db *sql.DB, query string) (all []string) {
 	t.Helper()
 	found, err := db.Query(query)
 	if err != nil {
@@ -431,7 +431,7 @@ func (d *cleared) destroyKeys(t *testing.T) {
 	}
 	defer v.Close()
 	var subjects []uuid.UUID
-	for _, s := range strings1(t, openSQL(t, d.path("vault.db")), "SELECT subject FROM persons") {
+	for _, s := range column(t, openSQL(t, d.path("vault.db")), "SELECT subject FROM persons") {
 		subjects = append(subjects, uuid.MustParse(s))
 	}
 	if len(subjects) < 10 {
@@ -486,8 +486,8 @@ func (d *cleared) search(t *testing.T, marked []string) {
 	kept["the events"] = events.Bytes()
 	if d.ReadModels != "" {
 		db := d.open(t, d.ReadModels)
-		for _, table := range strings1(t, db, "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables WHERE table_schema !~ '^(pg_|information_schema$)'") {
-			kept[table] = []byte(strings.Join(strings1(t, db, "SELECT t::text FROM "+table+" t"), "\n"))
+		for _, table := range column(t, db, "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables WHERE table_schema !~ '^(pg_|information_schema$)'") {
+			kept[table] = []byte(strings.Join(column(t, db, "SELECT t::text FROM "+table+" t"), "\n"))
 		}
 	}
 	for place, data := range kept {

@@ -69,7 +69,7 @@ func (o *operator) recordKeys(ctx context.Context) {
 	often := time.NewTicker(time.Second)
 	defer often.Stop()
 	for failing := false; ; {
-		err := o.door.RecordKeys(ctx)
+		err := access.RecordKeys(ctx, o.door.Desk, o.door.Vault)
 		if err != nil && ctx.Err() == nil && !failing {
 			o.log.Error("recording API keys failed and is being retried", "error", err)
 		}

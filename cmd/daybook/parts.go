@@ -131,7 +131,7 @@ func mustBeReadable(ctx context.Context, store eventstore.Store, keys personal.K
 			return err
 		}
 		first := batch[0]
-		_, err := event.DecodeMetadata(personal.Place{Stream: first.Stream, Type: first.Type, Event: first.ID}, first.Meta, keys)
+		_, err := event.DecodeMetadata(work.PlaceOf(first), first.Meta, keys)
 		if errors.Is(err, event.ErrOldFormat) {
 			return err
 		}

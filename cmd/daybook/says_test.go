@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain/agent"
 	"daybook/domain/catalogue"
 	"daybook/domain/company"
@@ -15,7 +16,6 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/operation"
-	"daybook/domain/personal"
 	"daybook/domain/reservation"
 	"daybook/domain/ticket"
 	"daybook/eventstore"
@@ -46,7 +46,7 @@ func everyEventSays(t *testing.T, f folder, log []eventstore.Recorded) map[strin
 	seen := make(map[string]int)
 	var all []saying
 	for _, r := range log {
-		at := personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}
+		at := work.PlaceOf(r)
 		s := saying{Recorded: r}
 		if s.event, err = catalogue.Decode(at, r.Data, v); err != nil {
 			t.Fatal(err)

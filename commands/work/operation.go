@@ -168,7 +168,7 @@ func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder
 	if err != nil {
 		return err
 	}
-	by = by.Aside(EventID(by.Request, plan.of+"-"+o.About.String(), 0))
+	by = by.Aside(EventID(by.Request, catalogue.Kind(plan.of).Stream(o.About), 0))
 	for range 2 { // what was decided before the command took effect may be written after the first look
 		if err := d.seeToAll(ctx, id, plan.Left(o.About), find, by); err != nil {
 			return err
@@ -258,7 +258,7 @@ func (d *Desk) operation(ctx context.Context, id uuid.UUID) (operation.Operation
 		if err != nil {
 			return a.State, By{}, err
 		}
-		meta, err := event.DecodeMetadata(place(r), r.Meta, d.Keys)
+		meta, err := event.DecodeMetadata(PlaceOf(r), r.Meta, d.Keys)
 		by := granted(By{
 			Actor: meta.Actor, Principal: meta.Principal, At: meta.At, Request: meta.Request,
 			Correlation: meta.Correlation, Cause: meta.Cause, Through: meta.Through,

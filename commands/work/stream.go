@@ -87,14 +87,14 @@ func ownCopy(requests map[uuid.UUID]played) map[uuid.UUID]played {
 
 // take decodes one stored event. It folds the event, or keeps it for later if the batch has not reached it.
 func (s *stream) take(r eventstore.Recorded, w *Work) error {
-	e, err := s.kind.Decode(place(r), r.Data, w.desk.Keys)
+	e, err := s.kind.Decode(PlaceOf(r), r.Data, w.desk.Keys)
 	if errors.Is(err, event.ErrUnknown) {
 		return &NewerError{r.Stream, r.Revision, err, s}
 	}
 	if err != nil {
 		return err
 	}
-	meta, err := event.DecodeMetadata(place(r), r.Meta, w.desk.Keys)
+	meta, err := event.DecodeMetadata(PlaceOf(r), r.Meta, w.desk.Keys)
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func (s *stream) take(r eventstore.Recorded, w *Work) error {
 	return nil
 }
 
-// place returns where an event stands.
-func place(r eventstore.Recorded) personal.Place {
+// PlaceOf returns where a stored event stands.
+func PlaceOf(r eventstore.Recorded) personal.Place {
 	return personal.Place{Stream: r.Stream, Type: r.Type, Event: r.ID}
 }
 
@@ -153,7 +153,7 @@ func (w *Work) stateAt(kind *event.Noun, id uuid.UUID, revision eventstore.Revis
 		if err != nil {
 			return state, err
 		}
-		e, err := kind.Decode(place(r), r.Data, w.desk.Keys)
+		e, err := kind.Decode(PlaceOf(r), r.Data, w.desk.Keys)
 		if err != nil {
 			return state, err
 		}

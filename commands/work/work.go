@@ -136,30 +136,26 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 		if s.order == lapses { // lapses are written before claims, and these events after them
 			return Answer[any]{}, ErrWriteFirst
 		}
-		if err := w.mayWriteOf(s, &by, events); err != nil {
+		s.keep(w, orderOf(kind), by, events...)
+		if err := w.mayWrite(s, len(events)); err != nil {
 			return Answer[any]{}, err
 		}
-		s.keep(w, orderOf(kind), by, events...)
 	}
 	return Answer[any]{ID: id, State: s.state, Revision: s.revision, Position: s.position, Changed: len(events) > 0, stream: s}, nil
 }
 
-// mayWriteOf refuses text about a person who was forgotten. What is not text goes on: such a person's tickets can be closed.
-func (w *Work) mayWriteOf(s *stream, by *By, events []event.Event) error {
-	state := s.state
-	for i, e := range events {
-		state = s.kind.Apply(state, e)
-		subject := s.kind.Subject(state, s.id, e)
-		if _, err := w.desk.Keys.Key(subject); !errors.Is(err, personal.ErrForgotten) {
+// mayWrite refuses text about a person who was forgotten, among the last n pending events of a stream. What is not text goes
+// on: such a person's tickets can be closed.
+func (w *Work) mayWrite(s *stream, n int) error {
+	for i := len(s.pending) - n; i < len(s.pending); i++ {
+		p := &s.pending[i]
+		if _, err := w.desk.Keys.Key(p.subject); !errors.Is(err, personal.ErrForgotten) {
 			continue
 		}
-		first := i == 0 // it has the reason and the digest
-		if personal.Any(e) || first && by.Reason != "" {
+		if personal.Any(p.event) || p.by.Reason != "" {
 			return domain.Conflict("person-forgotten", "The person was forgotten: no text about them can be stored any more, nor a reason.")
 		}
-		if first {
-			by.Digest = ""
-		}
+		p.by.Digest = ""
 	}
 	return nil
 }

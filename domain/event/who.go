@@ -139,8 +139,8 @@ func named[K ~string](text string, kinds ...K) (K, uuid.UUID, error) {
 	return K(kind), id, err
 }
 
-// The doors by which events come: what Metadata.Through says. Imports, channels and rules are named: see ThroughImport,
-// ThroughChannel and ThroughRule.
+// The doors by which events come: what Metadata.Through says. Imports, channels and rules are named: see ThroughImport
+// and ThroughChannel; a rule is rule:ID@VERSION.
 const (
 	ThroughAPI         = "api"
 	ThroughPage        = "page"
@@ -153,9 +153,6 @@ func ThroughImport(source string) string { return "import:" + source }
 
 // ThroughChannel is the door of the messages of one channel.
 func ThroughChannel(name string) string { return "channel:" + name }
-
-// ThroughRule is the door of what a rule does.
-func ThroughRule(id uuid.UUID, version int) string { return fmt.Sprintf("rule:%s@%d", id, version) }
 
 var doorName = regexp.MustCompile(`^[a-z0-9._-]{1,40}$`)
 
