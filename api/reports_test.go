@@ -340,6 +340,29 @@ func TestReportMistakes(t *testing.T) {
 	s.open("2025-03-06T10:00:00Z", "back")
 	s.line("2025-03-06T10:10:00Z", "agent:ada", "ticket.delete", "ticket", "back")
 	s.line("2025-03-06T10:20:00Z", "agent:ada", "ticket.restore", "ticket", "back")
+	// What a program writes answers nothing.
+	s.open("2025-03-07T09:00:00Z", "program")
+	s.line("2025-03-07T09:10:00Z", "agent:ada", "ticket.reply", "ticket", "program", "body", "b")
+	s.line("2025-03-07T10:00:00Z", "contact", "ticket.receive", "ticket", "program", "body", "b")
+	s.line("2025-03-07T10:00:01Z", "key:shop", "ticket.reply", "ticket", "program", "body", "b")
+	s.line("2025-03-07T11:00:00Z", "agent:ada", "ticket.reply", "ticket", "program", "body", "b")
+	// A ticket that is taken back from spam is what it was; if the contact wrote meanwhile, it is reopened then.
+	for _, name := range []string{"quiet", "loud"} {
+		s.open("2025-03-08T10:00:00Z", name)
+		s.line("2025-03-08T10:10:00Z", "agent:ada", "ticket.resolve", "ticket", name)
+		s.line("2025-03-08T10:20:00Z", "agent:ben", "ticket.spam", "ticket", name)
+	}
+	s.line("2025-03-08T10:30:00Z", "contact", "ticket.receive", "ticket", "loud", "body", "b")
+	for _, name := range []string{"quiet", "loud"} {
+		s.line("2025-03-09T10:00:00Z", "agent:ben", "ticket.unspam", "ticket", name)
+	}
+	s.line("2025-03-09T11:00:00Z", "agent:ben", "ticket.reply", "ticket", "loud", "body", "b")
+	// A break ends with the last session. One outside a session is none.
+	s.line("2025-03-08T08:00:00Z", "agent:ben", "agent.sign_in", "agent", "ben", "device", "panel")
+	s.line("2025-03-08T15:30:00Z", "agent:ben", "agent.pause", "agent", "ben")
+	s.line("2025-03-08T16:00:00Z", "agent:ben", "agent.sign_out", "agent", "ben", "device", "panel")
+	s.line("2025-03-08T17:00:00Z", "agent:ben", "agent.pause", "agent", "ben")
+	s.works("ben", "2025-03-09T08:00:00Z", "2025-03-09T16:00:00Z")
 	c := playsReport(t, s)
 	figure := func(day, agent, metric string) any {
 		t.Helper()
@@ -374,6 +397,15 @@ func TestReportMistakes(t *testing.T) {
 		{"2025-03-05", "ada", "first_resolve_time", "1 0"},
 		{"2025-03-06", "", "created_tickets", 1.0},
 		{"2025-03-06", "ada", "answers", nil},
+		{"2025-03-07", "ada", "answers", 2.0},
+		{"2025-03-07", "ada", "next_answer_time", "1 3600"},
+		{"2025-03-07", "", "answers", 0.0},
+		{"2025-03-08", "ada", "reopened", 0.0},
+		{"2025-03-09", "ada", "reopened", 1.0},
+		{"2025-03-09", "ben", "reopened", 0.0},
+		{"2025-03-09", "ben", "next_answer_time", "1 3600"},
+		{"2025-03-08", "ben", "worktime", 7.5 * 3600},
+		{"2025-03-09", "ben", "worktime", 8 * 3600.0},
 	} {
 		if got := figure(test.day, test.agent, test.metric); got != test.want {
 			t.Errorf("%s of %q on %s: %v, want %v", test.metric, test.agent, test.day, got, test.want)
@@ -384,6 +416,14 @@ func TestReportMistakes(t *testing.T) {
 			if n, ok := value.(float64); ok && n < 0 {
 				t.Errorf("%s is %v in %s", name, n, row["bucket"])
 			}
+		}
+	}
+	for ref, want := range map[string][3]any{
+		"program": {"answered", 2.0, 0.0}, "quiet": {"resolved", 0.0, 0.0}, "loud": {"answered", 1.0, 1.0},
+	} {
+		row := c.All(t, "/v1/tickets?ref="+ref)[0]
+		if got := [3]any{row["status"], row["answers"], row["reopens"]}; got != want {
+			t.Errorf("%s is %v, want %v", ref, got, want)
 		}
 	}
 	if n := len(c.Report(t, "from=2025-03-06&to=2025-03-07&excluded=true&metrics=answers")); n == 0 {

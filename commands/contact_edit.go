@@ -19,7 +19,8 @@ type EditContact struct {
 // Permission returns the permission that the caller needs.
 func (EditContact) Permission() role.Permission { return role.ContactsWrite }
 
-// Decide keeps only values that change something. Each address that is added or removed is an event of its own.
+// Decide keeps only values that change something. Each address that is added or removed is an event of its
+// own, and so is each offer that it meets.
 func (c EditContact) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 	if err := co.MustExist(); err != nil {
 		return nil, err
@@ -34,7 +35,7 @@ func (c EditContact) Decide(co contact.Contact, by By) ([]contact.Event, error) 
 	if changes, any := changes.Since(co.Profile); any {
 		events = append(events, contact.Edited{Changes: changes})
 	}
-	return slices.Concat(events, emails, phones), nil
+	return closing(co, slices.Concat(events, emails, phones)), nil
 }
 
 // moves returns the events that replace a contact's addresses of one kind by values; nil leaves them as they are.

@@ -32,14 +32,16 @@ func (Learn) Permission() role.Permission { return role.ChannelsWrite }
 // Decide adds the channel's own address, and another only if the contact has none of its kind.
 func (c Learn) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 	var events []contact.Event
-	offers := len(co.Offers)
-	offer := func(field contact.Offered, value personal.Text, same string) {
-		id := by.Names.Hash("offer", by.ID.String(), string(field), same)
-		if offers < contact.MaxOffers && !slices.Contains(co.Offers, id) {
-			events = append(events, contact.OfferMade{Offer: id, Field: field, Value: value})
-			offers++
+	happens := func(e contact.Event) {
+		events = append(events, e)
+		co = contact.Stream.Fold(co, e)
+	}
+	offer := func(o contact.Offer) {
+		if len(co.Offers) < contact.MaxOffers && !slices.Contains(co.Offered, o.ID) {
+			happens(contact.OfferMade{Offer: o})
 		}
 	}
+	before := co
 	if c.Name != "" {
 		name, err := profile.Name("from/name", c.Name)
 		if err != nil {
@@ -48,9 +50,9 @@ func (c Learn) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 		text := personal.New(name)
 		switch {
 		case co.Name.Empty():
-			events = append(events, contact.Edited{Changes: profile.Changes{Name: &text}})
+			happens(contact.Edited{Changes: profile.Changes{Name: &text}})
 		case address.Name(co.Name.String()) != address.Name(name):
-			offer(contact.OfferedName, text, address.Name(name))
+			offer(contact.OfferName(by.Names, by.ID, name))
 		}
 	}
 	for _, a := range c.Addresses {
@@ -59,19 +61,28 @@ func (c Learn) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 		switch {
 		case co.Has(a.Address):
 		case (none || a.Own) && all < contact.MaxAddresses:
-			events = append(events, contact.AddressAdded{Address: a.Address})
-			co.Addresses = append(slices.Clone(co.Addresses), a.Address)
+			happens(contact.AddressAdded{Address: a.Address})
 		default:
-			offer(contact.Offered(a.Kind), a.Value, a.Value.String())
+			offer(contact.OfferAddress(by.Names, by.ID, a.Address))
 		}
 	}
 	for _, other := range c.Others {
 		if !slices.Contains(co.Duplicates, other) && len(co.Duplicates) < maxDuplicates {
-			events = append(events, contact.DuplicateFound{Contact: other})
-			co.Duplicates = append(slices.Clone(co.Duplicates), other)
+			happens(contact.DuplicateFound{Contact: other})
 		}
 	}
-	return events, nil
+	return closing(before, events), nil
+}
+
+// closing returns what happens to a contact, and that the offers which it meets are closed.
+func closing(co contact.Contact, events []contact.Event) []contact.Event {
+	after := contact.Stream.Fold(co, events...)
+	for _, o := range after.Offers {
+		if after.Meets(o) {
+			events = append(events, contact.OfferClosed{Offer: o.ID, Outcome: contact.Fulfilled})
+		}
+	}
+	return events
 }
 
 // maxDuplicates is how many possible duplicates of a contact are recorded.

@@ -115,6 +115,18 @@ func TestAgentStatus(t *testing.T) {
 	here.Given(agent.Paused{}).When(commands.Pause{}).ThenNothing()
 	here.Given(agent.Paused{}).When(commands.Unpause{}).Then(agent.Unpaused{})
 
+	// A break ends with the last session, and begins only in one.
+	two := here.Given(agent.Paused{}, agent.SignedIn{Device: device("ios")}).When(commands.SignOut{}).Then(agent.SignedOut{Device: device("panel")})
+	gone := here.Given(agent.Paused{}).When(commands.SignOut{}).Then(agent.SignedOut{Device: device("panel")})
+	if !two.Paused || gone.Paused {
+		t.Errorf("after one of two sessions paused: %v; after the last one: %v", two.Paused, gone.Paused)
+	}
+	on.When(commands.Pause{}).ThenRefused("agent-signed-out")
+	happened := on.By(commands.By{History: true}).When(commands.Pause{}).Then(agent.Paused{})
+	if happened.Paused {
+		t.Error("a break of an agent who is not signed in")
+	}
+
 	everywhere := on
 	for i := range 50 {
 		everywhere = everywhere.Given(agent.SignedIn{Device: device(fmt.Sprint("device ", i))})

@@ -172,25 +172,45 @@ func TestLearn(t *testing.T) {
 	guest.When(commands.Learn{}).ThenNothing()
 	guest.When(commands.Learn{Name: "\x00"}).ThenRefused("text-encoding")
 
-	offer := func(field contact.Offered, value string) contact.OfferMade {
-		return contact.OfferMade{Offer: personaltest.Names{}.Hash("offer", uuid.Nil.String(), string(field), strings.ToLower(value)), Field: field, Value: scenario.Text(value)}
+	named := func(name string) contact.OfferMade {
+		return contact.OfferMade{Offer: contact.OfferName(personaltest.Names{}, uuid.Nil, name)}
 	}
+	at := func(a contact.Address) contact.OfferMade {
+		return contact.OfferMade{Offer: contact.OfferAddress(personaltest.Names{}, uuid.Nil, a)}
+	}
+	met := func(o contact.OfferMade) contact.OfferClosed {
+		return contact.OfferClosed{Offer: o.ID, Outcome: contact.Fulfilled}
+	}
+	eva := address(contact.Email, "eva@customers.example")
 	known := scenario.On(t, contact.Stream).Given(eve)
 	known.When(commands.Learn{Name: "EVE"}).ThenNothing()
 	known.When(commands.Learn{Name: "Eva", Addresses: []commands.Given{given(contact.Email, "eva@customers.example", false), given(contact.Phone, "+390669820002", false)}}).Then(
-		offer(contact.OfferedName, "Eva"), offer("email", "eva@customers.example"), contact.AddressAdded{Address: address(contact.Phone, "+390669820002")})
+		named("Eva"), at(eva), contact.AddressAdded{Address: address(contact.Phone, "+390669820002")})
 	known.When(commands.Learn{Addresses: []commands.Given{given(contact.Email, "eva@customers.example", true)}}).
-		Then(contact.AddressAdded{Address: address(contact.Email, "eva@customers.example")})
-	known.Given(offer(contact.OfferedName, "Eva")).When(commands.Learn{Name: "EVA"}).ThenNothing()
+		Then(contact.AddressAdded{Address: eva})
+	known.Given(named("Eva")).When(commands.Learn{Name: "EVA"}).ThenNothing()
+
+	// What is offered and then becomes the contact's own is offered no more, by whatever way; nor is it ever again.
+	known.Given(at(eva)).When(commands.Learn{Addresses: []commands.Given{given(contact.Email, "eva@customers.example", true)}}).
+		Then(contact.AddressAdded{Address: eva}, met(at(eva)))
+	evas, emails := "EVA", []string{"Eva@customers.example"}
+	edited := known.Given(named("Eva"), at(eva)).When(commands.EditContact{Input: profile.Input{Name: &evas}, Emails: &emails}).Then(
+		contact.Edited{Changes: profile.Changes{Name: personalText("EVA")}}, contact.AddressRemoved{Address: eve.Addresses[0]},
+		contact.AddressAdded{Address: eva}, met(named("Eva")), met(at(eva)))
+	if len(edited.Offers) != 0 || len(edited.Offered) != 2 {
+		t.Errorf("offers %v of %v", edited.Offers, edited.Offered)
+	}
+	known.Given(named("Eva"), met(named("Eva"))).When(commands.Learn{Name: "Eva"}).ThenNothing()
 	unread := contact.UnreadAddress(personaltest.Names{}, contact.Phone, "call me")
 	known.When(commands.Learn{Addresses: []commands.Given{{Address: unread}}}).Then(contact.AddressAdded{Address: unread})
 	wrong := known.Given(contact.AddressAdded{Address: unread})
 	wrong.When(commands.Learn{Addresses: []commands.Given{{Address: unread}}}).ThenNothing()
 	wrong.When(commands.Learn{Addresses: []commands.Given{given(contact.Phone, "+390669820002", false)}}).Then(contact.AddressAdded{Address: address(contact.Phone, "+390669820002")})
 	for i := range contact.MaxOffers {
-		known = known.Given(contact.OfferMade{Offer: id(fmt.Sprint(i)), Field: contact.OfferedName})
+		known = known.Given(named(fmt.Sprint(i)))
 	}
 	known.When(commands.Learn{Name: "Eva"}).ThenNothing()
+	known.Given(met(named("7"))).When(commands.Learn{Name: "Eva"}).Then(named("Eva"))
 
 	known.When(commands.Learn{Others: []uuid.UUID{cy}}).Then(contact.DuplicateFound{Contact: cy})
 	known.Given(contact.DuplicateFound{Contact: cy}).When(commands.Learn{Others: []uuid.UUID{cy}}).ThenNothing()

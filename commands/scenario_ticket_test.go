@@ -10,6 +10,7 @@ import (
 	"daybook/commands/work"
 	"daybook/domain/agent"
 	"daybook/domain/contact"
+	"daybook/domain/event"
 	"daybook/domain/personal/personaltest"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
@@ -24,6 +25,7 @@ var (
 	sales  = uuid.MustParse("00000000-0000-4000-8000-000000000004")
 	urgent = uuid.MustParse("00000000-0000-4000-8000-000000000005")
 
+	byAnn  = commands.By{Actor: event.Actor{Kind: event.Agent, ID: ann}, Allowed: role.Owner.Permissions()}
 	opened = ticket.Opened{Contact: cy, Channel: "email", Subject: scenario.Text("Help"), Priority: ticket.Normal}
 )
 
@@ -53,6 +55,7 @@ func TestLifecycle(t *testing.T) {
 		comesTo string
 	}{
 		{"reply", commands.Reply{Body: "Hello"}, "answered answered answered answered answered rejected rejected rejected"},
+		{"reply of a program", commands.Reply{Body: "Hello"}, "new open answered postponed resolved rejected rejected rejected"},
 		{"receive", commands.ReceiveMessage{Body: "Hello?"}, "new open open open open rejected spam rejected"},
 		{"postpone", commands.PostponeTicket{}, "postponed postponed postponed unchanged rejected rejected rejected rejected"},
 		{"resume", commands.ResumeTicket{}, "unchanged unchanged unchanged open unchanged rejected rejected rejected"},
@@ -77,7 +80,11 @@ func TestLifecycle(t *testing.T) {
 		for i, want := range strings.Fields(row.comesTo) {
 			from := ticket.Statuses[i]
 			t.Run(row.name+"/"+string(from), func(t *testing.T) {
-				given := scenario.On(t, ticket.Stream).Given(reach[from]...)
+				by := byAnn
+				if row.name == "reply of a program" {
+					by.Actor = event.Actor{Kind: event.Key, ID: ann}
+				}
+				given := scenario.On(t, ticket.Stream).By(by).Given(reach[from]...)
 				switch want {
 				case rejected:
 					given.When(row.command).ThenRefused("ticket-" + string(from))
@@ -85,7 +92,7 @@ func TestLifecycle(t *testing.T) {
 					given.When(row.command).ThenNothing()
 				default:
 					before := ticket.Stream.Fold(ticket.Ticket{}, reach[from]...)
-					events, err := row.command.Decide(before, commands.By{Allowed: role.Owner.Permissions()})
+					events, err := row.command.Decide(before, by)
 					if err != nil || len(events) == 0 {
 						t.Fatalf("%d events, %v", len(events), err)
 					}
@@ -106,11 +113,40 @@ func TestTicketThatWasNewIsNewAgain(t *testing.T) {
 	if s := on.Given(opened, ticket.Postponed{}).When(commands.ReceiveMessage{Body: "?"}).Then(ticket.Received{Contact: cy, Channel: "email", Body: scenario.Text("?")}, ticket.Resumed{}); s.Status != ticket.StatusNew {
 		t.Errorf("written to: %s", s.Status)
 	}
-	if s := on.Given(opened, ticket.Postponed{}, ticket.MarkedSpam{}).When(commands.UnmarkSpam{}).Then(ticket.UnmarkedSpam{}); s.Status != ticket.StatusOpen {
-		t.Errorf("postponed, then no spam after all: %s", s.Status)
-	}
 	if s := on.Given(opened, ticket.Postponed{}, ticket.Deleted{}, ticket.Restored{}).When(commands.ResumeTicket{}).Then(ticket.Resumed{}); s.Status != ticket.StatusNew {
 		t.Errorf("postponed, deleted, restored, resumed: %s", s.Status)
+	}
+}
+
+// TestSpamAfterAll: a ticket that is unmarked is what it was, or what a message that came meanwhile would have made of it.
+func TestSpamAfterAll(t *testing.T) {
+	for from, wrote := range map[ticket.Status]struct {
+		leads []ticket.Event
+		to    ticket.Status
+	}{
+		ticket.StatusNew:       {nil, ticket.StatusNew},
+		ticket.StatusOpen:      {nil, ticket.StatusOpen},
+		ticket.StatusAnswered:  {nil, ticket.StatusOpen},
+		ticket.StatusPostponed: {[]ticket.Event{ticket.Resumed{}}, ticket.StatusOpen},
+		ticket.StatusResolved:  {[]ticket.Event{ticket.Reopened{Cause: ticket.ByMessage}}, ticket.StatusOpen},
+	} {
+		spam := scenario.On(t, ticket.Stream).Given(reach[from]...).Given(ticket.MarkedSpam{})
+		if s := spam.When(commands.UnmarkSpam{}).Then(ticket.UnmarkedSpam{}); s.Status != from {
+			t.Errorf("%s: it is %s", from, s.Status)
+		}
+		spam = spam.Given(ticket.Received{Contact: cy}, ticket.Received{Contact: cy})
+		s := spam.When(commands.UnmarkSpam{}).Then(append([]ticket.Event{ticket.UnmarkedSpam{}}, wrote.leads...)...)
+		if s.Status != wrote.to {
+			t.Errorf("%s, and the contact wrote: it is %s", from, s.Status)
+		}
+		spam = spam.Given(ticket.UnmarkedSpam{}).Given(wrote.leads...).Given(ticket.MarkedSpam{})
+		if s := spam.When(commands.UnmarkSpam{}).Then(ticket.UnmarkedSpam{}); s.Status != wrote.to {
+			t.Errorf("%s, and spam again: it is %s", from, s.Status)
+		}
+	}
+	newAgain := scenario.On(t, ticket.Stream).Given(opened, ticket.Postponed{}, ticket.MarkedSpam{}, ticket.Received{Contact: cy})
+	if s := newAgain.When(commands.UnmarkSpam{}).Then(ticket.UnmarkedSpam{}, ticket.Resumed{}); s.Status != ticket.StatusNew {
+		t.Errorf("new, postponed, spam, and the contact wrote: it is %s", s.Status)
 	}
 }
 
@@ -121,9 +157,19 @@ func TestMessageReopensWhatWasResolved(t *testing.T) {
 }
 
 func TestReplyToResolvedIsNoReopening(t *testing.T) {
-	scenario.On(t, ticket.Stream).Given(opened, ticket.Resolved{}).
+	scenario.On(t, ticket.Stream).By(byAnn).Given(opened, ticket.Resolved{}).
 		When(commands.Reply{Body: "One more thing"}).
 		Then(ticket.Replied{Body: scenario.Text("One more thing")})
+}
+
+func TestOnlyAgentsAnswer(t *testing.T) {
+	for _, actor := range []event.Actor{event.TheSystem, {Kind: event.Key, ID: ann}, {Kind: event.Rule, ID: ann, Version: 1}} {
+		sent := scenario.On(t, ticket.Stream).By(commands.By{Actor: actor}).Given(opened).When(commands.Reply{Body: "We are on it"}).
+			Then(ticket.MessageSent{Body: scenario.Text("We are on it")})
+		if sent.Status != ticket.StatusNew {
+			t.Errorf("after what %s wrote it is %s", actor, sent.Status)
+		}
+	}
 }
 
 func TestOpenTicket(t *testing.T) {
@@ -186,7 +232,7 @@ func TestCorrectSubject(t *testing.T) {
 
 func TestTransferTicket(t *testing.T) {
 	on := scenario.On(t, ticket.Stream)
-	on.Given(opened).When(commands.TransferTicket{Department: sales}).Then(ticket.Transferred{Department: sales})
+	on.Given(opened).When(commands.TransferTicket{Department: sales}).Then(ticket.Transferred{Department: sales, Cause: ticket.ByCommand})
 	on.Given(opened, ticket.Transferred{Department: sales}).When(commands.TransferTicket{Department: sales}).ThenNothing()
 }
 

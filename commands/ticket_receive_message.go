@@ -57,13 +57,18 @@ func (c ReceiveMessage) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 	if writer != t.Contact && !slices.Contains(t.Others, writer) {
 		events = append(events, ticket.Joined{Contact: writer})
 	}
-	switch t.Status {
+	return append(events, afterMessage(t.Status)...), nil
+}
+
+// afterMessage returns what a contact's message leads to, besides that an answered ticket is open.
+func afterMessage(status ticket.Status) []ticket.Event {
+	switch status {
 	case ticket.StatusPostponed:
-		events = append(events, ticket.Resumed{})
+		return []ticket.Event{ticket.Resumed{}}
 	case ticket.StatusResolved:
-		events = append(events, ticket.Reopened{Cause: ticket.ByMessage})
+		return []ticket.Event{ticket.Reopened{Cause: ticket.ByMessage}}
 	}
-	return events, nil
+	return nil
 }
 
 // messageID validates the id that a channel gave a message; nil if it gave none.

@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"github.com/google/uuid"
+
 	"daybook/domain"
 	"daybook/domain/personal"
 	"daybook/domain/profile"
@@ -8,22 +10,26 @@ import (
 	"daybook/domain/ticket"
 )
 
-// Reply replies to the contact. A resolved ticket becomes answered, which does not count as reopening it.
+// Reply replies to the contact. A resolved ticket becomes answered, which does not count as reopening it. Only an agent
+// answers: what a program, a rule or the system writes is sent, and leaves the ticket as it was.
 type Reply struct {
-	Body string `json:"body" doc:"Reply of the agent, 1 to 100000 characters"`
+	Body string `json:"body" doc:"Message to the contact, 1 to 100000 characters"`
 }
 
 // Permission returns the permission that the caller needs.
 func (Reply) Permission() role.Permission { return role.TicketsWork }
 
 // Decide refuses a ticket that is closed, spam or deleted.
-func (c Reply) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
+func (c Reply) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 	if err := t.MustBeWorkable(); err != nil {
 		return nil, err
 	}
 	body, err := words(c.Body)
 	if err != nil {
 		return nil, err
+	}
+	if by.Actor.AgentID() == uuid.Nil {
+		return happened[ticket.Event](ticket.MessageSent{Body: body})
 	}
 	return happened[ticket.Event](ticket.Replied{Body: body})
 }

@@ -28,7 +28,7 @@ func (c TransferTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustBeWorkable(); err != nil || t.Department == c.Department {
 		return nil, err
 	}
-	return happened[ticket.Event](ticket.Transferred{Department: c.Department})
+	return happened[ticket.Event](ticket.Transferred{Department: c.Department, Cause: ticket.ByCommand})
 }
 
 // rehouse takes a workable ticket out of a department that was deleted: it goes where the tickets of that one went. An
@@ -54,14 +54,14 @@ func rehouse(w *work.Work, id uuid.UUID, by By) error {
 	return err
 }
 
-// moveTicket is the part of a plan that moves a ticket to a department, or to none.
+// moveTicket is the part of a plan that moves a ticket out of a deleted department, to another or to none.
 type moveTicket struct {
 	to       uuid.UUID
 	unassign bool
 }
 
 func (c moveTicket) Decide(ticket.Ticket, By) ([]ticket.Event, error) {
-	events := []ticket.Event{ticket.Transferred{Department: c.to}}
+	events := []ticket.Event{ticket.Transferred{Department: c.to, Cause: ticket.ByDeletion}}
 	if c.unassign {
 		events = append(events, ticket.Unassigned{})
 	}

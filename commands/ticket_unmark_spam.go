@@ -8,7 +8,8 @@ import (
 	"daybook/domain/ticket"
 )
 
-// UnmarkSpam unmarks a ticket as spam. It is new if it was new before, open otherwise.
+// UnmarkSpam unmarks a ticket as spam. It has the status again that it had before. If a contact wrote meanwhile, it becomes
+// what that message would have made of it: a resolved ticket is reopened now.
 type UnmarkSpam struct{}
 
 // Permission returns the permission that the caller needs.
@@ -19,7 +20,11 @@ func (UnmarkSpam) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	if err := t.MustNotBe(ticket.StatusDeleted); err != nil || t.Status != ticket.StatusSpam {
 		return nil, err
 	}
-	return happened[ticket.Event](ticket.UnmarkedSpam{})
+	events := []ticket.Event{ticket.UnmarkedSpam{}}
+	if t.WroteAsSpam {
+		events = append(events, afterMessage(t.SpamFrom)...)
+	}
+	return events, nil
 }
 
 // Carry unmarks the ticket, and moves it if its department was deleted meanwhile.

@@ -28,7 +28,7 @@ import (
 type Player struct {
 	Desk          *work.Desk
 	Source        string           // the desk that the journals come from: see event.NamesDoor; part of the ids of all its things
-	Actor         event.Actor      // of the records of what was imported
+	Actor         event.Actor      // who imports
 	Principal     event.Principal  // who imports
 	Region        string           // the country (ISO 3166) of phone numbers without a country code; empty: none
 	Strict        bool             // stop at the first line that is rejected or malformed

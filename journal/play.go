@@ -91,10 +91,10 @@ func called[S any, E event.Event](p *play, kind event.Kind[S, E], own string, ho
 	return id, err
 }
 
-// importer returns the work.By for things that are created because a line names them.
+// importer returns the work.By for things that are created because a line names them: who imports creates them.
 func (p *play) importer() work.By {
 	return work.By{
-		Actor: event.TheSystem, Principal: p.Principal, At: p.line.At.Time, Request: p.line.request, Through: event.ThroughImport(p.Source),
+		Actor: p.Actor, Principal: p.Principal, At: p.line.At.Time, Request: p.line.request, Through: event.ThroughImport(p.Source),
 		Correlation: p.stream.String(), History: true,
 	}
 }

@@ -74,10 +74,11 @@ func presence(sessions table.List[uuid.UUID], paused bool, departments table.Lis
 		sessions = with(sessions, ev.Device.Hash)
 	case agent.SignedOut:
 		sessions = without(sessions, ev.Device.Hash)
+		paused = paused && len(sessions) > 0
 	case agent.Deleted:
-		sessions = nil
+		sessions, paused = nil, false
 	case agent.Paused:
-		paused = true
+		paused = len(sessions) > 0
 	case agent.Unpaused:
 		paused = false
 	case agent.JoinedDepartment:

@@ -79,7 +79,9 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 	case contact.AddressRemoved:
 		dropAddress(r, ev.Address)
 	case contact.OfferMade:
-		r.Offers = with(r.Offers, readmodels.Offer{ID: ev.Offer, Field: string(ev.Field), Value: ev.Value.String(), At: at})
+		r.Offers = with(r.Offers, shownOffer(ev.Offer, at))
+	case contact.OfferClosed:
+		r.Offers = slices.DeleteFunc(slices.Clone(r.Offers), func(o readmodels.Offer) bool { return o.ID == ev.Offer })
 	case contact.DuplicateFound:
 		r.Duplicates = with(r.Duplicates, ev.Contact)
 	case contact.AssignedCompany:
@@ -107,6 +109,13 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 
 func shownAddress(a contact.Address) readmodels.Address {
 	return readmodels.Address{Kind: string(a.Kind), Value: a.Value.String(), Hash: a.Hash}
+}
+
+func shownOffer(o contact.Offer, at table.Instant) readmodels.Offer {
+	if o.Address != nil {
+		return readmodels.Offer{ID: o.ID, Field: string(o.Address.Kind), Value: o.Address.Value.String(), At: at}
+	}
+	return readmodels.Offer{ID: o.ID, Field: "name", Value: o.Name.String(), At: at}
 }
 
 func dropAddress(r *readmodels.Contact, a contact.Address) {

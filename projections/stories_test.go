@@ -64,7 +64,11 @@ var stories = map[string]story{
 	"contact-restored": after(func(e contact.Restored) past {
 		return and(registered, happened(contact.AddressAdded{Address: e.Lost[0]}, contact.Deleted{}))
 	}),
-	"contact-offer-made":      given(registered),
+	"contact-offer-made": given(registered),
+	"contact-offer-closed": after(func(e contact.OfferClosed) past {
+		name := text("Eva")
+		return and(registered, happened(contact.OfferMade{Offer: contact.Offer{ID: e.Offer, Name: &name}}))
+	}),
 	"contact-duplicate-found": given(registered),
 	"contact-claim-lapsed":    given(registered).changesNoState(lapsed).changesNoRow(lapsed),
 
@@ -89,6 +93,7 @@ var stories = map[string]story{
 	"ticket-message-received":  given(opened, happened(ticket.Replied{Body: text("Hello")})),
 	"ticket-joined":            given(opened),
 	"ticket-replied":           given(opened),
+	"ticket-message-sent":      given(opened).changesNoState("only agents answer").changesNoRow("the thread shows it"),
 	"ticket-noted":             given(opened).changesNoState("no rule asks for notes"),
 	"ticket-assigned":          given(opened),
 	"ticket-unassigned":        given(opened, happened(ticket.Assigned{Agent: ben})),

@@ -65,7 +65,7 @@ func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodel
 		c.AgentID = table.Ref{}
 	case ticket.Transferred:
 		who := actor(e)
-		if e.Meta.Cause != uuid.Nil { // nobody transferred it: its department was deleted
+		if ev.Cause == ticket.ByDeletion {
 			who = table.Ref{}
 		}
 		count(facts, e, c, report.TransferOut, who)

@@ -25,7 +25,7 @@ type TicketState struct {
 	FollowUpOf    table.Ref             `db:"follow_up_of" json:"follow_up_of" doc:"The ticket that it follows up, or null"`
 	Ref           string                `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	OpenedAt      table.Instant         `db:"opened_at" json:"opened_at" doc:"When it was opened"`
-	AnsweredAt    table.Instant         `db:"answered_at" json:"answered_at" doc:"When it first got a reply, or null"`
+	AnsweredAt    table.Instant         `db:"answered_at" json:"answered_at" doc:"When an agent first replied, or null"`
 	ResolvedAt    table.Instant         `db:"resolved_at" json:"resolved_at" doc:"When it was last resolved, or null; reopening does not clear it"`
 	ClosedAt      table.Instant         `db:"closed_at" json:"closed_at" doc:"When it was last closed, or null"`
 	ChangedAt     table.Instant         `db:"changed_at" json:"changed_at" doc:"When it last changed"`
@@ -39,7 +39,7 @@ type TicketState struct {
 type Ticket struct {
 	TicketState
 	Messages      int64         `db:"messages" json:"messages" doc:"How many messages the contact wrote, the first included"`
-	Answers       int64         `db:"answers" json:"answers" doc:"How many replies it got"`
+	Answers       int64         `db:"answers" json:"answers" doc:"How many replies agents wrote"`
 	Notes         int64         `db:"notes" json:"notes" doc:"How many notes it has, which the contact does not see"`
 	LastMessageAt table.Instant `db:"last_message_at" json:"last_message_at" doc:"When the contact last wrote"`
 	Revision      int64         `db:"revision" json:"-" doc:"The revision of its last event"`

@@ -107,7 +107,8 @@ func everyEventSays(t *testing.T, f folder, log []eventstore.Recorded) map[strin
 				wrong("no message led to it")
 			}
 		case ticket.Reopened:
-			if _, is := led.event.(ticket.Received); is != (e.Cause == ticket.ByMessage) {
+			_, received := led.event.(ticket.Received)
+			if _, unmarked := led.event.(ticket.UnmarkedSpam); (received || unmarked) != (e.Cause == ticket.ByMessage) {
 				wrong("reopened by %s, and its cause is %v", e.Cause, led.event)
 			}
 		case agent.LeftDepartment:

@@ -193,7 +193,7 @@ type Deleted struct{}
 // EventType returns the stored name.
 func (Deleted) EventType() string { return "agent-deleted" }
 
-func (Deleted) apply(a *Agent) { a.Deleted, a.Devices = true, nil }
+func (Deleted) apply(a *Agent) { a.Deleted, a.Devices, a.Paused = true, nil, false }
 
 // JoinedDepartment: the agent serves a department, with all services switched on.
 type JoinedDepartment struct {
@@ -232,7 +232,7 @@ func (e SignedIn) apply(a *Agent) {
 	a.Devices = append(slices.Clone(a.Devices), e.Device.Hash)
 }
 
-// SignedOut: the agent signed out on a device.
+// SignedOut: the agent signed out on a device. With the last session, a break ends.
 type SignedOut struct {
 	Device personal.Hashed `json:"device"`
 }
@@ -242,15 +242,16 @@ func (SignedOut) EventType() string { return "agent-signed-out" }
 
 func (e SignedOut) apply(a *Agent) {
 	a.Devices = slices.DeleteFunc(slices.Clone(a.Devices), func(d uuid.UUID) bool { return d == e.Device.Hash })
+	a.Paused = a.Paused && len(a.Devices) > 0
 }
 
-// Paused: the agent takes a break.
+// Paused: the agent takes a break. In an imported history, it may say so of an agent who is not signed in: that is no break.
 type Paused struct{}
 
 // EventType returns the stored name.
 func (Paused) EventType() string { return "agent-paused" }
 
-func (Paused) apply(a *Agent) { a.Paused = true }
+func (Paused) apply(a *Agent) { a.Paused = len(a.Devices) > 0 }
 
 // Unpaused: the break is over.
 type Unpaused struct{}

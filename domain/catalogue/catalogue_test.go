@@ -269,7 +269,7 @@ func examples() map[string][]event.Event {
 			contact.AddressAdded{Address: wrong}, contact.AddressRemoved{Address: mail}, contact.ClaimLapsed{Reservation: id()},
 			contact.AssignedCompany{Company: id()}, contact.LeftCompany{Company: id()}, contact.Tagged{Tag: id()}, contact.Untagged{Tag: id()},
 			contact.JoinedGroup{Group: id()}, contact.LeftGroup{Group: id()}, contact.Deleted{},
-			contact.Restored{Lost: []contact.Address{mail}}, contact.OfferMade{Offer: id(), Field: contact.OfferedName, Value: text("Eva")}, contact.DuplicateFound{Contact: id()},
+			contact.Restored{Lost: []contact.Address{mail}}, contact.OfferMade{Offer: contact.Offer{ID: id(), Name: ptr("Eva"), Address: &mail}}, contact.OfferClosed{Offer: id(), Outcome: contact.Fulfilled}, contact.DuplicateFound{Contact: id()},
 		},
 		"department":  {department.Created{Name: "Sales", Ref: text("sales")}, department.Renamed{Name: "Orders"}, department.Deleted{To: id()}},
 		"desk":        {desk.OwnerEntered{Agent: id()}, desk.OwnerStruck{Agent: id()}, desk.LinesPlayed{Source: "journal", Accepted: []uuid.UUID{id()}, Unchanged: []uuid.UUID{id()}, Rejected: []uuid.UUID{id()}, Malformed: []uuid.UUID{id()}}},
@@ -282,8 +282,8 @@ func examples() map[string][]event.Event {
 			ticket.Opened{Contact: id(), Company: id(), Channel: "email", Identity: &mail, MessageID: &message, Subject: text("Help"), Body: text("It broke."), Department: id(), Priority: ticket.High, FollowUpOf: id(), Ref: text("case-1")},
 			ticket.Received{
 				Contact: id(), Identity: &mail, Channel: "email", MessageID: &message, Body: text("Hello?"), Subject: text("Re: Help"), Department: id(), Priority: ticket.Low,
-			}, ticket.Joined{Contact: id()}, ticket.Replied{Body: text("Hello")}, ticket.Noted{Body: text("n.b.")}, ticket.Assigned{Agent: id()}, ticket.Unassigned{},
-			ticket.Transferred{Department: id()}, ticket.Prioritised{Priority: ticket.Urgent}, ticket.Tagged{Tag: id()}, ticket.Untagged{Tag: id()}, ticket.Postponed{}, ticket.Resumed{},
+			}, ticket.Joined{Contact: id()}, ticket.Replied{Body: text("Hello")}, ticket.MessageSent{Body: text("Hello")}, ticket.Noted{Body: text("n.b.")}, ticket.Assigned{Agent: id()}, ticket.Unassigned{},
+			ticket.Transferred{Department: id(), Cause: ticket.ByCommand}, ticket.Prioritised{Priority: ticket.Urgent}, ticket.Tagged{Tag: id()}, ticket.Untagged{Tag: id()}, ticket.Postponed{}, ticket.Resumed{},
 			ticket.Resolved{}, ticket.Reopened{Cause: ticket.ByMessage}, ticket.Closed{}, ticket.MarkedSpam{}, ticket.UnmarkedSpam{}, ticket.Deleted{}, ticket.Restored{}, ticket.SubjectCorrected{Subject: text("Help!")},
 		},
 	}

@@ -25,7 +25,8 @@ type Contact struct {
 	Company    uuid.UUID // nil: none
 	Tags       []uuid.UUID
 	Groups     []uuid.UUID
-	Offers     []uuid.UUID // by their ids
+	Offers     []Offer     // the open ones
+	Offered    []uuid.UUID // every offer that was ever made
 	Duplicates []uuid.UUID // contacts who may be the same person
 }
 
@@ -107,6 +108,32 @@ func holds(c Contact) []event.Hold {
 		}
 	}
 	return all
+}
+
+// An Offer is a value that a contact sent and that differs from what the desk knows of them: a name or an address.
+type Offer struct {
+	ID      uuid.UUID      `json:"offer"` // a keyed hash of the contact and the value, the same whenever it is sent again
+	Name    *personal.Text `json:"name,omitempty"`
+	Address *Address       `json:"address,omitempty"`
+}
+
+// OfferName returns the offer of a name to the contact with the id.
+func OfferName(names personal.Hasher, id uuid.UUID, name string) Offer {
+	text := personal.New(name)
+	return Offer{ID: names.Hash("offer", id.String(), "name", address.Name(name)), Name: &text}
+}
+
+// OfferAddress returns the offer of an address to the contact with the id.
+func OfferAddress(names personal.Hasher, id uuid.UUID, a Address) Offer {
+	return Offer{ID: names.Hash("offer", id.String(), string(a.Kind), a.Hash.String()), Address: &a}
+}
+
+// Meets reports whether what an offer offers is the contact's own by now.
+func (c Contact) Meets(o Offer) bool {
+	if o.Address != nil {
+		return c.Has(*o.Address)
+	}
+	return o.Name != nil && address.Name(c.Name.String()) == address.Name(o.Name.String())
 }
 
 // MustExist returns an error if the contact does not exist.

@@ -20,7 +20,7 @@ type Event interface {
 var Events = event.NewTable(
 	of[Registered](), of[Edited](), of[AddressAdded](), of[AddressRemoved](), of[ClaimLapsed](),
 	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored](),
-	of[OfferMade](), of[DuplicateFound](),
+	of[OfferMade](), of[OfferClosed](), of[DuplicateFound](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
@@ -168,16 +168,8 @@ func (e Restored) apply(c *Contact) {
 // OfferMade: the contact sent a value that differs from what the desk knows of them. It changes nothing until an agent
 // takes it.
 type OfferMade struct {
-	Offer uuid.UUID     `json:"offer"` // its id, a keyed hash of the contact, the field and the value
-	Field Offered       `json:"field"`
-	Value personal.Text `json:"value"` // of an address, normalised
+	Offer
 }
-
-// Offered is the field that an offer is for.
-type Offered string
-
-// The fields that can be offered, besides every AddressKind.
-const OfferedName Offered = "name"
 
 // MaxOffers is how many open offers a contact may have. More are not kept.
 const MaxOffers = 20
@@ -185,7 +177,29 @@ const MaxOffers = 20
 // EventType returns the stored name.
 func (OfferMade) EventType() string { return "contact-offer-made" }
 
-func (e OfferMade) apply(c *Contact) { c.Offers = append(slices.Clone(c.Offers), e.Offer) }
+func (e OfferMade) apply(c *Contact) {
+	c.Offers = append(slices.Clone(c.Offers), e.Offer)
+	c.Offered = append(slices.Clone(c.Offered), e.ID)
+}
+
+// OfferClosed: an offer is open no more.
+type OfferClosed struct {
+	Offer   uuid.UUID `json:"offer"`
+	Outcome Outcome   `json:"outcome"`
+}
+
+// Outcome is why an offer is closed.
+type Outcome string
+
+// Fulfilled: the value is the contact's by now.
+const Fulfilled Outcome = "fulfilled"
+
+// EventType returns the stored name.
+func (OfferClosed) EventType() string { return "contact-offer-closed" }
+
+func (e OfferClosed) apply(c *Contact) {
+	c.Offers = slices.DeleteFunc(slices.Clone(c.Offers), func(o Offer) bool { return o.ID == e.Offer })
+}
 
 // DuplicateFound: the contact and another one may be the same person, since the contact sent an address of the other. The
 // same is recorded for the other contact.

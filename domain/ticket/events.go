@@ -18,14 +18,15 @@ type Event interface {
 
 // Events decodes ticket events.
 var Events = event.NewTable(
-	of[Opened](), of[Received](), of[Replied](), of[Noted](), of[Assigned](), of[Unassigned](), of[Transferred](),
+	of[Opened](), of[Received](), of[Replied](), of[MessageSent](), of[Noted](), of[Assigned](), of[Unassigned](), of[Transferred](),
 	of[Prioritised](), of[Tagged](), of[Untagged](), of[Postponed](), of[Resumed](), of[Resolved](), of[Reopened](),
 	of[Closed](), of[MarkedSpam](), of[UnmarkedSpam](), of[Deleted](), of[Restored](), of[SubjectCorrected](), of[Joined](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
-// Opened: a contact wrote to the desk, or an agent opened a ticket for them.
+// Opened: a contact wrote to the desk, or an agent opened a ticket for them. The body is the contact's message, also if an
+// agent took it down; what an agent has to say about it is an event of its own.
 type Opened struct {
 	Contact    uuid.UUID        `json:"contact"`
 	Company    uuid.UUID        `json:"company,omitzero"` // of the contact, at that time
@@ -54,8 +55,8 @@ func (e Opened) apply(t *Ticket) {
 	t.Department, t.Priority = e.Department, e.Priority
 }
 
-// Received: a contact wrote a message, the ticket's own or another. An answered ticket is open again. The message belongs
-// to who wrote it.
+// Received: a contact wrote a message, the ticket's own or another. An answered ticket is open again; one that was answered
+// when it was marked as spam will be. The message belongs to who wrote it.
 type Received struct {
 	Contact   uuid.UUID        `json:"contact"` // who wrote
 	Identity  *contact.Address `json:"identity,omitempty"`
@@ -76,8 +77,12 @@ func (Received) EventType() string { return "ticket-message-received" }
 func (e Received) Owner() uuid.UUID { return e.Contact }
 
 func (Received) apply(t *Ticket) {
-	if t.Status == StatusAnswered {
-		t.Status = StatusOpen
+	status := &t.Status
+	if t.Status == StatusSpam {
+		status, t.WroteAsSpam = &t.SpamFrom, true
+	}
+	if *status == StatusAnswered {
+		*status = StatusOpen
 	}
 }
 
@@ -106,6 +111,16 @@ type Replied struct {
 func (Replied) EventType() string { return "ticket-replied" }
 
 func (Replied) apply(t *Ticket) { t.Status = StatusAnswered }
+
+// MessageSent: the desk wrote to the contact, but no agent did: a program, a rule, the system. It answers nothing.
+type MessageSent struct {
+	Body personal.Text `json:"body"`
+}
+
+// EventType returns the stored name.
+func (MessageSent) EventType() string { return "ticket-message-sent" }
+
+func (MessageSent) apply(*Ticket) {}
 
 // Noted: an internal note was added, which the contact does not see.
 type Noted struct {
@@ -138,6 +153,7 @@ func (Unassigned) apply(t *Ticket) { t.Agent = uuid.Nil }
 // Transferred: the ticket was moved to another department.
 type Transferred struct {
 	Department uuid.UUID `json:"department,omitzero"` // nil: none
+	Cause      Cause     `json:"cause"`
 }
 
 // EventType returns the stored name.
@@ -188,13 +204,18 @@ func (Postponed) apply(t *Ticket) { t.PostponedFrom, t.Status = t.Status, Status
 // Resumed: the ticket is no longer postponed. It is new if it was new before, open otherwise.
 type Resumed struct{}
 
-// Consequence says that a message leads to it.
+// Consequence says that a message or an unmarking leads to it.
 func (Resumed) Consequence() {}
 
 // EventType returns the stored name.
 func (Resumed) EventType() string { return "ticket-resumed" }
 
-func (Resumed) apply(t *Ticket) { t.Status = back(t.PostponedFrom) }
+func (Resumed) apply(t *Ticket) {
+	t.Status = StatusOpen
+	if t.PostponedFrom == StatusNew {
+		t.Status = StatusNew
+	}
+}
 
 // Resolved: an agent or a rule considers the ticket done.
 type Resolved struct{}
@@ -209,16 +230,17 @@ type Reopened struct {
 	Cause Cause `json:"cause"`
 }
 
-// Cause is what reopened a ticket.
+// Cause is what reopened or transferred a ticket.
 type Cause string
 
-// The causes of a reopening.
+// The causes of reopenings and transfers.
 const (
-	ByCommand Cause = "command" // somebody reopened it
-	ByMessage Cause = "message" // the contact wrote again
+	ByCommand  Cause = "command"  // somebody did
+	ByMessage  Cause = "message"  // the contact wrote again
+	ByDeletion Cause = "deletion" // its department was deleted
 )
 
-// Consequence says that a message leads to it.
+// Consequence says that a message or an unmarking leads to it.
 func (Reopened) Consequence() {}
 
 // EventType returns the stored name.
@@ -240,15 +262,18 @@ type MarkedSpam struct{}
 // EventType returns the stored name.
 func (MarkedSpam) EventType() string { return "ticket-marked-spam" }
 
-func (MarkedSpam) apply(t *Ticket) { t.SpamFrom, t.Status = t.Status, StatusSpam }
+func (MarkedSpam) apply(t *Ticket) {
+	t.SpamFrom, t.Status, t.WroteAsSpam = t.Status, StatusSpam, false
+}
 
-// UnmarkedSpam: the ticket is not spam after all. It is new if it was new before, open otherwise.
+// UnmarkedSpam: the ticket is not spam after all. It has the status again that it had before; what the contact wrote
+// meanwhile leads to what it would have led to then.
 type UnmarkedSpam struct{}
 
 // EventType returns the stored name.
 func (UnmarkedSpam) EventType() string { return "ticket-unmarked-spam" }
 
-func (UnmarkedSpam) apply(t *Ticket) { t.Status = back(t.SpamFrom) }
+func (UnmarkedSpam) apply(t *Ticket) { t.Status = t.SpamFrom }
 
 // Deleted: the ticket was deleted. Its history stays, and it can be restored.
 type Deleted struct{}

@@ -20,14 +20,15 @@ import (
 type Ticket struct {
 	Opened bool
 	Standing
-	Contact    uuid.UUID
-	Others     []uuid.UUID // contacts who take part too
-	Channel    Channel
-	Subject    personal.Text
-	Agent      uuid.UUID // nil: unassigned
-	Department uuid.UUID // nil: none
-	Priority   Priority
-	Tags       []uuid.UUID
+	WroteAsSpam bool // a contact wrote since it was marked as spam
+	Contact     uuid.UUID
+	Others      []uuid.UUID // contacts who take part too
+	Channel     Channel
+	Subject     personal.Text
+	Agent       uuid.UUID // nil: unassigned
+	Department  uuid.UUID // nil: none
+	Priority    Priority
+	Tags        []uuid.UUID
 }
 
 // Standing is the status of a ticket, and the statuses to which it returns when it is resumed, unmarked or restored.
@@ -142,14 +143,6 @@ func (t Ticket) MustBeWorkable() error { return t.MustNotBe(StatusClosed, Status
 
 // TakesMessages reports whether a contact's message goes to this ticket rather than to a follow-up.
 func (t Ticket) TakesMessages() bool { return t.Status != StatusClosed && t.Status != StatusDeleted }
-
-// back returns the status of a ticket that is resumed or unmarked: new if it was new, open otherwise.
-func back(from Status) Status {
-	if from == StatusNew {
-		return StatusNew
-	}
-	return StatusOpen
-}
 
 // KnownChannel returns an error if there is no such channel.
 func KnownChannel(c Channel) error {
