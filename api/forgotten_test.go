@@ -18,6 +18,7 @@ func TestForgottenWhileServed(t *testing.T) {
 	folder := t.TempDir()
 	c := testdesk.Serve(t, folder)
 	made := wrote(t, c, 201, map[string]any{"name": "Nora", "email": "nora@customers.example"}, map[string]any{"channel": "email", "subject": "Private"})
+	wrote(t, c, 201, map[string]any{"name": "Eva", "email": "nora@customers.example"}, map[string]any{"channel": "email"}) // an offer
 	nora, ticket := made["contact_id"].(string), "/v1/tickets/"+made["id"].(string)
 	c.Must(t, 200, "POST", ticket+"/notes", map[string]any{"body": "remembered"}) // the server remembers the ticket
 	c.Must(t, 200, "PATCH", "/v1/contacts/"+nora, map[string]any{"note": "remembered"})
@@ -36,6 +37,12 @@ func TestForgottenWhileServed(t *testing.T) {
 	c.Refused(t, 409, "person-forgotten", "POST", ticket+"/replies", map[string]any{"body": "Dear Nora"})
 	c.Refused(t, 409, "person-forgotten", "POST", ticket+"/resolve", nil, testdesk.Header("Daybook-Reason", "Nora phoned"))
 	c.Refused(t, 409, "person-forgotten", "POST", ticket+"/messages", map[string]any{"body": "It is me"})
+	// What is no text goes on, and nothing else comes of it: an offer is not met because both names are gone.
+	c.Must(t, 200, "PATCH", "/v1/contacts/"+nora, map[string]any{"time_zone": "Europe/Rome"})
+	c.Refused(t, 409, "person-forgotten", "PATCH", "/v1/contacts/"+nora, map[string]any{"emails": []string{}})
+	if met := c.All(t, "/v1/events?type=contact-offer-closed"); len(met) > 0 {
+		t.Errorf("%v", met)
+	}
 	for range 2 { // the second time is a repeat, whose first digest nobody can read
 		resolved := c.Must(t, 200, "POST", ticket+"/resolve", nil, testdesk.Header("Idempotency-Key", "k"))
 		if strings.Contains(string(resolved.Body), "Private") || resolved.Object(t)["status"] != "resolved" {
@@ -43,7 +50,7 @@ func TestForgottenWhileServed(t *testing.T) {
 		}
 	}
 	events := c.Get(t, "/v1/events")
-	for _, text := range []string{"Nora", "nora@", "Private", "remembered"} {
+	for _, text := range []string{"Nora", "Eva", "nora@", "Private", "remembered"} {
 		if strings.Contains(string(events.Body), text) {
 			t.Errorf("the trail shows %s", text)
 		}

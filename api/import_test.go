@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"daybook/internal/testdesk"
@@ -23,6 +25,82 @@ func TestJournalOverTheAPI(t *testing.T) {
 	}
 	c.CaughtUp(t)
 	want.Holds(t, c)
+}
+
+// TestLinesOutOfOrder imports lines of presence in another order than that of their instants. Each is stored, since a report by
+// instants needs it. Lines in order that say nothing new are not.
+func TestLinesOutOfOrder(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]struct{ lines, comeTo []string }{
+		"a break that begins before its session": {
+			[]string{"10:00 agent.pause", "08:00 agent.sign_in", "11:00 agent.unpause", "16:00 agent.sign_out"}, []string{"accepted", "accepted", "accepted", "accepted"},
+		},
+		"a session that ends before it begins": {
+			[]string{"16:00 agent.sign_out", "08:00 agent.sign_in", "09:00 agent.sign_in"}, []string{"accepted", "accepted", "accepted"},
+		},
+		"in order": {
+			[]string{"08:00 agent.sign_in", "09:00 agent.sign_in", "10:00 agent.unpause", "11:00 agent.sign_out", "12:00 agent.sign_out"},
+			[]string{"accepted", "unchanged", "unchanged", "accepted", "accepted"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := testdesk.Serve(t, t.TempDir())
+			journal := []byte(`{"id":"a","at":"2026-01-01T00:00:00Z","by":"system","do":"agent.create","agent":"ann","name":"Ann","email":"ann@desk.example","role":"agent"}` + "\n")
+			for i, line := range want.lines {
+				at, do, _ := strings.Cut(line, " ")
+				fields := map[string]any{"id": fmt.Sprint(i), "at": "2026-01-05T" + at + ":00Z", "by": "agent:ann", "do": do, "agent": "ann"}
+				if strings.Contains(do, "sign") {
+					fields["device"] = "panel"
+				}
+				text, err := json.Marshal(fields)
+				if err != nil {
+					t.Fatal(err)
+				}
+				journal = append(append(journal, text...), '\n')
+			}
+			for i, o := range c.Play(t, journal).Outcomes[1:] {
+				if o.Outcome != want.comeTo[i] {
+					t.Errorf("%s is %s, want %s", want.lines[i], o.Outcome, want.comeTo[i])
+				}
+			}
+		})
+	}
+}
+
+// TestContactsWriteMessages: by a journal, too, a contact's words are sealed under the contact's own key.
+func TestContactsWriteMessages(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	lines := []string{
+		`"by":"system","do":"contact.register","contact":"amy","name":"Amy"`, `"by":"system","do":"contact.register","contact":"bob","name":"Bob"`,
+		`"by":"contact:amy","do":"ticket.open","ticket":"t","channel":"email","subject":"S","contact":"amy"`,
+		`"by":"contact:bob","do":"ticket.receive","ticket":"t","body":"b"`,
+		`"by":"contact:bob","do":"ticket.reply","ticket":"t","body":"b"`, `"by":"contact","do":"ticket.note","ticket":"t","body":"b"`,
+		`"by":"contact:bob","do":"ticket.correct_subject","ticket":"t","subject":"b"`,
+		`"by":"contact:bob","do":"ticket.open","ticket":"u","channel":"email","subject":"S","contact":"amy"`,
+	}
+	var journal []byte
+	for i, line := range lines {
+		journal = fmt.Appendf(journal, `{"id":"%d","at":"2026-01-05T10:00:00Z",%s}`+"\n", i, line)
+	}
+	for i, o := range c.Play(t, journal).Outcomes {
+		if want := i > 3; (o.Outcome == "rejected" && o.Code == "not-by-contact") != want {
+			t.Errorf("%s: %+v", lines[i], o)
+		}
+	}
+}
+
+// TestInstants: a line's instant is from 1900 to 2200.
+func TestInstants(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	for at, malformed := range map[string]int{"1899-12-31T23:59:59Z": 1, "1900-01-01T00:00:00Z": 0, "2201-01-01T00:00:00Z": 1} {
+		line := fmt.Appendf(nil, `{"id":%q,"at":%q,"by":"system","do":"department.create","department":%q,"name":"D"}`, at, at, at)
+		if got := c.Play(t, line); got.Malformed != malformed {
+			t.Errorf("%s: %+v", at, got)
+		}
+	}
 }
 
 // TestLinesAreStrict imports lines with a null, a field name in the wrong case, or an unknown field in an object.

@@ -15,7 +15,7 @@ func (Pause) Permission() role.Permission { return role.StatusOwn }
 // Decide refuses an agent who is not signed in, except in an imported history. It changes nothing for one who is already on
 // a break.
 func (Pause) Decide(a agent.Agent, by By) ([]agent.Event, error) {
-	if _, err := status(a, by, ""); err != nil || a.Paused {
+	if _, err := status(a, by, ""); err != nil || a.Paused && !by.Late {
 		return nil, err
 	}
 	if len(a.Devices) == 0 && !by.History {

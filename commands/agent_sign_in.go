@@ -19,13 +19,14 @@ type SignIn struct {
 // Permission returns the permission that the caller needs.
 func (SignIn) Permission() role.Permission { return role.StatusOwn }
 
-// Decide changes nothing for an agent who is already signed in on the device.
+// Decide changes nothing for an agent who is already signed in on the device, unless it may not have been so then.
 func (c SignIn) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	device, err := status(a, by, c.Device)
-	if err != nil || slices.Contains(a.Devices, device.Hash) {
+	already := slices.Contains(a.Devices, device.Hash)
+	if err != nil || already && !by.Late {
 		return nil, err
 	}
-	if len(a.Devices) >= maxDevices {
+	if !already && len(a.Devices) >= maxDevices {
 		return nil, domain.Conflict("too-many-devices", "The agent is signed in on %d devices. Sign out on one of them first.", maxDevices)
 	}
 	return happened[agent.Event](agent.SignedIn{Device: device})

@@ -15,10 +15,10 @@ type SignOut struct {
 // Permission returns the permission that the caller needs.
 func (SignOut) Permission() role.Permission { return role.StatusOwn }
 
-// Decide changes nothing for an agent who is not signed in on the device.
+// Decide changes nothing for an agent who is not signed in on the device, except in an imported history.
 func (c SignOut) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	device, err := status(a, by, c.Device)
-	if err != nil || !slices.Contains(a.Devices, device.Hash) {
+	if err != nil || !slices.Contains(a.Devices, device.Hash) && !by.History {
 		return nil, err
 	}
 	return happened[agent.Event](agent.SignedOut{Device: device})

@@ -30,7 +30,7 @@ func (c SwitchServices) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	wanted := map[agent.Service]*bool{agent.Tickets: c.Tickets, agent.Chats: c.Chats, agent.Calls: c.Calls}
 	var events []agent.Event
 	for _, service := range agent.AllServices {
-		if on := wanted[service]; on != nil && *on != a.Departments[c.Department].On(service) {
+		if on := wanted[service]; on != nil && (by.Late || *on != a.Departments[c.Department].On(service)) {
 			events = append(events, agent.Switched{Department: c.Department, Service: service, On: *on})
 		}
 	}

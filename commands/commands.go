@@ -6,6 +6,7 @@ package commands
 
 import (
 	"daybook/commands/work"
+	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/company"
 	"daybook/domain/department"
@@ -20,6 +21,14 @@ type (
 
 // happened returns events as the result of a decision.
 func happened[E event.Event](events ...E) ([]E, error) { return events, nil }
+
+// notByContact refuses a contact as the author of words that are sealed under the key of whose ticket they are on.
+func notByContact(by By) error {
+	if by.Actor.Kind == event.Contact {
+		return domain.Invalid("by", "not-by-contact", "A contact writes messages: use ticket.receive, or name who did this.")
+	}
+	return nil
+}
 
 // Long lists the plans that begin operations, so that an operation can be resumed after a crash.
 var Long = []work.Long{

@@ -85,6 +85,9 @@ func TestEditContact(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) { on.When(commands.EditContact{Input: input}).ThenRefused(code) })
 	}
+	for _, says := range []string{"en-x-maria-rossi", "x-maria", "en-u-co-phonebk", "en-a-maria"} { // in clear, for ever
+		on.When(commands.EditContact{Input: profile.Input{Language: text(says)}}).ThenRefused("language-unknown")
+	}
 }
 
 func personalText(s string) *personal.Text {

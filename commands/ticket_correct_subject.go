@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"cmp"
+
 	"daybook/domain/personal"
 	"daybook/domain/profile"
 	"daybook/domain/role"
@@ -16,8 +18,8 @@ type CorrectSubject struct {
 func (CorrectSubject) Permission() role.Permission { return role.TicketsWork }
 
 // Decide refuses a ticket that is closed, spam or deleted. It changes nothing for one that already has the subject.
-func (c CorrectSubject) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
-	if err := t.MustBeWorkable(); err != nil {
+func (c CorrectSubject) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
+	if err := cmp.Or(t.MustBeWorkable(), notByContact(by)); err != nil {
 		return nil, err
 	}
 	subject, err := profile.Text("subject", c.Subject, ticket.MaxSubject)

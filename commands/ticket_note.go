@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"cmp"
+
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 )
@@ -14,8 +16,8 @@ type AddNote struct {
 func (AddNote) Permission() role.Permission { return role.TicketsWork }
 
 // Decide refuses a deleted ticket.
-func (c AddNote) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
-	if err := t.MustNotBe(ticket.StatusDeleted); err != nil {
+func (c AddNote) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
+	if err := cmp.Or(t.MustNotBe(ticket.StatusDeleted), notByContact(by)); err != nil {
 		return nil, err
 	}
 	body, err := words(c.Body)

@@ -7,6 +7,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/contact"
 	"daybook/domain/department"
+	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/domain/profile"
 	"daybook/domain/role"
@@ -47,6 +48,9 @@ func (c OpenTicket) Refs() []Reference {
 func (c OpenTicket) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 	if t.Opened {
 		return nil, domain.Conflict("ticket-exists", "This ticket already exists.")
+	}
+	if by.Actor.Kind == event.Contact && by.Actor.ID != c.Contact {
+		return nil, domain.Invalid("by", "not-by-contact", "The contact who opens a ticket is the ticket's: name that contact, or who else opened it.")
 	}
 	if c.Priority == "" {
 		c.Priority = ticket.Normal

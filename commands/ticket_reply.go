@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"cmp"
+
 	"github.com/google/uuid"
 
 	"daybook/domain"
@@ -21,7 +23,7 @@ func (Reply) Permission() role.Permission { return role.TicketsWork }
 
 // Decide refuses a ticket that is closed, spam or deleted.
 func (c Reply) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
-	if err := t.MustBeWorkable(); err != nil {
+	if err := cmp.Or(t.MustBeWorkable(), notByContact(by)); err != nil {
 		return nil, err
 	}
 	body, err := words(c.Body)

@@ -53,11 +53,13 @@ func (v *agentSwitch) play(p *play) (bool, error) {
 	}
 	id := p.thing(agent.Stream.Category, string(v.agent))
 	a, err := work.Look(p.work, agent.Stream, id)
-	if err == nil && agent.Stream.Exists(a) && !a.In(c.Department) { // it did happen, so the agent was a member
+	joins := err == nil && agent.Stream.Exists(a) && !a.In(c.Department) // it did happen, so the agent was a member
+	if joins {
 		_, err = work.Run(p.work, agent.Stream, id, commands.JoinDepartment{Department: c.Department}, p.importer())
 	}
 	if err != nil {
 		return false, err
 	}
-	return carry(p, agent.Stream, id, work.Of(agent.Stream, c))
+	changed, err := carry(p, agent.Stream, id, work.Of(agent.Stream, c))
+	return joins || changed, err
 }

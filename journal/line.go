@@ -104,7 +104,7 @@ func wrong(err error) string {
 	return err.Error()
 }
 
-// A timestamp is an instant in RFC 3339, from 1970 to 9999.
+// A timestamp is an instant in RFC 3339, from 1900 to 2200.
 type timestamp struct{ time.Time }
 
 func (t *timestamp) UnmarshalJSON(data []byte) error {
@@ -113,8 +113,8 @@ func (t *timestamp) UnmarshalJSON(data []byte) error {
 		return errors.New("must be a string")
 	}
 	parsed, err := time.Parse(time.RFC3339, s)
-	if err != nil || parsed.Year() < 1970 || parsed.Year() > 9999 {
-		return errors.New("must be an instant from 1970 on, such as 2013-11-19T10:17:43+01:00")
+	if err != nil || parsed.UTC().Year() < 1900 || parsed.UTC().Year() > 2200 {
+		return errors.New("must be an instant from 1900 to 2200, such as 2013-11-19T10:17:43+01:00")
 	}
 	t.Time = parsed
 	return nil

@@ -48,7 +48,9 @@ func changeAgent(r *readmodels.Agent, ev agent.Event, at table.Instant) {
 			r.Role = *ev.Role
 		}
 	case agent.SignedIn:
-		r.Devices = with(r.Devices, ev.Device.Value.String())
+		if !slices.Contains(r.Sessions, ev.Device.Hash) {
+			r.Devices = with(r.Devices, ev.Device.Value.String())
+		}
 	case agent.SignedOut:
 		if i := slices.Index(r.Sessions, ev.Device.Hash); i >= 0 {
 			r.Devices = slices.Delete(slices.Clone(r.Devices), i, i+1)
@@ -71,7 +73,9 @@ func changeAgent(r *readmodels.Agent, ev agent.Event, at table.Instant) {
 func presence(sessions table.List[uuid.UUID], paused bool, departments table.List[readmodels.Membership], ev agent.Event) (table.List[uuid.UUID], bool, table.List[readmodels.Membership]) {
 	switch ev := ev.(type) {
 	case agent.SignedIn:
-		sessions = with(sessions, ev.Device.Hash)
+		if !slices.Contains(sessions, ev.Device.Hash) {
+			sessions = with(sessions, ev.Device.Hash)
+		}
 	case agent.SignedOut:
 		sessions = without(sessions, ev.Device.Hash)
 		paused = paused && len(sessions) > 0
@@ -82,7 +86,9 @@ func presence(sessions table.List[uuid.UUID], paused bool, departments table.Lis
 	case agent.Unpaused:
 		paused = false
 	case agent.JoinedDepartment:
-		departments = with(departments, readmodels.Membership{Department: ev.Department, Tickets: true, Chats: true, Calls: true})
+		if !slices.ContainsFunc(departments, func(m readmodels.Membership) bool { return m.Department == ev.Department }) {
+			departments = with(departments, readmodels.Membership{Department: ev.Department, Tickets: true, Chats: true, Calls: true})
+		}
 	case agent.LeftDepartment:
 		departments = slices.DeleteFunc(slices.Clone(departments), func(m readmodels.Membership) bool { return m.Department == ev.Department })
 	case agent.Switched:

@@ -115,7 +115,9 @@ func shownOffer(o contact.Offer, at table.Instant) readmodels.Offer {
 	if o.Address != nil {
 		return readmodels.Offer{ID: o.ID, Field: string(o.Address.Kind), Value: o.Address.Value.String(), At: at}
 	}
-	return readmodels.Offer{ID: o.ID, Field: "name", Value: o.Name.String(), At: at}
+	shown := readmodels.Offer{ID: o.ID, Field: "name", At: at}
+	setText(&shown.Value, o.Name)
+	return shown
 }
 
 func dropAddress(r *readmodels.Contact, a contact.Address) {

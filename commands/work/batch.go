@@ -1,6 +1,8 @@
 package work
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"daybook/domain/event"
@@ -9,6 +11,7 @@ import (
 // later is a stored event that the batch has not reached yet.
 type later struct {
 	event   event.Event
+	at      time.Time
 	request uuid.UUID
 }
 
@@ -45,7 +48,7 @@ func (s *stream) advance(w *Work) {
 		if ours && (turn > w.turn || turn == w.turn && s.kind.Order != event.First) {
 			return
 		}
-		s.state = s.kind.Apply(s.state, s.later[0].event)
+		s.apply(s.later[0].event, s.later[0].at)
 		s.later = s.later[1:]
 	}
 }
@@ -61,7 +64,7 @@ func (s *stream) catchUp(request uuid.UUID) {
 		}
 	}
 	for _, e := range s.later[:end] {
-		s.state = s.kind.Apply(s.state, e.event)
+		s.apply(e.event, e.at)
 	}
 	s.later = s.later[end:]
 }

@@ -47,9 +47,11 @@ type By struct {
 	// IfMatch lists the revisions that the caller accepts. A thing at any other revision is refused as stale. Nil: any.
 	IfMatch []eventstore.Revision
 
-	// ID is the thing that the command is about, and Names hashes its names. This package sets both.
+	// ID is the thing that the command is about, and Names hashes its names. Late says that imported history did not come in the
+	// order in which it happened: the state may not be how the thing was then. This package sets them.
 	ID    uuid.UUID
 	Names personal.Hasher
+	Late  bool
 
 	granted bool    // what is asked was allowed before: who may do it is not asked again
 	others  []other // the things that the command refers to

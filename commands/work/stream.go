@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,6 +20,7 @@ type stream struct {
 	kind     *event.Noun
 	id       uuid.UUID
 	state    any
+	times    times
 	revision eventstore.Revision // of the last event that is stored
 	position eventstore.Position // of the same
 	requests map[uuid.UUID]played
@@ -27,6 +29,22 @@ type stream struct {
 	encoded  []eventstore.Event // the pending events in their stored form
 	written  []event.Written    // the events that were appended
 	order    order
+}
+
+// times says in which order the events that a state is made of happened.
+type times struct {
+	latest     time.Time
+	disordered bool // an event happened before one that was stored before it
+}
+
+// apply adds an event to the state.
+func (s *stream) apply(e event.Event, at time.Time) {
+	s.state = s.kind.Apply(s.state, e)
+	if at.Before(s.times.latest) {
+		s.times.disordered = true
+	} else {
+		s.times.latest = at
+	}
 }
 
 // played is where a request ended in a stream.
@@ -99,9 +117,9 @@ func (s *stream) take(r eventstore.Recorded, w *Work) error {
 		return err
 	}
 	if _, ours := w.batch[meta.Request]; ours || len(s.later) > 0 {
-		s.later = append(s.later, later{e, meta.Request})
+		s.later = append(s.later, later{e, meta.At, meta.Request})
 	} else {
-		s.state = s.kind.Apply(s.state, e)
+		s.apply(e, meta.At)
 	}
 	s.revision, s.position = r.Revision, r.Position
 	before, again := s.requests[meta.Request]
@@ -165,8 +183,8 @@ func (w *Work) stateAt(kind *event.Noun, id uuid.UUID, revision eventstore.Revis
 // keep applies events, and marks them to be written at the end of the Work, in the given order. What the caller wrote about
 // the request is stored with the first event only.
 func (s *stream) keep(w *Work, at order, by By, events ...event.Event) {
-	state, had, was := s.state, s.pending, s.order
-	w.undo = append(w.undo, func() { s.state, s.pending, s.order = state, had, was })
+	state, times, had, was := s.state, s.times, s.pending, s.order
+	w.undo = append(w.undo, func() { s.state, s.times, s.pending, s.order = state, times, had, was })
 	s.order = at
 	first := EventID(by.Request, s.kind.Stream(s.id), s.requests[by.Request].events)
 	for i, e := range events {
@@ -177,7 +195,7 @@ func (s *stream) keep(w *Work, at order, by By, events ...event.Event) {
 		if _, follows := e.(event.Consequence); follows && i > 0 {
 			by.Cause = first
 		}
-		s.state = s.kind.Apply(s.state, e)
+		s.apply(e, by.At)
 		s.pending = append(s.pending[:len(s.pending):len(s.pending)], pending{e, s.kind.Subject(s.state, s.id, e), by})
 	}
 }

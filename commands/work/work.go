@@ -125,8 +125,8 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 	}
 	if len(events) > 0 && len(s.later) > 0 { // this request had stored nothing before the crash: others were first
 		w.Rollback(mark)
-		state, later := s.state, s.later
-		w.undo = append(w.undo, func() { s.state, s.later = state, later })
+		state, times, later := s.state, s.times, s.later
+		w.undo = append(w.undo, func() { s.state, s.times, s.later = state, times, later })
 		s.catchUp(uuid.Nil)
 		if events, err = w.decide(s, c, by); err != nil {
 			return Answer[any]{}, err
@@ -179,6 +179,7 @@ func (w *Work) again(s *stream, before played, by By) (Answer[any], error) {
 
 // decide lets a command decide, and updates the names and the roll accordingly.
 func (w *Work) decide(s *stream, c decider, by By) ([]event.Event, error) {
+	by.Late = by.History && (s.times.disordered || by.At.Before(s.times.latest))
 	events, err := c.decide(s.state, by)
 	if err != nil {
 		return nil, err

@@ -204,7 +204,9 @@ type JoinedDepartment struct {
 func (JoinedDepartment) EventType() string { return "agent-joined-department" }
 
 func (e JoinedDepartment) apply(a *Agent) {
-	a.Departments = a.with(e.Department, Services{true, true, true})
+	if !a.In(e.Department) {
+		a.Departments = a.with(e.Department, Services{true, true, true})
+	}
 }
 
 // LeftDepartment: the agent no longer serves a department; the services there end.
@@ -229,7 +231,9 @@ type SignedIn struct {
 func (SignedIn) EventType() string { return "agent-signed-in" }
 
 func (e SignedIn) apply(a *Agent) {
-	a.Devices = append(slices.Clone(a.Devices), e.Device.Hash)
+	if !slices.Contains(a.Devices, e.Device.Hash) {
+		a.Devices = append(slices.Clone(a.Devices), e.Device.Hash)
+	}
 }
 
 // SignedOut: the agent signed out on a device. With the last session, a break ends.

@@ -133,7 +133,7 @@ func (c Contact) Meets(o Offer) bool {
 	if o.Address != nil {
 		return c.Has(*o.Address)
 	}
-	return o.Name != nil && address.Name(c.Name.String()) == address.Name(o.Name.String())
+	return o.Name != nil && !o.Name.Forgotten() && !c.Name.Forgotten() && address.Name(c.Name.String()) == address.Name(o.Name.String())
 }
 
 // MustExist returns an error if the contact does not exist.

@@ -56,7 +56,7 @@ func visit(v any, f func(t *Text, path []byte) error) error {
 	return walk(value, stepsOf(value.Type()), make([]byte, 0, longest), false, f)
 }
 
-// Any reports whether the struct v holds a plain text that is not empty.
+// Any reports whether the struct v holds a text that is to be sealed: a plain one that is not empty, or one that is forgotten.
 func Any(v any) bool {
 	value := reflect.ValueOf(v)
 	steps := stepsOf(value.Type())
@@ -67,7 +67,7 @@ func Any(v any) bool {
 	held.Set(value)
 	found := errors.New("found")
 	return walk(held, steps, nil, false, func(t *Text, _ []byte) error {
-		if t.form == plain && t.value != "" {
+		if t.form != sealed && !t.Empty() {
 			return found
 		}
 		return nil

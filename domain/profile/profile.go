@@ -155,8 +155,8 @@ func cleanLanguage(in *string, out **string) error {
 		return nil
 	}
 	tag, err := language.Parse(strings.TrimSpace(*in))
-	if err != nil {
-		return domain.Invalid("language", "language-unknown", "language must be a BCP 47 tag, such as it or pt-BR.")
+	if err != nil || len(tag.Extensions()) > 0 { // extensions can say anything, and a language is stored readable
+		return domain.Invalid("language", "language-unknown", "language must be a BCP 47 tag without extensions, such as it or pt-BR.")
 	}
 	value := tag.String()
 	*out = &value
