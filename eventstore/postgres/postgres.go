@@ -25,7 +25,7 @@ import (
 )
 
 // format is the version of schema.sql. Open refuses a log with another one.
-const format = 2
+const format = 3
 
 //go:embed schema.sql
 var schema string

@@ -117,7 +117,7 @@ func TestLarge(t *testing.T) {
 		url := testdb.URL(t)
 		store := open(t, url, postgres.Options{})
 		defer shut(t, store)
-		execute(t, url, "INSERT INTO eventlog.events VALUES (2147483648, 'a', 0, gen_random_uuid(), 'happened', '', '', now())")
+		put(t, store, "a", 0, 1<<31, 1)
 		if got := appends(t, store); got != 1<<31+childBatch {
 			t.Errorf("appended at %d", got)
 		}

@@ -2,8 +2,10 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"iter"
 	"time"
 
@@ -18,7 +20,7 @@ const (
 )
 
 const (
-	columns   = "SELECT position, stream, revision, id, type, data, meta, recorded_at FROM events "
+	columns   = "SELECT position, stream, revision, id, type, data, meta, recorded_at, checksum FROM events "
 	forwards  = columns + "WHERE stream = $1 AND revision >= $2 ORDER BY revision LIMIT $3"
 	backwards = columns + "WHERE stream = $1 AND revision <= $2 ORDER BY revision DESC LIMIT $3"
 	following = columns + "WHERE position >= $1 ORDER BY position LIMIT $2"
@@ -35,13 +37,32 @@ type row struct {
 	Data       []byte
 	Meta       []byte
 	RecordedAt time.Time `db:"recorded_at"`
+	Checksum   int64
 }
 
-func (r row) event() eventstore.Recorded {
-	return eventstore.Recorded{
+// event returns the event of a row, or a *eventstore.DamageError if the row is not as it was written.
+func (s *Store) event(r row) (eventstore.Recorded, error) {
+	e := eventstore.Recorded{
 		ID: r.ID, Type: r.Type, Data: r.Data, Meta: r.Meta, Stream: r.Stream,
 		Revision: eventstore.Revision(r.Revision), Position: eventstore.Position(r.Position), RecordedAt: r.RecordedAt.UTC(),
 	}
+	if s.checksum(e)^e.RecordedAt.UnixMicro() != r.Checksum {
+		return e, &eventstore.DamageError{Position: e.Position, Stream: e.Stream, What: "its checksum is wrong"}
+	}
+	return e, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksum returns the part of a row's checksum that its writer knows.
+func (s *Store) checksum(e eventstore.Recorded) int64 {
+	var room [256]byte
+	b := append(append(room[:0], s.id[:]...), e.ID[:]...)
+	for _, n := range []uint64{uint64(e.Position), uint64(e.Revision), uint64(len(e.Stream)), uint64(len(e.Type)), uint64(len(e.Data))} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	sum := crc32.Update(0, castagnoli, append(append(b, e.Stream...), e.Type...))
+	return int64(crc32.Update(crc32.Update(sum, castagnoli, e.Data), castagnoli, e.Meta))
 }
 
 // Read implements eventstore.Store. It reads pages, so that a long stream needs little memory and a slow reader no connection.
@@ -69,8 +90,17 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 				yield(eventstore.Recorded{}, s.explain(ctx, "read stream "+stream, err))
 				return
 			}
+			want := max(from, 0)
+			if first && way == eventstore.Backwards && len(p.events) > 0 {
+				want = p.events[0].Revision
+			}
 			for _, e := range p.events {
-				if err := ctx.Err(); err != nil {
+				err := ctx.Err()
+				if err == nil && e.Revision != want {
+					err = &eventstore.DamageError{Stream: stream, What: fmt.Sprintf("revision %d is missing", want)}
+				}
+				want += step
+				if err != nil {
 					yield(eventstore.Recorded{}, err)
 					return
 				}
@@ -79,6 +109,9 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 				}
 			}
 			if !p.more && len(p.events) < n {
+				if want >= 0 && way == eventstore.Backwards && len(p.events) > 0 {
+					yield(eventstore.Recorded{}, &eventstore.DamageError{Stream: stream, What: fmt.Sprintf("revision %d is missing", want)})
+				}
 				return
 			}
 			left -= len(p.events)
@@ -145,7 +178,7 @@ func (s *Store) next(ctx context.Context, last *eventstore.Recorded) ([]eventsto
 	}
 	for _, e := range events {
 		if e.Position != last.Position+1 {
-			return nil, fmt.Errorf("the event at position %d is missing", last.Position+1)
+			return nil, &eventstore.DamageError{Position: last.Position + 1, What: "the event there is missing"}
 		}
 		*last = e
 	}
@@ -249,7 +282,11 @@ func (s *Store) page(ctx context.Context, question string, args ...any) (page, e
 				return p, err
 			}
 			size += len(r.Data) + len(r.Meta)
-			p.events = append(p.events, r.event())
+			e, err := s.event(r)
+			if err != nil {
+				return p, err
+			}
+			p.events = append(p.events, e)
 		}
 		return p, rows.Err()
 	})

@@ -24,6 +24,7 @@ CREATE TABLE events (
 	data        bytea       NOT NULL,
 	meta        bytea       NOT NULL,
 	recorded_at timestamptz NOT NULL, -- never earlier than that of the event before
+	checksum    bigint      NOT NULL, -- CRC-32C of the log's id and the other columns but recorded_at, with whose microseconds it is XORed
 	UNIQUE (stream, revision)
 );
 

@@ -37,10 +37,11 @@ const commitBatch = `
 	now AS MATERIALIZED (
 		SELECT greatest(coalesce($11, clock_timestamp()), settled, (SELECT recorded_at FROM events WHERE position = $2)) AS recorded_at FROM mine
 	)
-	INSERT INTO events (position, stream, revision, id, type, data, meta, recorded_at)
-	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, substring($7::bytea, e.place, e.data), substring($7, e.place + e.data, e.meta), now.recorded_at
-	FROM now, unnest($3::text[], $4::bigint[], $5::uuid[], $6::text[], $8::int[], $9::int[], $10::int[])
-		WITH ORDINALITY AS e (stream, revision, id, type, place, data, meta, n)`
+	INSERT INTO events (position, stream, revision, id, type, data, meta, recorded_at, checksum)
+	SELECT $2 + e.n, e.stream, e.revision, e.id, e.type, substring($7::bytea, e.place, e.data), substring($7, e.place + e.data, e.meta), now.recorded_at,
+		e.checksum # (extract(epoch FROM now.recorded_at) * 1000000)::bigint
+	FROM now, unnest($3::text[], $4::bigint[], $5::uuid[], $6::text[], $8::int[], $9::int[], $10::int[], $12::bigint[])
+		WITH ORDINALITY AS e (stream, revision, id, type, place, data, meta, checksum, n)`
 
 // takeOver takes the epoch from the clock too, so that one that was lost with the end of the log does not come again.
 const takeOver = `
@@ -306,15 +307,16 @@ func (w *writer) repeated(r *commit.Request, actual eventstore.Revision) (commit
 func (w *writer) commit() error {
 	n := len(w.written)
 	streams, revisions, ids, types := make([]string, n), make([]int64, n), make([]string, n), make([]string, n)
-	places, data, meta := make([]int64, n), make([]int64, n), make([]int64, n)
+	places, data, meta, checksums := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	carried := []byte{} // nil would be NULL
 	for i, e := range w.written {
 		streams[i], revisions[i], ids[i], types[i] = e.Stream, int64(e.Revision), e.ID.String(), e.Type
 		places[i], data[i], meta[i] = int64(len(carried)+1), int64(len(e.Data)), int64(len(e.Meta))
 		carried = append(append(carried, e.Data...), e.Meta...)
+		checksums[i] = w.checksum(e)
 	}
 	return proven(w.commits.ExecContext(w.closing, w.epoch, int64(w.head),
-		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta), w.now()))
+		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta), w.now(), pq.Array(checksums)))
 }
 
 // prove proves for a batch that writes nothing what commit proves for others. A read-only server refuses it, too.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,7 +20,7 @@ import (
 )
 
 // format is the version of schema.sql. Opening refuses a file with another one.
-const format = 3
+const format = 4
 
 //go:embed schema.sql
 var schema string
@@ -32,10 +33,6 @@ var (
 // settings are the writer's. synchronous=FULL, so that an answer means that the event is on the disk; the large cache and the rare
 // checkpoints double the speed of a large log. The index may lose commits as long as it stays consistent.
 const (
-	askHead = "SELECT coalesce(max(last), 0) FROM log"
-	// askEnd asks for the head, and for the time before which no further event is recorded.
-	askEnd = "SELECT coalesce(l.last, 0), max(s.at, coalesce(l.recorded_at, 0)) FROM settled AS s LEFT JOIN log AS l ON l.last = (SELECT max(last) FROM log)"
-
 	settings       = "PRAGMA main.journal_mode = WAL; PRAGMA main.synchronous = FULL; PRAGMA main.cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
 	lookupSettings = "PRAGMA lookup.journal_mode = WAL; PRAGMA lookup.synchronous = NORMAL; PRAGMA lookup.cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
 )
@@ -46,10 +43,10 @@ type conn struct {
 	driver driver.Conn
 	log    uuid.UUID // the log's id
 
-	forwards, backwards, unindexed, page, streamName, streamID, end stmt
-	begin, commit, rollback                                         stmt // of connections that write
-	findStream, stream, pack, settle                                stmt // the writer's
-	index, indexMany, cover                                         stmt // the indexer's
+	forwards, backwards, unindexed, page, founding, stream, end, settled stmt
+	begin, commit, rollback                                              stmt // of connections that write
+	pack, settle                                                         stmt // the writer's
+	index, indexMany, endOf, endMany, name, putName, cover               stmt // the indexer's
 }
 
 // A source is where a log is: a file, or memory, where each connection has its own log.
@@ -65,12 +62,12 @@ func (at source) uri(suffix string) string {
 }
 
 // dialReader opens a connection to a log. Without an index every query reads the whole log.
-func dialReader(at source) (*conn, error) {
+func dialReader(at source, indexed bool) (*conn, error) {
 	return dial(at, func(c *conn) (err error) {
 		if c.log, err = c.identity(); err != nil {
 			return err
 		}
-		if c.attach(at) != nil {
+		if !indexed || c.attach(at) != nil {
 			if err := c.renew(source{}); err != nil {
 				return err
 			}
@@ -149,8 +146,9 @@ func (c *conn) create(maxPages int) (uuid.UUID, error) {
 		return id, nil
 	}
 	id = uuid.New()
-	row := fmt.Sprintf("INSERT INTO identity (one, log, format) VALUES (1, '%s', %d);", id, format)
-	return id, c.run("BEGIN IMMEDIATE;" + schema + row + "COMMIT;")
+	c.log = id
+	rows := fmt.Sprintf("INSERT INTO identity (one, log, format) VALUES (1, '%s', %d); INSERT INTO settled (one, at, checksum) VALUES (1, 0, %d);", id, format, c.checksum([]int64{0}))
+	return id, c.run("BEGIN IMMEDIATE;" + schema + rows + "COMMIT;")
 }
 
 // identity reads which log this is, or why it cannot be read.
@@ -186,45 +184,89 @@ func (c *conn) identity() (id uuid.UUID, err error) {
 	if id, err = uuid.Parse(text); err != nil {
 		return uuid.Nil, errForeign
 	}
+	if tables, err := c.tables("main"); err != nil || tables != schemas().log {
+		return uuid.Nil, errors.Join(&eventstore.DamageError{What: "its tables are not as they were made"}, err)
+	}
 	return id, nil
 }
+
+// tables returns the definitions of the tables and views in a database.
+func (c *conn) tables(database string) (all string, err error) {
+	err = c.ask("SELECT coalesce(sql, '') FROM "+database+".sqlite_schema ORDER BY name", func(row []driver.Value) bool {
+		text, _ := row[0].(string)
+		all += text + ";\n"
+		return true
+	})
+	return all, err
+}
+
+// schemas returns the definitions of the tables and views of a log and its index that are whole.
+var schemas = sync.OnceValue(func() (whole struct{ log, index string }) {
+	c, err := dial(source{}, func(c *conn) (err error) {
+		if err := errors.Join(c.run(schema), c.attachFile(source{}), c.run(lookupSchema)); err != nil {
+			return err
+		}
+		whole.log, err = c.tables("main")
+		if err == nil {
+			whole.index, err = c.tables("lookup")
+		}
+		return err
+	})
+	if err != nil { // a mistake in the schemas
+		panic(err)
+	}
+	c.close()
+	return whole
+})
 
 // readerStatements have no bare parameter for a limit: SQLite would plan them again for every value.
 func (c *conn) readerStatements() map[*stmt]string {
 	const (
-		columns  = "SELECT last, recorded_at, heads, bodies FROM log "
+		columns  = "SELECT last, recorded_at, heads, bodies, checksum FROM log "
 		packOf   = "SELECT (SELECT last FROM log WHERE last >= r.position ORDER BY last LIMIT 1) FROM "
 		forwards = "(SELECT position FROM revisions WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ? + 0) AS r"
 		backward = "(SELECT position FROM revisions WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ? + 0) AS r"
 	)
 	return map[*stmt]string{
-		&c.end:        askEnd,
-		&c.page:       columns + "WHERE last > ? ORDER BY last",
-		&c.forwards:   columns + "WHERE last IN (" + packOf + forwards + ") ORDER BY last",
-		&c.backwards:  columns + "WHERE last IN (" + packOf + backward + ") ORDER BY last DESC",
-		&c.unindexed:  columns + "WHERE last > (SELECT position FROM covered) ORDER BY last",
-		&c.streamID:   "SELECT id, EXISTS (SELECT 1 FROM revisions WHERE stream = streams.id) FROM streams WHERE name = ?",
-		&c.streamName: "SELECT name FROM streams WHERE id = ?",
+		&c.end:       columns + "ORDER BY last DESC LIMIT 1",
+		&c.settled:   "SELECT at, checksum FROM settled",
+		&c.page:      columns + "WHERE last > ? ORDER BY last",
+		&c.forwards:  columns + "WHERE last IN (" + packOf + forwards + ") ORDER BY last",
+		&c.backwards: columns + "WHERE last IN (" + packOf + backward + ") ORDER BY last DESC",
+		&c.unindexed: columns + "WHERE last > (SELECT position FROM covered) ORDER BY last",
+		&c.founding:  columns + "WHERE last >= ? ORDER BY last LIMIT 1",
+		&c.stream: "SELECT n.hash, n.next, n.stream, n.checksum, e.revision, e.checksum FROM (" +
+			"SELECT * FROM names WHERE hash <= ? ORDER BY hash DESC LIMIT 1) AS n LEFT JOIN ends AS e ON e.stream = n.stream",
 	}
 }
 
-// A statement that fails undoes its transaction, so that SQLite need not prepare to undo the statement alone.
+// A statement that fails undoes its transaction, so that SQLite need not prepare to undo the statement alone. A pack is added only
+// to the end that the writer knows.
 func (c *conn) writerStatements() map[*stmt]string {
-	const revision = "SELECT revision FROM revisions WHERE stream = streams.id ORDER BY revision DESC LIMIT 1"
 	return map[*stmt]string{
-		&c.findStream: "SELECT id, (" + revision + ") FROM streams WHERE name = ?",
-		&c.stream:     "INSERT OR ROLLBACK INTO streams (id, name) VALUES (?, ?)",
-		&c.pack:       "INSERT OR ROLLBACK INTO log (last, recorded_at, heads, bodies) VALUES (?, ?, ?, ?)",
-		&c.settle:     "UPDATE OR ROLLBACK settled SET at = ?",
+		&c.pack:   "INSERT OR ROLLBACK INTO log (last, recorded_at, heads, bodies, checksum) SELECT ?, ?, ?, ?, ? WHERE coalesce((SELECT max(last) FROM log), 0) = ?",
+		&c.settle: "UPDATE OR ROLLBACK settled SET at = ?, checksum = ?",
 	}
 }
 
+// An index that was made anew has already what the indexer is about to add.
 func (c *conn) indexerStatements() map[*stmt]string {
-	const into = "INSERT OR ROLLBACK INTO revisions (stream, revision, position) VALUES "
+	many := func(start, end string) string {
+		return start + strings.Repeat("(?, ?, ?), ", entriesAtOnce-1) + "(?, ?, ?)" + end
+	}
+	const (
+		revisions = "INSERT OR REPLACE INTO revisions (stream, revision, position) VALUES "
+		ends      = "INSERT INTO ends (stream, revision, checksum) VALUES "
+		later     = " ON CONFLICT DO UPDATE SET revision = excluded.revision, checksum = excluded.checksum WHERE excluded.revision > revision"
+	)
 	return map[*stmt]string{
-		&c.index:     into + "(?, ?, ?)",
-		&c.indexMany: into + strings.Repeat("(?, ?, ?), ", entriesAtOnce-1) + "(?, ?, ?)",
-		&c.cover:     "UPDATE OR ROLLBACK covered SET position = ?",
+		&c.index:     revisions + "(?, ?, ?)",
+		&c.indexMany: many(revisions, ""),
+		&c.endOf:     ends + "(?, ?, ?)" + later,
+		&c.endMany:   many(ends, later),
+		&c.name:      "SELECT hash, next, stream, checksum FROM names WHERE hash <= ? ORDER BY hash DESC LIMIT 1",
+		&c.putName:   "INSERT OR REPLACE INTO names (hash, next, stream, checksum) VALUES (?, ?, ?, ?)",
+		&c.cover:     "UPDATE OR ROLLBACK covered SET position = ?, event = ?, checksum = ?",
 	}
 }
 
@@ -284,11 +326,28 @@ func (c *conn) ask(question string, take func(row []driver.Value) bool) error {
 
 // readEnd reads the position of the last event, and the time before which no further event is recorded.
 func (c *conn) readEnd() (head eventstore.Position, reached time.Time, err error) {
-	err = c.end.each(func(row []driver.Value) bool {
-		head, reached = eventstore.Position(row[0].(int64)), time.UnixMicro(row[1].(int64)).UTC()
-		return true
+	var at int64
+	damaged := error(&eventstore.DamageError{What: "the time that it has reached is gone"})
+	err = c.settled.each(func(row []driver.Value) bool {
+		at, _ = row[0].(int64)
+		if sum, whole := row[1].(int64); whole && sum == c.checksum([]int64{at}) {
+			damaged = nil
+		}
+		return false
 	})
-	return head, reached, err
+	if err = errors.Join(err, damaged); err != nil {
+		return 0, reached, err
+	}
+	err = c.end.each(func(row []driver.Value) bool {
+		_, damaged = c.unpack(row, eventstore.Backwards, func(it item) (bool, error) {
+			head = it.position
+			return false, nil
+		})
+		recorded, _ := row[1].(int64)
+		at = max(at, recorded)
+		return false
+	})
+	return head, time.UnixMicro(at).UTC(), errors.Join(err, damaged)
 }
 
 func (c *conn) close() error {
@@ -344,7 +403,7 @@ func explain(err error) error {
 		case sqlite3.SQLITE_NOTADB:
 			return errForeign
 		case sqlite3.SQLITE_CORRUPT:
-			return fmt.Errorf("the file is damaged; restore it from a backup: %w", err)
+			return &eventstore.DamageError{What: err.Error()}
 		}
 	}
 	return err

@@ -2,7 +2,8 @@ package sqlite
 
 import (
 	"database/sql/driver"
-	"fmt"
+	"encoding/binary"
+	"hash/crc32"
 
 	"github.com/google/uuid"
 
@@ -24,25 +25,27 @@ type pack struct {
 }
 
 // An event's head is a line of numbers, each padded to its greatest width, so that SQL and Go find them by their offsets: the stream's
-// number, the revision, the offset of its body, and the lengths of type, data and metadata. A body is the id and these three. The
-// view events decodes the same.
-var headWidths = [...]int{14, 10, 8, 8, 8, 8}
+// number, the revision, the offset of its body, and the lengths of type, data, metadata and name. A body is the id and these four.
+// The name is the stream's, with its first event, whose position is the stream's number. The view events decodes the same.
+var headWidths = [...]int{14, 10, 8, 8, 8, 8, 4}
 
-const headSize = 14 + 10 + 4*8
+const headSize = 14 + 10 + 4*8 + 4
 
 // fits reports whether an event can be added.
 func (p *pack) fits(e *eventstore.Event) bool {
 	return p.events == 0 || p.events < packEvents && len(p.bodies)+len(uuid.UUID{})+e.Size() <= packBytes
 }
 
-func (p *pack) add(stream int64, r eventstore.Revision, e *eventstore.Event) {
-	for i, n := range [...]int64{stream, int64(r), int64(len(p.bodies)), int64(len(e.Type)), int64(len(e.Data)), int64(len(e.Meta))} {
+// add adds an event; name is empty unless it is its stream's first.
+func (p *pack) add(stream int64, r eventstore.Revision, e *eventstore.Event, name string) {
+	for i, n := range [...]int64{stream, int64(r), int64(len(p.bodies)), int64(len(e.Type)), int64(len(e.Data)), int64(len(e.Meta)), int64(len(name))} {
 		p.heads = appendNumber(p.heads, n, headWidths[i])
 	}
 	p.bodies = append(p.bodies, e.ID[:]...)
 	p.bodies = append(p.bodies, e.Type...)
 	p.bodies = append(p.bodies, e.Data...)
 	p.bodies = append(p.bodies, e.Meta...)
+	p.bodies = append(p.bodies, name...)
 	p.events++
 }
 
@@ -70,21 +73,45 @@ func readNumber(b []byte, width int) (n int64, rest []byte) {
 	return n, b[width:]
 }
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksum returns the checksum of a row: of its numbers and then its bytes. The lengths of the bytes keep apart what two
+// columns hold.
+func (c *conn) checksum(numbers []int64, columns ...[]byte) int64 {
+	var room [128]byte
+	b := append(room[:0], c.log[:]...)
+	for _, n := range numbers {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	for _, column := range columns {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(column)))
+	}
+	sum := crc32.Update(0, castagnoli, b)
+	for _, column := range columns {
+		sum = crc32.Update(sum, castagnoli, column)
+	}
+	return int64(sum)
+}
+
 // An item is an event in a pack that was read.
 type item struct {
 	stream   int64
 	revision eventstore.Revision
 	position eventstore.Position
 	body     []byte
-	lengths  [3]int64 // of its type, data and metadata
+	lengths  [4]int64 // of its type, data, metadata and the stream's name
 }
 
 // unpack calls take with the events of a row of the log, in the given direction, until it returns false. It reports whether take
-// always returned true.
-func unpack(row []driver.Value, way eventstore.Direction, take func(item) (bool, error)) (bool, error) {
-	last := row[0].(int64)
+// always returned true. It returns a *eventstore.DamageError for a row that is not as it was written.
+func (c *conn) unpack(row []driver.Value, way eventstore.Direction, take func(item) (bool, error)) (bool, error) {
+	last, _ := row[0].(int64)
+	at, _ := row[1].(int64)
 	heads, _ := row[2].([]byte)
 	bodies, _ := row[3].([]byte)
+	if sum, whole := row[4].(int64); !whole || sum != c.checksum([]int64{last, at}, heads, bodies) {
+		return false, &eventstore.DamageError{Position: eventstore.Position(last), What: "its checksum is wrong"}
+	}
 	n := len(heads) / headSize
 	for i := range n {
 		if way == eventstore.Backwards {
@@ -102,9 +129,6 @@ func unpack(row []driver.Value, way eventstore.Direction, take func(item) (bool,
 			it.lengths[k], head = readNumber(head, headWidths[3+k])
 			to += it.lengths[k]
 		}
-		if to > int64(len(bodies)) {
-			return false, fmt.Errorf("the event at position %d is truncated", it.position)
-		}
 		it.body = bodies[from:to:to]
 		if more, err := take(it); !more || err != nil {
 			return false, err
@@ -118,9 +142,13 @@ func (it item) event() (e eventstore.Recorded) {
 	e.Position, e.Revision = it.position, it.revision
 	rest := it.body[copy(e.ID[:], it.body):]
 	var parts [3][]byte
-	for i, n := range it.lengths {
+	for i := range parts {
+		n := it.lengths[i]
 		parts[i], rest = rest[:n:n], rest[n:]
 	}
 	e.Type, e.Data, e.Meta = string(parts[0]), parts[1], parts[2]
 	return e
 }
+
+// name returns the name of the stream whose first event this is.
+func (it item) name() string { return string(it.body[int64(len(it.body))-it.lengths[3]:]) }

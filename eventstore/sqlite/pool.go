@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -10,8 +11,9 @@ import (
 // A pool holds idle connections. get gives one to its caller, who owns it until put.
 type pool struct {
 	idle   chan *conn
-	open   int // connections, in use or idle
-	closed chan struct{}
+	open   int           // connections, in use or idle
+	closed chan struct{} // closed when get fails
+	why    error         // with which it then fails; nil: it is closed
 }
 
 func newPool(size int) *pool {
@@ -35,7 +37,7 @@ func (p *pool) fill(dial func() (*conn, error)) error {
 func (p *pool) usable(ctx context.Context) error {
 	select {
 	case <-p.closed:
-		return eventstore.ErrClosed
+		return cmp.Or(p.why, eventstore.ErrClosed)
 	default:
 		return ctx.Err()
 	}
@@ -51,7 +53,7 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-p.closed:
-		return nil, eventstore.ErrClosed
+		return nil, cmp.Or(p.why, eventstore.ErrClosed)
 	}
 }
 
@@ -59,7 +61,20 @@ func (p *pool) put(c *conn) { p.idle <- c }
 
 // close waits until all connections are returned and closes them.
 func (p *pool) close() error {
+	if p.why == nil {
+		close(p.closed)
+	}
+	return p.empty()
+}
+
+// fail lets get fail from now on.
+func (p *pool) fail(why error) {
+	p.why = why
 	close(p.closed)
+}
+
+// empty waits until all connections are returned and closes them. The pool can be filled again.
+func (p *pool) empty() error {
 	var errs []error
 	for ; p.open > 0; p.open-- {
 		c := <-p.idle

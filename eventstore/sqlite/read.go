@@ -61,9 +61,24 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 	}
 }
 
-// readPage reads at most n events of a stream; those not yet indexed come from memory. It looks in memory first and then in the index:
-// in this order it misses none.
+// readPage reads at most n events of a stream, and proves that they are all there are.
 func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, n int) (events []eventstore.Recorded, more bool, err error) {
+	err = s.proved(func() (err error) {
+		events, more, err = s.lookUp(ctx, stream, from, way, n)
+		return err
+	})
+	if errors.Is(err, errIndex) { // which was made anew from the log
+		err = &eventstore.DamageError{Stream: stream, What: "its events are not all there"}
+	}
+	if err != nil && !errors.Is(err, eventstore.ErrNotFound) && ctx.Err() == nil {
+		err = fmt.Errorf("reading stream %s: %w", stream, explain(err))
+	}
+	return events, more, err
+}
+
+// lookUp reads a page once. Events that are not indexed yet come from memory. It looks in memory first and then in the index: in
+// this order it misses none.
+func (s *Store) lookUp(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, n int) (events []eventstore.Recorded, more bool, err error) {
 	at, known := s.known.find(stream)
 	if known && way == eventstore.Forwards && from > at.revision {
 		return nil, false, s.reading.usable(ctx)
@@ -75,44 +90,40 @@ func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Rev
 	defer s.reading.put(c)
 	loose, err := s.unindexed(c, stream)
 	if err != nil {
-		return nil, false, fmt.Errorf("reading stream %s: %w", stream, explain(err))
+		return nil, false, err
 	}
 	if len(loose) > 0 && from >= loose[0].Revision {
 		events, more = cut(loose, from, way, n)
 		return events, more, nil
 	}
-	id := at.id
 	if !known {
-		var indexed bool
-		if id, indexed, err = c.find(stream); err != nil {
-			return nil, false, fmt.Errorf("reading stream %s: %w", stream, explain(err))
+		if at, err = c.find(stream); err != nil {
+			return nil, false, err
 		}
-		if !indexed {
+		if at.id == 0 {
 			if len(loose) == 0 {
 				err = eventstore.ErrNotFound
 			}
 			return nil, false, err
 		}
 	}
-	p := pageOf(stream, id, from, way, n)
+	p := c.pageOf(stream, at.id, from, way, n)
 	question := c.forwards
 	if way == eventstore.Backwards {
 		question = c.backwards
 	}
-	if err := p.read(question, id, int64(from), int64(n)); err != nil {
-		return nil, false, fmt.Errorf("reading stream %s: %w", stream, explain(err))
+	if err := p.read(question, at.id, int64(from), int64(n)); err != nil {
+		return nil, false, err
+	}
+	indexed := at.revision
+	if len(loose) > 0 {
+		indexed = loose[0].Revision - 1
+	}
+	if !p.complete(from, indexed) {
+		return nil, false, errIndex
 	}
 	more = p.full() || way == eventstore.Forwards && len(loose) > 0
 	return p.events, more && len(p.events) > 0, nil
-}
-
-// find looks up a stream's number, 0 if it has none, and whether the index has any of its events.
-func (c *conn) find(stream string) (id int64, indexed bool, err error) {
-	err = c.streamID.each(func(row []driver.Value) bool {
-		id, indexed = row[0].(int64), row[1].(int64) != 0
-		return false
-	}, stream)
-	return id, indexed, err
 }
 
 // unindexed returns the events of a stream that the index lacks: from this process's writer, or from the log of another's.
@@ -120,12 +131,18 @@ func (s *Store) unindexed(c *conn, stream string) ([]eventstore.Recorded, error)
 	if s.tail != nil {
 		return s.tail.unindexed(stream), nil
 	}
-	id, _, err := c.find(stream)
-	if err != nil || id == 0 {
+	at, err := c.find(stream)
+	if err != nil {
 		return nil, err
 	}
-	p := pageOf(stream, id, 0, eventstore.Forwards, math.MaxInt)
+	p := c.pageOf(stream, at.id, 0, eventstore.Forwards, math.MaxInt)
 	p.whole = true
+	p.wants = func(it item) bool {
+		if at.id == 0 && it.revision == 0 && it.name() == stream {
+			at.id = it.stream
+		}
+		return at.id != 0 && it.stream == at.id
+	}
 	err = p.read(c.unindexed)
 	return p.events, err
 }
@@ -192,12 +209,17 @@ func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventsto
 	}
 	defer s.reading.put(c)
 	p := page{
-		name:  func(id int64) (string, error) { return s.names.find(c, id) },
+		conn:  c,
+		name:  func(it item) (string, error) { return s.names.find(c, it) },
 		wants: func(it item) bool { return it.position > after },
 		way:   eventstore.Forwards,
 		limit: pageEvents,
 	}
-	if err := p.read(c.page, int64(after)); err != nil {
+	err = p.read(c.page, int64(after))
+	if err == nil && !p.dense(after) || err == nil && len(p.events) == 0 && s.tail != nil { // the tail knows of more
+		err = missingAt(after + 1 + eventstore.Position(p.run(after)))
+	}
+	if err != nil {
 		return nil, nil, fmt.Errorf("reading the event log after %d: %w", after, explain(err))
 	}
 	more := make(chan struct{})
@@ -209,7 +231,8 @@ func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventsto
 
 // A page is the result of one query, up to a limit or to pageBytes.
 type page struct {
-	name   func(stream int64) (string, error)
+	conn   *conn
+	name   func(item) (string, error)
 	wants  func(item) bool // packs contain other events too
 	way    eventstore.Direction
 	limit  int
@@ -220,9 +243,10 @@ type page struct {
 }
 
 // pageOf returns an empty page of the stream with the number id.
-func pageOf(stream string, id int64, from eventstore.Revision, way eventstore.Direction, n int) *page {
+func (c *conn) pageOf(stream string, id int64, from eventstore.Revision, way eventstore.Direction, n int) *page {
 	return &page{
-		name: func(int64) (string, error) { return stream, nil },
+		conn: c,
+		name: func(item) (string, error) { return stream, nil },
 		wants: func(it item) bool {
 			return it.stream == id && (it.revision == from || (it.revision > from) == bool(way))
 		},
@@ -240,15 +264,16 @@ func (p *page) read(question stmt, args ...driver.Value) error {
 
 // take adds the wanted events of a row. Their bytes are the page's own.
 func (p *page) take(row []driver.Value) (more bool) {
-	at := time.UnixMicro(row[1].(int64)).UTC()
-	more, p.err = unpack(row, p.way, func(it item) (bool, error) {
+	recorded, _ := row[1].(int64)
+	at := time.UnixMicro(recorded).UTC()
+	more, p.err = p.conn.unpack(row, p.way, func(it item) (bool, error) {
 		if !p.wants(it) {
 			return true, nil
 		}
 		e := it.event()
 		e.RecordedAt = at
 		var err error
-		if e.Stream, err = p.name(it.stream); err != nil {
+		if e.Stream, err = p.name(it); err != nil {
 			return false, err
 		}
 		p.events = append(p.events, e)
@@ -258,6 +283,37 @@ func (p *page) take(row []driver.Value) (more bool) {
 	return more
 }
 
+// complete reports whether a page from a revision has one revision after another, to its limit or to the end of what is indexed.
+func (p *page) complete(from, indexed eventstore.Revision) bool {
+	step, end := eventstore.Revision(1), indexed+1
+	want := from
+	if p.way == eventstore.Backwards {
+		step, end, want = -1, eventstore.NoStream, min(from, indexed)
+		if len(p.events) > 0 {
+			want = max(want, min(from, p.events[0].Revision)) // indexed since
+		}
+	}
+	for _, e := range p.events {
+		if e.Revision != want {
+			return false
+		}
+		want += step
+	}
+	return p.full() || (want-end)*step >= 0
+}
+
+// run returns how many events of a page follow each other without a gap, from the one after a position.
+func (p *page) run(after eventstore.Position) int {
+	for i, e := range p.events {
+		if e.Position != after+eventstore.Position(i)+1 {
+			return i
+		}
+	}
+	return len(p.events)
+}
+
+func (p *page) dense(after eventstore.Position) bool { return p.run(after) == len(p.events) }
+
 // names caches the names of streams by their numbers in the log.
 type names struct {
 	mu    sync.Mutex
@@ -266,22 +322,36 @@ type names struct {
 
 func newNames() *names { return &names{known: recent.New[int64, string](knownStreams / 2)} }
 
-func (n *names) find(c *conn, id int64) (string, error) {
+// find returns the name of an event's stream, which is with the stream's first event.
+func (n *names) find(c *conn, it item) (string, error) {
 	n.mu.Lock()
-	name, ok := n.known.Get(id)
+	name, ok := n.known.Get(it.stream)
 	n.mu.Unlock()
 	if ok {
 		return name, nil
 	}
-	err := c.streamName.each(func(row []driver.Value) bool {
-		name = row[0].(string)
-		return false
-	}, id)
-	if err != nil {
-		return "", err
+	var damaged error
+	if it.revision == 0 {
+		name = it.name()
+	} else {
+		err := c.founding.each(func(row []driver.Value) bool {
+			_, damaged = c.unpack(row, eventstore.Forwards, func(first item) (bool, error) {
+				if first.stream == it.stream && first.revision == 0 {
+					name = first.name()
+				}
+				return name == "", nil
+			})
+			return false
+		}, it.stream)
+		if err = errors.Join(err, damaged); err != nil {
+			return "", err
+		}
+	}
+	if name == "" {
+		return "", missingAt(eventstore.Position(it.stream))
 	}
 	n.mu.Lock()
-	n.known.Put(id, name)
+	n.known.Put(it.stream, name)
 	n.mu.Unlock()
 	return name, nil
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,12 +44,17 @@ var (
 
 // A Store is a log in a file or in memory. It owns its connections, its lock and its writer.
 type Store struct {
-	id   uuid.UUID
-	now  func() time.Time
-	lock io.Closer // nil in memory or if read-only
+	id       uuid.UUID
+	at       source
+	maxPages int
+	now      func() time.Time
+	lock     io.Closer // nil in memory or if read-only
 
 	writing, indexing, reading *pool // the same one in memory, where a second connection would see a second database
-	tail                       *tail // nil if read-only
+	mending                    sync.Mutex
+	mended                     atomic.Int64 // how often the index was made anew
+	broken                     error        // why that failed
+	tail                       *tail        // nil if read-only
 	names                      *names
 	known                      *places // nil if read-only
 
@@ -88,8 +94,8 @@ func OpenMemory() (*Store, error) {
 // OpenReadOnly opens the log in a file, beside its writer or without one. Append returns ErrReadOnly, and Follow polls for new events
 // a few times a second.
 func OpenReadOnly(path string) (*Store, error) {
-	s := &Store{now: time.Now, writing: newPool(0), indexing: newPool(0), reading: newPool(readers), names: newNames()}
-	err := s.reading.fill(func() (*conn, error) { return dialReader(source{path, "ro"}) })
+	s := &Store{at: source{path, "ro"}, now: time.Now, writing: newPool(0), indexing: newPool(0), reading: newPool(readers), names: newNames()}
+	err := s.reading.fill(func() (*conn, error) { return dialReader(s.at, true) })
 	if err != nil {
 		s.disconnect()
 		return nil, fmt.Errorf("opening %s: %w", path, explain(err))
@@ -103,12 +109,14 @@ func OpenReadOnly(path string) (*Store, error) {
 // open opens a file, or memory if path is empty, and starts the writer.
 func open(path string, opts Options) (*Store, error) {
 	s := &Store{
-		now:     opts.Now,
-		writing: newPool(1),
-		names:   newNames(),
-		known:   newPlaces(),
-		queue:   commit.NewQueue(opts.MaxBatch),
-		written: make(chan struct{}),
+		at:       source{path, "rwc"},
+		maxPages: opts.MaxPages,
+		now:      opts.Now,
+		writing:  newPool(1),
+		names:    newNames(),
+		known:    newPlaces(),
+		queue:    commit.NewQueue(opts.MaxBatch),
+		written:  make(chan struct{}),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -117,38 +125,80 @@ func open(path string, opts Options) (*Store, error) {
 	if path != "" {
 		s.indexing, s.reading = newPool(1), newPool(readers)
 	}
-	if err := s.connect(source{path, "rwc"}, opts.MaxPages); err != nil {
+	if err := s.connect(); err != nil {
 		s.disconnect()
 		return nil, err
 	}
+	c := <-s.writing.idle
+	head, reached, err := c.readEnd()
+	s.writing.put(c)
+	if err != nil {
+		s.disconnect()
+		return nil, err
+	}
+	s.id, s.tail = c.log, newTail(head, reached)
 	go s.write()
 	return s, nil
 }
 
 // connect fills the pools, the writer's first because it creates the tables.
-func (s *Store) connect(at source, maxPages int) error {
-	err := s.writing.fill(func() (*conn, error) { return dialWriter(at, maxPages) })
-	if err != nil {
+func (s *Store) connect() error {
+	err := s.writing.fill(func() (*conn, error) { return dialWriter(s.at, s.maxPages) })
+	if err != nil || s.reading == s.writing {
 		return err
-	}
-	c := <-s.writing.idle
-	defer s.writing.put(c)
-	head, reached, err := c.readEnd()
-	if err != nil {
-		return err
-	}
-	s.id, s.tail = c.log, newTail(head, reached)
-	if s.reading == s.writing {
-		return nil
 	}
 	return errors.Join(
-		s.indexing.fill(func() (*conn, error) { return dialIndexer(at) }),
-		s.reading.fill(func() (*conn, error) { return dialReader(at) }),
+		s.indexing.fill(func() (*conn, error) { return dialIndexer(s.at) }),
+		s.reading.fill(func() (*conn, error) { return dialReader(s.at, true) }),
 	)
+}
+
+// proved does something that uses the index. If the index turns out to be wrong, it is made anew, and all is done again. Whoever
+// calls it has no connection.
+func (s *Store) proved(do func() error) error {
+	mended := s.mended.Load()
+	err := do()
+	if !blamesIndex(err) || s.at.path == "" {
+		return err
+	}
+	if err := s.mend(mended); err != nil {
+		return err
+	}
+	return do()
+}
+
+// mend makes the index anew from the log, while everybody waits, unless that was done since. A reader beside the writer does
+// without an index instead. If it fails, the log is damaged too, and the store answers nothing any more.
+func (s *Store) mend(since int64) error {
+	s.mending.Lock()
+	defer s.mending.Unlock()
+	if s.mended.Load() != since {
+		return s.broken
+	}
+	pools := []*pool{s.reading, s.indexing, s.writing}
+	for _, p := range pools {
+		p.empty() // an error of what is damaged tells nothing new
+	}
+	var err error
+	if s.queue == nil {
+		err = s.reading.fill(func() (*conn, error) { return dialReader(s.at, false) })
+	} else if err = s.at.removeIndex(); err == nil {
+		err = s.connect()
+	}
+	if err != nil {
+		s.broken = fmt.Errorf("making the index of the log anew: %w", explain(err))
+		for _, p := range pools {
+			p.fail(s.broken)
+		}
+	}
+	s.mended.Add(1)
+	return s.broken
 }
 
 // disconnect waits for the connections in use and closes all.
 func (s *Store) disconnect() error {
+	s.mending.Lock()
+	defer s.mending.Unlock()
 	err := s.reading.close()
 	if s.writing != s.reading {
 		err = errors.Join(err, s.indexing.close(), s.writing.close())
@@ -197,7 +247,7 @@ func (s *Store) Settle(ctx context.Context, at time.Time) (eventstore.Position, 
 		return 0, eventstore.ErrFuture
 	}
 	after := at.UTC().Truncate(time.Microsecond).Add(time.Microsecond)
-	if _, err := c.settle.exec(after.UnixMicro()); err != nil {
+	if _, err := c.settle.exec(after.UnixMicro(), c.checksum([]int64{after.UnixMicro()})); err != nil {
 		return 0, fmt.Errorf("settling the time of the event log: %w", explain(err))
 	}
 	s.tail.settle(after)

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"slices"
 	"sync"
@@ -78,7 +77,6 @@ type writer struct {
 	written []eventstore.Recorded
 	packs   []*pack          // written, as rows of the log
 	places  map[string]place // of its streams, as its transaction sees them
-	founded []string         // streams whose first event is in written
 	answers []commit.Answer
 }
 
@@ -93,15 +91,21 @@ func (s *Store) write() {
 // carryOut writes a batch in one transaction and answers the callers. If the transaction fails, it
 // fails for all of them, and no trace of it is left here.
 func (w *writer) carryOut(batch []*commit.Request) {
-	err := w.indexer.keepUp()
-	before := len(w.indexer.loose)
-	if err == nil {
-		err = w.transact(batch)
-	}
+	err := w.proved(func() error {
+		if err := w.indexer.keepUp(); err != nil {
+			return err
+		}
+		before := len(w.indexer.loose)
+		err := w.transact(batch)
+		if err != nil {
+			w.indexer.loose = w.indexer.loose[:before]
+			w.known.forget(batch)
+			w.clear()
+		}
+		return err
+	})
 	if err != nil {
 		err = fmt.Errorf("appending to the event log: %w", explain(err))
-		w.indexer.loose = w.indexer.loose[:before]
-		w.known.forget(batch)
 		for _, r := range batch {
 			r.Answer(commit.Answer{Err: err})
 		}
@@ -112,6 +116,11 @@ func (w *writer) carryOut(batch []*commit.Request) {
 			r.Answer(w.answers[i])
 		}
 	}
+	w.clear()
+}
+
+// clear forgets the current batch.
+func (w *writer) clear() {
 	for _, p := range w.packs {
 		if cap(p.bodies) <= 2*packBytes { // otherwise it held a large event, and is not kept
 			p.clear()
@@ -121,7 +130,7 @@ func (w *writer) carryOut(batch []*commit.Request) {
 	clear(w.places)
 	clear(w.written)
 	clear(w.answers)
-	w.written, w.packs, w.founded, w.answers = w.written[:0], w.packs[:0], w.founded[:0], w.answers[:0]
+	w.written, w.packs, w.answers = w.written[:0], w.packs[:0], w.answers[:0]
 }
 
 // transact checks the requests in order, each seeing what those before it write, writes what was accepted, and hands it to
@@ -153,27 +162,27 @@ func (w *writer) transact(batch []*commit.Request) error {
 
 // commit writes the batch.
 func (w *writer) commit() error {
-	if len(w.packs) == 1 && len(w.founded) == 0 {
+	if len(w.packs) == 1 {
 		return w.insert() // one statement is a transaction by itself
 	}
-	return w.conn.atomically(func() error {
-		for _, stream := range w.founded {
-			if _, err := w.conn.stream.exec(w.places[stream].id, stream); err != nil {
-				return err
-			}
-		}
-		return w.insert()
-	})
+	return w.conn.atomically(w.insert)
 }
 
-// insert adds the packs to the log.
+// insert adds the packs to the log, after the last one.
 func (w *writer) insert() error {
-	last := int64(w.head)
+	before, at := int64(w.head), w.at.UnixMicro()
 	for _, p := range w.packs {
-		last += int64(p.events)
-		if _, err := w.conn.pack.exec(last, w.at.UnixMicro(), p.heads, p.bodies); err != nil {
+		last := before + int64(p.events)
+		done, err := w.conn.pack.exec(last, at, p.heads, p.bodies, w.conn.checksum([]int64{last, at}, p.heads, p.bodies), before)
+		if err != nil {
 			return err
 		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return cmp.Or(err, error(&eventstore.DamageError{
+				Position: eventstore.Position(before), What: "it does not end there any more, since another process wrote to it or its end is gone. Stop both processes, and run daybook verify. If the log is whole, start one of them. If not",
+			}))
+		}
+		before = last
 	}
 	return nil
 }
@@ -191,7 +200,6 @@ func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
 	position := w.head + eventstore.Position(len(w.written))
 	if p.id == 0 {
 		p.id = int64(position) + 1
-		w.founded = append(w.founded, r.Stream)
 	}
 	for i := range r.Events {
 		e := &r.Events[i]
@@ -201,8 +209,12 @@ func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
 			ID: e.ID, Type: e.Type, Data: e.Data, Meta: e.Meta,
 			Stream: r.Stream, Revision: p.revision, Position: position, RecordedAt: w.at,
 		})
-		w.pack(e).add(p.id, p.revision, e)
-		w.indexer.loose = append(w.indexer.loose, entry{p.id, p.revision, position})
+		name := ""
+		if p.revision == 0 {
+			name = r.Stream
+		}
+		w.pack(e).add(p.id, p.revision, e, name)
+		w.indexer.loose = append(w.indexer.loose, entry{p.id, p.revision, position, e.ID, name})
 	}
 	w.places[r.Stream] = p
 	return commit.Answer{Appended: eventstore.Appended{Revision: p.revision, Position: position, New: true}}, nil
@@ -230,19 +242,15 @@ func (w *writer) find(stream string) (place, error) {
 	if p, ok := w.known.find(stream); ok {
 		return p, nil
 	}
-	p := place{revision: eventstore.NoStream}
-	err := w.conn.findStream.each(func(row []driver.Value) bool {
-		p.id = row[0].(int64)
-		if last, ok := row[1].(int64); ok {
-			p.revision = eventstore.Revision(last)
-		}
-		return false
-	}, stream)
+	p, err := w.conn.find(stream)
 	if err != nil {
 		return place{}, err
 	}
 	if loose := w.tail.unindexed(stream); len(loose) > 0 {
 		p.revision = loose[len(loose)-1].Revision
+		if p.id == 0 {
+			p.id = int64(loose[0].Position)
+		}
 	}
 	if p.id != 0 {
 		w.places[stream] = p
@@ -258,7 +266,7 @@ func (w *writer) repeated(r *commit.Request, p place) (commit.Answer, error) {
 		return conflict, nil
 	}
 	// The events are indexed, or committed and not yet indexed, or written by this batch.
-	before := pageOf(r.Stream, p.id, r.Expected+1, eventstore.Forwards, len(r.Events))
+	before := w.conn.pageOf(r.Stream, p.id, r.Expected+1, eventstore.Forwards, len(r.Events))
 	before.whole = true
 	if err := before.read(w.conn.forwards, p.id, int64(r.Expected+1), int64(n)); err != nil {
 		return commit.Answer{}, err
@@ -268,7 +276,10 @@ func (w *writer) repeated(r *commit.Request, p place) (commit.Answer, error) {
 	for i, e := range r.Events {
 		revision := r.Expected + 1 + eventstore.Revision(i)
 		at := slices.IndexFunc(found, func(f eventstore.Recorded) bool { return f.Revision == revision && f.Stream == r.Stream })
-		if at < 0 || found[at].ID != e.ID {
+		if at < 0 {
+			return commit.Answer{}, errIndex
+		}
+		if found[at].ID != e.ID {
 			return conflict, nil
 		}
 		position = found[at].Position
