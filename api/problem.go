@@ -178,6 +178,7 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	var no *domain.Error
 	var before *access.Repeated
 	var tooLarge *eventstore.TooLargeError
+	var damage *eventstore.DamageError
 	var overLimit *http.MaxBytesError
 	switch {
 	case errors.As(err, &own):
@@ -201,6 +202,9 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	case errors.Is(err, event.ErrUnknown):
 		s.Log.Warn("request refused", "request_id", requestIn(ctx), "error", err)
 		return problem(http.StatusServiceUnavailable, "newer-program", "A newer version of Daybook has written an event that this version does not know, about this or about something that it depends on. Upgrade this process, or send the request to a newer one.")
+	case errors.As(err, &damage):
+		s.Log.Error("request refused", "request_id", requestIn(ctx), "error", err)
+		return problem(http.StatusServiceUnavailable, "log-damaged", "The event log is damaged where it holds this, or something that this depends on. Nothing can be decided about it until an operator has restored what daybook verify names; everything else works.")
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, table.ErrClosed):
 		return retryable("stopping", "The server is stopping. Try again in a moment.")
 	case ctx.Err() != nil:

@@ -6,6 +6,9 @@
 // no leader, or whose outcome is unknown, is repeated unchanged. That is harmless because appends name their revision and their
 // events' ids; so outages, elections and dropped subscriptions only take time. Streams have a prefix in the database, so that several
 // logs and other streams can share it. Positions are offsets in the server's log, with gaps.
+//
+// An administrator can tell the server to forget events of a stream. Reading such a stream, and appending to it, is refused with an
+// eventstore.DamageError; followers are told of it (see docs/decisions/18).
 package esdb
 
 import (
@@ -36,13 +39,8 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Errors of this backend.
-var (
-	// ErrReplaced means that the server holds another log than when this one was opened: its database was replaced.
-	ErrReplaced = errors.New("the server holds another log than before: reopen it, and rebuild what was projected from it")
-	// ErrDeleted means that a stream has a tombstone: nothing can be written to it or read from it any more.
-	ErrDeleted = errors.New("the stream was deleted in the server")
-)
+// ErrReplaced means that the server holds another log than when this one was opened: its database was replaced.
+var ErrReplaced = errors.New("the server holds another log than before: reopen it, and rebuild what was projected from it")
 
 const (
 	patience  = 30 * time.Second
@@ -153,11 +151,27 @@ func (s *Store) identify(ctx context.Context, n *node) error {
 	return nil
 }
 
+// readIdentity reads the event that created the log. If the server was told to forget it, no other may take its place.
 func (s *Store) readIdentity(ctx context.Context, n *node) (id uuid.UUID, err error) {
-	err = n.stream(ctx, streamRequest(identities+s.prefix, 0, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
-		id = e.ID
+	stream := identities + s.prefix
+	err = n.stream(ctx, streamRequest(stream, 0, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
+		if e.Revision == 0 {
+			id = e.ID
+		}
 		return nil
 	})
+	if id != uuid.Nil || err != nil && !errors.Is(err, eventstore.ErrNotFound) && !errors.Is(err, errBuried) {
+		return id, err
+	}
+	what, failed := n.forgotten(ctx, stream)
+	switch {
+	case failed != nil:
+		return id, failed
+	case what != "":
+		return id, damaged(stream, what)
+	case err == nil:
+		return id, damaged(stream, truncated)
+	}
 	return id, err
 }
 
@@ -283,6 +297,9 @@ func (s *Store) try(ctx context.Context, patience time.Duration, call func(conte
 
 // explain adds what was being done to an error. It leaves errors of the contract as they are.
 func explain(doing string, err error) error {
+	if damage, is := errors.AsType[*eventstore.DamageError](err); is {
+		return damage
+	}
 	for _, plain := range []error{eventstore.ErrClosed, eventstore.ErrNotFound, eventstore.ErrAhead, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, plain) {
 			return err

@@ -238,10 +238,13 @@ func (e *Engine) fits(ctx context.Context, db *table.DB, at table.Point) error {
 	if at.Position > head {
 		return ahead(db, at.Position, head)
 	}
-	if at.Position == eventstore.Start {
+	if at.Stream == "" { // the start, or a notice
 		return nil
 	}
 	for found, err := range e.Store.Read(ctx, at.Stream, at.Revision, eventstore.Forwards, 1) {
+		if lost(err) { // and the event with it, perhaps
+			return nil
+		}
 		if err != nil && !errors.Is(err, eventstore.ErrNotFound) {
 			return err
 		}
