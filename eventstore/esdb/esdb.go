@@ -23,6 +23,8 @@ import (
 	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"daybook/eventstore"
 )
@@ -127,8 +129,14 @@ func checkPrefix(prefix string) error {
 // from a backup keeps it; that later events were projected is then noticed by their positions.
 func (s *Store) ID() uuid.UUID { return s.id }
 
-// identify reads which log a node holds, and refuses to continue in another. The first time it may create the log.
+// identify reads which log a node holds, and refuses to continue in another. The first time it may create the log, if what can be
+// written can be followed too.
 func (s *Store) identify(ctx context.Context, n *node) error {
+	if s.id == uuid.Nil {
+		if err := n.stream(ctx, lastOfAll(), func(eventstore.Recorded) error { return errEnough }); status.Code(err) == codes.PermissionDenied {
+			return s.cluster.mayNotReadAll(err)
+		}
+	}
 	id, err := s.readIdentity(ctx, n)
 	if errors.Is(err, eventstore.ErrNotFound) && s.id == uuid.Nil {
 		began := eventstore.Event{ID: uuid.New(), Type: "log-began", Data: fmt.Appendf(nil, `{"prefix":%q}`, s.prefix)}
@@ -272,6 +280,7 @@ func (s *Store) try(ctx context.Context, patience time.Duration, call func(conte
 		if err == nil {
 			err = call(ctx, n, &e)
 		}
+		err = s.cluster.explained(err)
 		switch {
 		case err == nil:
 			return nil

@@ -143,12 +143,19 @@ func at(position eventstore.Position) *streams.ReadReq_Options {
 
 // lastRequest asks for the log's last event.
 func (s *Store) lastRequest() *streams.ReadReq_Options {
+	request := lastOfAll()
+	request.FilterOption = s.filter()
+	return request
+}
+
+// lastOfAll asks for the last event of the server.
+func lastOfAll() *streams.ReadReq_Options {
 	end := &streams.ReadReq_Options_AllOptions_End{End: &shared.Empty{}}
 	return &streams.ReadReq_Options{
 		StreamOption:  &streams.ReadReq_Options_All{All: &streams.ReadReq_Options_AllOptions{AllOption: end}},
 		ReadDirection: streams.ReadReq_Options_Backwards,
 		CountOption:   &streams.ReadReq_Options_Count{Count: 1},
-		FilterOption:  s.filter(),
+		FilterOption:  &streams.ReadReq_Options_NoFilter{NoFilter: &shared.Empty{}},
 	}
 }
 

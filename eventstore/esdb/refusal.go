@@ -56,8 +56,10 @@ func temporary(err error) bool {
 	var conflict *eventstore.ConflictError
 	var tooLarge *eventstore.TooLargeError
 	var damage *eventstore.DamageError
+	var hopeless *hopelessError
 	switch {
-	case errors.As(err, &conflict), errors.As(err, &damage), errors.As(err, &tooLarge), errors.Is(err, eventstore.ErrNotFound), errors.Is(err, eventstore.ErrAhead),
+	case errors.As(err, &conflict), errors.As(err, &damage), errors.As(err, &hopeless),
+		errors.As(err, &tooLarge), errors.Is(err, eventstore.ErrNotFound), errors.Is(err, eventstore.ErrAhead),
 		errors.Is(err, eventstore.ErrClosed), errors.Is(err, errBuried), errors.Is(err, ErrReplaced), errors.Is(err, errLasting):
 		return false
 	}

@@ -47,6 +47,8 @@ type Options struct {
 	// Others are the passwords of users who are not administrators. They may read and write streams, but neither $all nor the
 	// server's own streams.
 	Others map[string]string
+	// Certificate is for TLS, default one of net/http/httptest, valid on this machine.
+	Certificate *tls.Certificate
 	// Now is the server's clock, by which events are stamped, default time.Now.
 	Now func() time.Time
 }
@@ -98,6 +100,9 @@ func NewCluster(n int, opts Options) []*Server {
 	}
 	if opts.MaxAppendSize == 0 {
 		opts.MaxAppendSize = 1 << 20
+	}
+	if opts.Certificate == nil {
+		opts.Certificate = new(certificate())
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -179,7 +184,7 @@ func (s *Server) DiscoverString() string {
 
 // Certificate is the server's TLS certificate, in PEM.
 func (s *Server) Certificate() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate().Certificate[0]})
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.opts.Certificate.Certificate[0]})
 }
 
 // certificate is that of net/http/httptest, valid on this machine.
@@ -209,8 +214,7 @@ func (s *Server) Start() {
 		grpc.StreamInterceptor(s.stream),
 	}
 	if s.opts.User != "" {
-		own := certificate()
-		options = append(options, grpc.Creds(credentials.NewServerTLSFromCert(&own)))
+		options = append(options, grpc.Creds(credentials.NewServerTLSFromCert(s.opts.Certificate)))
 	}
 	server, served := grpc.NewServer(options...), make(chan struct{})
 	streams.RegisterStreamsServer(server, &streamsServer{node: s})
