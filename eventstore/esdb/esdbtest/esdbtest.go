@@ -5,7 +5,8 @@
 // metadata, filters, checkpoints, limits, what a scavenge removes. It keeps everything in memory. It has no persistent subscriptions,
 // projections, links, access lists or batch appends, and a scavenge is started by Scavenge, because the protocol of the client has no
 // call for it. Faults make it fail as servers do, and Stop and Start restart it with its data. A test that passes
-// here shows that the rules as read are kept; only a real server can show that they were read correctly.
+// here shows that the rules as read are kept; only a real server can show that they were read correctly (docs/conformance.md
+// says what was run on one).
 package esdbtest
 
 import (
