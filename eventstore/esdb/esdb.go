@@ -67,7 +67,7 @@ type Store struct {
 var _ eventstore.Store = (*Store)(nil)
 
 // Open opens the log in the database of a connection string, esdb:// or esdb+discover://, and creates it if it is missing. It waits
-// for a leader until the context or patience ends. The string's nodePreference, discoveryInterval and maxDiscoverAttempts have no
+// for a leader until the context or patience ends; what waiting does not mend, such as a wrong password, it returns at once. The string's nodePreference, discoveryInterval and maxDiscoverAttempts have no
 // effect. Its user must be allowed to read $all.
 func Open(ctx context.Context, connection string, opts Options) (*Store, error) {
 	s, err := open(ctx, connection, opts)

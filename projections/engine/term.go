@@ -242,10 +242,10 @@ func (e *Engine) fits(ctx context.Context, db *table.DB, at table.Point) error {
 		return nil
 	}
 	for found, err := range e.Store.Read(ctx, at.Stream, at.Revision, eventstore.Forwards, 1) {
-		if lost(err) { // and the event with it, perhaps
-			return nil
-		}
 		if err != nil && !errors.Is(err, eventstore.ErrNotFound) {
+			if lost(err) { // and the event with it, perhaps
+				return nil
+			}
 			return err
 		}
 		if err == nil && found.ID == at.EventID && found.Position == at.Position {
