@@ -18,6 +18,7 @@ import (
 
 	"daybook/domain"
 	"daybook/eventstore/sqlite"
+	"daybook/internal/lock"
 )
 
 // program lists the subcommands. Each has a file of its own.
@@ -26,7 +27,7 @@ type program struct {
 	Import   importCommand   `cmd:"" help:"Import journals that another desk recorded, with one command per line."`
 	Replay   replayCommand   `cmd:"" help:"Write the read models of a past instant or position to a file."`
 	Rebuild  rebuildCommand  `cmd:"" help:"Rebuild the read models beside the live ones, compare both, and switch."`
-	Verify   verifyCommand   `cmd:"" help:"Compare the read models with the log, and list every difference."`
+	Verify   verifyCommand   `cmd:"" help:"Check the log, compare its index and the read models with it, and list every fault."`
 	Key      keyCommand      `cmd:"" help:"Create, list and revoke API keys."`
 	Simulate simulateCommand `cmd:"" help:"Fill a desk with made-up data for some days."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
@@ -89,7 +90,7 @@ func exitStatus(err error) int {
 		return own.code
 	case errors.As(err, &no) && no.Refusal == domain.RefusedNotFound:
 		return notFound
-	case errors.As(err, &no) && no.Refusal == domain.RefusedConflict, errors.Is(err, sqlite.ErrInUse):
+	case errors.As(err, &no) && no.Refusal == domain.RefusedConflict, errors.Is(err, sqlite.ErrInUse), errors.Is(err, lock.ErrHeld):
 		return conflict
 	}
 	return failed

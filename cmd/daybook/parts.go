@@ -20,6 +20,7 @@ import (
 	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
+	locks "daybook/internal/lock"
 	"daybook/projections"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
@@ -50,6 +51,9 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, err
 	}
+	if err := table.Sweep(f.Data); err != nil {
+		return nil, err
+	}
 	lock, err := f.lock(ctx)
 	var store eventstore.Store
 	if err == nil {
@@ -57,7 +61,7 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 			err = errors.Join(err, lock.Close())
 		}
 	}
-	if errors.Is(err, sqlite.ErrInUse) {
+	if errors.Is(err, sqlite.ErrInUse) || errors.Is(err, locks.ErrHeld) {
 		return nil, status{conflict, fmt.Errorf("the desk in %s is in use by another process. Stop that process first, or use --url if the command has it", f.Data)}
 	}
 	if err != nil {
@@ -120,14 +124,17 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	}
 	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
 	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v}
-	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All, Version: projections.Version}
+	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All, Version: projections.Version, Scratch: f.Data}
 	return d, nil
 }
 
 // mustBeReadable returns an error if the log is in another format than this program's.
 func mustBeReadable(ctx context.Context, store eventstore.Store, keys personal.Keys) error {
 	for batch, err := range store.Follow(ctx, eventstore.Start) {
-		if err != nil || len(batch) == 0 {
+		if damage := (*eventstore.DamageError)(nil); errors.As(err, &damage) || err == nil && len(batch) == 0 {
+			return nil // whoever meets damage says so
+		}
+		if err != nil {
 			return err
 		}
 		first := batch[0]
@@ -135,7 +142,7 @@ func mustBeReadable(ctx context.Context, store eventstore.Store, keys personal.K
 		if errors.Is(err, event.ErrOldFormat) {
 			return err
 		}
-		return nil // whoever meets an event that is damaged says so
+		return nil
 	}
 	return nil
 }

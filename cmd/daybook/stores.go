@@ -15,6 +15,7 @@ import (
 	"daybook/eventstore/esdb"
 	"daybook/eventstore/postgres"
 	"daybook/eventstore/sqlite"
+	"daybook/internal/lock"
 	"daybook/readmodels/table"
 )
 
@@ -31,11 +32,11 @@ func (f folder) lock(ctx context.Context) (io.Closer, error) {
 		return io.NopCloser(nil), nil
 	}
 	return backoff.Retry(ctx, func() (io.Closer, error) {
-		lock, err := sqlite.Lock(f.path("desk.lock"))
-		if err != nil && !errors.Is(err, sqlite.ErrInUse) {
+		held, err := lock.File(f.path("desk.lock"))
+		if err != nil && !errors.Is(err, lock.ErrHeld) {
 			err = backoff.Permanent(err)
 		}
-		return lock, err
+		return held, err
 	}, backoff.WithBackOff(backoff.NewConstantBackOff(20*time.Millisecond)), backoff.WithMaxElapsedTime(5*time.Second))
 }
 
