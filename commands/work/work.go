@@ -102,7 +102,7 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 	if err != nil {
 		return Answer[any]{}, by.unlessHidden(err)
 	}
-	if before, again := s.requests[by.Request]; again {
+	if before, again := s.requests.get(by.Request); again {
 		return w.again(s, before, by)
 	}
 	if !by.sees(kind, s.state) {
