@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -29,9 +30,13 @@ import (
 
 var served = []measure{
 	{id: "P4", title: "HTTP command, everything on", reference: "trivial net/http JSON POST", must: 0.10, aim: 0.20, start: startP4},
+	{id: "P4k", title: "HTTP command with an Idempotency-Key", reference: "P4: the same without one", must: 0.8, aim: 0.95, start: startP4k},
+	{id: "P4n", title: "inquiry from a new address (claim, contact, key, ticket)", reference: "P4: PATCH of a contact", must: 0.4, aim: 0.6, start: startP4n},
 	{id: "P5", title: "HTTP command, projections off", reference: "the same handler without the append", must: 0.40, aim: 0.60, start: startP5},
 	{id: "P8", title: "time from an accepted command until every read model shows it, p99, at half of P4's rate", reference: "the command itself, p99", must: 3, aim: 1.5, times: true, start: startP8},
 	{id: "P9", title: "last 50 tickets of a contact, 1 M tickets, through the API, p50", reference: "the bare SQL through sqlx", must: 2, aim: 1.5, times: true, start: startP9},
+	{id: "P17", title: "a note on a ticket of 50 000 events, 1 caller, p50", reference: "on one of 10 events", must: 1.3, aim: 1.05, times: true, start: startP17},
+	{id: "P18", title: "notes on one ticket of 20 000 events, 8 callers", reference: "1 caller", must: 1, aim: 2, start: startP18},
 }
 
 func startP4(s setting) (rounds, error) {
@@ -49,6 +54,132 @@ func startP4(s setting) (rounds, error) {
 		r.reference, err = d.posting(s)
 		return r, err
 	})
+}
+
+// both serves a desk with all its projections, and returns two sides that send requests to it.
+func both(s setting, ours, reference func(c *client, url string, contacts []uuid.UUID) func(caller int) error) (rounds, error) {
+	d, contacts, err := deskOfContacts(s)
+	if err != nil {
+		return rounds{}, err
+	}
+	return d.rounds(func() (r rounds, err error) {
+		if err := d.project(); err != nil {
+			return r, err
+		}
+		url, err := d.serve(d.handler(d.store))
+		if err != nil {
+			return r, err
+		}
+		c := newClient(d.token)
+		one, other := ours(c, url, contacts), reference(c, url, contacts)
+		if err := inParallel(manyCallers, func(caller int) error { // contacts are cached, as on a desk that has been running for a while
+			for range contactCount / manyCallers {
+				if err := other(caller); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return r, err
+		}
+		r.ours, r.reference = requesting(s, one), requesting(s, other)
+		return r, nil
+	})
+}
+
+// patches returns requests that edit contacts, each caller its own.
+func patches(keyed bool) func(c *client, url string, contacts []uuid.UUID) func(caller int) error {
+	return func(c *client, url string, contacts []uuid.UUID) func(caller int) error {
+		return func(caller int) error {
+			id, key := contacts[rand.IntN(len(contacts)/manyCallers)*manyCallers+caller], ""
+			if keyed {
+				key = uuid.NewString()
+			}
+			_, err := c.sendWith(http.MethodPatch, url+"/v1/contacts/"+id.String(), key, edit())
+			return err
+		}
+	}
+}
+
+func startP4k(s setting) (rounds, error) { return both(s, patches(true), patches(false)) }
+
+func startP4n(s setting) (rounds, error) {
+	return both(s, func(c *client, url string, _ []uuid.UUID) func(caller int) error {
+		return func(int) error {
+			body := fmt.Appendf(nil, `{"channel":"email","from":{"email":"%s@customers.example","name":"Nora"},"subject":"Where is it?","body":"The parcel has not come."}`, uuid.New())
+			_, err := c.sendWith(http.MethodPost, url+"/v1/inquiries", uuid.NewString(), body)
+			return err
+		}
+	}, patches(false))
+}
+
+// deskOfTickets opens and serves a desk with a ticket of each length, and returns requests that add a note to them.
+func deskOfTickets(s setting, lengths ...int) (d *desk, notes []func() error, err error) {
+	d, err = openDesk(s.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	url, err := d.serve(d.handler(d.store))
+	c := newClient(d.token)
+	for _, n := range lengths {
+		var id uuid.UUID
+		if err == nil {
+			id, err = history.WriteTicket(context.Background(), d.store, d.vault, n)
+		}
+		notes = append(notes, func() error {
+			_, err := c.send(http.MethodPost, url+"/v1/tickets/"+id.String()+"/notes", []byte(`{"body":"The parcel has not come."}`))
+			return err
+		})
+	}
+	if err == nil {
+		err = d.project()
+	}
+	for _, note := range notes {
+		if err == nil {
+			err = note() // so that the ticket is cached
+		}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, d.close())
+	}
+	return d, notes, nil
+}
+
+func startP17(s setting) (rounds, error) {
+	d, notes, err := deskOfTickets(s, 50_000, 10)
+	if err != nil {
+		return rounds{}, err
+	}
+	median := func(note func() error) func() (float64, error) {
+		return func() (float64, error) {
+			return p50(s, []uuid.UUID{uuid.Nil}, func(uuid.UUID) error { return note() })
+		}
+	}
+	return rounds{ours: median(notes[0]), reference: median(notes[1]), stop: d.close}, nil
+}
+
+func startP18(s setting) (rounds, error) {
+	d, notes, err := deskOfTickets(s, 20_000)
+	if err != nil {
+		return rounds{}, err
+	}
+	by := func(callers int) func() (float64, error) {
+		return func() (float64, error) {
+			var total atomic.Int64
+			start := time.Now()
+			err := inParallel(callers, func(int) error {
+				for time.Since(start) < s.time {
+					if err := notes[0](); err != nil {
+						return err
+					}
+					total.Add(1)
+				}
+				return nil
+			})
+			return float64(total.Load()) / time.Since(start).Seconds(), err
+		}
+	}
+	return rounds{ours: by(8), reference: by(1), stop: d.close}, nil
 }
 
 func startP5(s setting) (rounds, error) {
