@@ -55,8 +55,10 @@ func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent u
 	if err != nil {
 		return key, "", err
 	}
-	_, err = v.db.ExecContext(ctx, "INSERT INTO api_keys (id, name, role, agent, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-		key.ID, sealed, key.Role, key.Agent.String(), hash[:], key.CreatedAt)
+	err = v.writer.commit(ctx, func(tx tx) error {
+		_, err := tx.exec("INSERT INTO api_keys (id, name, role, agent, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)", key.ID, sealed, key.Role, key.Agent.String(), hash[:], key.CreatedAt)
+		return err
+	})
 	if err != nil {
 		return key, "", fmt.Errorf("storing an API key: %w", err)
 	}
@@ -104,7 +106,11 @@ func (v *Vault) APIKeyName(ctx context.Context, k APIKey) (string, error) {
 
 // RecordedAPIKey notes how many events of a key are in the log: 1 if it was created, 2 if it was revoked too.
 func (v *Vault) RecordedAPIKey(ctx context.Context, id string, events int) error {
-	if _, err := v.db.ExecContext(ctx, "UPDATE api_keys SET recorded = max(recorded, ?) WHERE id = ?", events, id); err != nil {
+	err := v.writer.commit(ctx, func(tx tx) error {
+		_, err := tx.exec("UPDATE api_keys SET recorded = ? WHERE id = ? AND recorded < ?", events, id, events)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("noting that an API key is in the log: %w", err)
 	}
 	return nil
@@ -142,16 +148,15 @@ func (v *Vault) openName(k APIKey, sealed []byte) (string, error) {
 
 // RevokeAPIKey revokes a key. Revoking again changes nothing.
 func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) error {
-	done, err := v.db.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), id)
+	var known bool
+	err := v.writer.commit(ctx, func(tx tx) error {
+		if _, err := tx.exec("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), id); err != nil {
+			return err
+		}
+		return tx.get(&known, "SELECT count(*) > 0 FROM api_keys WHERE id = ?", id)
+	})
 	if err != nil {
 		return fmt.Errorf("revoking an API key: %w", err)
-	}
-	if n, err := done.RowsAffected(); err != nil || n > 0 {
-		return err
-	}
-	var known bool
-	if err := v.read.GetContext(ctx, &known, "SELECT count(*) > 0 FROM api_keys WHERE id = ?", id); err != nil {
-		return err
 	}
 	if !known {
 		return domain.NotFound("key-unknown", "There is no such API key.")
@@ -161,7 +166,10 @@ func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) erro
 
 // Revoke revokes all keys that act as an agent, and returns those of which that is not in the log yet.
 func (v *Vault) Revoke(ctx context.Context, agent uuid.UUID, now time.Time) ([]uuid.UUID, error) {
-	_, err := v.db.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE agent = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), agent.String())
+	err := v.writer.commit(ctx, func(tx tx) error {
+		_, err := tx.exec("UPDATE api_keys SET revoked_at = ? WHERE agent = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), agent.String())
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("revoking the API keys of an agent: %w", err)
 	}

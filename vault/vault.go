@@ -6,7 +6,6 @@
 package vault
 
 import (
-	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -31,15 +30,16 @@ import (
 	"github.com/jmoiron/sqlx"
 	_ "modernc.org/sqlite" // the driver
 
-	"daybook/domain/personal"
 	"daybook/internal/recent"
 )
 
 // A Vault can be open in several processes on one machine. Each caches keys for as long as it runs.
 type Vault struct {
 	db     *sqlx.DB   // the one connection that writes
+	writer *writer    // uses db
 	read   *sqlx.DB   // connections that only read, and so never wait for an fsync
 	apiKey *sqlx.Stmt // finds an API key by its id, for every request
+	came   *sqlx.Stmt // finds what a request came to
 	master cipher.AEAD
 	lent   cipher.AEAD // encrypts what callers carry
 	names  []byte      // the key with which names are hashed; it never changes
@@ -55,6 +55,9 @@ const lease = time.Second
 
 // unwrappedKeys is how many decrypted keys of persons are kept in memory, at least.
 const unwrappedKeys = 25_000
+
+// format is the version of what is stored. A vault of another one is refused.
+const format = "2"
 
 //go:embed schema.sql
 var schema string
@@ -84,6 +87,12 @@ func (v *Vault) open(path string) error {
 		return err
 	}
 	var err error
+	if v.writer, err = newWriter(v.db, makeKey, keepOutcome); err != nil {
+		return err
+	}
+	if v.came, err = v.read.Preparex("SELECT digest, outcome FROM outcomes WHERE request = ?"); err != nil {
+		return err
+	}
 	if v.apiKey, err = v.read.Preparex("SELECT id, role, agent, created_at, revoked_at, hash FROM api_keys WHERE id = ?"); err != nil {
 		return err
 	}
@@ -109,8 +118,12 @@ func (v *Vault) open(path string) error {
 	}
 	if fresh {
 		v.names = random(32)
-		_, err = v.db.Exec("INSERT INTO secrets (name, value) VALUES ('names', ?)", v.wrap("names", v.names))
+		_, err = v.db.Exec("INSERT INTO secrets (name, value) VALUES ('names', ?), ('format', ?)", v.wrap("names", v.names), []byte(format))
 		return err
+	}
+	var stored []byte
+	if err := v.db.Get(&stored, "SELECT value FROM secrets WHERE name = 'format'"); err != nil || string(stored) != format {
+		return fmt.Errorf("it is of another version of Daybook (format %q, not %s): use that version, or begin anew in an empty folder", stored, format)
 	}
 	v.names, err = v.unwrap("names", wrapped)
 	return err
@@ -157,8 +170,13 @@ func WriteSecret(path, secret string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// Close closes the vault.
-func (v *Vault) Close() error { return errors.Join(v.read.Close(), v.db.Close()) }
+// Close closes the vault, once all that was asked of it before is durable.
+func (v *Vault) Close() error {
+	if v.writer != nil {
+		v.writer.close()
+	}
+	return errors.Join(v.read.Close(), v.db.Close())
+}
 
 // Hash implements personal.Hasher: HMAC-SHA-256 under the key of names, in the form of a UUID of version 8.
 func (v *Vault) Hash(space string, parts ...string) uuid.UUID {
@@ -173,146 +191,6 @@ func (v *Vault) Hash(space string, parts ...string) uuid.UUID {
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80
 	return id
-}
-
-// Make creates keys for the subjects that have none. They are durable when it returns.
-func (v *Vault) Make(ctx context.Context, subjects ...uuid.UUID) error {
-	tx, err := v.db.BeginTxx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("creating keys: %w", err)
-	}
-	defer tx.Rollback()
-	for _, s := range subjects {
-		_, err := tx.ExecContext(ctx, "INSERT INTO persons (subject, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING", s.String(), v.wrap(s.String(), random(32)))
-		if err != nil {
-			return fmt.Errorf("creating keys: %w", err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("creating keys: %w", err)
-	}
-	return nil
-}
-
-// Destroy destroys the keys of subjects, for ever. When it returns, no process opens or seals anything under them any more:
-// this one has dropped them, and each other one has asked since, as it does before it uses a key that it has remembered for
-// a second.
-func (v *Vault) Destroy(ctx context.Context, subjects ...uuid.UUID) error {
-	if err := v.destroy(ctx, subjects); err != nil {
-		return fmt.Errorf("destroying keys: %w", err)
-	}
-	select {
-	case <-time.After(lease):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID) error {
-	tx, err := v.db.BeginTxx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	for _, s := range subjects {
-		_, err := tx.ExecContext(ctx, "INSERT INTO persons (subject, wrapped) VALUES (?, x'') ON CONFLICT DO UPDATE SET wrapped = x''", s.String())
-		if err != nil {
-			return err
-		}
-	}
-	var n int
-	if err := tx.GetContext(ctx, &n, "UPDATE destructions SET n = n + 1 RETURNING n"); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	v.noticed(n)
-	var still struct{ Busy, Log, Checkpointed int }
-	if err := v.db.GetContext(ctx, &still, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return err
-	}
-	if still.Busy != 0 {
-		return errors.New("the old keys are still in the vault's write-ahead log, which another process reads: try again")
-	}
-	return nil
-}
-
-// Key returns a subject's key.
-func (v *Vault) Key(subject uuid.UUID) (cipher.AEAD, error) {
-	if _, err := v.Destroyed(); err != nil {
-		return nil, err
-	}
-	v.mu.Lock()
-	from := v.keys
-	key, known := from.Get(subject)
-	v.mu.Unlock()
-	if !known {
-		var err error
-		if key, err = v.unwrapped(subject); err != nil {
-			return nil, err
-		}
-		v.mu.Lock()
-		if v.keys == from { // else keys were destroyed meanwhile, perhaps this one
-			from.Put(subject, key)
-		}
-		v.mu.Unlock()
-	}
-	if key == nil {
-		return nil, personal.ErrForgotten
-	}
-	return key, nil
-}
-
-// Destroyed returns how often keys were destroyed: as this process knows, or as it was less than a lease ago.
-func (v *Vault) Destroyed() (int, error) {
-	now := time.Now()
-	v.mu.Lock()
-	n, fresh := v.destructions, now.Sub(v.asked) < lease
-	v.mu.Unlock()
-	if fresh {
-		return n, nil
-	}
-	if err := v.read.Get(&n, "SELECT n FROM destructions"); err != nil {
-		return 0, fmt.Errorf("asking whether keys were destroyed: %w", err)
-	}
-	v.noticed(n)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if now.After(v.asked) {
-		v.asked = now
-	}
-	return v.destructions, nil
-}
-
-// noticed forgets the keys that are remembered, if any was destroyed since.
-func (v *Vault) noticed(destructions int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if destructions > v.destructions {
-		v.keys, v.destructions = recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys), destructions
-	}
-}
-
-// unwrapped reads a subject's key; nil if it was destroyed.
-func (v *Vault) unwrapped(subject uuid.UUID) (cipher.AEAD, error) {
-	var wrapped []byte
-	err := v.read.Get(&wrapped, "SELECT wrapped FROM persons WHERE subject = ?", subject.String())
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, &personal.NoKeyError{Subject: subject}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a key: %w", err)
-	}
-	if len(wrapped) == 0 {
-		return nil, nil
-	}
-	plain, err := v.unwrap(subject.String(), wrapped)
-	if err != nil {
-		return nil, err
-	}
-	return aead(plain)
 }
 
 // wrap encrypts a key with the master key, bound to its name.

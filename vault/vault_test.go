@@ -279,58 +279,69 @@ func TestAPIKeys(t *testing.T) {
 	}
 }
 
-func TestRequests(t *testing.T) {
+func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "vault.db")
 	v := mustOpen(t, path)
-	id := func(principal, key string) uuid.UUID { return v.Hash("request", principal, key) }
-	begin := func(principal, key, digest string, at time.Time) (*vault.Outcome, error) {
-		return v.BeginRequest(context.Background(), id(principal, key), digest, at)
+	ada, ben := v.Hash("request", "ada", "k"), v.Hash("request", "ben", "k")
+	is := func(when string, request uuid.UUID, want *vault.Outcome) {
+		t.Helper()
+		got, err := v.Outcome(t.Context(), request)
+		if err != nil || fmt.Sprintf("%+v", deref(got)) != fmt.Sprintf("%+v", deref(want)) {
+			t.Errorf("%s: %+v, %v, want %+v", when, deref(got), err, deref(want))
+		}
 	}
-	if o, err := begin("ada", "k", "body", now); o != nil || err != nil {
-		t.Fatalf("at first: %v, %v", o, err)
-	}
-	if o, err := begin("ada", "k", "body", now); o != nil || err != nil {
-		t.Fatalf("in progress: %v, %v", o, err)
-	}
-	if _, err := begin("ada", "k", "another body", now); !errors.Is(err, vault.ErrKeyReused) {
-		t.Errorf("another body: %v", err)
-	}
-	if o, err := begin("ben", "k", "another body", now); o != nil || err != nil {
-		t.Errorf("somebody else's: %v, %v", o, err)
-	}
-	want := vault.Outcome{Refusal: &domain.Error{Refusal: domain.RefusedConflict, Code: "taken", Message: "Taken.", Fields: []domain.FieldError{{Field: "f", Code: "c", Message: "m"}}}}
-	if err := v.FinishRequest(t.Context(), id("ada", "k"), want); err != nil {
+	is("at first", ada, nil)
+	refused := vault.Outcome{Digest: "body", Refusal: &domain.Error{Refusal: domain.RefusedConflict, Code: "taken", Message: "Taken.", Fields: []domain.FieldError{{Field: "f", Code: "c", Message: "m"}}}}
+	done := vault.Outcome{Digest: "body", Stream: "contact-1", Revision: 3, Position: 7}
+	keep := func(request uuid.UUID, o vault.Outcome) error { return keepOutcome(v, request, o) }
+	if err := keep(ada, refused); err != nil {
 		t.Fatal(err)
 	}
 	v.Close()
 	v = mustOpen(t, path)
-	o, err := begin("ada", "k", "body", now)
-	if err != nil || o == nil || fmt.Sprint(*o.Refusal) != fmt.Sprint(*want.Refusal) {
-		t.Errorf("after a restart: %+v, %v", o, err)
+	is("after a restart", ada, &refused)
+	is("somebody else's", ben, nil)
+	other := done
+	other.Digest = "another body"
+	if err := keep(ada, other); !errors.Is(err, vault.ErrKeyReused) {
+		t.Errorf("another body: %v", err)
 	}
-	done := vault.Outcome{Stream: "contact-1", Revision: 3, Position: 7}
-	for _, next := range []vault.Outcome{done, want} { // a refusal changes nothing any more
-		if err := v.FinishRequest(t.Context(), id("ada", "k"), next); err != nil {
+	is("after another body", ada, &refused)
+	for _, next := range []vault.Outcome{done, refused} { // a refusal changes nothing any more
+		if err := keep(ada, next); err != nil {
 			t.Fatal(err)
 		}
-		if o, err := begin("ada", "k", "body", now); err != nil || o == nil || *o != done {
-			t.Errorf("after it took effect: %+v, %v", o, err)
+		is("after it took effect", ada, &done)
+	}
+	// An outcome is known for a week.
+	if err := v.DropOutcomes(t.Context(), now.Add(vault.KeepOutcomes)); err != nil {
+		t.Fatal(err)
+	}
+	is("after a week", ada, &done)
+	if err := v.DropOutcomes(t.Context(), now.Add(vault.KeepOutcomes+time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	is("after more than a week", ada, nil)
+}
+
+func keepOutcome(v *vault.Vault, request uuid.UUID, o vault.Outcome) error {
+	kept := make(chan error, 1)
+	v.KeepOutcome(context.Background(), request, o, now, true, func(err error) { kept <- err })
+	return <-kept
+}
+
+func deref(o *vault.Outcome) (all [2]any) {
+	if o != nil {
+		all[1] = o.Refusal
+		bare := *o
+		bare.Refusal = nil
+		all[0] = bare
+		if o.Refusal != nil {
+			all[1] = *o.Refusal
 		}
 	}
-	// A key is known for a week.
-	if err := v.DropRequests(t.Context(), now.Add(vault.KeepRequests)); err != nil {
-		t.Fatal(err)
-	}
-	if o, err := begin("ada", "k", "body", now); o == nil || err != nil {
-		t.Errorf("after a week: %v, %v", o, err)
-	}
-	if err := v.DropRequests(t.Context(), now.Add(vault.KeepRequests+time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if o, err := begin("ada", "k", "another body", now); o != nil || err != nil {
-		t.Errorf("after more than a week: %v, %v", o, err)
-	}
+	return all
 }
 
 // TestConcurrentVault makes keys and requests concurrently, in two open vaults like those of a server and the key command.
@@ -354,7 +365,7 @@ func TestConcurrentVault(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, err := v.BeginRequest(t.Context(), nora, "d", now); err != nil {
+			if err := keepOutcome(v, nora, vault.Outcome{Digest: "d"}); err != nil {
 				t.Error(err)
 			}
 			mu.Lock()

@@ -53,7 +53,7 @@ func (o *operator) tidy(ctx context.Context) {
 	daily := time.NewTicker(24 * time.Hour)
 	defer daily.Stop()
 	for {
-		if err := o.parts.vault.DropRequests(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if err := o.parts.vault.DropOutcomes(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			o.log.Error("deleting old idempotency keys failed", "error", err)
 		}
 		select {
