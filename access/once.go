@@ -45,6 +45,9 @@ func (e *Repeated) Error() string { return e.No.Error() }
 //     what is asked for is done;
 //   - after the outcome is stored, a retry is answered by it.
 //
+// An outcome counts only if the log has the last event that it rests on. A log that was restored from a backup may not have it,
+// and then the request is executed again.
+//
 // Copies that run at the same time, in one process or in several, come to the same: the log takes the events of one of them.
 // Of two different requests with one key, the later is refused: by this process until the outcome of the first is stored, and
 // then by the outcome. At the same moment in two processes, and about different things, both can be done.
@@ -81,9 +84,17 @@ func (d *Door) Once(ctx context.Context, key string, by work.By, do func(work.By
 // once returns what a request comes to, and what to keep of it; nil: nothing.
 func (d *Door) once(ctx context.Context, by work.By, do func(work.By) (Outcome, error)) (done Outcome, came *vault.Outcome, err error) {
 	before, err := d.Vault.Outcome(ctx, by.Request)
+	there := false
+	if before != nil && err == nil {
+		there, err = d.has(ctx, before.RestsOn)
+	}
 	switch {
 	case err != nil:
 		return Outcome{}, nil, err
+	case before != nil && !there:
+		if err := d.Vault.ForgetOutcome(ctx, by.Request, *before); err != nil {
+			return Outcome{}, nil, err
+		}
 	case before != nil && before.Digest != by.Digest:
 		return Outcome{}, nil, vault.ErrKeyReused
 	case before != nil && before.Refusal != nil:
@@ -95,17 +106,34 @@ func (d *Door) once(ctx context.Context, by work.By, do func(work.By) (Outcome, 
 			Created: before.Created, Replayed: true,
 		}, nil, err
 	}
+	var on work.Event
+	by.RestsOn = &on
 	done, err = do(by)
+	restsOn := vault.Event{Stream: on.Stream, Revision: int64(on.Revision), ID: on.ID}
 	var no *domain.Error
 	switch {
 	case err == nil:
 		return done, &vault.Outcome{
-			Digest: by.Digest, Stream: done.Category + "-" + done.ID.String(), Revision: int64(done.Revision), Position: uint64(done.Position), Created: done.Created,
+			Digest: by.Digest, Stream: done.Category + "-" + done.ID.String(), Revision: int64(done.Revision), Position: uint64(done.Position), Created: done.Created, RestsOn: restsOn,
 		}, nil
 	case errors.As(err, &no) && no.Refusal != domain.RefusedStale && no.Refusal != domain.RefusedNotFound:
-		return Outcome{}, &vault.Outcome{Digest: by.Digest, Refusal: no}, err
+		return Outcome{}, &vault.Outcome{Digest: by.Digest, Refusal: no, RestsOn: restsOn}, err
 	}
 	return Outcome{}, nil, err
+}
+
+// has reports whether the log has an event.
+func (d *Door) has(ctx context.Context, e vault.Event) (bool, error) {
+	if e.ID == uuid.Nil {
+		return true, nil
+	}
+	for r, err := range d.Desk.Store.Read(ctx, e.Stream, eventstore.Revision(e.Revision), eventstore.Forwards, 1) {
+		if errors.Is(err, eventstore.ErrNotFound) {
+			break
+		}
+		return err == nil && r.ID == e.ID, err
+	}
+	return false, nil
 }
 
 // running are the requests with an idempotency key that this process executes.

@@ -22,6 +22,15 @@ type Outcome struct {
 	Position uint64        `json:"position,omitempty"`
 	Created  bool          `json:"created,omitempty"`
 	Refusal  *domain.Error `json:"refusal,omitempty"`
+	RestsOn  Event         `json:"rests_on,omitzero"`
+}
+
+// An Event is the last event that an outcome rests on: written, or read before it was decided. The outcome counts only if the log has
+// it, since a log that was restored from a backup may be older. Zero: none was read.
+type Event struct {
+	Stream   string    `json:"stream"`
+	Revision int64     `json:"revision"`
+	ID       uuid.UUID `json:"id"`
 }
 
 // KeepOutcomes is how long outcomes are kept, at least.
@@ -83,6 +92,22 @@ func (v *Vault) KeepOutcome(ctx context.Context, request uuid.UUID, o Outcome, n
 const keepOutcome = `INSERT INTO outcomes (request, digest, at, refused, outcome) VALUES (?, ?, ?, ?, ?)
 	ON CONFLICT (request) DO UPDATE SET at = excluded.at, refused = excluded.refused, outcome = excluded.outcome
 	WHERE outcomes.digest = excluded.digest AND outcomes.refused AND NOT excluded.refused`
+
+// ForgetOutcome deletes an outcome that does not count any more.
+func (v *Vault) ForgetOutcome(ctx context.Context, request uuid.UUID, o Outcome) error {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	err = v.writer.commit(ctx, func(tx tx) error { // another process may have stored another meanwhile
+		_, err := tx.exec("DELETE FROM outcomes WHERE request = ? AND outcome = ?", request[:], string(text))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("deleting the outcome of a request: %w", err)
+	}
+	return nil
+}
 
 // DropOutcomes deletes outcomes that are older than KeepOutcomes.
 func (v *Vault) DropOutcomes(ctx context.Context, now time.Time) error {

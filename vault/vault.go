@@ -123,7 +123,7 @@ func (v *Vault) open(path string) error {
 	}
 	var stored []byte
 	if err := v.db.Get(&stored, "SELECT value FROM secrets WHERE name = 'format'"); err != nil || string(stored) != format {
-		return fmt.Errorf("it is of another version of Daybook (format %q, not %s): use that version, or begin anew in an empty folder", stored, format)
+		return fmt.Errorf("it is in the format of a version of Daybook before its first release (%q, not %s): start with an empty data folder, and import again", stored, format)
 	}
 	v.names, err = v.unwrap("names", wrapped)
 	return err

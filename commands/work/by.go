@@ -47,12 +47,23 @@ type By struct {
 	// IfMatch lists the revisions that the caller accepts. A thing at any other revision is refused as stale. Nil: any.
 	IfMatch []eventstore.Revision
 
+	// RestsOn is set to the last event that was read or written for the request. Nil: it is not.
+	RestsOn *Event
+
 	// ID is the thing that the command is about, and Names hashes its names. This package sets both.
 	ID    uuid.UUID
 	Names personal.Hasher
 
 	granted bool    // what is asked was allowed before: who may do it is not asked again
 	others  []other // the things that the command refers to
+}
+
+// An Event is the place of an event in the log, and its id. If a log has it, it has all those before it.
+type Event struct {
+	Stream   string
+	Revision eventstore.Revision
+	Position eventstore.Position
+	ID       uuid.UUID
 }
 
 // other is another thing that a command refers to.

@@ -27,6 +27,8 @@ type Work struct {
 	streams map[string]*stream
 	undo    []func() // undoes each keep
 
+	restsOn []*Event // where to note the last event that was read or written
+
 	destroyed int // personal.Keys.Destroyed at the beginning
 
 	// batch numbers the requests of a batch, which are carried out in order and may have been written in part before a
@@ -255,6 +257,17 @@ func (w *Work) write() error {
 		}
 	}
 	return nil
+}
+
+// rest notes the last event that was read or written, for those who ask.
+func (w *Work) rest() {
+	for _, on := range w.restsOn {
+		for name, s := range w.streams {
+			if s.position > on.Position {
+				*on = Event{name, s.revision, s.position, s.last}
+			}
+		}
+	}
 }
 
 // Came reports whether by's request has written to a thing before. The thing must have been loaded, for example by Look.
