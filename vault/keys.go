@@ -119,10 +119,13 @@ func (v *Vault) RecordedAPIKey(ctx context.Context, id string, events int) error
 // subject is whose key seals the name of an API key: the agent's who acts with it, or its own.
 func (k APIKey) subject() uuid.UUID { return cmp.Or(k.Agent, k.UUID()) }
 
-// sealName seals the name of a key, so that it goes with the agent's other texts.
+// sealName seals the name of a key, so that it goes with the agent's other texts. The agent has a key; the stream of an API key
+// that acts as itself is about to begin.
 func (v *Vault) sealName(ctx context.Context, k APIKey) ([]byte, error) {
-	if err := v.Make(ctx, k.subject()); err != nil {
-		return nil, err
+	if k.Agent == uuid.Nil {
+		if err := v.Make(ctx, k.subject()); err != nil {
+			return nil, err
+		}
 	}
 	key, err := v.Key(k.subject())
 	if err != nil {

@@ -211,6 +211,16 @@ func TestAPIKeys(t *testing.T) {
 	t.Parallel()
 	path, ada := filepath.Join(t.TempDir(), "vault.db"), uuid.New()
 	v := mustOpen(t, path)
+	var none *personal.NoKeyError
+	if _, _, err := v.NewAPIKey(t.Context(), "panel", role.Agent, ada, now); !errors.As(err, &none) || none.Subject != ada {
+		t.Errorf("for an agent whose key is missing: %v", err)
+	}
+	if err := v.Make(t.Context(), ada); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := mustOpen(t, filepath.Join(t.TempDir(), "vault.db")).NewAPIKey(t.Context(), "itself", role.Channel, uuid.Nil, now); err != nil {
+		t.Fatal(err)
+	}
 	key, token, err := v.NewAPIKey(t.Context(), " panel ", role.Agent, ada, now)
 	if err != nil {
 		t.Fatal(err)

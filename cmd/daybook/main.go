@@ -28,6 +28,7 @@ type program struct {
 	Rebuild  rebuildCommand  `cmd:"" help:"Rebuild the read models beside the live ones, compare both, and switch."`
 	Verify   verifyCommand   `cmd:"" help:"Compare the read models with the log, and list every difference."`
 	Key      keyCommand      `cmd:"" help:"Create, list and revoke API keys."`
+	Vault    vaultCommand    `cmd:"" help:"Mend a vault that is older than the log."`
 	Simulate simulateCommand `cmd:"" help:"Fill a desk with made-up data for some days."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
