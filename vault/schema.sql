@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS api_keys (
 	hash       BLOB NOT NULL, -- SHA-256 of the secret, which has full entropy
 	created_at TEXT NOT NULL,
 	revoked_at TEXT NOT NULL DEFAULT '',
-	recorded   INTEGER NOT NULL DEFAULT 0 -- how many of its events are in the log: created, revoked
+	recorded   INTEGER NOT NULL DEFAULT 0, -- how many of its events are in the log: created, revoked
+	mac        BLOB NOT NULL -- of all but the name, which is sealed, and of recorded
 ) WITHOUT ROWID;
 
 -- What each request with an idempotency key came to.

@@ -19,6 +19,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,6 +43,7 @@ type Vault struct {
 	came   *sqlx.Stmt // finds what a request came to
 	master cipher.AEAD
 	lent   cipher.AEAD // encrypts what callers carry
+	rows   []byte      // authenticates rows that grant something
 	names  []byte      // the key with which names are hashed; it never changes
 
 	mu           sync.Mutex
@@ -93,7 +95,7 @@ func (v *Vault) open(path string) error {
 	if v.came, err = v.read.Preparex("SELECT digest, outcome FROM outcomes WHERE request = ?"); err != nil {
 		return err
 	}
-	if v.apiKey, err = v.read.Preparex("SELECT id, role, agent, created_at, revoked_at, hash FROM api_keys WHERE id = ?"); err != nil {
+	if v.apiKey, err = v.read.Preparex("SELECT " + keyColumns + " FROM api_keys WHERE id = ?"); err != nil {
 		return err
 	}
 	var wrapped []byte
@@ -114,6 +116,9 @@ func (v *Vault) open(path string) error {
 		return err
 	}
 	if v.lent, err = aead(lent); err != nil {
+		return err
+	}
+	if v.rows, err = hkdf.Key(sha256.New, master, nil, "rows that grant something", 32); err != nil {
 		return err
 	}
 	if fresh {
@@ -181,16 +186,32 @@ func (v *Vault) Close() error {
 // Hash implements personal.Hasher: HMAC-SHA-256 under the key of names, in the form of a UUID of version 8.
 func (v *Vault) Hash(space string, parts ...string) uuid.UUID {
 	mac := hmac.New(sha256.New, v.names)
-	var length [8]byte
-	for _, part := range append([]string{space}, parts...) {
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		mac.Write(length[:])
-		mac.Write([]byte(part))
-	}
+	writeParts(mac, space, parts)
 	id := uuid.UUID(mac.Sum(nil)[:16])
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80
 	return id
+}
+
+// mac authenticates a row of a table.
+func (v *Vault) mac(table string, columns ...[]byte) []byte {
+	mac := hmac.New(sha256.New, v.rows)
+	writeParts(mac, table, columns)
+	return mac.Sum(nil)
+}
+
+// writeParts writes parts with their lengths, so that no two lists of parts are one.
+func writeParts[P string | []byte](mac hash.Hash, space string, parts []P) {
+	var length [8]byte
+	write := func(part []byte) {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		mac.Write(length[:])
+		mac.Write(part)
+	}
+	write([]byte(space))
+	for _, part := range parts {
+		write([]byte(part))
+	}
 }
 
 // wrap encrypts a key with the master key, bound to its name.

@@ -34,6 +34,33 @@ func mustOpen(t *testing.T, path string) *vault.Vault {
 	return v
 }
 
+// A handle is what somebody who can write to the vault's database has.
+type handle struct{ *sql.DB }
+
+func openWithSQL(t *testing.T) (*vault.Vault, handle) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "vault.db")
+	v := mustOpen(t, path)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return v, handle{db}
+}
+
+// change executes a statement, which must change one row.
+func (h handle) change(t *testing.T, statement string) {
+	t.Helper()
+	done, err := h.Exec(statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := done.RowsAffected(); err != nil || n != 1 {
+		t.Fatalf("%s: %d rows, %v", statement, n, err)
+	}
+}
+
 // TestSeal seals a text, opens it again, and changes it.
 func TestSeal(t *testing.T) {
 	t.Parallel()
@@ -286,6 +313,72 @@ func TestAPIKeys(t *testing.T) {
 		if _, _, err := v.NewAPIKey(t.Context(), bad.name, bad.role, ada, now); !errors.As(err, &no) || no.Refusal != domain.RefusedInvalid {
 			t.Errorf("%+v: %v", bad, err)
 		}
+	}
+}
+
+// TestAlteredAPIKeys puts a key into the vault by hand, and changes each column of one. None of them lets anybody in.
+func TestAlteredAPIKeys(t *testing.T) {
+	t.Parallel()
+	v, db := openWithSQL(t)
+	ada := uuid.New()
+	if err := v.Make(t.Context(), ada); err != nil {
+		t.Fatal(err)
+	}
+	for what, statement := range map[string]string{
+		"role":       "UPDATE api_keys SET role = 'owner' WHERE id = '%s'",
+		"agent":      "UPDATE api_keys SET agent = '00000000-0000-0000-0000-000000000000' WHERE id = '%s'",
+		"created_at": "UPDATE api_keys SET created_at = '2020-01-01T00:00:00Z' WHERE id = '%s'",
+		"mac":        "UPDATE api_keys SET mac = hash WHERE id = '%s'",
+	} {
+		key, token, err := v.NewAPIKey(t.Context(), what, role.Agent, ada, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db.change(t, fmt.Sprintf(statement, key.ID))
+		if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) || !errors.Is(err, vault.ErrAltered) {
+			t.Errorf("%s was changed: %v", what, err)
+		}
+	}
+	key, token, err := v.NewAPIKey(t.Context(), "revoked", role.Agent, ada, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.RevokeAPIKey(t.Context(), key.ID, now); err != nil {
+		t.Fatal(err)
+	}
+	db.change(t, "UPDATE api_keys SET revoked_at = '' WHERE id = '"+key.ID+"'")
+	if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) || !errors.Is(err, vault.ErrAltered) {
+		t.Errorf("a key that was revoked: %v", err)
+	}
+	// The same key under another id, and with another secret.
+	key, token, err = v.NewAPIKey(t.Context(), "copied", role.Agent, ada, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.change(t, "INSERT INTO api_keys (id, name, role, agent, hash, created_at, mac) SELECT 'copy', name, role, agent, hash, created_at, mac FROM api_keys WHERE id = '"+key.ID+"'")
+	_, secret, _ := strings.Cut(strings.TrimPrefix(token, "daybook_"), "_")
+	if _, err := v.Authenticate(t.Context(), "daybook_copy_"+secret); !errors.Is(err, vault.ErrAltered) {
+		t.Errorf("a copied key: %v", err)
+	}
+	if _, err := v.Authenticate(t.Context(), token); err != nil {
+		t.Errorf("the one that it was copied from: %v", err)
+	}
+	all, err := v.APIKeys(t.Context())
+	if err != nil || len(all) != 7 {
+		t.Fatal(len(all), err)
+	}
+	for _, k := range all {
+		if k.Altered != (k.ID != key.ID) {
+			t.Errorf("%+v", k)
+		}
+		if k.Altered {
+			if err := v.RevokeAPIKey(t.Context(), k.ID, now); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if all, err := v.APIKeys(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("after those that were altered are revoked: %v, %+v", err, all)
 	}
 }
 

@@ -89,6 +89,9 @@ func (c *keyList) Run(ctx context.Context, t terminal) error {
 			if k.Agent != uuid.Nil {
 				agent = k.Agent.String()
 			}
+			if k.Altered {
+				k.RevokedAt = "changed by hand; grants nothing"
+			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, agent, k.CreatedAt, k.RevokedAt)
 		}
 		return table.Flush()

@@ -164,7 +164,11 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 		}
 		defer lock.Close()
 	}
-	defer func() { err = errors.Join(err, access.RecordKeys(ctx, d.commands, d.vault)) }()
+	defer func() {
+		if failed := access.RecordKeys(ctx, d.commands, d.vault); !errors.Is(failed, vault.ErrAltered) { // else the server says so
+			err = errors.Join(err, failed)
+		}
+	}()
 	path := d.folder.path("owner.key")
 	keys, err := d.vault.APIKeys(ctx)
 	if err != nil {
