@@ -65,6 +65,16 @@ var ErrBadKey = domain.Forbidden("key-unknown", "This API key is unknown, or was
 
 // NewAPIKey creates a key and returns its token, which is not stored: give it to the key's user.
 func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent uuid.UUID, now time.Time) (key APIKey, token string, err error) {
+	return v.newAPIKey(ctx, name, r, agent, now, false)
+}
+
+// FirstAPIKey creates the first key of a vault, of an owner. The token is empty if another process was first.
+func (v *Vault) FirstAPIKey(ctx context.Context, name string, owner uuid.UUID, now time.Time) (token string, err error) {
+	_, token, err = v.newAPIKey(ctx, name, role.Owner, owner, now, true)
+	return token, err
+}
+
+func (v *Vault) newAPIKey(ctx context.Context, name string, r role.Role, agent uuid.UUID, now time.Time, first bool) (key APIKey, token string, err error) {
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > 200 {
 		return key, "", domain.Invalid("name", "name-required", "name must have 1 to 200 bytes.")
@@ -80,13 +90,23 @@ func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent u
 		return key, "", err
 	}
 	row := keyRow{APIKey: key, Sealed: sealed, Hash: hash[:]}
+	late := false
 	err = v.writer.commit(ctx, func(tx tx) error {
+		if first { // the row is the claim
+			if n, err := tx.exec("INSERT INTO secrets (name, value) VALUES ('first key', ?) ON CONFLICT DO NOTHING", []byte(key.ID)); err != nil || n == 0 {
+				late = true
+				return err
+			}
+		}
 		_, err := tx.exec("INSERT INTO api_keys (id, name, role, agent, hash, created_at, mac) VALUES (?, ?, ?, ?, ?, ?, ?)",
 			key.ID, sealed, string(key.Role), key.Agent.String(), row.Hash, key.CreatedAt, v.macOf(row))
 		return err
 	})
 	if err != nil {
 		return key, "", fmt.Errorf("storing an API key: %w", err)
+	}
+	if late {
+		return key, "", nil
 	}
 	return key, tokenPrefix + key.ID + "_" + secret, nil
 }

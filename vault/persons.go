@@ -95,14 +95,7 @@ func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID) error {
 		return err
 	}
 	v.noticed(n)
-	var still struct{ Busy, Log, Checkpointed int }
-	if err := v.db.GetContext(ctx, &still, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return err
-	}
-	if still.Busy != 0 {
-		return errors.New("the old keys are still in the vault's write-ahead log, which another process reads: try again")
-	}
-	return nil
+	return v.backend.scrub(ctx, v.db)
 }
 
 // Key returns a subject's key.
@@ -160,7 +153,7 @@ func (v *Vault) noticed(destructions int) {
 // unwrapped reads a subject's key; nil if it was destroyed.
 func (v *Vault) unwrapped(subject uuid.UUID) (cipher.AEAD, error) {
 	var wrapped []byte
-	err := v.read.Get(&wrapped, "SELECT wrapped FROM persons WHERE subject = ?", subject.String())
+	err := v.person.Get(&wrapped, subject.String())
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, &personal.NoKeyError{Subject: subject}
 	}

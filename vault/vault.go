@@ -1,11 +1,12 @@
 // Package vault stores what must be secret or must be deletable, and therefore is never in the log: the keys that encrypt personal text,
 // the key with which names are hashed, API keys, and the outcomes of idempotency keys.
 //
-// Everything is in one SQLite file. Its keys are encrypted with a master key in a separate file. Without that file neither the vault nor
+// Everything is in one SQLite file, or in a schema of a PostgreSQL database. Its keys are encrypted with a master key in a separate file. Without that file neither the vault nor
 // any personal text in the log can be read. Back up both with the log, never one without the other.
 package vault
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -13,7 +14,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
-	_ "embed"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -29,22 +29,24 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
-	_ "modernc.org/sqlite" // the driver
 
+	"daybook/internal/pgconn"
 	"daybook/internal/recent"
 )
 
-// A Vault can be open in several processes on one machine. Each caches keys for as long as it runs.
+// A Vault can be open in several processes. Each caches keys, and asks within a second whether any was destroyed.
 type Vault struct {
-	db     *sqlx.DB   // the one connection that writes
-	writer *writer    // uses db
-	read   *sqlx.DB   // connections that only read, and so never wait for an fsync
-	apiKey *sqlx.Stmt // finds an API key by its id, for every request
-	came   *sqlx.Stmt // finds what a request came to
-	master cipher.AEAD
-	lent   cipher.AEAD // encrypts what callers carry
-	rows   []byte      // authenticates rows that grant something
-	names  []byte      // the key with which names are hashed; it never changes
+	backend backend
+	db      *sqlx.DB   // the one connection that writes
+	writer  *writer    // uses db
+	read    *sqlx.DB   // connections that only read, and so never wait for an fsync
+	apiKey  *sqlx.Stmt // finds an API key by its id, for every request
+	came    *sqlx.Stmt // finds what a request came to
+	person  *sqlx.Stmt // finds the key of a person
+	master  cipher.AEAD
+	lent    cipher.AEAD // encrypts what callers carry
+	rows    []byte      // authenticates rows that grant something
+	names   []byte      // the key with which names are hashed; it never changes
 
 	mu           sync.Mutex
 	keys         *recent.Map[uuid.UUID, cipher.AEAD] // of persons; nil: destroyed
@@ -61,50 +63,139 @@ const unwrappedKeys = 25_000
 // format is the version of what is stored. A vault of another one is refused.
 const format = "2"
 
-//go:embed schema.sql
-var schema string
+// A backend is what differs between the databases that a vault can be in.
+type backend interface {
+	// name is the place as messages name it, without a password.
+	name() string
+	exists(ctx context.Context) (bool, error)
+	// open returns a connection that writes, and connections that only read. Statements have ? for each argument, and are rebound.
+	open() (write, read *sqlx.DB, err error)
+	// create creates what is missing, in a transaction that no other process has at the same time.
+	create(ctx context.Context, tx *sqlx.Tx) error
+	// scrub overwrites destroyed keys, as far as the database can.
+	scrub(ctx context.Context, write *sqlx.DB) error
+}
 
-// Open opens the vault at path. If neither it nor its master key, at path with the extension ".key", exists, it creates both.
+// Open opens the vault in a SQLite file. If neither it nor its master key, in a file with the extension ".key", exists, it creates both.
 func Open(path string) (*Vault, error) {
-	db, err := sqlx.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(5000)&_txlock=immediate")
+	return OpenAt(context.Background(), path, strings.TrimSuffix(path, ".db")+".key")
+}
+
+// OpenAt opens the vault in a SQLite file, or in a PostgreSQL database (postgres://…). If neither it nor its master key exists, it
+// creates both.
+func OpenAt(ctx context.Context, database, masterKey string) (*Vault, error) {
+	b, err := at(database)
 	if err != nil {
 		return nil, err
 	}
-	read, err := sqlx.Open("sqlite", "file:"+path+"?_pragma=query_only(ON)&_pragma=busy_timeout(5000)")
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
+	v := &Vault{backend: b, keys: recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys)}
+	if v.db, v.read, err = b.open(); err != nil {
+		return nil, fmt.Errorf("opening the vault %s: %w", b.name(), err)
 	}
-	db.SetMaxOpenConns(1)
-	read.SetMaxOpenConns(4)
-	read.SetMaxIdleConns(4)
-	v := &Vault{db: db, read: read, keys: recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys)}
-	if err := v.open(path); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the vault %s: %w", path, err), v.Close())
+	for _, db := range []*sqlx.DB{v.db, v.read} {
+		connections := 4
+		if db == v.db {
+			connections = 1
+		}
+		db.SetMaxOpenConns(connections)
+		db.SetMaxIdleConns(connections)
+	}
+	if err := v.open(ctx, masterKey); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the vault %s: %w", b.name(), err), v.Close())
 	}
 	return v, nil
 }
 
-func (v *Vault) open(path string) error {
-	if _, err := v.db.Exec(schema); err != nil {
+func at(database string) (backend, error) {
+	if !InPostgreSQL(database) {
+		return sqlite{database}, nil
+	}
+	address, err := pgconn.Parse(database, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the vault's address: %w", err)
+	}
+	return postgres{address}, nil
+}
+
+// Exists reports whether there is a vault in a database.
+func Exists(ctx context.Context, database string) (bool, error) {
+	b, err := at(database)
+	if err != nil {
+		return false, err
+	}
+	there, err := b.exists(ctx)
+	if err != nil {
+		err = fmt.Errorf("looking for the vault %s: %w", b.name(), err)
+	}
+	return there, err
+}
+
+// InPostgreSQL reports whether a database is in PostgreSQL.
+func InPostgreSQL(database string) bool {
+	scheme, _, isURL := strings.Cut(database, "://")
+	return isURL && (scheme == "postgres" || scheme == "postgresql")
+}
+
+func (v *Vault) open(ctx context.Context, masterKey string) error {
+	if err := v.unlock(ctx, masterKey); err != nil {
 		return err
 	}
 	var err error
 	if v.writer, err = newWriter(v.db, makeKey, keepOutcome); err != nil {
 		return err
 	}
-	if v.came, err = v.read.Preparex("SELECT digest, outcome FROM outcomes WHERE request = ?"); err != nil {
+	if v.came, err = v.read.Preparex(v.read.Rebind("SELECT digest, outcome FROM outcomes WHERE request = ?")); err != nil {
 		return err
 	}
-	if v.apiKey, err = v.read.Preparex("SELECT " + keyColumns + " FROM api_keys WHERE id = ?"); err != nil {
+	if v.person, err = v.read.Preparex(v.read.Rebind("SELECT wrapped FROM persons WHERE subject = ?")); err != nil {
 		return err
 	}
-	var wrapped []byte
-	err = v.db.Get(&wrapped, "SELECT value FROM secrets WHERE name = 'names'")
+	v.apiKey, err = v.read.Preparex(v.read.Rebind("SELECT " + keyColumns + " FROM api_keys WHERE id = ?"))
+	return err
+}
+
+// unlock reads the secrets of the vault, and makes them for a new one.
+func (v *Vault) unlock(ctx context.Context, path string) error {
+	begun, err := v.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer begun.Rollback()
+	if err := v.backend.create(ctx, begun); err != nil {
+		return err
+	}
+	t := tx{Tx: begun}
+	secret := func(name string) (value []byte, err error) {
+		err = t.get(&value, "SELECT value FROM secrets WHERE name = ?", name)
+		return value, err
+	}
+	wrapped, err := secret("names")
 	fresh := errors.Is(err, sql.ErrNoRows)
 	if err != nil && !fresh {
 		return err
 	}
-	master, err := masterKey(strings.TrimSuffix(path, ".db")+".key", fresh)
+	if !fresh {
+		if stored, err := secret("format"); err != nil || string(stored) != format {
+			return fmt.Errorf("it is in the format of a version of Daybook before its first release (%q, not %s): start with an empty data folder, and import again", stored, format)
+		}
+	}
+	if err := v.derive(path, fresh); err != nil {
+		return err
+	}
+	if !fresh {
+		v.names, err = v.unwrap("names", wrapped)
+		return errors.Join(err, begun.Commit())
+	}
+	v.names = random(32)
+	if _, err := t.Exec(t.Rebind("INSERT INTO secrets (name, value) VALUES ('names', ?), ('format', ?)"), v.wrap("names", v.names), []byte(format)); err != nil {
+		return err
+	}
+	return begun.Commit()
+}
+
+// derive reads the master key, and derives the others from it.
+func (v *Vault) derive(path string, fresh bool) error {
+	master, err := masterKey(path, fresh)
 	if err != nil {
 		return err
 	}
@@ -118,19 +209,7 @@ func (v *Vault) open(path string) error {
 	if v.lent, err = aead(lent); err != nil {
 		return err
 	}
-	if v.rows, err = hkdf.Key(sha256.New, master, nil, "rows that grant something", 32); err != nil {
-		return err
-	}
-	if fresh {
-		v.names = random(32)
-		_, err = v.db.Exec("INSERT INTO secrets (name, value) VALUES ('names', ?), ('format', ?)", v.wrap("names", v.names), []byte(format))
-		return err
-	}
-	var stored []byte
-	if err := v.db.Get(&stored, "SELECT value FROM secrets WHERE name = 'format'"); err != nil || string(stored) != format {
-		return fmt.Errorf("it is in the format of a version of Daybook before its first release (%q, not %s): start with an empty data folder, and import again", stored, format)
-	}
-	v.names, err = v.unwrap("names", wrapped)
+	v.rows, err = hkdf.Key(sha256.New, master, nil, "rows that grant something", 32)
 	return err
 }
 

@@ -3,7 +3,6 @@ package vault_test
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -15,18 +14,55 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
 
 	"daybook/domain"
 	"daybook/domain/personal"
 	"daybook/domain/role"
+	"daybook/internal/testdb"
 	"daybook/vault"
 )
 
 var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-func mustOpen(t *testing.T, path string) *vault.Vault {
+// A place is where a vault is.
+type place struct{ database, key string }
+
+func inFile(folder string) place {
+	return place{filepath.Join(folder, "vault.db"), filepath.Join(folder, "vault.key")}
+}
+
+// TestVault runs every test on each backend.
+func TestVault(t *testing.T) {
+	t.Parallel()
+	for backend, newPlace := range map[string]func(*testing.T) place{
+		"SQLite":     func(t *testing.T) place { return inFile(t.TempDir()) },
+		"PostgreSQL": func(t *testing.T) place { return place{testdb.URL(t), filepath.Join(t.TempDir(), "vault.key")} },
+	} {
+		for name, test := range map[string]func(*testing.T, func(*testing.T) place){
+			"Seal":                        testSeal,
+			"KeysOfPersons":               testKeysOfPersons,
+			"Names":                       testNames,
+			"KeysWhileOthersAreDestroyed": testKeysWhileOthersAreDestroyed,
+			"DestroyedKeys":               testDestroyedKeys,
+			"APIKeys":                     testAPIKeys,
+			"AlteredAPIKeys":              testAlteredAPIKeys,
+			"Outcomes":                    testOutcomes,
+			"ConcurrentVault":             testConcurrentVault,
+		} {
+			t.Run(backend+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				test(t, newPlace)
+			})
+		}
+	}
+}
+
+func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
+
+func mustOpen(t *testing.T, p place) *vault.Vault {
 	t.Helper()
-	v, err := vault.Open(path)
+	v, err := vault.OpenAt(t.Context(), p.database, p.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,25 +70,62 @@ func mustOpen(t *testing.T, path string) *vault.Vault {
 	return v
 }
 
-// A handle is what somebody who can write to the vault's database has.
-type handle struct{ *sql.DB }
-
-func openWithSQL(t *testing.T) (*vault.Vault, handle) {
+// sql is what somebody who can write to the vault's database has.
+func (p place) sql(t *testing.T) *sqlx.DB {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "vault.db")
-	v := mustOpen(t, path)
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
+	driver, source := "sqlite", "file:"+p.database+"?_pragma=busy_timeout(5000)"
+	if vault.InPostgreSQL(p.database) {
+		driver, source = "postgres", p.database+"&search_path=vault"
+	}
+	db, err := sqlx.Open(driver, source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return v, handle{db}
+	return db
+}
+
+// files returns what the database has on its disk, but for the write-ahead log of PostgreSQL.
+func (p place) files(t *testing.T) map[string][]byte {
+	t.Helper()
+	pattern := p.database + "*"
+	if vault.InPostgreSQL(p.database) {
+		db := p.sql(t)
+		if _, err := db.Exec("CHECKPOINT"); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Get(&pattern, "SELECT current_setting('data_directory') || '/base/' || oid || '/*' FROM pg_database WHERE datname = current_database()"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	all := make(map[string][]byte)
+	for _, name := range names {
+		if all[name], err = os.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// holds reports which file has some bytes.
+func (p place) holds(t *testing.T, b []byte) (name string, found bool) {
+	t.Helper()
+	for name, data := range p.files(t) {
+		if bytes.Contains(data, b) {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // change executes a statement, which must change one row.
-func (h handle) change(t *testing.T, statement string) {
+func change(t *testing.T, db *sqlx.DB, statement string) {
 	t.Helper()
-	done, err := h.Exec(statement)
+	done, err := db.Exec(statement)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,11 +134,10 @@ func (h handle) change(t *testing.T, statement string) {
 	}
 }
 
-// TestSeal seals a text, opens it again, and changes it.
-func TestSeal(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "vault.db")
-	v, other := mustOpen(t, path), mustOpen(t, filepath.Join(t.TempDir(), "vault.db"))
+// testSeal seals a text, opens it again, and changes it.
+func testSeal(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
+	v, other := mustOpen(t, path), mustOpen(t, newPlace(t))
 	sealed := v.Seal("Nora")
 	if strings.Contains(sealed, "Nora") || sealed == v.Seal("Nora") || url.QueryEscape(sealed) != sealed {
 		t.Errorf("sealed: %s", sealed)
@@ -80,9 +152,8 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-func TestKeysOfPersons(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "vault.db")
+func testKeysOfPersons(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
 	v := mustOpen(t, path)
 	nora, other := uuid.New(), uuid.New()
 	var none *personal.NoKeyError
@@ -118,18 +189,13 @@ func TestKeysOfPersons(t *testing.T) {
 	if _, err := key.Open(nil, nil, sealed, []byte("another place")); err == nil {
 		t.Error("what was sealed opens in another place")
 	}
-	for _, name := range []string{path, strings.TrimSuffix(path, ".db") + ".key"} {
-		if info, err := os.Stat(name); err != nil {
-			t.Error(err)
-		} else if strings.HasSuffix(name, ".key") && info.Mode().Perm() != 0o600 {
-			t.Errorf("%s is %v", name, info.Mode())
-		}
+	if info, err := os.Stat(path.key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the master key is %v (%v)", info, err)
 	}
 }
 
-func TestNames(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "vault.db")
+func testNames(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
 	v := mustOpen(t, path)
 	id := v.Hash("email/1", "nora@customers.example")
 	if id == v.Hash("email/1", "other@customers.example") || id == v.Hash("phone/1", "nora@customers.example") {
@@ -139,7 +205,7 @@ func TestNames(t *testing.T) {
 	if again := mustOpen(t, path).Hash("email/1", "nora@customers.example"); again != id {
 		t.Error("a name has another id after a restart")
 	}
-	if other := mustOpen(t, filepath.Join(t.TempDir(), "vault.db")).Hash("email/1", "nora@customers.example"); other == id {
+	if other := mustOpen(t, newPlace(t)).Hash("email/1", "nora@customers.example"); other == id {
 		t.Error("a name has the same id on another desk: it could be looked up")
 	}
 }
@@ -156,7 +222,7 @@ func TestMasterKey(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
 			path, key := filepath.Join(folder, "vault.db"), filepath.Join(folder, "vault.key")
-			if err := mustOpen(t, path).Close(); err != nil {
+			if err := mustOpen(t, inFile(folder)).Close(); err != nil {
 				t.Fatal(err)
 			}
 			err := os.Remove(key)
@@ -176,12 +242,10 @@ func TestMasterKey(t *testing.T) {
 	}
 }
 
-// TestDestroyedKeys destroys a person's key in one of two open vaults, like those of two processes. When that is answered,
+// testDestroyedKeys destroys a person's key in one of two open vaults, like those of two processes. When that is answered,
 // neither opens or seals anything for that person, and the key is in no file.
-func TestDestroyedKeys(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	path, nora, ben := filepath.Join(folder, "vault.db"), uuid.New(), uuid.New()
+func testDestroyedKeys(t *testing.T, newPlace func(*testing.T) place) {
+	path, nora, ben := newPlace(t), uuid.New(), uuid.New()
 	v, other := mustOpen(t, path), mustOpen(t, path)
 	if err := v.Make(t.Context(), nora, ben); err != nil {
 		t.Fatal(err)
@@ -209,34 +273,26 @@ func TestDestroyedKeys(t *testing.T) {
 			t.Errorf("%s process, another person: %v", name, err)
 		}
 	}
-	files, err := filepath.Glob(path + "*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
-		if data, err := os.ReadFile(name); err != nil || bytes.Contains(data, wrapped) {
-			t.Errorf("%s still has the destroyed key (%v)", name, err)
-		}
+	if name, found := path.holds(t, wrapped); found {
+		t.Errorf("%s still has the destroyed key", name)
 	}
 }
 
-// wrappedKey returns a person's key as the vault's file has it.
-func wrappedKey(t *testing.T, path string, subject uuid.UUID) (wrapped []byte) {
+// wrappedKey returns a person's key as the vault has it.
+func wrappedKey(t *testing.T, p place, subject uuid.UUID) (wrapped []byte) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if err := db.QueryRow("SELECT wrapped FROM persons WHERE subject = ?", subject.String()).Scan(&wrapped); err != nil || len(wrapped) < 32 {
+	db := p.sql(t)
+	if err := db.Get(&wrapped, db.Rebind("SELECT wrapped FROM persons WHERE subject = ?"), subject.String()); err != nil || len(wrapped) < 32 {
 		t.Fatalf("%x, %v", wrapped, err)
+	}
+	if _, found := p.holds(t, wrapped); !found {
+		t.Fatal("the key is in no file before it is destroyed")
 	}
 	return wrapped
 }
 
-func TestAPIKeys(t *testing.T) {
-	t.Parallel()
-	path, ada := filepath.Join(t.TempDir(), "vault.db"), uuid.New()
+func testAPIKeys(t *testing.T, newPlace func(*testing.T) place) {
+	path, ada := newPlace(t), uuid.New()
 	v := mustOpen(t, path)
 	var none *personal.NoKeyError
 	if _, _, err := v.NewAPIKey(t.Context(), "panel", role.Agent, ada, now); !errors.As(err, &none) || none.Subject != ada {
@@ -245,15 +301,15 @@ func TestAPIKeys(t *testing.T) {
 	if err := v.Make(t.Context(), ada); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := mustOpen(t, filepath.Join(t.TempDir(), "vault.db")).NewAPIKey(t.Context(), "itself", role.Channel, uuid.Nil, now); err != nil {
+	if _, _, err := mustOpen(t, newPlace(t)).NewAPIKey(t.Context(), "itself", role.Channel, uuid.Nil, now); err != nil {
 		t.Fatal(err)
 	}
 	key, token, err := v.NewAPIKey(t.Context(), " panel ", role.Agent, ada, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if file, err := os.ReadFile(path); err != nil || strings.Contains(string(file), token[len(token)-20:]) {
-		t.Errorf("the vault holds the secret of a key (%v)", err)
+	if name, found := path.holds(t, []byte(token[len(token)-20:])); found {
+		t.Errorf("%s holds the secret of a key", name)
 	}
 	got, err := v.Authenticate(t.Context(), token)
 	if err != nil || got.ID != key.ID || got.Role != role.Agent || got.Agent != ada {
@@ -316,10 +372,10 @@ func TestAPIKeys(t *testing.T) {
 	}
 }
 
-// TestAlteredAPIKeys puts a key into the vault by hand, and changes each column of one. None of them lets anybody in.
-func TestAlteredAPIKeys(t *testing.T) {
-	t.Parallel()
-	v, db := openWithSQL(t)
+// testAlteredAPIKeys puts a key into the vault by hand, and changes each column of one. None of them lets anybody in.
+func testAlteredAPIKeys(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
+	v, db := mustOpen(t, path), path.sql(t)
 	ada := uuid.New()
 	if err := v.Make(t.Context(), ada); err != nil {
 		t.Fatal(err)
@@ -334,7 +390,7 @@ func TestAlteredAPIKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		db.change(t, fmt.Sprintf(statement, key.ID))
+		change(t, db, fmt.Sprintf(statement, key.ID))
 		if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) || !errors.Is(err, vault.ErrAltered) {
 			t.Errorf("%s was changed: %v", what, err)
 		}
@@ -346,7 +402,7 @@ func TestAlteredAPIKeys(t *testing.T) {
 	if err := v.RevokeAPIKey(t.Context(), key.ID, now); err != nil {
 		t.Fatal(err)
 	}
-	db.change(t, "UPDATE api_keys SET revoked_at = '' WHERE id = '"+key.ID+"'")
+	change(t, db, "UPDATE api_keys SET revoked_at = '' WHERE id = '"+key.ID+"'")
 	if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) || !errors.Is(err, vault.ErrAltered) {
 		t.Errorf("a key that was revoked: %v", err)
 	}
@@ -355,7 +411,7 @@ func TestAlteredAPIKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.change(t, "INSERT INTO api_keys (id, name, role, agent, hash, created_at, mac) SELECT 'copy', name, role, agent, hash, created_at, mac FROM api_keys WHERE id = '"+key.ID+"'")
+	change(t, db, "INSERT INTO api_keys (id, name, role, agent, hash, created_at, mac) SELECT 'copy', name, role, agent, hash, created_at, mac FROM api_keys WHERE id = '"+key.ID+"'")
 	_, secret, _ := strings.Cut(strings.TrimPrefix(token, "daybook_"), "_")
 	if _, err := v.Authenticate(t.Context(), "daybook_copy_"+secret); !errors.Is(err, vault.ErrAltered) {
 		t.Errorf("a copied key: %v", err)
@@ -382,9 +438,8 @@ func TestAlteredAPIKeys(t *testing.T) {
 	}
 }
 
-func TestOutcomes(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "vault.db")
+func testOutcomes(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
 	v := mustOpen(t, path)
 	ada, ben := v.Hash("request", "ada", "k"), v.Hash("request", "ben", "k")
 	is := func(when string, request uuid.UUID, want *vault.Outcome) {
@@ -447,10 +502,9 @@ func deref(o *vault.Outcome) (all [2]any) {
 	return all
 }
 
-// TestConcurrentVault makes keys and requests concurrently, in two open vaults like those of a server and the key command.
-func TestConcurrentVault(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "vault.db")
+// testConcurrentVault makes keys and requests concurrently, in two open vaults like those of a server and the key command.
+func testConcurrentVault(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
 	vaults := []*vault.Vault{mustOpen(t, path), mustOpen(t, path)}
 	nora := uuid.New()
 	var all sync.WaitGroup
@@ -486,4 +540,45 @@ func TestConcurrentVault(t *testing.T) {
 			t.Errorf("one person got two keys: %v", err)
 		}
 	}
+}
+
+// testKeysWhileOthersAreDestroyed reads and makes keys while others are destroyed, which writes them anew in PostgreSQL.
+func testKeysWhileOthersAreDestroyed(t *testing.T, newPlace func(*testing.T) place) {
+	path, nora := newPlace(t), uuid.New()
+	v := mustOpen(t, path)
+	if err := v.Make(t.Context(), nora); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	for range 4 {
+		other := mustOpen(t, path)
+		all.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				id := uuid.New()
+				if err := other.Make(t.Context(), id); err != nil {
+					t.Error(err)
+					return
+				}
+				for _, id := range []uuid.UUID{id, nora} {
+					if _, err := other.Key(id); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	for range 3 {
+		if err := v.Destroy(t.Context(), uuid.New()); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	all.Wait()
 }

@@ -36,7 +36,7 @@ func (c *keyCreate) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	return withVault(c.folder, func(v *vault.Vault) error {
+	return withVault(ctx, c.folder, func(v *vault.Vault) error {
 		key, token, err := v.NewAPIKey(ctx, c.Name, c.Role, id, time.Now())
 		if err != nil {
 			return err
@@ -74,7 +74,7 @@ type keyList struct {
 
 // Run lists the keys, newest first.
 func (c *keyList) Run(ctx context.Context, t terminal) error {
-	return withVault(c.folder, func(v *vault.Vault) error {
+	return withVault(ctx, c.folder, func(v *vault.Vault) error {
 		keys, err := v.APIKeys(ctx)
 		if err != nil {
 			return err
@@ -105,7 +105,7 @@ type keyRevoke struct {
 
 // Run revokes a key at once, also while the desk is being served.
 func (c *keyRevoke) Run(ctx context.Context, t terminal) error {
-	return withVault(c.folder, func(v *vault.Vault) error {
+	return withVault(ctx, c.folder, func(v *vault.Vault) error {
 		if err := v.RevokeAPIKey(ctx, c.ID, time.Now()); err != nil {
 			return err
 		}
@@ -115,11 +115,11 @@ func (c *keyRevoke) Run(ctx context.Context, t terminal) error {
 }
 
 // withVault opens the vault of an existing desk.
-func withVault(f folder, do func(*vault.Vault) error) error {
-	if err := errors.Join(f.mustBe(), f.mustHaveVault()); err != nil {
+func withVault(ctx context.Context, f folder, do func(*vault.Vault) error) error {
+	if err := errors.Join(f.mustBe(ctx), f.mustHaveVault(ctx)); err != nil {
 		return err
 	}
-	v, err := vault.Open(f.path("vault.db"))
+	v, err := f.openVault(ctx)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,8 @@ type program struct {
 // folder says where a desk keeps its files. Every command that works on a desk embeds it.
 type folder struct {
 	Data       string `help:"Data folder of the desk: events.db, readmodels-N.db, vault.db and vault.key. Back up all of it together: without vault.key, no personal text can be read again." default:"./data" env:"DAYBOOK_DATA" type:"path"`
-	Events     string `help:"Database of the log, if it is not in the data folder: PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The vault stays in the data folder, and belongs to this log only." env:"DAYBOOK_EVENTS" placeholder:"URL"`
+	Events     string `help:"Database of the log, if it is not in the data folder: PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The vault belongs to this log only." env:"DAYBOOK_EVENTS" placeholder:"URL"`
+	Vault      string `help:"Database of the vault: sqlite (vault.db in the data folder), or PostgreSQL (postgres://…), which processes on several machines can share. Its master key stays in the data folder of each." default:"sqlite" env:"DAYBOOK_VAULT" placeholder:"URL"`
 	ReadModels string `help:"Database of the read models, if they are not in the data folder: PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
 
 	Lease time.Duration `help:"How long a process that projects read models to PostgreSQL, or runs an operation, may be silent before another process takes over." default:"10s" env:"DAYBOOK_LEASE"`

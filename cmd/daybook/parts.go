@@ -85,7 +85,7 @@ func readDesk(ctx context.Context, f folder) (d *parts, err error) {
 		return nil, err
 	}
 	defer closeUnless(&err, home)
-	if err := f.mustBe(); err != nil {
+	if err := f.mustBe(ctx); err != nil {
 		return nil, err
 	}
 	store, err := f.readStore(ctx)
@@ -106,11 +106,11 @@ func closeUnless(err *error, c io.Closer) {
 func assemble(ctx context.Context, f folder, home table.Home, store eventstore.Store, lock io.Closer) (*parts, error) {
 	head, err := store.Head(ctx)
 	if err == nil && head > eventstore.Start { // a new vault could not decrypt this log
-		err = f.mustHaveVault()
+		err = f.mustHaveVault(ctx)
 	}
 	var v *vault.Vault
 	if err == nil {
-		v, err = vault.Open(f.path("vault.db"))
+		v, err = f.openVault(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), lock.Close())
@@ -180,8 +180,8 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 		}
 		return path, nil
 	}
-	_, token, err := d.vault.NewAPIKey(ctx, "owner.key", role.Owner, owner, time.Now())
-	if err != nil {
+	token, err := d.vault.FirstAPIKey(ctx, "owner.key", owner, time.Now())
+	if err != nil || token == "" { // another process was first
 		return "", err
 	}
 	return path, vault.WriteSecret(path, token+"\n")
