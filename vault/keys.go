@@ -46,11 +46,15 @@ type keyRow struct {
 
 const keyColumns = "id, name, role, agent, hash, created_at, revoked_at, recorded, mac"
 
-func (v *Vault) macOf(r keyRow) []byte {
-	return v.mac("api_keys", []byte(r.ID), []byte(r.Role), r.Agent[:], r.Hash, []byte(r.CreatedAt), []byte(r.RevokedAt))
+func macOf(under *master, r keyRow) []byte {
+	return under.mac("api_keys", []byte(r.ID), []byte(r.Role), r.Agent[:], r.Hash, []byte(r.CreatedAt), []byte(r.RevokedAt))
 }
 
-func (v *Vault) authentic(r keyRow) bool { return hmac.Equal(v.macOf(r), r.MAC) }
+// authentic reports whether a row is as Daybook wrote it. It returns an error if that cannot be known without another master key.
+func (v *Vault) authentic(r keyRow) (bool, error) {
+	master, _, err := v.masters.of(r.MAC)
+	return err == nil && hmac.Equal(macOf(master, r), r.MAC), err
+}
 
 // ErrAltered is the error for a key that was put into the vault, or changed there, by hand.
 var ErrAltered = errors.New("it was put into the vault, or changed there, by hand, and grants nothing: daybook key revoke removes it")
@@ -98,8 +102,12 @@ func (v *Vault) newAPIKey(ctx context.Context, name string, r role.Role, agent u
 				return err
 			}
 		}
-		_, err := tx.exec("INSERT INTO api_keys (id, name, role, agent, hash, created_at, mac) VALUES (?, ?, ?, ?, ?, ?, ?)",
-			key.ID, sealed, string(key.Role), key.Agent.String(), row.Hash, key.CreatedAt, v.macOf(row))
+		master, err := v.masters.current()
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec("INSERT INTO api_keys (id, name, role, agent, hash, created_at, mac) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			key.ID, sealed, string(key.Role), key.Agent.String(), row.Hash, key.CreatedAt, macOf(master, row))
 		return err
 	})
 	if err != nil {
@@ -130,7 +138,8 @@ func (v *Vault) apiKeys(ctx context.Context, where string) ([]APIKey, error) {
 	}
 	keys := make([]APIKey, len(rows))
 	for i, r := range rows {
-		if r.Altered = !v.authentic(r); !r.Altered {
+		authentic, _ := v.authentic(r) // one that needs another master key lets nobody in either
+		if r.Altered = !authentic; authentic {
 			if r.Name, err = v.openName(r.APIKey, r.Sealed); err != nil {
 				return nil, err
 			}
@@ -212,13 +221,17 @@ func (v *Vault) revoke(ctx context.Context, where, is string, now time.Time) (fo
 		}
 		found = len(rows)
 		for _, r := range rows {
-			var err error
+			authentic, err := v.authentic(r)
 			switch {
-			case !v.authentic(r):
+			case err != nil:
+			case !authentic:
 				_, err = tx.exec("DELETE FROM api_keys WHERE id = ?", r.ID)
 			case r.RevokedAt == "":
 				r.RevokedAt = now.UTC().Format(time.RFC3339)
-				_, err = tx.exec("UPDATE api_keys SET revoked_at = ?, mac = ? WHERE id = ?", r.RevokedAt, v.macOf(r), r.ID)
+				var master *master
+				if master, err = v.masters.current(); err == nil {
+					_, err = tx.exec("UPDATE api_keys SET revoked_at = ?, mac = ? WHERE id = ?", r.RevokedAt, macOf(master, r), r.ID)
+				}
 			}
 			if err != nil {
 				return err
@@ -269,7 +282,11 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) 
 	if subtle.ConstantTimeCompare(hash[:], found.Hash) != 1 || found.RevokedAt != "" {
 		return APIKey{}, ErrBadKey
 	}
-	if !v.authentic(found) {
+	authentic, err := v.authentic(found)
+	if err != nil {
+		return APIKey{}, err
+	}
+	if !authentic {
 		return APIKey{}, fmt.Errorf("API key %s: %w (%w)", found.ID, ErrBadKey, ErrAltered)
 	}
 	return found.APIKey, nil

@@ -30,7 +30,11 @@ func (v *Vault) Make(ctx context.Context, subjects ...uuid.UUID) error {
 	}
 	err := v.writer.commit(ctx, func(tx tx) error {
 		for i, s := range missing {
-			n, err := tx.exec(makeKey, s.String(), v.wrap(s.String(), keys[i]))
+			wrapped, err := v.wrap(s.String(), keys[i])
+			if err != nil {
+				return err
+			}
+			n, err := tx.exec(makeKey, s.String(), wrapped)
 			if err != nil {
 				return err
 			}
@@ -94,7 +98,9 @@ func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	v.noticed(n)
+	if err := v.noticed(n); err != nil {
+		return err
+	}
 	return v.backend.scrub(ctx, v.db)
 }
 
@@ -132,7 +138,9 @@ func (v *Vault) Destroyed() (int, error) {
 	if err := v.read.Get(&n, "SELECT n FROM destructions"); err != nil {
 		return 0, fmt.Errorf("asking whether keys were destroyed: %w", err)
 	}
-	v.noticed(n)
+	if err := v.noticed(n); err != nil {
+		return 0, err
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if now.After(v.asked) {
@@ -141,13 +149,19 @@ func (v *Vault) Destroyed() (int, error) {
 	return v.destructions, nil
 }
 
-// noticed forgets the keys that are remembered, if any was destroyed since.
-func (v *Vault) noticed(destructions int) {
+// noticed forgets the keys that are remembered, and reads the master keys again, if any key was destroyed or the master key changed
+// since.
+func (v *Vault) noticed(destructions int) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if destructions > v.destructions {
-		v.keys, v.destructions = recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys), destructions
+	if destructions <= v.destructions {
+		return nil
 	}
+	if err := v.masters.read(false); err != nil {
+		return err
+	}
+	v.keys, v.destructions = recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys), destructions
+	return nil
 }
 
 // unwrapped reads a subject's key; nil if it was destroyed.

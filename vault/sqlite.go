@@ -44,6 +44,8 @@ func (sqlite) create(_ context.Context, tx *sqlx.Tx) error {
 	return err
 }
 
+func (sqlite) state() string { return state }
+
 // scrub overwrites what was deleted: in the file, SQLite has done so with the commit.
 func (sqlite) scrub(ctx context.Context, write *sqlx.DB) error {
 	var still struct{ Busy, Log, Checkpointed int }

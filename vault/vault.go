@@ -16,13 +16,12 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +36,7 @@ import (
 // A Vault can be open in several processes. Each caches keys, and asks within a second whether any was destroyed.
 type Vault struct {
 	backend backend
+	masters *masters
 	db      *sqlx.DB   // the one connection that writes
 	writer  *writer    // uses db
 	read    *sqlx.DB   // connections that only read, and so never wait for an fsync
@@ -72,23 +72,28 @@ type backend interface {
 	open() (write, read *sqlx.DB, err error)
 	// create creates what is missing, in a transaction that no other process has at the same time.
 	create(ctx context.Context, tx *sqlx.Tx) error
+	// state is the statement that reads the state below in a transaction. Whoever changes it waits until that has ended.
+	state() string
 	// scrub overwrites destroyed keys, as far as the database can.
 	scrub(ctx context.Context, write *sqlx.DB) error
 }
 
+// state is how often keys were destroyed, and the id of the master key that wraps.
+const state = "SELECT n, (SELECT value FROM secrets WHERE name = 'master') AS master FROM destructions"
+
 // Open opens the vault in a SQLite file. If neither it nor its master key, in a file with the extension ".key", exists, it creates both.
 func Open(path string) (*Vault, error) {
-	return OpenAt(context.Background(), path, strings.TrimSuffix(path, ".db")+".key")
+	return OpenAt(context.Background(), path, MasterFile(strings.TrimSuffix(path, ".db")+".key"))
 }
 
 // OpenAt opens the vault in a SQLite file, or in a PostgreSQL database (postgres://…). If neither it nor its master key exists, it
 // creates both.
-func OpenAt(ctx context.Context, database, masterKey string) (*Vault, error) {
+func OpenAt(ctx context.Context, database string, from Master) (*Vault, error) {
 	b, err := at(database)
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{backend: b, keys: recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys)}
+	v := &Vault{backend: b, masters: &masters{from: from}, keys: recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys)}
 	if v.db, v.read, err = b.open(); err != nil {
 		return nil, fmt.Errorf("opening the vault %s: %w", b.name(), err)
 	}
@@ -100,7 +105,7 @@ func OpenAt(ctx context.Context, database, masterKey string) (*Vault, error) {
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections)
 	}
-	if err := v.open(ctx, masterKey); err != nil {
+	if err := v.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the vault %s: %w", b.name(), err), v.Close())
 	}
 	return v, nil
@@ -136,12 +141,12 @@ func InPostgreSQL(database string) bool {
 	return isURL && (scheme == "postgres" || scheme == "postgresql")
 }
 
-func (v *Vault) open(ctx context.Context, masterKey string) error {
-	if err := v.unlock(ctx, masterKey); err != nil {
+func (v *Vault) open(ctx context.Context) error {
+	if err := v.unlock(ctx); err != nil {
 		return err
 	}
 	var err error
-	if v.writer, err = newWriter(v.db, makeKey, keepOutcome); err != nil {
+	if v.writer, err = newWriter(v.db, v.fresh, makeKey, keepOutcome); err != nil {
 		return err
 	}
 	if v.came, err = v.read.Preparex(v.read.Rebind("SELECT digest, outcome FROM outcomes WHERE request = ?")); err != nil {
@@ -155,7 +160,7 @@ func (v *Vault) open(ctx context.Context, masterKey string) error {
 }
 
 // unlock reads the secrets of the vault, and makes them for a new one.
-func (v *Vault) unlock(ctx context.Context, path string) error {
+func (v *Vault) unlock(ctx context.Context) error {
 	begun, err := v.db.BeginTxx(ctx, nil)
 	if err != nil {
 		return err
@@ -179,58 +184,43 @@ func (v *Vault) unlock(ctx context.Context, path string) error {
 			return fmt.Errorf("it is in the format of a version of Daybook before its first release (%q, not %s): start with an empty data folder, and import again", stored, format)
 		}
 	}
-	if err := v.derive(path, fresh); err != nil {
+	if err := v.masters.read(fresh); err != nil {
 		return err
 	}
 	if !fresh {
-		v.names, err = v.unwrap("names", wrapped)
-		return errors.Join(err, begun.Commit())
+		uses, err := secret("master")
+		if err == nil {
+			err = v.masters.use(uses)
+		}
+		if err != nil {
+			return err
+		}
+		if v.names, err = v.unwrap("names", wrapped); err != nil {
+			return err
+		}
+		return errors.Join(v.deriveLent(), begun.Commit())
 	}
 	v.names = random(32)
-	if _, err := t.Exec(t.Rebind("INSERT INTO secrets (name, value) VALUES ('names', ?), ('format', ?)"), v.wrap("names", v.names), []byte(format)); err != nil {
+	if err := v.deriveLent(); err != nil {
+		return err
+	}
+	master := v.masters.first()
+	if _, err := t.Exec(t.Rebind("INSERT INTO secrets (name, value) VALUES ('names', ?), ('format', ?), ('master', ?)"), master.seal("names", v.names), []byte(format), master.id); err != nil {
+		return err
+	}
+	if err := v.masters.use(master.id); err != nil {
 		return err
 	}
 	return begun.Commit()
 }
 
-// derive reads the master key, and derives the others from it.
-func (v *Vault) derive(path string, fresh bool) error {
-	master, err := masterKey(path, fresh)
-	if err != nil {
-		return err
+// deriveLent derives the key of what callers carry. It stays when the master key changes.
+func (v *Vault) deriveLent() error {
+	key, err := hkdf.Key(sha256.New, v.names, nil, "what callers carry", 32)
+	if err == nil {
+		v.lent, err = aead(key)
 	}
-	if v.master, err = aead(master); err != nil {
-		return err
-	}
-	lent, err := hkdf.Key(sha256.New, master, nil, "what callers carry", 32)
-	if err != nil {
-		return err
-	}
-	if v.lent, err = aead(lent); err != nil {
-		return err
-	}
-	v.rows, err = hkdf.Key(sha256.New, master, nil, "rows that grant something", 32)
 	return err
-}
-
-// masterKey reads the master key, or creates it for a new vault.
-func masterKey(path string, fresh bool) ([]byte, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if !fresh {
-			return nil, fmt.Errorf("the master key %s is missing: put it back from the backup that this vault came from", path)
-		}
-		key := random(32)
-		return key, WriteSecret(path, hex.EncodeToString(key)+"\n")
-	}
-	if err != nil {
-		return nil, err
-	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) != 32 {
-		return nil, fmt.Errorf("the master key %s is damaged: it must be 64 hexadecimal digits", path)
-	}
-	return key, nil
 }
 
 // WriteSecret writes a file that only its owner can read, completely and durably or not at all.
@@ -272,11 +262,11 @@ func (v *Vault) Hash(space string, parts ...string) uuid.UUID {
 	return id
 }
 
-// mac authenticates a row of a table.
-func (v *Vault) mac(table string, columns ...[]byte) []byte {
-	mac := hmac.New(sha256.New, v.rows)
+// mac authenticates a row of a table under a master key, whose id comes first.
+func (m *master) mac(table string, columns ...[]byte) []byte {
+	mac := hmac.New(sha256.New, m.rows)
 	writeParts(mac, table, columns)
-	return mac.Sum(nil)
+	return mac.Sum(slices.Clone(m.id))
 }
 
 // writeParts writes parts with their lengths, so that no two lists of parts are one.
@@ -294,14 +284,22 @@ func writeParts[P string | []byte](mac hash.Hash, space string, parts []P) {
 }
 
 // wrap encrypts a key with the master key, bound to its name.
-func (v *Vault) wrap(name string, key []byte) []byte {
-	return v.master.Seal(nil, nil, key, []byte(name))
+func (v *Vault) wrap(name string, key []byte) ([]byte, error) {
+	master, err := v.masters.current()
+	if err != nil {
+		return nil, err
+	}
+	return master.seal(name, key), nil
 }
 
 func (v *Vault) unwrap(name string, wrapped []byte) ([]byte, error) {
-	key, err := v.master.Open(nil, nil, wrapped, []byte(name))
+	master, sealed, err := v.masters.of(wrapped)
 	if err != nil {
-		return nil, fmt.Errorf("the key of %s cannot be decrypted: the master key belongs to another vault", name)
+		return nil, err
+	}
+	key, err := master.wrap.Open(nil, nil, sealed, []byte(name))
+	if err != nil {
+		return nil, fmt.Errorf("the key of %s cannot be decrypted: the vault is damaged", name)
 	}
 	return key, nil
 }

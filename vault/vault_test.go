@@ -44,6 +44,7 @@ func TestVault(t *testing.T) {
 			"KeysOfPersons":               testKeysOfPersons,
 			"Names":                       testNames,
 			"KeysWhileOthersAreDestroyed": testKeysWhileOthersAreDestroyed,
+			"RotatedMaster":               testRotatedMaster,
 			"DestroyedKeys":               testDestroyedKeys,
 			"APIKeys":                     testAPIKeys,
 			"AlteredAPIKeys":              testAlteredAPIKeys,
@@ -62,7 +63,7 @@ func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
 
 func mustOpen(t *testing.T, p place) *vault.Vault {
 	t.Helper()
-	v, err := vault.OpenAt(t.Context(), p.database, p.key)
+	v, err := vault.OpenAt(t.Context(), p.database, vault.MasterFile(p.key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +385,7 @@ func testAlteredAPIKeys(t *testing.T, newPlace func(*testing.T) place) {
 		"role":       "UPDATE api_keys SET role = 'owner' WHERE id = '%s'",
 		"agent":      "UPDATE api_keys SET agent = '00000000-0000-0000-0000-000000000000' WHERE id = '%s'",
 		"created_at": "UPDATE api_keys SET created_at = '2020-01-01T00:00:00Z' WHERE id = '%s'",
-		"mac":        "UPDATE api_keys SET mac = hash WHERE id = '%s'",
+		"mac":        "UPDATE api_keys SET mac = substr(mac, 1, 39) WHERE id = '%s'",
 	} {
 		key, token, err := v.NewAPIKey(t.Context(), what, role.Agent, ada, now)
 		if err != nil {
@@ -581,4 +582,107 @@ func testKeysWhileOthersAreDestroyed(t *testing.T, newPlace func(*testing.T) pla
 	}
 	close(done)
 	all.Wait()
+}
+
+// testRotatedMaster changes the master key while other processes make keys, of which one has its master key from elsewhere.
+func testRotatedMaster(t *testing.T, newPlace func(*testing.T) place) {
+	path, nora, gone := newPlace(t), uuid.New(), uuid.New()
+	v, running := mustOpen(t, path), mustOpen(t, path)
+	from := vault.MasterFile(path.key)
+	old, err := from.Keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := func(keys ...string) (*vault.Vault, error) {
+		g, err := vault.OpenAt(t.Context(), path.database, vault.Master{Given: strings.Join(keys, " "), From: "DAYBOOK_MASTER_KEY"})
+		if err == nil {
+			t.Cleanup(func() { g.Close() })
+		}
+		return g, err
+	}
+	elsewhere, err := given(old...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Make(t.Context(), nora, gone); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Destroy(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := v.NewAPIKey(t.Context(), "panel", role.Agent, nora, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := v.Key(nora)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, carried, hash := key.Seal(nil, nil, []byte("words"), nil), v.Seal("cursor"), v.Hash("email/1", "nora@customers.example")
+
+	stop := make(chan struct{})
+	var made []uuid.UUID
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			id := uuid.New()
+			if err := running.Make(t.Context(), id); err != nil {
+				t.Error(err)
+				return
+			}
+			made = append(made, id)
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	})
+	next := vault.NewMasterKey()
+	if err := from.Write(append([]string{next}, old...)...); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.RotateMaster(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := from.Write(next); err != nil {
+		t.Fatal(err)
+	}
+	close(stop)
+	all.Wait()
+
+	if _, err := given(old...); err == nil || !strings.Contains(err.Error(), "the master key DAYBOOK_MASTER_KEY belongs to another vault, or was replaced") {
+		t.Errorf("opened with the old key: %v", err)
+	}
+	if err := elsewhere.Make(t.Context(), uuid.New()); err == nil || !strings.Contains(err.Error(), "is needed too") {
+		t.Errorf("a key was made under the old one: %v", err)
+	}
+	if _, err := elsewhere.Authenticate(t.Context(), token); err == nil || !strings.Contains(err.Error(), "is needed too") {
+		t.Errorf("with the old key: %v", err)
+	}
+	anew, err := given(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]*vault.Vault{"the same": v, "running": running, "new": mustOpen(t, path), "elsewhere": anew} {
+		if _, err := v.Key(gone); !errors.Is(err, personal.ErrForgotten) {
+			t.Errorf("%s process: a destroyed key: %v", name, err)
+		}
+		if _, err := v.Authenticate(t.Context(), token); err != nil {
+			t.Errorf("%s process: an API key: %v", name, err)
+		}
+		if key, err := v.Key(nora); err != nil {
+			t.Errorf("%s process: %v", name, err)
+		} else if words, err := key.Open(nil, nil, sealed, nil); err != nil || string(words) != "words" {
+			t.Errorf("%s process: %q, %v", name, words, err)
+		}
+		if text, ok := v.Unseal(carried); !ok || text != "cursor" || v.Hash("email/1", "nora@customers.example") != hash {
+			t.Errorf("%s process: %q, %t, or names have another hash", name, text, ok)
+		}
+		for _, id := range made {
+			if _, err := v.Key(id); err != nil {
+				t.Fatalf("%s process: a key that was made meanwhile: %v", name, err)
+			}
+		}
+	}
 }

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 )
 
 // A writer commits what callers change. One goroutine takes all changes that wait and commits them together, so that they share an
 // fsync, however many callers there are. Changes that nobody waits for are committed with the next that somebody does, or after idle.
 type writer struct {
 	db        *sqlx.DB              // one connection
+	first     func(tx) error        // what each transaction does first
 	often     map[string]*sqlx.Stmt // statements that are prepared
 	accepting sync.RWMutex          // held for reading while a change enters, so that close knows the last one
 	closed    bool
@@ -39,8 +41,8 @@ const idle = 10 * time.Millisecond
 var ErrClosed = errors.New("the vault is closed")
 
 // newWriter starts a writer that prepares the statements that it executes often.
-func newWriter(db *sqlx.DB, often ...string) (*writer, error) {
-	w := &writer{db: db, often: make(map[string]*sqlx.Stmt), changes: make(chan *change, together), ended: make(chan struct{})}
+func newWriter(db *sqlx.DB, first func(tx) error, often ...string) (*writer, error) {
+	w := &writer{db: db, first: first, often: make(map[string]*sqlx.Stmt), changes: make(chan *change, together), ended: make(chan struct{})}
 	for _, query := range often {
 		s, err := db.Preparex(db.Rebind(query))
 		if err != nil {
@@ -140,13 +142,29 @@ func (w *writer) gather(batch []*change) []*change {
 	return batch
 }
 
-// write makes changes in one transaction. No caller's context ends it, since others share it.
+// write makes changes in one transaction, again if the database ended it for the sake of another process's.
 func (w *writer) write(batch []*change) error {
+	for try := 1; ; try++ {
+		err := w.transact(batch)
+		var pg *pq.Error
+		if try == 5 || !errors.As(err, &pg) || pg.Code != deadlock {
+			return err
+		}
+	}
+}
+
+const deadlock = "40P01"
+
+// transact makes changes in one transaction. No caller's context ends it, since others share it.
+func (w *writer) transact(batch []*change) error {
 	begun, err := w.db.Beginx()
 	if err != nil {
 		return err
 	}
 	defer begun.Rollback()
+	if err := w.first(tx{begun, w}); err != nil {
+		return err
+	}
 	for _, c := range batch {
 		if err := c.do(tx{begun, w}); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -101,7 +102,27 @@ func (f folder) openVault(ctx context.Context) (*vault.Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	return vault.OpenAt(ctx, at, f.path("vault.key"))
+	return vault.OpenAt(ctx, at, f.master())
+}
+
+// The places of the master key, besides the data folder.
+const (
+	masterVariable   = "DAYBOOK_MASTER_KEY"
+	masterCredential = "daybook-master-key" // of systemd: LoadCredential= or LoadCredentialEncrypted=
+)
+
+// master says where the master key is: in the environment, in a credential of systemd, or in the data folder.
+func (f folder) master() vault.Master {
+	if given := os.Getenv(masterVariable); given != "" {
+		return vault.Master{Given: given, From: masterVariable}
+	}
+	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" {
+		path := filepath.Join(folder, masterCredential)
+		if _, err := os.Stat(path); err == nil {
+			return vault.Master{File: path, Provided: true}
+		}
+	}
+	return vault.MasterFile(f.path("vault.key"))
 }
 
 // mustBe returns an error if there is no desk in the folder.
