@@ -37,3 +37,13 @@ CREATE TABLE outcomes (
 	outcome TEXT NOT NULL       -- JSON
 );
 CREATE INDEX outcomes_by_age ON outcomes (at);
+
+-- The log that the vault belongs to, and an event up to which it has every key.
+CREATE TABLE noted (
+	one      INTEGER PRIMARY KEY CHECK (one = 1),
+	log      TEXT NOT NULL,
+	position BIGINT NOT NULL,
+	stream   TEXT NOT NULL,
+	revision BIGINT NOT NULL,
+	event    TEXT NOT NULL
+);

@@ -37,3 +37,13 @@ CREATE TABLE IF NOT EXISTS outcomes (
 	outcome TEXT NOT NULL      -- JSON
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS outcomes_by_age ON outcomes (at);
+
+-- The log that the vault belongs to, and an event up to which it has every key.
+CREATE TABLE IF NOT EXISTS noted (
+	one      INTEGER PRIMARY KEY CHECK (one = 1),
+	log      TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	stream   TEXT NOT NULL,
+	revision INTEGER NOT NULL,
+	event    TEXT NOT NULL
+);

@@ -45,6 +45,7 @@ func TestVault(t *testing.T) {
 			"Names":                       testNames,
 			"KeysWhileOthersAreDestroyed": testKeysWhileOthersAreDestroyed,
 			"RotatedMaster":               testRotatedMaster,
+			"Noted":                       testNoted,
 			"DestroyedKeys":               testDestroyedKeys,
 			"APIKeys":                     testAPIKeys,
 			"AlteredAPIKeys":              testAlteredAPIKeys,
@@ -684,5 +685,23 @@ func testRotatedMaster(t *testing.T, newPlace func(*testing.T) place) {
 				t.Fatalf("%s process: a key that was made meanwhile: %v", name, err)
 			}
 		}
+	}
+}
+
+func testNoted(t *testing.T, newPlace func(*testing.T) place) {
+	path, log := newPlace(t), uuid.New()
+	v := mustOpen(t, path)
+	is := func(want vault.Noted) {
+		t.Helper()
+		if got, err := mustOpen(t, path).Noted(t.Context()); err != nil || got != want {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+	is(vault.Noted{})
+	for _, n := range []vault.Noted{{Log: log}, {log, 539, vault.Event{Stream: "contact-1", Revision: 3, ID: uuid.New()}}, {log, 530, vault.Event{Stream: "ticket-1", Revision: 0, ID: uuid.New()}}} {
+		if err := v.Note(t.Context(), n.Log, n.At, n.Event); err != nil {
+			t.Fatal(err)
+		}
+		is(n)
 	}
 }

@@ -246,6 +246,9 @@ func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 	if parked > 0 {
 		return nil, fmt.Errorf("%d streams are parked: GET /v1/projections lists them", parked)
 	}
+	if o.parts.restored != "" {
+		warnings = append(warnings, o.parts.restored)
+	}
 	ahead, err := o.ahead(ctx)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,7 @@ type parts struct {
 	home     table.Home
 	live     *table.Live
 	engine   *engine.Engine // nil if open for reading only
+	restored string         // that an older log was restored beside the vault; empty: it was not
 }
 
 // openDesk opens the desk in a folder for reading and writing, and creates it if there is none. Only a shared desk may be
@@ -48,6 +49,9 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 	}
 	defer closeUnless(&err, home)
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
+		return nil, err
+	}
+	if err := f.mustNotBeGone(ctx); err != nil {
 		return nil, err
 	}
 	lock, err := f.lock(ctx)
@@ -68,6 +72,9 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 		return nil, err
 	}
 	d.engine, err = engine.New(d.source, home, d.live)
+	if err == nil {
+		err = d.adopt(ctx)
+	}
 	if err == nil && f.shared() {
 		d.lock = io.NopCloser(nil)
 		err = lock.Close()
@@ -115,13 +122,26 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), lock.Close())
 	}
-	if err := mustBeReadable(ctx, store, v); err != nil {
+	restored, err := belongs(ctx, store, v)
+	if err == nil {
+		err = mustBeReadable(ctx, store, v)
+	}
+	if err != nil {
 		return nil, errors.Join(err, v.Close(), store.Close(), lock.Close())
 	}
-	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
+	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live), restored: restored}
 	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v}
 	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All, Version: projections.Version}
 	return d, nil
+}
+
+// adopt notes the log in a vault that knows none yet.
+func (d *parts) adopt(ctx context.Context) error {
+	noted, err := d.vault.Noted(ctx)
+	if err == nil && noted.Log == uuid.Nil {
+		err = d.vault.Note(ctx, d.store.ID(), 0, vault.Event{})
+	}
+	return err
 }
 
 // mustBeReadable returns an error if the log is in another format than this program's.

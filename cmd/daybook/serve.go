@@ -101,6 +101,7 @@ func (c *serveCommand) begin(o *operator) {
 		keep = o.project
 	}
 	o.atWork.Go(func() { keep(o.projecting) })
+	o.atWork.Go(func() { o.note(o.projecting) })
 	if c.does(theAPI) {
 		o.atWork.Go(func() {
 			o.door.Follow(o.projecting, func(err error) { o.log.Warn("following the log failed and is being retried", "error", err) })
