@@ -37,15 +37,13 @@ import (
 type Vault struct {
 	backend backend
 	masters *masters
-	db      *sqlx.DB   // the one connection that writes
-	writer  *writer    // uses db
-	read    *sqlx.DB   // connections that only read, and so never wait for an fsync
-	apiKey  *sqlx.Stmt // finds an API key by its id, for every request
-	came    *sqlx.Stmt // finds what a request came to
-	person  *sqlx.Stmt // finds the key of a person
-	master  cipher.AEAD
+	db      *sqlx.DB    // the one connection that writes
+	writer  *writer     // uses db
+	read    *sqlx.DB    // connections that only read, and so never wait for an fsync
+	apiKey  *sqlx.Stmt  // finds an API key by its id, for every request
+	came    *sqlx.Stmt  // finds what a request came to
+	person  *sqlx.Stmt  // finds the key of a person
 	lent    cipher.AEAD // encrypts what callers carry
-	rows    []byte      // authenticates rows that grant something
 	names   []byte      // the key with which names are hashed; it never changes
 
 	mu           sync.Mutex
@@ -149,13 +147,13 @@ func (v *Vault) open(ctx context.Context) error {
 	if v.writer, err = newWriter(v.db, v.fresh, makeKey, keepOutcome); err != nil {
 		return err
 	}
-	if v.came, err = v.read.Preparex(v.read.Rebind("SELECT digest, outcome FROM outcomes WHERE request = ?")); err != nil {
+	if v.came, err = prepare(v.read, "SELECT digest, outcome FROM outcomes WHERE request = ?"); err != nil {
 		return err
 	}
-	if v.person, err = v.read.Preparex(v.read.Rebind("SELECT wrapped FROM persons WHERE subject = ?")); err != nil {
+	if v.person, err = prepare(v.read, "SELECT wrapped FROM persons WHERE subject = ?"); err != nil {
 		return err
 	}
-	v.apiKey, err = v.read.Preparex(v.read.Rebind("SELECT " + keyColumns + " FROM api_keys WHERE id = ?"))
+	v.apiKey, err = prepare(v.read, "SELECT "+keyColumns+" FROM api_keys WHERE id = ?")
 	return err
 }
 

@@ -44,15 +44,17 @@ var ErrClosed = errors.New("the vault is closed")
 func newWriter(db *sqlx.DB, first func(tx) error, often ...string) (*writer, error) {
 	w := &writer{db: db, first: first, often: make(map[string]*sqlx.Stmt), changes: make(chan *change, together), ended: make(chan struct{})}
 	for _, query := range often {
-		s, err := db.Preparex(db.Rebind(query))
-		if err != nil {
+		var err error
+		if w.often[query], err = prepare(db, query); err != nil { //nolint:sqlclosecheck // closed with the connection
 			return nil, err
 		}
-		w.often[query] = s
 	}
 	go w.run()
 	return w, nil
 }
+
+// prepare prepares a statement that has ? for each argument.
+func prepare(db *sqlx.DB, query string) (*sqlx.Stmt, error) { return db.Preparex(db.Rebind(query)) }
 
 // commit returns when a change is durable, or as soon as the context ends: then it may still become so. do must own what it uses, and
 // what it sets must not be read unless commit returned nil.

@@ -72,7 +72,7 @@ func TestKeysAreInTheTrail(t *testing.T) {
 func TestKeyPutInByHand(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	c, stop := reexec.Serve(t, folder)
+	_, stop := reexec.Serve(t, folder)
 	token, err := os.ReadFile(filepath.Join(folder, "owner.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestKeyPutInByHand(t *testing.T) {
 	d := &cleared{folder: folderOf(folder)}
 	d.serve(t)
 	defer d.stop()
-	c = d.c
+	c := d.c
 	_, secret, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(token)), "daybook_"), "_")
 	c.Refused(t, 401, "key-unknown", "GET", "/v1/me", nil, testdesk.Header("Authorization", "Bearer daybook_byhand_"+secret))
 	c.Get(t, "/v1/me")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -20,8 +21,15 @@ func (f folder) mustNotBeGone(ctx context.Context) error {
 	if !f.inFolder() {
 		return nil
 	}
-	if _, err := os.Stat(f.path("events.db")); err == nil || f.mustHaveVault(ctx) != nil {
-		return nil // what else is wrong is found later
+	if _, err := os.Stat(f.path("events.db")); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	at, err := f.vaultAt()
+	if err != nil {
+		return err
+	}
+	if there, err := vault.Exists(ctx, at); err != nil || !there {
+		return err
 	}
 	v, err := f.openVault(ctx)
 	if err != nil {
