@@ -17,6 +17,7 @@ import (
 	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/event"
+	"daybook/domain/personal"
 	"daybook/eventstore"
 	"daybook/readmodels/table"
 	"daybook/vault"
@@ -179,6 +180,7 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	var before *access.Repeated
 	var tooLarge *eventstore.TooLargeError
 	var overLimit *http.MaxBytesError
+	var keyless *personal.NoKeyError
 	switch {
 	case errors.As(err, &own):
 		return own
@@ -201,6 +203,9 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	case errors.Is(err, event.ErrUnknown):
 		s.Log.Warn("request refused", "request_id", requestIn(ctx), "error", err)
 		return problem(http.StatusServiceUnavailable, "newer-program", "A newer version of Daybook has written an event that this version does not know, about this or about something that it depends on. Upgrade this process, or send the request to a newer one.")
+	case errors.As(err, &keyless):
+		s.Log.Error("request refused", "request_id", requestIn(ctx), "error", err)
+		return problem(http.StatusServiceUnavailable, "keys-missing", "The vault lacks the key of a person whom this is about: it is older than the log. Put the newer vault back. If there is none, daybook vault accept-loss gives up what is sealed under missing keys.")
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, table.ErrClosed):
 		return retryable("stopping", "The server is stopping. Try again in a moment.")
 	case ctx.Err() != nil:

@@ -113,6 +113,7 @@ func (d *desk) serve(h http.Handler) (url string, err error) {
 type client struct {
 	http  http.Client
 	token string
+	keyed bool // each request has an Idempotency-Key of its own
 }
 
 func newClient(token string) *client {
@@ -121,19 +122,14 @@ func newClient(token string) *client {
 
 // send returns the headers of the answer after reading it. An answer that is not a success is an error.
 func (c *client) send(method, url string, body []byte) (http.Header, error) {
-	return c.sendWith(method, url, "", body)
-}
-
-// sendWith sends an Idempotency-Key, unless it is empty.
-func (c *client) sendWith(method, url, key string, body []byte) (http.Header, error) {
 	r, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+c.token)
-	if key != "" {
-		r.Header.Set("Idempotency-Key", key)
+	if c.keyed {
+		r.Header.Set("Idempotency-Key", uuid.NewString())
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {

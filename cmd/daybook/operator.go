@@ -57,7 +57,7 @@ func (o *operator) tidy(ctx context.Context) {
 	daily := time.NewTicker(24 * time.Hour)
 	defer daily.Stop()
 	for {
-		if err := o.parts.vault.DropRequests(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if err := o.parts.vault.DropOutcomes(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			o.log.Error("deleting old idempotency keys failed", "error", err)
 		}
 		select {
@@ -266,6 +266,9 @@ func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 	}
 	if parked > 0 {
 		return nil, fmt.Errorf("%d streams are parked: GET /v1/projections lists them", parked)
+	}
+	if o.parts.restored != "" {
+		warnings = append(warnings, o.parts.restored)
 	}
 	ahead, err := o.ahead(ctx)
 	if err != nil {

@@ -38,6 +38,7 @@ type parts struct {
 	home     table.Home
 	live     *table.Live
 	engine   *engine.Engine // nil if open for reading only
+	restored string         // that an older log was restored beside the vault; empty: it was not
 }
 
 // openDesk opens the desk in a folder for reading and writing, and creates it if there is none. Only a shared desk may be
@@ -51,7 +52,7 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, err
 	}
-	if err := table.Sweep(f.Data); err != nil {
+	if err := errors.Join(table.Sweep(f.Data), f.mustNotBeGone(ctx)); err != nil {
 		return nil, err
 	}
 	lock, err := f.lock(ctx)
@@ -72,6 +73,9 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 		return nil, err
 	}
 	d.engine, err = engine.New(d.source, home, d.live)
+	if err == nil {
+		err = d.adopt(ctx)
+	}
 	if err == nil && f.shared() {
 		d.lock = io.NopCloser(nil)
 		err = lock.Close()
@@ -89,7 +93,7 @@ func readDesk(ctx context.Context, f folder) (d *parts, err error) {
 		return nil, err
 	}
 	defer closeUnless(&err, home)
-	if err := f.mustBe(); err != nil {
+	if err := f.mustBe(ctx); err != nil {
 		return nil, err
 	}
 	store, err := f.readStore(ctx)
@@ -110,22 +114,35 @@ func closeUnless(err *error, c io.Closer) {
 func assemble(ctx context.Context, f folder, home table.Home, store eventstore.Store, lock io.Closer) (*parts, error) {
 	head, err := store.Head(ctx)
 	if err == nil && head > eventstore.Start { // a new vault could not decrypt this log
-		err = f.mustHaveVault()
+		err = f.mustHaveVault(ctx)
 	}
 	var v *vault.Vault
 	if err == nil {
-		v, err = vault.Open(f.path("vault.db"))
+		v, err = f.openVault(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), lock.Close())
 	}
-	if err := mustBeReadable(ctx, store, v); err != nil {
+	restored, err := belongs(ctx, store, v)
+	if err == nil {
+		err = mustBeReadable(ctx, store, v)
+	}
+	if err != nil {
 		return nil, errors.Join(err, v.Close(), store.Close(), lock.Close())
 	}
-	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
+	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live), restored: restored}
 	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v}
 	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All, Version: projections.Version, Scratch: f.Data}
 	return d, nil
+}
+
+// adopt notes the log in a vault that knows none yet.
+func (d *parts) adopt(ctx context.Context) error {
+	noted, err := d.vault.Noted(ctx)
+	if err == nil && noted.Log == uuid.Nil {
+		err = d.vault.Note(ctx, d.store.ID(), 0, vault.Event{})
+	}
+	return err
 }
 
 // mustBeReadable returns an error if the log is in another format than this program's.
@@ -171,7 +188,11 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 		}
 		defer lock.Close()
 	}
-	defer func() { err = errors.Join(err, access.RecordKeys(ctx, d.commands, d.vault)) }()
+	defer func() {
+		if failed := access.RecordKeys(ctx, d.commands, d.vault); !errors.Is(failed, vault.ErrAltered) { // else the server says so
+			err = errors.Join(err, failed)
+		}
+	}()
 	path := d.folder.path("owner.key")
 	keys, err := d.vault.APIKeys(ctx)
 	if err != nil {
@@ -183,8 +204,8 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 		}
 		return path, nil
 	}
-	_, token, err := d.vault.NewAPIKey(ctx, "owner.key", role.Owner, owner, time.Now())
-	if err != nil {
+	token, err := d.vault.FirstAPIKey(ctx, "owner.key", owner, time.Now())
+	if err != nil || token == "" { // another process was first
 		return "", err
 	}
 	return path, vault.WriteSecret(path, token+"\n")

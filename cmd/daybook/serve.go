@@ -76,7 +76,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 
 	log := slog.New(slog.NewJSONHandler(t.talk, nil))
 	projecting, stopProjecting := context.WithCancel(context.WithoutCancel(ctx))
-	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Background: projecting, Failing: func(err error) { log.Warn("an operation is tried again", "error", err) }})
+	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Background: projecting, Failing: func(err error) { log.Warn("work in the background failed", "error", err) }})
 	if c.shared() {
 		door.Lease = c.Lease
 	}
@@ -102,6 +102,7 @@ func (c *serveCommand) begin(o *operator) {
 		keep = o.project
 	}
 	o.atWork.Go(func() { keep(o.projecting) })
+	o.atWork.Go(func() { o.note(o.projecting) })
 	if c.does(theAPI) {
 		o.atWork.Go(func() {
 			o.door.Follow(o.projecting, func(err error) { o.log.Warn("following the log failed and is being retried", "error", err) })

@@ -121,6 +121,7 @@ func (d *Desk) Play(ctx context.Context, do func(*Work) (done func(), err error)
 		if err == nil {
 			err = w.write()
 		}
+		w.rest()
 		var conflict *eventstore.ConflictError
 		switch {
 		case err == nil:

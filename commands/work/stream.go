@@ -22,6 +22,7 @@ type stream struct {
 	times    times
 	revision eventstore.Revision // of the last event that is stored
 	position eventstore.Position // of the same
+	last     uuid.UUID           // its id
 	requests requests
 	later    []later // stored by an earlier try at the same batch, and not in state yet
 	pending  []pending
@@ -113,7 +114,7 @@ func (s *stream) take(r eventstore.Recorded, w *Work) error {
 	} else {
 		s.apply(e, meta.At)
 	}
-	s.revision, s.position = r.Revision, r.Position
+	s.revision, s.position, s.last = r.Revision, r.Position, r.ID
 	before, again := s.requests.get(meta.Request)
 	if !again {
 		before.digest = meta.Digest
@@ -247,7 +248,7 @@ func (s *stream) append(w *Work) error {
 			Event: p.event, ID: s.encoded[i].ID, Metadata: p.by.metadata(), Revision: int64(s.revision) + int64(1+i), Position: uint64(at.Position),
 		})
 	}
-	s.revision, s.position = at.Revision, at.Position
+	s.revision, s.position, s.last = at.Revision, at.Position, s.encoded[len(s.encoded)-1].ID
 	s.pending, s.encoded = nil, nil
 	if d.Wrote != nil {
 		d.Wrote(s.kind.Category, s.id)
