@@ -28,6 +28,8 @@ type program struct {
 	Replay   replayCommand   `cmd:"" help:"Write the read models of a past instant or position to a file."`
 	Rebuild  rebuildCommand  `cmd:"" help:"Rebuild the read models beside the live ones, compare both, and switch."`
 	Verify   verifyCommand   `cmd:"" help:"Check the log, compare its index and the read models with it, and list every fault."`
+	Backup   backupCommand   `cmd:"" help:"Write the desk to one file, also while it is served; without the master key."`
+	Restore  restoreCommand  `cmd:"" help:"Check a file that backup wrote, and make a data folder of it."`
 	Key      keyCommand      `cmd:"" help:"Create, list and revoke API keys; replace the master key."`
 	Vault    vaultCommand    `cmd:"" help:"Mend a vault that is older than the log."`
 	Simulate simulateCommand `cmd:"" help:"Fill a desk with made-up data for some days."`

@@ -21,6 +21,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
 	locks "daybook/internal/lock"
+	"daybook/internal/scratch"
 	"daybook/projections"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
@@ -52,7 +53,7 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(table.Sweep(f.Data), f.mustNotBeGone(ctx)); err != nil {
+	if err := errors.Join(scratch.Sweep(f.Data), f.mustNotBeGone(ctx)); err != nil {
 		return nil, err
 	}
 	lock, err := f.lock(ctx)

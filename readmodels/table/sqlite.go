@@ -9,7 +9,6 @@ import (
 	"io"
 	"iter"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +16,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	_ "modernc.org/sqlite" // the driver
 
-	"daybook/internal/lock"
+	"daybook/internal/scratch"
 )
 
 // Open opens the database in a file for its one writer and its readers, and creates it if it is missing.
@@ -56,47 +55,19 @@ func OpenReadOnly(path string) (*DB, error) {
 }
 
 // OpenTemporary opens an empty database that Close removes, for tests and for rows that are needed briefly. It is in a folder of
-// its own, private and locked, in the given one, or in the system's temporary folder if that is "": in memory, SQLite's readers
-// and writer would block each other.
+// its own in the given one, or in the system's temporary folder if that is "": in memory, SQLite's readers and writer would block
+// each other.
 func OpenTemporary(folder string) (*DB, error) {
-	folder, err := os.MkdirTemp(folder, temporary)
+	path, remove, err := scratch.New(folder)
 	if err != nil {
 		return nil, err
 	}
-	held, err := lock.File(filepath.Join(folder, temporaryLock))
+	db, err := Open(filepath.Join(path, "readmodels.db"))
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(folder))
+		return nil, errors.Join(err, remove())
 	}
-	db, err := Open(filepath.Join(folder, "readmodels.db"))
-	if err != nil {
-		return nil, errors.Join(err, held.Close(), os.RemoveAll(folder))
-	}
-	db.remove = func() error { return errors.Join(os.RemoveAll(folder), held.Close()) }
+	db.remove = remove
 	return db, nil
-}
-
-// The names of temporary folders begin with temporary, and have a file that is locked while they are in use.
-const (
-	temporary     = "temporary-"
-	temporaryLock = "lock"
-)
-
-// Sweep removes the temporary databases in a folder that killed processes have left.
-func Sweep(folder string) error {
-	left, err := filepath.Glob(filepath.Join(folder, temporary+"*"))
-	if err != nil {
-		return err
-	}
-	for _, path := range left {
-		held, inUse := lock.File(filepath.Join(path, temporaryLock))
-		if inUse != nil {
-			continue
-		}
-		if err := errors.Join(os.RemoveAll(path), held.Close()); err != nil {
-			return fmt.Errorf("removing what a killed process left: %w", err)
-		}
-	}
-	return nil
 }
 
 func uri(path, mode string, options ...string) string {
