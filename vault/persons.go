@@ -98,9 +98,7 @@ func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	if err := v.noticed(n); err != nil {
-		return err
-	}
+	v.noticed(n)
 	return v.backend.scrub(ctx, v.db)
 }
 
@@ -138,9 +136,7 @@ func (v *Vault) Destroyed() (int, error) {
 	if err := v.read.Get(&n, "SELECT n FROM destructions"); err != nil {
 		return 0, fmt.Errorf("asking whether keys were destroyed: %w", err)
 	}
-	if err := v.noticed(n); err != nil {
-		return 0, err
-	}
+	v.noticed(n)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if now.After(v.asked) {
@@ -149,19 +145,13 @@ func (v *Vault) Destroyed() (int, error) {
 	return v.destructions, nil
 }
 
-// noticed forgets the keys that are remembered, and reads the master keys again, if any key was destroyed or the master key changed
-// since.
-func (v *Vault) noticed(destructions int) error {
+// noticed forgets the keys that are remembered, if any was destroyed since.
+func (v *Vault) noticed(destructions int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if destructions <= v.destructions {
-		return nil
+	if destructions > v.destructions {
+		v.keys, v.destructions = recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys), destructions
 	}
-	if err := v.masters.read(false); err != nil {
-		return err
-	}
-	v.keys, v.destructions = recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys), destructions
-	return nil
 }
 
 // unwrapped reads a subject's key; nil if it was destroyed.
