@@ -239,6 +239,7 @@ func (v *Vault) revoke(ctx context.Context, where, is string, now time.Time) (fo
 		}
 		return nil
 	})
+	v.doors.forget() // also after an error: it may have been done
 	if err != nil {
 		return 0, fmt.Errorf("revoking API keys: %w", err)
 	}
@@ -263,24 +264,30 @@ func (v *Vault) Revoke(ctx context.Context, agent uuid.UUID, now time.Time) ([]u
 	return revoked, nil
 }
 
-// Authenticate returns the key that a token belongs to, without its name, or ErrBadKey. An error that is both ErrBadKey and ErrAltered
-// is not only for the caller.
+// Authenticate returns the key that a token belongs to, without its name, or ErrBadKey. A key that another process revoked is valid
+// for a second at most. An error that is both ErrBadKey and ErrAltered is not only for the caller.
 func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) {
 	id, secret, ok := strings.Cut(strings.TrimPrefix(token, tokenPrefix), "_")
 	if !ok || !strings.HasPrefix(token, tokenPrefix) {
 		return APIKey{}, ErrBadKey
 	}
-	var found keyRow
-	err := v.apiKey.GetContext(ctx, &found, id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return APIKey{}, ErrBadKey
-	}
-	if err != nil {
-		return APIKey{}, fmt.Errorf("looking up an API key: %w", err)
+	now := time.Now()
+	found, known, changes := v.doors.find(id, now)
+	if !known {
+		err := v.apiKey.GetContext(ctx, &found, id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return APIKey{}, ErrBadKey
+		}
+		if err != nil {
+			return APIKey{}, fmt.Errorf("looking up an API key: %w", err)
+		}
 	}
 	hash := sha256.Sum256([]byte(secret))
 	if subtle.ConstantTimeCompare(hash[:], found.Hash) != 1 || found.RevokedAt != "" {
 		return APIKey{}, ErrBadKey
+	}
+	if known { // and authentic
+		return found.APIKey, nil
 	}
 	authentic, err := v.authentic(found)
 	if err != nil {
@@ -289,5 +296,6 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) 
 	if !authentic {
 		return APIKey{}, fmt.Errorf("API key %s: %w (%w)", found.ID, ErrBadKey, ErrAltered)
 	}
+	v.doors.put(found, now, changes)
 	return found.APIKey, nil
 }

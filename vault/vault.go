@@ -40,11 +40,12 @@ type Vault struct {
 	db      *sqlx.DB    // the one connection that writes
 	writer  *writer     // uses db
 	read    *sqlx.DB    // connections that only read, and so never wait for an fsync
-	apiKey  *sqlx.Stmt  // finds an API key by its id, for every request
+	apiKey  *sqlx.Stmt  // finds an API key by its id
 	came    *sqlx.Stmt  // finds what a request came to
 	person  *sqlx.Stmt  // finds the key of a person
 	lent    cipher.AEAD // encrypts what callers carry
 	names   []byte      // the key with which names are hashed; it never changes
+	doors   doors
 
 	mu           sync.Mutex
 	keys         *recent.Map[uuid.UUID, cipher.AEAD] // of persons; nil: destroyed

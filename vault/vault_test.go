@@ -329,8 +329,15 @@ func testAPIKeys(t *testing.T, newPlace func(*testing.T) place) {
 	if err := second.RevokeAPIKey(t.Context(), key.ID, now); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) {
-		t.Errorf("a revoked key: %v", err)
+	if _, err := second.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) {
+		t.Errorf("a revoked key, where it was revoked: %v", err)
+	}
+	for began := time.Now(); ; { // elsewhere, within a lease
+		if _, err := v.Authenticate(t.Context(), token); errors.Is(err, vault.ErrBadKey) {
+			break
+		} else if err != nil || time.Since(began) > time.Minute {
+			t.Fatalf("a key that another process revoked: %v", err)
+		}
 	}
 	if err := v.RevokeAPIKey(t.Context(), key.ID, now); err != nil {
 		t.Errorf("revoked again: %v", err)
