@@ -76,6 +76,11 @@ func (v *Vault) Destroy(ctx context.Context, subjects ...uuid.UUID) error {
 	if err := v.destroy(ctx, subjects); err != nil {
 		return fmt.Errorf("destroying keys: %w", err)
 	}
+	return v.Everywhere(ctx)
+}
+
+// Everywhere waits until what was destroyed or revoked before is so in every process: each asks within a lease.
+func (v *Vault) Everywhere(ctx context.Context) error {
 	select {
 	case <-time.After(lease):
 		return nil

@@ -104,10 +104,13 @@ type keyRevoke struct {
 	ID string `arg:"" help:"Id of the key."`
 }
 
-// Run revokes a key at once, also while the desk is being served.
+// Run revokes a key, also while the desk is being served. When it ends, no process accepts the key.
 func (c *keyRevoke) Run(ctx context.Context, t terminal) error {
 	return withVault(ctx, c.folder, func(v *vault.Vault) error {
 		if err := v.RevokeAPIKey(ctx, c.ID, time.Now()); err != nil {
+			return err
+		}
+		if err := v.Everywhere(ctx); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(t.out, "Key %s is revoked.\n", c.ID)
