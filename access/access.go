@@ -39,10 +39,12 @@ type Door struct {
 	// are never stopped.
 	Background context.Context
 	atWork     sync.WaitGroup
-	// Failing is told why an operation cannot go on; it is tried again later. It must not block. Nil: nobody is told.
+	// Failing is told what failed in the background: an operation, which is tried again later, or storing the outcome of a
+	// request, which the log has too. It must not block. Nil: nobody is told.
 	Failing func(error)
 
 	agents     agents
+	running    running
 	operations singleflight.Group  // those that this process works on
 	open       map[uuid.UUID]int64 // the revisions of open operations when Resume was last called
 }

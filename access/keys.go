@@ -22,6 +22,10 @@ func RecordKeys(ctx context.Context, d *work.Desk, v *vault.Vault) error {
 	open, err := v.UnrecordedAPIKeys(ctx)
 	var failed []error
 	for _, k := range open {
+		if k.Altered {
+			failed = append(failed, fmt.Errorf("API key %s: %w", k.ID, vault.ErrAltered))
+			continue
+		}
 		if err := record(ctx, d, v, k); err != nil {
 			failed = append(failed, fmt.Errorf("recording API key %s: %w", k.ID, err))
 		}

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -31,36 +32,143 @@ func (e *Repeated) Error() string { return e.No.Error() }
 
 // Once executes a request once, however often it is sent with the same idempotency key, and repeats the first result. A
 // refusal is repeated too, as *Repeated, unless it is stale or not found: those may succeed later. Without a key, it
-// always executes the request. It returns vault.ErrKeyReused if the key was used with another request.
+// always executes the request. It returns vault.ErrKeyReused or work.ErrReused if the key was used with another request.
+//
+// The events of a request have ids derived from it, and their metadata has its id and digest. So the log itself takes them
+// once, and tells a copy from another request. Nothing is stored before they are. An outcome without events, a refusal or that
+// nothing was to be done, is durable in the vault before it is answered. One with events is stored there too, but its answer
+// does not wait for that, since the log has the events. So if the process is killed
+//   - before the events are stored, or before an outcome without events is, nothing has happened, and nobody was told otherwise;
+//   - between some streams of the request, a retry finds what is there by the request's id, and does the rest;
+//   - after the events and before their outcome is stored, a retry finds the events, and answers from them. Only that the key is
+//     used for something else, whose stream has no event of this request, goes unnoticed then: that is the caller's mistake, and
+//     what is asked for is done;
+//   - after the outcome is stored, a retry is answered by it.
+//
+// An outcome counts only if the log has the last event that it rests on. A log that was restored from a backup may not have it,
+// and then the request is executed again.
+//
+// Copies that run at the same time, in one process or in several, come to the same: the log takes the events of one of them.
+// Of two different requests with one key, the later is refused: by this process until the outcome of the first is stored, and
+// then by the outcome. At the same moment in two processes, and about different things, both can be done.
 func (d *Door) Once(ctx context.Context, key string, by work.By, do func(work.By) (Outcome, error)) (Outcome, error) {
 	if key == "" {
 		return do(by)
 	}
-	before, err := d.Vault.BeginRequest(ctx, by.Request, by.Digest, by.At)
+	end, err := d.running.begin(by)
+	if err != nil {
+		return Outcome{}, err
+	}
+	done, came, err := d.once(ctx, by, do)
+	if came == nil {
+		end()
+		return done, err
+	}
+	waits, kept := len(done.Written) == 0, make(chan error, 1)
+	d.Vault.KeepOutcome(context.WithoutCancel(ctx), by.Request, *came, by.At, waits, func(err error) {
+		end()
+		kept <- err
+		if err != nil && !errors.Is(err, vault.ErrKeyReused) && d.Failing != nil {
+			d.Failing(err)
+		}
+	})
+	if !waits {
+		return done, nil
+	}
+	if kept := <-kept; kept != nil {
+		err = kept
+	}
+	return done, err
+}
+
+// once returns what a request comes to, and what to keep of it; nil: nothing.
+func (d *Door) once(ctx context.Context, by work.By, do func(work.By) (Outcome, error)) (done Outcome, came *vault.Outcome, err error) {
+	before, err := d.Vault.Outcome(ctx, by.Request)
+	there := false
+	if before != nil && err == nil {
+		there, err = d.has(ctx, before.RestsOn)
+	}
 	switch {
 	case err != nil:
-		return Outcome{}, err
+		return Outcome{}, nil, err
+	case before != nil && !there:
+		if err := d.Vault.ForgetOutcome(ctx, by.Request, *before); err != nil {
+			return Outcome{}, nil, err
+		}
+	case before != nil && before.Digest != by.Digest:
+		return Outcome{}, nil, vault.ErrKeyReused
 	case before != nil && before.Refusal != nil:
-		return Outcome{}, &Repeated{before.Refusal}
+		return Outcome{}, nil, &Repeated{before.Refusal}
 	case before != nil:
 		category, id, err := event.ParseStream(before.Stream)
 		return Outcome{
 			Category: category, ID: id, Revision: eventstore.Revision(before.Revision), Position: eventstore.Position(before.Position),
 			Created: before.Created, Replayed: true,
-		}, err
+		}, nil, err
 	}
-	done, err := do(by)
+	var on work.Event
+	by.RestsOn = &on
+	done, err = do(by)
+	restsOn := vault.Event{Stream: on.Stream, Revision: int64(on.Revision), ID: on.ID}
 	var no *domain.Error
 	switch {
+	case err == nil:
+		return done, &vault.Outcome{
+			Digest: by.Digest, Stream: done.Category + "-" + done.ID.String(), Revision: int64(done.Revision), Position: uint64(done.Position), Created: done.Created, RestsOn: restsOn,
+		}, nil
 	case errors.As(err, &no) && no.Refusal != domain.RefusedStale && no.Refusal != domain.RefusedNotFound:
-		if noteErr := d.Vault.FinishRequest(ctx, by.Request, vault.Outcome{Refusal: no}); noteErr != nil {
-			return Outcome{}, noteErr
-		}
-		return Outcome{}, err
-	case err != nil:
-		return Outcome{}, err
+		return Outcome{}, &vault.Outcome{Digest: by.Digest, Refusal: no, RestsOn: restsOn}, err
 	}
-	return done, d.Vault.FinishRequest(ctx, by.Request, vault.Outcome{
-		Stream: done.Category + "-" + done.ID.String(), Revision: int64(done.Revision), Position: uint64(done.Position), Created: done.Created,
-	})
+	return Outcome{}, nil, err
+}
+
+// has reports whether the log has an event.
+func (d *Door) has(ctx context.Context, e vault.Event) (bool, error) {
+	if e.ID == uuid.Nil {
+		return true, nil
+	}
+	for r, err := range d.Desk.Store.Read(ctx, e.Stream, eventstore.Revision(e.Revision), eventstore.Forwards, 1) {
+		if errors.Is(err, eventstore.ErrNotFound) {
+			break
+		}
+		return err == nil && r.ID == e.ID, err
+	}
+	return false, nil
+}
+
+// running are the requests with an idempotency key that this process executes.
+type running struct {
+	mu       sync.Mutex
+	requests map[uuid.UUID]*copies
+}
+
+// copies are the copies of one request that run now.
+type copies struct {
+	digest string
+	n      int
+}
+
+// begin counts a request until end is called. It returns vault.ErrKeyReused while another request with the same key runs.
+func (r *running) begin(by work.By) (end func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	same := r.requests[by.Request]
+	if same == nil {
+		if r.requests == nil {
+			r.requests = make(map[uuid.UUID]*copies)
+		}
+		same = &copies{digest: by.Digest}
+		r.requests[by.Request] = same
+	}
+	if same.digest != by.Digest {
+		return nil, vault.ErrKeyReused
+	}
+	same.n++
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if same.n--; same.n == 0 {
+			delete(r.requests, by.Request)
+		}
+	}, nil
 }

@@ -44,6 +44,9 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	p, err := s.Authenticate(ctx.Context(), strings.TrimSpace(token))
+	if errors.Is(err, vault.ErrAltered) {
+		s.Log.Error("a caller was refused", "request_id", requestIn(ctx.Context()), "error", err)
+	}
 	if errors.Is(err, vault.ErrBadKey) {
 		ctx.SetHeader("WWW-Authenticate", `Bearer realm="daybook", error="invalid_token"`)
 		s.fail(ctx, problem(http.StatusUnauthorized, vault.ErrBadKey.Code, vault.ErrBadKey.Message))

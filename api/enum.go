@@ -14,7 +14,7 @@ import (
 // enums are the types with few values, which the OpenAPI document lists. They are shown by types of their own, since it is
 // types that make schemas.
 var enums = []enum{
-	enumOf(ticket.Channels), enumOf(ticket.Priorities), enumOf(ticket.Statuses), enumOf(tag.Scopes), enumOf(readmodels.AgentStatuses), enumOf(report.Granularities),
+	enumOf(ticket.Channels), enumOf(ticket.Priorities), enumOf(ticket.Statuses), enumOf(tag.Scopes), enumOf(readmodels.AgentStatuses), enumOf(report.Granularities), enumOf(Verdicts),
 }
 
 type enum struct{ of, shown reflect.Type }

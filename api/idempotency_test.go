@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"database/sql"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -49,4 +51,43 @@ func TestConcurrentRepeats(t *testing.T) {
 		}
 	}
 	c.TookOnce(t, "mark-one.")
+}
+
+// TestKeysAreUsedOnce sends other requests with a key that was used, before and after the vault has lost what the key came to, as when
+// a process is killed between the two.
+func TestKeysAreUsedOnce(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c := testdesk.Serve(t, folder)
+	once := testdesk.Header("Idempotency-Key", "once")
+	nora, ben := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"}).ID(t), c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Ben"}).ID(t)
+	edit := map[string]any{"note": "mark-once."}
+	before := c.Must(t, 200, "PATCH", "/v1/contacts/"+nora, edit, once)
+	c.Refused(t, 422, "idempotency-key-reused", "PATCH", "/v1/contacts/"+ben, edit, once)
+	c.Refused(t, 422, "idempotency-key-reused", "PATCH", "/v1/contacts/"+nora, map[string]any{"note": "another"}, once)
+	c.Must(t, 200, "PATCH", "/v1/contacts/"+nora, map[string]any{"language": "it"})
+	repeat := func(when string) {
+		t.Helper()
+		after := c.Must(t, 200, "PATCH", "/v1/contacts/"+nora, edit, once)
+		if string(after.Body) != string(before.Body) || after.Header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("%s: the first answer was %s, the next %s", when, before, after)
+		}
+	}
+	repeat("from the outcome")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(folder, "vault.db")+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	testdesk.Eventually(t, "the outcome is stored", func() bool {
+		done, err := db.Exec("DELETE FROM outcomes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := done.RowsAffected()
+		return err == nil && n == 1
+	})
+	c.Refused(t, 422, "idempotency-key-reused", "PATCH", "/v1/contacts/"+nora, map[string]any{"note": "another"}, once)
+	repeat("from the log")
+	c.TookOnce(t, "mark-once.")
 }

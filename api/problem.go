@@ -17,6 +17,7 @@ import (
 	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/event"
+	"daybook/domain/personal"
 	"daybook/eventstore"
 	"daybook/readmodels/table"
 	"daybook/vault"
@@ -180,6 +181,7 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	var tooLarge *eventstore.TooLargeError
 	var damage *eventstore.DamageError
 	var overLimit *http.MaxBytesError
+	var keyless *personal.NoKeyError
 	switch {
 	case errors.As(err, &own):
 		return own
@@ -205,6 +207,9 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	case errors.As(err, &damage):
 		s.Log.Error("request refused", "request_id", requestIn(ctx), "error", err)
 		return problem(http.StatusServiceUnavailable, "log-damaged", "The event log is damaged where it holds this, or something that this depends on. Nothing can be decided about it until an operator has restored what daybook verify names; everything else works.")
+	case errors.As(err, &keyless):
+		s.Log.Error("request refused", "request_id", requestIn(ctx), "error", err)
+		return problem(http.StatusServiceUnavailable, "keys-missing", "The vault lacks the key of a person whom this is about: it is older than the log. Put the newer vault back. If there is none, daybook vault accept-loss gives up what is sealed under missing keys.")
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, table.ErrClosed):
 		return retryable("stopping", "The server is stopping. Try again in a moment.")
 	case ctx.Err() != nil:

@@ -15,7 +15,7 @@ type Operator interface {
 	Status(context.Context) ([]ProjectionStatus, error)
 	// Rebuild starts to build new read models beside the live ones, and returns at once.
 	Rebuild(context.Context) error
-	// Verify compares the live read models with the log.
+	// Verify reads the whole log, and compares its index and the live read models with it. Several at once are one.
 	Verify(context.Context) (Verification, error)
 	// Retry projects again the streams that a projection has parked.
 	Retry(ctx context.Context, projection string) error
@@ -38,16 +38,34 @@ type ProjectionStatus struct {
 	Failure      string   `json:"failure,omitempty" doc:"Error that stopped it, or because of which it is retrying"`
 }
 
-// A Verification is the result of comparing the read models with the log.
+// A Verification is what was found by reading the whole log and comparing its index and the read models with it.
 type Verification struct {
-	Position    string   `json:"position" doc:"Position of the log at which both were compared"`
-	Events      int64    `json:"events" doc:"Number of events that were replayed"`
+	Verdict     Verdict  `json:"verdict" doc:"Result: the first of these that is so"`
+	Damage      []string `json:"damage" doc:"First 1000 places of the log that are not as they were written, or that cannot be read, each with its position and stream. If there are any, nothing is compared"`
+	Index       []string `json:"index" doc:"What is wrong with the log's index"`
+	Position    string   `json:"position" doc:"Position of the log at which the read models were compared"`
+	Events      int64    `json:"events" doc:"Number of events that were read"`
 	Rows        int64    `json:"rows" doc:"Number of rows that were compared"`
 	Same        bool     `json:"same" doc:"Whether all rows match the log"`
 	Found       int64    `json:"found" doc:"Number of differences"`
 	Stopped     string   `json:"stopped,omitempty" doc:"Why the read models end at this position, if a newer version of Daybook wrote the next event"`
-	Differences []string `json:"differences" doc:"First 1000 differences, each with its table, row and column"`
+	Differences []string `json:"differences" doc:"First 1000 differences, each with its table, row and column. They tell ids, and no values"`
 }
+
+// Verdict is the result of a verification.
+type Verdict string
+
+// The verdicts.
+const (
+	LogDamaged       Verdict = "log-damaged"
+	KeysMissing      Verdict = "keys-missing"
+	ReadModelsDiffer Verdict = "read-models-differ"
+	IndexWrong       Verdict = "index-wrong"
+	AllWell          Verdict = "well"
+)
+
+// Verdicts lists the verdicts, the worst first.
+var Verdicts = []Verdict{LogDamaged, KeysMissing, ReadModelsDiffer, IndexWrong, AllWell}
 
 func (s *server) operations() {
 	const projections = "/v1/projections"
@@ -69,7 +87,7 @@ func (s *server) operations() {
 		}
 		return nil, s.refused(ctx, s.Operator.Rebuild(ctx))
 	})
-	huma.Register(s.api, describe(http.MethodPost, projections+"/verify", "Operations", "Compare the live read models with the log"), func(ctx context.Context, _ *struct{}) (*struct{ Body Verification }, error) {
+	huma.Register(s.api, describe(http.MethodPost, projections+"/verify", "Operations", "Check the whole log, and compare its index and the live read models with it"), func(ctx context.Context, _ *struct{}) (*struct{ Body Verification }, error) {
 		if err := s.may(ctx, role.EventsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}

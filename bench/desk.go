@@ -113,6 +113,7 @@ func (d *desk) serve(h http.Handler) (url string, err error) {
 type client struct {
 	http  http.Client
 	token string
+	keyed bool // each request has an Idempotency-Key of its own
 }
 
 func newClient(token string) *client {
@@ -127,6 +128,9 @@ func (c *client) send(method, url string, body []byte) (http.Header, error) {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+c.token)
+	if c.keyed {
+		r.Header.Set("Idempotency-Key", uuid.NewString())
+	}
 	answer, err := c.http.Do(r)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -29,9 +30,13 @@ import (
 
 var served = []measure{
 	{id: "P4", title: "HTTP command, everything on", reference: "trivial net/http JSON POST", must: 0.10, aim: 0.20, start: startP4},
+	{id: "P4k", title: "HTTP command with an Idempotency-Key", reference: "the same without a key", must: 0.8, aim: 0.95, start: startP4k},
+	{id: "P4n", title: "HTTP inquiry from a new address", reference: "HTTP command on a contact that is there", must: 0.4, aim: 0.6, start: startP4n},
 	{id: "P5", title: "HTTP command, projections off", reference: "the same handler without the append", must: 0.40, aim: 0.60, start: startP5},
 	{id: "P8", title: "time from an accepted command until every read model shows it, p99, at half of P4's rate", reference: "the command itself, p99", must: 3, aim: 1.5, times: true, start: startP8},
 	{id: "P9", title: "last 50 tickets of a contact, 1 M tickets, through the API, p50", reference: "the bare SQL through sqlx", must: 2, aim: 1.5, times: true, start: startP9},
+	{id: "P17", title: "a note on a ticket of 50 000 events, 1 caller, p50", reference: "on one of 10 events", must: 1.3, aim: 1.05, times: true, start: startP17},
+	{id: "P18", title: "notes on one ticket of 20 000 events, 8 callers", reference: "1 caller", must: 1, aim: 2, start: startP18},
 }
 
 func startP4(s setting) (rounds, error) {
@@ -49,6 +54,112 @@ func startP4(s setting) (rounds, error) {
 		r.reference, err = d.posting(s)
 		return r, err
 	})
+}
+
+func startP4k(s setting) (rounds, error) {
+	return besidePatching(s, func(d *desk, contacts []uuid.UUID) (func() (float64, error), error) {
+		c := newClient(d.token)
+		c.keyed = true
+		return d.patchingBy(s, c, d.store, contacts)
+	})
+}
+
+func startP4n(s setting) (rounds, error) {
+	return besidePatching(s, func(d *desk, _ []uuid.UUID) (func() (float64, error), error) {
+		url, err := d.serve(d.handler(d.store))
+		c := newClient(d.token)
+		return requesting(s, func(int) error {
+			_, err := c.send(http.MethodPost, url+"/v1/inquiries", fmt.Appendf(nil, `{"channel":"email","from":{"name":"Nora","email":"%s@customers.example"},"subject":"Help","body":"It does not start."}`, uuid.NewString()))
+			return err
+		}), err
+	})
+}
+
+// besidePatching compares a side with the editing of contacts without keys, while the read models are projected.
+func besidePatching(s setting, side func(*desk, []uuid.UUID) (func() (float64, error), error)) (rounds, error) {
+	d, contacts, err := deskOfContacts(s)
+	if err != nil {
+		return rounds{}, err
+	}
+	return d.rounds(func() (r rounds, err error) {
+		if err := d.project(); err != nil {
+			return r, err
+		}
+		if r.ours, err = side(d, contacts); err != nil {
+			return r, err
+		}
+		r.reference, err = d.patching(s, contacts)
+		return r, err
+	})
+}
+
+// deskOfTickets opens and serves a desk with a ticket of each length, and returns requests that add a note to them.
+func deskOfTickets(s setting, lengths ...int) (d *desk, notes []func() error, err error) {
+	d, err = openDesk(s.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	url, err := d.serve(d.handler(d.store))
+	c := newClient(d.token)
+	for _, n := range lengths {
+		var id uuid.UUID
+		if err == nil {
+			id, err = history.WriteTicket(context.Background(), d.store, d.vault, n)
+		}
+		notes = append(notes, func() error {
+			_, err := c.send(http.MethodPost, url+"/v1/tickets/"+id.String()+"/notes", []byte(`{"body":"The parcel has not come."}`))
+			return err
+		})
+	}
+	if err == nil {
+		err = d.project()
+	}
+	for _, note := range notes {
+		if err == nil {
+			err = note() // so that the ticket is cached
+		}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, d.close())
+	}
+	return d, notes, nil
+}
+
+func startP17(s setting) (rounds, error) {
+	d, notes, err := deskOfTickets(s, 50_000, 10)
+	if err != nil {
+		return rounds{}, err
+	}
+	median := func(note func() error) func() (float64, error) {
+		return func() (float64, error) {
+			return p50(s, []uuid.UUID{uuid.Nil}, func(uuid.UUID) error { return note() })
+		}
+	}
+	return rounds{ours: median(notes[0]), reference: median(notes[1]), stop: d.close}, nil
+}
+
+func startP18(s setting) (rounds, error) {
+	d, notes, err := deskOfTickets(s, 20_000)
+	if err != nil {
+		return rounds{}, err
+	}
+	by := func(callers int) func() (float64, error) {
+		return func() (float64, error) {
+			var total atomic.Int64
+			start := time.Now()
+			err := inParallel(callers, func(int) error {
+				for time.Since(start) < s.time {
+					if err := notes[0](); err != nil {
+						return err
+					}
+					total.Add(1)
+				}
+				return nil
+			})
+			return float64(total.Load()) / time.Since(start).Seconds(), err
+		}
+	}
+	return rounds{ours: by(8), reference: by(1), stop: d.close}, nil
 }
 
 func startP5(s setting) (rounds, error) {
@@ -207,11 +318,15 @@ func (d *desk) patching(s setting, contacts []uuid.UUID) (func() (float64, error
 // that there are no conflicts. Each contact was edited once before, so that it is cached as on a desk that has been running for a
 // while.
 func (d *desk) patchingIn(s setting, store eventstore.Store, contacts []uuid.UUID) (func() (float64, error), error) {
+	return d.patchingBy(s, newClient(d.token), store, contacts)
+}
+
+// patchingBy is patchingIn with a client.
+func (d *desk) patchingBy(s setting, c *client, store eventstore.Store, contacts []uuid.UUID) (func() (float64, error), error) {
 	url, err := d.serve(d.handler(store))
 	if err != nil {
 		return nil, err
 	}
-	c := newClient(d.token)
 	patch := func(contact uuid.UUID) error {
 		_, err := c.send(http.MethodPatch, url+"/v1/contacts/"+contact.String(), edit())
 		return err

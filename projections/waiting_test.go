@@ -23,10 +23,10 @@ func TestProjectionsDoNotMindWaiting(t *testing.T) {
 			if err := waiting.Fill(t.Context(), engine.Cut{}, db); err != nil {
 				t.Fatal(err)
 			}
-			v, err := atOnce.Verify(t.Context(), db, func(d engine.Difference) error {
+			v, err := atOnce.Verify(t.Context(), db, engine.VerifyOptions{Report: func(d engine.Difference) error {
 				t.Error(d)
 				return nil
-			})
+			}})
 			if err != nil || v.Rows == 0 {
 				t.Errorf("%d rows were compared, %v", v.Rows, err)
 			}

@@ -3,6 +3,7 @@ package vault
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"database/sql"
@@ -29,7 +30,34 @@ type APIKey struct {
 	CreatedAt string    `json:"created_at" db:"created_at"`
 	RevokedAt string    `json:"revoked_at,omitempty" db:"revoked_at"`
 	Recorded  int       `json:"-" db:"recorded"` // how many of its events are in the log
+
+	// Altered says that the key was put into the vault, or changed there, by hand. It grants nothing.
+	Altered bool `json:"altered,omitempty" db:"-"`
 }
+
+// A keyRow is a key as it is stored. mac authenticates all that says whom it lets in and as what, under the master key: whoever can
+// write to the vault cannot make a key. An older row put back is not noticed.
+type keyRow struct {
+	APIKey
+	Sealed []byte `db:"name"`
+	Hash   []byte `db:"hash"`
+	MAC    []byte `db:"mac"`
+}
+
+const keyColumns = "id, name, role, agent, hash, created_at, revoked_at, recorded, mac"
+
+func macOf(under *master, r keyRow) []byte {
+	return under.mac("api_keys", []byte(r.ID), []byte(r.Role), r.Agent[:], r.Hash, []byte(r.CreatedAt), []byte(r.RevokedAt))
+}
+
+// authentic reports whether a row is as Daybook wrote it. It returns an error if that cannot be known without another master key.
+func (v *Vault) authentic(r keyRow) (bool, error) {
+	master, _, err := v.masters.of(r.MAC)
+	return err == nil && hmac.Equal(macOf(master, r), r.MAC), err
+}
+
+// ErrAltered is the error for a key that was put into the vault, or changed there, by hand.
+var ErrAltered = errors.New("it was put into the vault, or changed there, by hand, and grants nothing: daybook key revoke removes it")
 
 // UUID is the key's id as an actor.
 func (k APIKey) UUID() uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:key:"+k.ID)) }
@@ -41,6 +69,16 @@ var ErrBadKey = domain.Forbidden("key-unknown", "This API key is unknown, or was
 
 // NewAPIKey creates a key and returns its token, which is not stored: give it to the key's user.
 func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent uuid.UUID, now time.Time) (key APIKey, token string, err error) {
+	return v.newAPIKey(ctx, name, r, agent, now, false)
+}
+
+// FirstAPIKey creates the first key of a vault, of an owner. The token is empty if another process was first.
+func (v *Vault) FirstAPIKey(ctx context.Context, name string, owner uuid.UUID, now time.Time) (token string, err error) {
+	_, token, err = v.newAPIKey(ctx, name, role.Owner, owner, now, true)
+	return token, err
+}
+
+func (v *Vault) newAPIKey(ctx context.Context, name string, r role.Role, agent uuid.UUID, now time.Time, first bool) (key APIKey, token string, err error) {
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > 200 {
 		return key, "", domain.Invalid("name", "name-required", "name must have 1 to 200 bytes.")
@@ -55,10 +93,28 @@ func (v *Vault) NewAPIKey(ctx context.Context, name string, r role.Role, agent u
 	if err != nil {
 		return key, "", err
 	}
-	_, err = v.db.ExecContext(ctx, "INSERT INTO api_keys (id, name, role, agent, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-		key.ID, sealed, key.Role, key.Agent.String(), hash[:], key.CreatedAt)
+	row := keyRow{APIKey: key, Sealed: sealed, Hash: hash[:]}
+	late := false
+	err = v.writer.commit(ctx, func(tx tx) error {
+		if first { // the row is the claim
+			if n, err := tx.exec("INSERT INTO secrets (name, value) VALUES ('first key', ?) ON CONFLICT DO NOTHING", []byte(key.ID)); err != nil || n == 0 {
+				late = true
+				return err
+			}
+		}
+		master, err := v.masters.current()
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec("INSERT INTO api_keys (id, name, role, agent, hash, created_at, mac) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			key.ID, sealed, string(key.Role), key.Agent.String(), row.Hash, key.CreatedAt, macOf(master, row))
+		return err
+	})
 	if err != nil {
 		return key, "", fmt.Errorf("storing an API key: %w", err)
+	}
+	if late {
+		return key, "", nil
 	}
 	return key, tokenPrefix + key.ID + "_" + secret, nil
 }
@@ -71,22 +127,22 @@ func (v *Vault) APIKeys(ctx context.Context) ([]APIKey, error) {
 // UnrecordedAPIKeys lists the keys of which an event is missing in the log: they were created or revoked by a process that
 // could not write to it.
 func (v *Vault) UnrecordedAPIKeys(ctx context.Context) ([]APIKey, error) {
-	return v.apiKeys(ctx, "WHERE recorded < 1 + (revoked_at <> '')")
+	return v.apiKeys(ctx, "WHERE recorded < CASE WHEN revoked_at = '' THEN 1 ELSE 2 END")
 }
 
 func (v *Vault) apiKeys(ctx context.Context, where string) ([]APIKey, error) {
-	var rows []struct {
-		APIKey
-		Sealed []byte `db:"name"`
-	}
-	err := v.read.SelectContext(ctx, &rows, "SELECT id, name, role, agent, created_at, revoked_at, recorded FROM api_keys "+where+" ORDER BY created_at DESC, id")
+	var rows []keyRow
+	err := v.read.SelectContext(ctx, &rows, "SELECT "+keyColumns+" FROM api_keys "+where+" ORDER BY created_at DESC, id")
 	if err != nil {
 		return nil, fmt.Errorf("listing API keys: %w", err)
 	}
 	keys := make([]APIKey, len(rows))
 	for i, r := range rows {
-		if r.Name, err = v.openName(r.APIKey, r.Sealed); err != nil {
-			return nil, err
+		authentic, _ := v.authentic(r) // one that needs another master key lets nobody in either
+		if r.Altered = !authentic; authentic {
+			if r.Name, err = v.openName(r.APIKey, r.Sealed); err != nil {
+				return nil, err
+			}
 		}
 		keys[i] = r.APIKey
 	}
@@ -96,7 +152,7 @@ func (v *Vault) apiKeys(ctx context.Context, where string) ([]APIKey, error) {
 // APIKeyName returns the name of a key.
 func (v *Vault) APIKeyName(ctx context.Context, k APIKey) (string, error) {
 	var sealed []byte
-	if err := v.read.GetContext(ctx, &sealed, "SELECT name FROM api_keys WHERE id = ?", k.ID); err != nil {
+	if err := v.read.GetContext(ctx, &sealed, v.read.Rebind("SELECT name FROM api_keys WHERE id = ?"), k.ID); err != nil {
 		return "", fmt.Errorf("reading the name of an API key: %w", err)
 	}
 	return v.openName(k, sealed)
@@ -104,7 +160,11 @@ func (v *Vault) APIKeyName(ctx context.Context, k APIKey) (string, error) {
 
 // RecordedAPIKey notes how many events of a key are in the log: 1 if it was created, 2 if it was revoked too.
 func (v *Vault) RecordedAPIKey(ctx context.Context, id string, events int) error {
-	if _, err := v.db.ExecContext(ctx, "UPDATE api_keys SET recorded = max(recorded, ?) WHERE id = ?", events, id); err != nil {
+	err := v.writer.commit(ctx, func(tx tx) error {
+		_, err := tx.exec("UPDATE api_keys SET recorded = ? WHERE id = ? AND recorded < ?", events, id, events)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("noting that an API key is in the log: %w", err)
 	}
 	return nil
@@ -113,10 +173,13 @@ func (v *Vault) RecordedAPIKey(ctx context.Context, id string, events int) error
 // subject is whose key seals the name of an API key: the agent's who acts with it, or its own.
 func (k APIKey) subject() uuid.UUID { return cmp.Or(k.Agent, k.UUID()) }
 
-// sealName seals the name of a key, so that it goes with the agent's other texts.
+// sealName seals the name of a key, so that it goes with the agent's other texts. The agent has a key; the stream of an API key
+// that acts as itself is about to begin.
 func (v *Vault) sealName(ctx context.Context, k APIKey) ([]byte, error) {
-	if err := v.Make(ctx, k.subject()); err != nil {
-		return nil, err
+	if k.Agent == uuid.Nil {
+		if err := v.Make(ctx, k.subject()); err != nil {
+			return nil, err
+		}
 	}
 	key, err := v.Key(k.subject())
 	if err != nil {
@@ -140,30 +203,53 @@ func (v *Vault) openName(k APIKey, sealed []byte) (string, error) {
 	return string(name), nil
 }
 
-// RevokeAPIKey revokes a key. Revoking again changes nothing.
+// RevokeAPIKey revokes a key, and deletes one that was put into the vault by hand. Revoking again changes nothing.
 func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) error {
-	done, err := v.db.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), id)
+	known, err := v.revoke(ctx, "id = ?", id, now)
+	if err == nil && known == 0 {
+		err = domain.NotFound("key-unknown", "There is no such API key.")
+	}
+	return err
+}
+
+// revoke revokes the keys that a condition on one column finds, and returns how many there are.
+func (v *Vault) revoke(ctx context.Context, where, is string, now time.Time) (found int, err error) {
+	err = v.writer.commit(ctx, func(tx tx) error {
+		var rows []keyRow
+		if err := tx.Select(&rows, tx.Rebind("SELECT "+keyColumns+" FROM api_keys WHERE "+where), is); err != nil {
+			return err
+		}
+		found = len(rows)
+		for _, r := range rows {
+			authentic, err := v.authentic(r)
+			switch {
+			case err != nil:
+			case !authentic:
+				_, err = tx.exec("DELETE FROM api_keys WHERE id = ?", r.ID)
+			case r.RevokedAt == "":
+				r.RevokedAt = now.UTC().Format(time.RFC3339)
+				var master *master
+				if master, err = v.masters.current(); err == nil {
+					_, err = tx.exec("UPDATE api_keys SET revoked_at = ?, mac = ? WHERE id = ?", r.RevokedAt, macOf(master, r), r.ID)
+				}
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	v.doors.forget() // also after an error: it may have been done
 	if err != nil {
-		return fmt.Errorf("revoking an API key: %w", err)
+		return 0, fmt.Errorf("revoking API keys: %w", err)
 	}
-	if n, err := done.RowsAffected(); err != nil || n > 0 {
-		return err
-	}
-	var known bool
-	if err := v.read.GetContext(ctx, &known, "SELECT count(*) > 0 FROM api_keys WHERE id = ?", id); err != nil {
-		return err
-	}
-	if !known {
-		return domain.NotFound("key-unknown", "There is no such API key.")
-	}
-	return nil
+	return found, nil
 }
 
 // Revoke revokes all keys that act as an agent, and returns those of which that is not in the log yet.
 func (v *Vault) Revoke(ctx context.Context, agent uuid.UUID, now time.Time) ([]uuid.UUID, error) {
-	_, err := v.db.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE agent = ? AND revoked_at = ''", now.UTC().Format(time.RFC3339), agent.String())
-	if err != nil {
-		return nil, fmt.Errorf("revoking the API keys of an agent: %w", err)
+	if _, err := v.revoke(ctx, "agent = ?", agent.String(), now); err != nil {
+		return nil, err
 	}
 	open, err := v.UnrecordedAPIKeys(ctx)
 	if err != nil {
@@ -171,33 +257,45 @@ func (v *Vault) Revoke(ctx context.Context, agent uuid.UUID, now time.Time) ([]u
 	}
 	var revoked []uuid.UUID
 	for _, k := range open {
-		if k.Agent == agent {
+		if k.Agent == agent && !k.Altered {
 			revoked = append(revoked, k.UUID())
 		}
 	}
 	return revoked, nil
 }
 
-// Authenticate returns the key that a token belongs to, without its name, or ErrBadKey.
+// Authenticate returns the key that a token belongs to, without its name, or ErrBadKey. A key that another process revoked is valid
+// for a second at most. An error that is both ErrBadKey and ErrAltered is not only for the caller.
 func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) {
 	id, secret, ok := strings.Cut(strings.TrimPrefix(token, tokenPrefix), "_")
 	if !ok || !strings.HasPrefix(token, tokenPrefix) {
 		return APIKey{}, ErrBadKey
 	}
-	var found struct {
-		APIKey
-		Hash []byte `db:"hash"`
-	}
-	err := v.apiKey.GetContext(ctx, &found, id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return APIKey{}, ErrBadKey
-	}
-	if err != nil {
-		return APIKey{}, fmt.Errorf("looking up an API key: %w", err)
+	now := time.Now()
+	found, known, changes := v.doors.find(id, now)
+	if !known {
+		err := v.apiKey.GetContext(ctx, &found, id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return APIKey{}, ErrBadKey
+		}
+		if err != nil {
+			return APIKey{}, fmt.Errorf("looking up an API key: %w", err)
+		}
 	}
 	hash := sha256.Sum256([]byte(secret))
 	if subtle.ConstantTimeCompare(hash[:], found.Hash) != 1 || found.RevokedAt != "" {
 		return APIKey{}, ErrBadKey
 	}
+	if known { // and authentic
+		return found.APIKey, nil
+	}
+	authentic, err := v.authentic(found)
+	if err != nil {
+		return APIKey{}, err
+	}
+	if !authentic {
+		return APIKey{}, fmt.Errorf("API key %s: %w (%w)", found.ID, ErrBadKey, ErrAltered)
+	}
+	v.doors.put(found, now, changes)
 	return found.APIKey, nil
 }

@@ -1,7 +1,7 @@
 // Package vault stores what must be secret or must be deletable, and therefore is never in the log: the keys that encrypt personal text,
 // the key with which names are hashed, API keys, and the outcomes of idempotency keys.
 //
-// Everything is in one SQLite file. Its keys are encrypted with a master key in a separate file. Without that file neither the vault nor
+// Everything is in one SQLite file, or in a schema of a PostgreSQL database. Its keys are encrypted with a master key in a separate file. Without that file neither the vault nor
 // any personal text in the log can be read. Back up both with the log, never one without the other.
 package vault
 
@@ -14,35 +14,38 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
-	_ "embed"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
+	"hash"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
-	_ "modernc.org/sqlite" // the driver
 
-	"daybook/domain/personal"
+	"daybook/internal/pgconn"
 	"daybook/internal/recent"
 )
 
-// A Vault can be open in several processes on one machine. Each caches keys for as long as it runs.
+// A Vault can be open in several processes. Each caches keys, and asks within a second whether any was destroyed.
 type Vault struct {
-	db     *sqlx.DB   // the one connection that writes
-	read   *sqlx.DB   // connections that only read, and so never wait for an fsync
-	apiKey *sqlx.Stmt // finds an API key by its id, for every request
-	master cipher.AEAD
-	lent   cipher.AEAD // encrypts what callers carry
-	names  []byte      // the key with which names are hashed; it never changes
+	backend backend
+	masters *masters
+	db      *sqlx.DB    // the one connection that writes
+	writer  *writer     // uses db
+	read    *sqlx.DB    // connections that only read, and so never wait for an fsync
+	apiKey  *sqlx.Stmt  // finds an API key by its id
+	came    *sqlx.Stmt  // finds what a request came to
+	person  *sqlx.Stmt  // finds the key of a person
+	lent    cipher.AEAD // encrypts what callers carry
+	names   []byte      // the key with which names are hashed; it never changes
+	doors   doors
 
 	mu           sync.Mutex
 	keys         *recent.Map[uuid.UUID, cipher.AEAD] // of persons; nil: destroyed
@@ -56,84 +59,167 @@ const lease = time.Second
 // unwrappedKeys is how many decrypted keys of persons are kept in memory, at least.
 const unwrappedKeys = 25_000
 
-//go:embed schema.sql
-var schema string
+// format is the version of what is stored. A vault of another one is refused.
+const format = "2"
 
-// Open opens the vault at path. If neither it nor its master key, at path with the extension ".key", exists, it creates both.
+// A backend is what differs between the databases that a vault can be in.
+type backend interface {
+	// name is the place as messages name it, without a password.
+	name() string
+	exists(ctx context.Context) (bool, error)
+	// open returns a connection that writes, and connections that only read. Statements have ? for each argument, and are rebound.
+	open() (write, read *sqlx.DB, err error)
+	// create creates what is missing, in a transaction that no other process has at the same time.
+	create(ctx context.Context, tx *sqlx.Tx) error
+	// state is the statement that reads the state below in a transaction. Whoever changes it waits until that has ended.
+	state() string
+	// scrub overwrites destroyed keys, as far as the database can.
+	scrub(ctx context.Context, write *sqlx.DB) error
+}
+
+// state is how often keys were destroyed, and the id of the master key that wraps.
+const state = "SELECT n, (SELECT value FROM secrets WHERE name = 'master') AS master FROM destructions"
+
+// Open opens the vault in a SQLite file. If neither it nor its master key, in a file with the extension ".key", exists, it creates both.
 func Open(path string) (*Vault, error) {
-	db, err := sqlx.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(5000)&_txlock=immediate")
+	return OpenAt(context.Background(), path, MasterFile(strings.TrimSuffix(path, ".db")+".key"))
+}
+
+// OpenAt opens the vault in a SQLite file, or in a PostgreSQL database (postgres://…). If neither it nor its master key exists, it
+// creates both.
+func OpenAt(ctx context.Context, database string, from Master) (*Vault, error) {
+	b, err := at(database)
 	if err != nil {
 		return nil, err
 	}
-	read, err := sqlx.Open("sqlite", "file:"+path+"?_pragma=query_only(ON)&_pragma=busy_timeout(5000)")
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
+	v := &Vault{backend: b, masters: &masters{from: from}, keys: recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys)}
+	if v.db, v.read, err = b.open(); err != nil {
+		return nil, fmt.Errorf("opening the vault %s: %w", b.name(), err)
 	}
-	db.SetMaxOpenConns(1)
-	read.SetMaxOpenConns(4)
-	read.SetMaxIdleConns(4)
-	v := &Vault{db: db, read: read, keys: recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys)}
-	if err := v.open(path); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the vault %s: %w", path, err), v.Close())
+	for _, db := range []*sqlx.DB{v.db, v.read} {
+		connections := 4
+		if db == v.db {
+			connections = 1
+		}
+		db.SetMaxOpenConns(connections)
+		db.SetMaxIdleConns(connections)
+	}
+	if err := v.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the vault %s: %w", b.name(), err), v.Close())
 	}
 	return v, nil
 }
 
-func (v *Vault) open(path string) error {
-	if _, err := v.db.Exec(schema); err != nil {
+func at(database string) (backend, error) {
+	if !InPostgreSQL(database) {
+		return sqlite{database}, nil
+	}
+	address, err := pgconn.Parse(database, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the vault's address: %w", err)
+	}
+	return postgres{address}, nil
+}
+
+// Exists reports whether there is a vault in a database.
+func Exists(ctx context.Context, database string) (bool, error) {
+	b, err := at(database)
+	if err != nil {
+		return false, err
+	}
+	there, err := b.exists(ctx)
+	if err != nil {
+		err = fmt.Errorf("looking for the vault %s: %w", b.name(), err)
+	}
+	return there, err
+}
+
+// InPostgreSQL reports whether a database is in PostgreSQL.
+func InPostgreSQL(database string) bool {
+	scheme, _, isURL := strings.Cut(database, "://")
+	return isURL && (scheme == "postgres" || scheme == "postgresql")
+}
+
+func (v *Vault) open(ctx context.Context) error {
+	if err := v.unlock(ctx); err != nil {
 		return err
 	}
 	var err error
-	if v.apiKey, err = v.read.Preparex("SELECT id, role, agent, created_at, revoked_at, hash FROM api_keys WHERE id = ?"); err != nil {
+	if v.writer, err = newWriter(v.db, v.fresh, makeKey, keepOutcome); err != nil {
 		return err
 	}
-	var wrapped []byte
-	err = v.db.Get(&wrapped, "SELECT value FROM secrets WHERE name = 'names'")
+	if v.came, err = prepare(v.read, "SELECT digest, outcome FROM outcomes WHERE request = ?"); err != nil {
+		return err
+	}
+	if v.person, err = prepare(v.read, "SELECT wrapped FROM persons WHERE subject = ?"); err != nil {
+		return err
+	}
+	v.apiKey, err = prepare(v.read, "SELECT "+keyColumns+" FROM api_keys WHERE id = ?")
+	return err
+}
+
+// unlock reads the secrets of the vault, and makes them for a new one.
+func (v *Vault) unlock(ctx context.Context) error {
+	begun, err := v.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer begun.Rollback()
+	if err := v.backend.create(ctx, begun); err != nil {
+		return err
+	}
+	t := tx{Tx: begun}
+	secret := func(name string) (value []byte, err error) {
+		err = t.get(&value, "SELECT value FROM secrets WHERE name = ?", name)
+		return value, err
+	}
+	wrapped, err := secret("names")
 	fresh := errors.Is(err, sql.ErrNoRows)
 	if err != nil && !fresh {
 		return err
 	}
-	master, err := masterKey(strings.TrimSuffix(path, ".db")+".key", fresh)
-	if err != nil {
+	if !fresh {
+		if stored, err := secret("format"); err != nil || string(stored) != format {
+			return fmt.Errorf("it is in the format of a version of Daybook before its first release (%q, not %s): start with an empty data folder, and import again", stored, format)
+		}
+	}
+	if err := v.masters.read(fresh); err != nil {
 		return err
 	}
-	if v.master, err = aead(master); err != nil {
+	if !fresh {
+		uses, err := secret("master")
+		if err == nil {
+			err = v.masters.use(uses)
+		}
+		if err != nil {
+			return err
+		}
+		if v.names, err = v.unwrap("names", wrapped); err != nil {
+			return err
+		}
+		return errors.Join(v.deriveLent(), begun.Commit())
+	}
+	v.names = random(32)
+	if err := v.deriveLent(); err != nil {
 		return err
 	}
-	lent, err := hkdf.Key(sha256.New, master, nil, "what callers carry", 32)
-	if err != nil {
+	master := v.masters.first()
+	if _, err := t.Exec(t.Rebind("INSERT INTO secrets (name, value) VALUES ('names', ?), ('format', ?), ('master', ?)"), master.seal("names", v.names), []byte(format), master.id); err != nil {
 		return err
 	}
-	if v.lent, err = aead(lent); err != nil {
+	if err := v.masters.use(master.id); err != nil {
 		return err
 	}
-	if fresh {
-		v.names = random(32)
-		_, err = v.db.Exec("INSERT INTO secrets (name, value) VALUES ('names', ?)", v.wrap("names", v.names))
-		return err
-	}
-	v.names, err = v.unwrap("names", wrapped)
-	return err
+	return begun.Commit()
 }
 
-// masterKey reads the master key, or creates it for a new vault.
-func masterKey(path string, fresh bool) ([]byte, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if !fresh {
-			return nil, fmt.Errorf("the master key %s is missing: put it back from the backup that this vault came from", path)
-		}
-		key := random(32)
-		return key, WriteSecret(path, hex.EncodeToString(key)+"\n")
+// deriveLent derives the key of what callers carry. It stays when the master key changes.
+func (v *Vault) deriveLent() error {
+	key, err := hkdf.Key(sha256.New, v.names, nil, "what callers carry", 32)
+	if err == nil {
+		v.lent, err = aead(key)
 	}
-	if err != nil {
-		return nil, err
-	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) != 32 {
-		return nil, fmt.Errorf("the master key %s is damaged: it must be 64 hexadecimal digits", path)
-	}
-	return key, nil
+	return err
 }
 
 // WriteSecret writes a file that only its owner can read, completely and durably or not at all.
@@ -157,173 +243,62 @@ func WriteSecret(path, secret string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// Close closes the vault.
-func (v *Vault) Close() error { return errors.Join(v.read.Close(), v.db.Close()) }
+// Close closes the vault, once all that was asked of it before is durable.
+func (v *Vault) Close() error {
+	if v.writer != nil {
+		v.writer.close()
+	}
+	return errors.Join(v.read.Close(), v.db.Close())
+}
 
 // Hash implements personal.Hasher: HMAC-SHA-256 under the key of names, in the form of a UUID of version 8.
 func (v *Vault) Hash(space string, parts ...string) uuid.UUID {
 	mac := hmac.New(sha256.New, v.names)
-	var length [8]byte
-	for _, part := range append([]string{space}, parts...) {
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		mac.Write(length[:])
-		mac.Write([]byte(part))
-	}
+	writeParts(mac, space, parts)
 	id := uuid.UUID(mac.Sum(nil)[:16])
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80
 	return id
 }
 
-// Make creates keys for the subjects that have none. They are durable when it returns.
-func (v *Vault) Make(ctx context.Context, subjects ...uuid.UUID) error {
-	tx, err := v.db.BeginTxx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("creating keys: %w", err)
-	}
-	defer tx.Rollback()
-	for _, s := range subjects {
-		_, err := tx.ExecContext(ctx, "INSERT INTO persons (subject, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING", s.String(), v.wrap(s.String(), random(32)))
-		if err != nil {
-			return fmt.Errorf("creating keys: %w", err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("creating keys: %w", err)
-	}
-	return nil
+// mac authenticates a row of a table under a master key, whose id comes first.
+func (m *master) mac(table string, columns ...[]byte) []byte {
+	mac := hmac.New(sha256.New, m.rows)
+	writeParts(mac, table, columns)
+	return mac.Sum(slices.Clone(m.id))
 }
 
-// Destroy destroys the keys of subjects, for ever. When it returns, no process opens or seals anything under them any more:
-// this one has dropped them, and each other one has asked since, as it does before it uses a key that it has remembered for
-// a second.
-func (v *Vault) Destroy(ctx context.Context, subjects ...uuid.UUID) error {
-	if err := v.destroy(ctx, subjects); err != nil {
-		return fmt.Errorf("destroying keys: %w", err)
+// writeParts writes parts with their lengths, so that no two lists of parts are one.
+func writeParts[P string | []byte](mac hash.Hash, space string, parts []P) {
+	var length [8]byte
+	write := func(part []byte) {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		mac.Write(length[:])
+		mac.Write(part)
 	}
-	select {
-	case <-time.After(lease):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	write([]byte(space))
+	for _, part := range parts {
+		write([]byte(part))
 	}
-}
-
-func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID) error {
-	tx, err := v.db.BeginTxx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	for _, s := range subjects {
-		_, err := tx.ExecContext(ctx, "INSERT INTO persons (subject, wrapped) VALUES (?, x'') ON CONFLICT DO UPDATE SET wrapped = x''", s.String())
-		if err != nil {
-			return err
-		}
-	}
-	var n int
-	if err := tx.GetContext(ctx, &n, "UPDATE destructions SET n = n + 1 RETURNING n"); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	v.noticed(n)
-	var still struct{ Busy, Log, Checkpointed int }
-	if err := v.db.GetContext(ctx, &still, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return err
-	}
-	if still.Busy != 0 {
-		return errors.New("the old keys are still in the vault's write-ahead log, which another process reads: try again")
-	}
-	return nil
-}
-
-// Key returns a subject's key.
-func (v *Vault) Key(subject uuid.UUID) (cipher.AEAD, error) {
-	if _, err := v.Destroyed(); err != nil {
-		return nil, err
-	}
-	v.mu.Lock()
-	from := v.keys
-	key, known := from.Get(subject)
-	v.mu.Unlock()
-	if !known {
-		var err error
-		if key, err = v.unwrapped(subject); err != nil {
-			return nil, err
-		}
-		v.mu.Lock()
-		if v.keys == from { // else keys were destroyed meanwhile, perhaps this one
-			from.Put(subject, key)
-		}
-		v.mu.Unlock()
-	}
-	if key == nil {
-		return nil, personal.ErrForgotten
-	}
-	return key, nil
-}
-
-// Destroyed returns how often keys were destroyed: as this process knows, or as it was less than a lease ago.
-func (v *Vault) Destroyed() (int, error) {
-	now := time.Now()
-	v.mu.Lock()
-	n, fresh := v.destructions, now.Sub(v.asked) < lease
-	v.mu.Unlock()
-	if fresh {
-		return n, nil
-	}
-	if err := v.read.Get(&n, "SELECT n FROM destructions"); err != nil {
-		return 0, fmt.Errorf("asking whether keys were destroyed: %w", err)
-	}
-	v.noticed(n)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if now.After(v.asked) {
-		v.asked = now
-	}
-	return v.destructions, nil
-}
-
-// noticed forgets the keys that are remembered, if any was destroyed since.
-func (v *Vault) noticed(destructions int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if destructions > v.destructions {
-		v.keys, v.destructions = recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys), destructions
-	}
-}
-
-// unwrapped reads a subject's key; nil if it was destroyed.
-func (v *Vault) unwrapped(subject uuid.UUID) (cipher.AEAD, error) {
-	var wrapped []byte
-	err := v.read.Get(&wrapped, "SELECT wrapped FROM persons WHERE subject = ?", subject.String())
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, &personal.NoKeyError{Subject: subject}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a key: %w", err)
-	}
-	if len(wrapped) == 0 {
-		return nil, nil
-	}
-	plain, err := v.unwrap(subject.String(), wrapped)
-	if err != nil {
-		return nil, err
-	}
-	return aead(plain)
 }
 
 // wrap encrypts a key with the master key, bound to its name.
-func (v *Vault) wrap(name string, key []byte) []byte {
-	return v.master.Seal(nil, nil, key, []byte(name))
+func (v *Vault) wrap(name string, key []byte) ([]byte, error) {
+	master, err := v.masters.current()
+	if err != nil {
+		return nil, err
+	}
+	return master.seal(name, key), nil
 }
 
 func (v *Vault) unwrap(name string, wrapped []byte) ([]byte, error) {
-	key, err := v.master.Open(nil, nil, wrapped, []byte(name))
+	master, sealed, err := v.masters.of(wrapped)
 	if err != nil {
-		return nil, fmt.Errorf("the key of %s cannot be decrypted: the master key belongs to another vault", name)
+		return nil, err
+	}
+	key, err := master.wrap.Open(nil, nil, sealed, []byte(name))
+	if err != nil {
+		return nil, fmt.Errorf("the key of %s cannot be decrypted: the vault is damaged", name)
 	}
 	return key, nil
 }

@@ -3,7 +3,6 @@ package vault_test
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -15,18 +14,57 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
 
 	"daybook/domain"
 	"daybook/domain/personal"
 	"daybook/domain/role"
+	"daybook/internal/testdb"
 	"daybook/vault"
 )
 
 var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-func mustOpen(t *testing.T, path string) *vault.Vault {
+// A place is where a vault is.
+type place struct{ database, key string }
+
+func inFile(folder string) place {
+	return place{filepath.Join(folder, "vault.db"), filepath.Join(folder, "vault.key")}
+}
+
+// TestVault runs every test on each backend.
+func TestVault(t *testing.T) {
+	t.Parallel()
+	for backend, newPlace := range map[string]func(*testing.T) place{
+		"SQLite":     func(t *testing.T) place { return inFile(t.TempDir()) },
+		"PostgreSQL": func(t *testing.T) place { return place{testdb.URL(t), filepath.Join(t.TempDir(), "vault.key")} },
+	} {
+		for name, test := range map[string]func(*testing.T, func(*testing.T) place){
+			"Seal":                        testSeal,
+			"KeysOfPersons":               testKeysOfPersons,
+			"Names":                       testNames,
+			"KeysWhileOthersAreDestroyed": testKeysWhileOthersAreDestroyed,
+			"RotatedMaster":               testRotatedMaster,
+			"Noted":                       testNoted,
+			"DestroyedKeys":               testDestroyedKeys,
+			"APIKeys":                     testAPIKeys,
+			"AlteredAPIKeys":              testAlteredAPIKeys,
+			"Outcomes":                    testOutcomes,
+			"ConcurrentVault":             testConcurrentVault,
+		} {
+			t.Run(backend+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				test(t, newPlace)
+			})
+		}
+	}
+}
+
+func TestMain(m *testing.M) { os.Exit(testdb.Run(m)) }
+
+func mustOpen(t *testing.T, p place) *vault.Vault {
 	t.Helper()
-	v, err := vault.Open(path)
+	v, err := vault.OpenAt(t.Context(), p.database, vault.MasterFile(p.key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,11 +72,74 @@ func mustOpen(t *testing.T, path string) *vault.Vault {
 	return v
 }
 
-// TestSeal seals a text, opens it again, and changes it.
-func TestSeal(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "vault.db")
-	v, other := mustOpen(t, path), mustOpen(t, filepath.Join(t.TempDir(), "vault.db"))
+// sql is what somebody who can write to the vault's database has.
+func (p place) sql(t *testing.T) *sqlx.DB {
+	t.Helper()
+	driver, source := "sqlite", "file:"+p.database+"?_pragma=busy_timeout(5000)"
+	if vault.InPostgreSQL(p.database) {
+		driver, source = "postgres", p.database+"&search_path=vault"
+	}
+	db, err := sqlx.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// files returns what the database has on its disk, but for the write-ahead log of PostgreSQL.
+func (p place) files(t *testing.T) map[string][]byte {
+	t.Helper()
+	pattern := p.database + "*"
+	if vault.InPostgreSQL(p.database) {
+		db := p.sql(t)
+		if _, err := db.Exec("CHECKPOINT"); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Get(&pattern, "SELECT current_setting('data_directory') || '/base/' || oid || '/*' FROM pg_database WHERE datname = current_database()"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	all := make(map[string][]byte)
+	for _, name := range names {
+		if all[name], err = os.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// holds reports which file has some bytes.
+func (p place) holds(t *testing.T, b []byte) (name string, found bool) {
+	t.Helper()
+	for name, data := range p.files(t) {
+		if bytes.Contains(data, b) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// change executes a statement, which must change one row.
+func change(t *testing.T, db *sqlx.DB, statement string) {
+	t.Helper()
+	done, err := db.Exec(statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := done.RowsAffected(); err != nil || n != 1 {
+		t.Fatalf("%s: %d rows, %v", statement, n, err)
+	}
+}
+
+// testSeal seals a text, opens it again, and changes it.
+func testSeal(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
+	v, other := mustOpen(t, path), mustOpen(t, newPlace(t))
 	sealed := v.Seal("Nora")
 	if strings.Contains(sealed, "Nora") || sealed == v.Seal("Nora") || url.QueryEscape(sealed) != sealed {
 		t.Errorf("sealed: %s", sealed)
@@ -53,9 +154,8 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-func TestKeysOfPersons(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "vault.db")
+func testKeysOfPersons(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
 	v := mustOpen(t, path)
 	nora, other := uuid.New(), uuid.New()
 	var none *personal.NoKeyError
@@ -91,18 +191,13 @@ func TestKeysOfPersons(t *testing.T) {
 	if _, err := key.Open(nil, nil, sealed, []byte("another place")); err == nil {
 		t.Error("what was sealed opens in another place")
 	}
-	for _, name := range []string{path, strings.TrimSuffix(path, ".db") + ".key"} {
-		if info, err := os.Stat(name); err != nil {
-			t.Error(err)
-		} else if strings.HasSuffix(name, ".key") && info.Mode().Perm() != 0o600 {
-			t.Errorf("%s is %v", name, info.Mode())
-		}
+	if info, err := os.Stat(path.key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the master key is %v (%v)", info, err)
 	}
 }
 
-func TestNames(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "vault.db")
+func testNames(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
 	v := mustOpen(t, path)
 	id := v.Hash("email/1", "nora@customers.example")
 	if id == v.Hash("email/1", "other@customers.example") || id == v.Hash("phone/1", "nora@customers.example") {
@@ -112,7 +207,7 @@ func TestNames(t *testing.T) {
 	if again := mustOpen(t, path).Hash("email/1", "nora@customers.example"); again != id {
 		t.Error("a name has another id after a restart")
 	}
-	if other := mustOpen(t, filepath.Join(t.TempDir(), "vault.db")).Hash("email/1", "nora@customers.example"); other == id {
+	if other := mustOpen(t, newPlace(t)).Hash("email/1", "nora@customers.example"); other == id {
 		t.Error("a name has the same id on another desk: it could be looked up")
 	}
 }
@@ -129,7 +224,7 @@ func TestMasterKey(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
 			path, key := filepath.Join(folder, "vault.db"), filepath.Join(folder, "vault.key")
-			if err := mustOpen(t, path).Close(); err != nil {
+			if err := mustOpen(t, inFile(folder)).Close(); err != nil {
 				t.Fatal(err)
 			}
 			err := os.Remove(key)
@@ -149,12 +244,10 @@ func TestMasterKey(t *testing.T) {
 	}
 }
 
-// TestDestroyedKeys destroys a person's key in one of two open vaults, like those of two processes. When that is answered,
+// testDestroyedKeys destroys a person's key in one of two open vaults, like those of two processes. When that is answered,
 // neither opens or seals anything for that person, and the key is in no file.
-func TestDestroyedKeys(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	path, nora, ben := filepath.Join(folder, "vault.db"), uuid.New(), uuid.New()
+func testDestroyedKeys(t *testing.T, newPlace func(*testing.T) place) {
+	path, nora, ben := newPlace(t), uuid.New(), uuid.New()
 	v, other := mustOpen(t, path), mustOpen(t, path)
 	if err := v.Make(t.Context(), nora, ben); err != nil {
 		t.Fatal(err)
@@ -182,41 +275,43 @@ func TestDestroyedKeys(t *testing.T) {
 			t.Errorf("%s process, another person: %v", name, err)
 		}
 	}
-	files, err := filepath.Glob(path + "*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
-		if data, err := os.ReadFile(name); err != nil || bytes.Contains(data, wrapped) {
-			t.Errorf("%s still has the destroyed key (%v)", name, err)
-		}
+	if name, found := path.holds(t, wrapped); found {
+		t.Errorf("%s still has the destroyed key", name)
 	}
 }
 
-// wrappedKey returns a person's key as the vault's file has it.
-func wrappedKey(t *testing.T, path string, subject uuid.UUID) (wrapped []byte) {
+// wrappedKey returns a person's key as the vault has it.
+func wrappedKey(t *testing.T, p place, subject uuid.UUID) (wrapped []byte) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if err := db.QueryRow("SELECT wrapped FROM persons WHERE subject = ?", subject.String()).Scan(&wrapped); err != nil || len(wrapped) < 32 {
+	db := p.sql(t)
+	if err := db.Get(&wrapped, db.Rebind("SELECT wrapped FROM persons WHERE subject = ?"), subject.String()); err != nil || len(wrapped) < 32 {
 		t.Fatalf("%x, %v", wrapped, err)
+	}
+	if _, found := p.holds(t, wrapped); !found {
+		t.Fatal("the key is in no file before it is destroyed")
 	}
 	return wrapped
 }
 
-func TestAPIKeys(t *testing.T) {
-	t.Parallel()
-	path, ada := filepath.Join(t.TempDir(), "vault.db"), uuid.New()
+func testAPIKeys(t *testing.T, newPlace func(*testing.T) place) {
+	path, ada := newPlace(t), uuid.New()
 	v := mustOpen(t, path)
+	var none *personal.NoKeyError
+	if _, _, err := v.NewAPIKey(t.Context(), "panel", role.Agent, ada, now); !errors.As(err, &none) || none.Subject != ada {
+		t.Errorf("for an agent whose key is missing: %v", err)
+	}
+	if err := v.Make(t.Context(), ada); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := mustOpen(t, newPlace(t)).NewAPIKey(t.Context(), "itself", role.Channel, uuid.Nil, now); err != nil {
+		t.Fatal(err)
+	}
 	key, token, err := v.NewAPIKey(t.Context(), " panel ", role.Agent, ada, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if file, err := os.ReadFile(path); err != nil || strings.Contains(string(file), token[len(token)-20:]) {
-		t.Errorf("the vault holds the secret of a key (%v)", err)
+	if name, found := path.holds(t, []byte(token[len(token)-20:])); found {
+		t.Errorf("%s holds the secret of a key", name)
 	}
 	got, err := v.Authenticate(t.Context(), token)
 	if err != nil || got.ID != key.ID || got.Role != role.Agent || got.Agent != ada {
@@ -234,8 +329,15 @@ func TestAPIKeys(t *testing.T) {
 	if err := second.RevokeAPIKey(t.Context(), key.ID, now); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) {
-		t.Errorf("a revoked key: %v", err)
+	if _, err := second.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) {
+		t.Errorf("a revoked key, where it was revoked: %v", err)
+	}
+	for began := time.Now(); ; { // elsewhere, within a lease
+		if _, err := v.Authenticate(t.Context(), token); errors.Is(err, vault.ErrBadKey) {
+			break
+		} else if err != nil || time.Since(began) > time.Minute {
+			t.Fatalf("a key that another process revoked: %v", err)
+		}
 	}
 	if err := v.RevokeAPIKey(t.Context(), key.ID, now); err != nil {
 		t.Errorf("revoked again: %v", err)
@@ -279,64 +381,139 @@ func TestAPIKeys(t *testing.T) {
 	}
 }
 
-func TestRequests(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "vault.db")
+// testAlteredAPIKeys puts a key into the vault by hand, and changes each column of one. None of them lets anybody in.
+func testAlteredAPIKeys(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
+	v, db := mustOpen(t, path), path.sql(t)
+	ada := uuid.New()
+	if err := v.Make(t.Context(), ada); err != nil {
+		t.Fatal(err)
+	}
+	for what, statement := range map[string]string{
+		"role":       "UPDATE api_keys SET role = 'owner' WHERE id = '%s'",
+		"agent":      "UPDATE api_keys SET agent = '00000000-0000-0000-0000-000000000000' WHERE id = '%s'",
+		"created_at": "UPDATE api_keys SET created_at = '2020-01-01T00:00:00Z' WHERE id = '%s'",
+		"mac":        "UPDATE api_keys SET mac = substr(mac, 1, 39) WHERE id = '%s'",
+	} {
+		key, token, err := v.NewAPIKey(t.Context(), what, role.Agent, ada, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(t, db, fmt.Sprintf(statement, key.ID))
+		if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) || !errors.Is(err, vault.ErrAltered) {
+			t.Errorf("%s was changed: %v", what, err)
+		}
+	}
+	key, token, err := v.NewAPIKey(t.Context(), "revoked", role.Agent, ada, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.RevokeAPIKey(t.Context(), key.ID, now); err != nil {
+		t.Fatal(err)
+	}
+	change(t, db, "UPDATE api_keys SET revoked_at = '' WHERE id = '"+key.ID+"'")
+	if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, vault.ErrBadKey) || !errors.Is(err, vault.ErrAltered) {
+		t.Errorf("a key that was revoked: %v", err)
+	}
+	// The same key under another id, and with another secret.
+	key, token, err = v.NewAPIKey(t.Context(), "copied", role.Agent, ada, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(t, db, "INSERT INTO api_keys (id, name, role, agent, hash, created_at, mac) SELECT 'copy', name, role, agent, hash, created_at, mac FROM api_keys WHERE id = '"+key.ID+"'")
+	_, secret, _ := strings.Cut(strings.TrimPrefix(token, "daybook_"), "_")
+	if _, err := v.Authenticate(t.Context(), "daybook_copy_"+secret); !errors.Is(err, vault.ErrAltered) {
+		t.Errorf("a copied key: %v", err)
+	}
+	if _, err := v.Authenticate(t.Context(), token); err != nil {
+		t.Errorf("the one that it was copied from: %v", err)
+	}
+	all, err := v.APIKeys(t.Context())
+	if err != nil || len(all) != 7 {
+		t.Fatal(len(all), err)
+	}
+	for _, k := range all {
+		if k.Altered != (k.ID != key.ID) {
+			t.Errorf("%+v", k)
+		}
+		if k.Altered {
+			if err := v.RevokeAPIKey(t.Context(), k.ID, now); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if all, err := v.APIKeys(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("after those that were altered are revoked: %v, %+v", err, all)
+	}
+}
+
+func testOutcomes(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
 	v := mustOpen(t, path)
-	id := func(principal, key string) uuid.UUID { return v.Hash("request", principal, key) }
-	begin := func(principal, key, digest string, at time.Time) (*vault.Outcome, error) {
-		return v.BeginRequest(context.Background(), id(principal, key), digest, at)
+	ada, ben := v.Hash("request", "ada", "k"), v.Hash("request", "ben", "k")
+	is := func(when string, request uuid.UUID, want *vault.Outcome) {
+		t.Helper()
+		got, err := v.Outcome(t.Context(), request)
+		if err != nil || fmt.Sprintf("%+v", deref(got)) != fmt.Sprintf("%+v", deref(want)) {
+			t.Errorf("%s: %+v, %v, want %+v", when, deref(got), err, deref(want))
+		}
 	}
-	if o, err := begin("ada", "k", "body", now); o != nil || err != nil {
-		t.Fatalf("at first: %v, %v", o, err)
-	}
-	if o, err := begin("ada", "k", "body", now); o != nil || err != nil {
-		t.Fatalf("in progress: %v, %v", o, err)
-	}
-	if _, err := begin("ada", "k", "another body", now); !errors.Is(err, vault.ErrKeyReused) {
-		t.Errorf("another body: %v", err)
-	}
-	if o, err := begin("ben", "k", "another body", now); o != nil || err != nil {
-		t.Errorf("somebody else's: %v, %v", o, err)
-	}
-	want := vault.Outcome{Refusal: &domain.Error{Refusal: domain.RefusedConflict, Code: "taken", Message: "Taken.", Fields: []domain.FieldError{{Field: "f", Code: "c", Message: "m"}}}}
-	if err := v.FinishRequest(t.Context(), id("ada", "k"), want); err != nil {
+	is("at first", ada, nil)
+	refused := vault.Outcome{Digest: "body", Refusal: &domain.Error{Refusal: domain.RefusedConflict, Code: "taken", Message: "Taken.", Fields: []domain.FieldError{{Field: "f", Code: "c", Message: "m"}}}}
+	done := vault.Outcome{Digest: "body", Stream: "contact-1", Revision: 3, Position: 7}
+	keep := func(request uuid.UUID, o vault.Outcome) error { return keepOutcome(v, request, o) }
+	if err := keep(ada, refused); err != nil {
 		t.Fatal(err)
 	}
 	v.Close()
 	v = mustOpen(t, path)
-	o, err := begin("ada", "k", "body", now)
-	if err != nil || o == nil || fmt.Sprint(*o.Refusal) != fmt.Sprint(*want.Refusal) {
-		t.Errorf("after a restart: %+v, %v", o, err)
+	is("after a restart", ada, &refused)
+	is("somebody else's", ben, nil)
+	other := done
+	other.Digest = "another body"
+	if err := keep(ada, other); !errors.Is(err, vault.ErrKeyReused) {
+		t.Errorf("another body: %v", err)
 	}
-	done := vault.Outcome{Stream: "contact-1", Revision: 3, Position: 7}
-	for _, next := range []vault.Outcome{done, want} { // a refusal changes nothing any more
-		if err := v.FinishRequest(t.Context(), id("ada", "k"), next); err != nil {
+	is("after another body", ada, &refused)
+	for _, next := range []vault.Outcome{done, refused} { // a refusal changes nothing any more
+		if err := keep(ada, next); err != nil {
 			t.Fatal(err)
 		}
-		if o, err := begin("ada", "k", "body", now); err != nil || o == nil || *o != done {
-			t.Errorf("after it took effect: %+v, %v", o, err)
-		}
+		is("after it took effect", ada, &done)
 	}
-	// A key is known for a week.
-	if err := v.DropRequests(t.Context(), now.Add(vault.KeepRequests)); err != nil {
+	// An outcome is known for a week.
+	if err := v.DropOutcomes(t.Context(), now.Add(vault.KeepOutcomes)); err != nil {
 		t.Fatal(err)
 	}
-	if o, err := begin("ada", "k", "body", now); o == nil || err != nil {
-		t.Errorf("after a week: %v, %v", o, err)
-	}
-	if err := v.DropRequests(t.Context(), now.Add(vault.KeepRequests+time.Second)); err != nil {
+	is("after a week", ada, &done)
+	if err := v.DropOutcomes(t.Context(), now.Add(vault.KeepOutcomes+time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if o, err := begin("ada", "k", "another body", now); o != nil || err != nil {
-		t.Errorf("after more than a week: %v, %v", o, err)
-	}
+	is("after more than a week", ada, nil)
 }
 
-// TestConcurrentVault makes keys and requests concurrently, in two open vaults like those of a server and the key command.
-func TestConcurrentVault(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "vault.db")
+func keepOutcome(v *vault.Vault, request uuid.UUID, o vault.Outcome) error {
+	kept := make(chan error, 1)
+	v.KeepOutcome(context.Background(), request, o, now, true, func(err error) { kept <- err })
+	return <-kept
+}
+
+func deref(o *vault.Outcome) (all [2]any) {
+	if o != nil {
+		all[1] = o.Refusal
+		bare := *o
+		bare.Refusal = nil
+		all[0] = bare
+		if o.Refusal != nil {
+			all[1] = *o.Refusal
+		}
+	}
+	return all
+}
+
+// testConcurrentVault makes keys and requests concurrently, in two open vaults like those of a server and the key command.
+func testConcurrentVault(t *testing.T, newPlace func(*testing.T) place) {
+	path := newPlace(t)
 	vaults := []*vault.Vault{mustOpen(t, path), mustOpen(t, path)}
 	nora := uuid.New()
 	var all sync.WaitGroup
@@ -354,7 +531,7 @@ func TestConcurrentVault(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, err := v.BeginRequest(t.Context(), nora, "d", now); err != nil {
+			if err := keepOutcome(v, nora, vault.Outcome{Digest: "d"}); err != nil {
 				t.Error(err)
 			}
 			mu.Lock()
@@ -371,5 +548,167 @@ func TestConcurrentVault(t *testing.T) {
 		if _, err := key.Open(nil, nil, s, nil); err != nil {
 			t.Errorf("one person got two keys: %v", err)
 		}
+	}
+}
+
+// testKeysWhileOthersAreDestroyed reads and makes keys while others are destroyed, which writes them anew in PostgreSQL.
+func testKeysWhileOthersAreDestroyed(t *testing.T, newPlace func(*testing.T) place) {
+	path, nora := newPlace(t), uuid.New()
+	v := mustOpen(t, path)
+	if err := v.Make(t.Context(), nora); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	for range 4 {
+		other := mustOpen(t, path)
+		all.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				id := uuid.New()
+				if err := other.Make(t.Context(), id); err != nil {
+					t.Error(err)
+					return
+				}
+				for _, id := range []uuid.UUID{id, nora} {
+					if _, err := other.Key(id); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	for range 3 {
+		if err := v.Destroy(t.Context(), uuid.New()); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	all.Wait()
+}
+
+// testRotatedMaster changes the master key while other processes make keys, of which one has its master key from elsewhere.
+func testRotatedMaster(t *testing.T, newPlace func(*testing.T) place) {
+	path, nora, gone := newPlace(t), uuid.New(), uuid.New()
+	v, running := mustOpen(t, path), mustOpen(t, path)
+	from := vault.MasterFile(path.key)
+	old, err := from.Keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := func(keys ...string) (*vault.Vault, error) {
+		g, err := vault.OpenAt(t.Context(), path.database, vault.Master{Given: strings.Join(keys, " "), From: "DAYBOOK_MASTER_KEY"})
+		if err == nil {
+			t.Cleanup(func() { g.Close() })
+		}
+		return g, err
+	}
+	elsewhere, err := given(old...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Make(t.Context(), nora, gone); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Destroy(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := v.NewAPIKey(t.Context(), "panel", role.Agent, nora, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := v.Key(nora)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, carried, hash := key.Seal(nil, nil, []byte("words"), nil), v.Seal("cursor"), v.Hash("email/1", "nora@customers.example")
+
+	stop := make(chan struct{})
+	var made []uuid.UUID
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			id := uuid.New()
+			if err := running.Make(t.Context(), id); err != nil {
+				t.Error(err)
+				return
+			}
+			made = append(made, id)
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	})
+	next := vault.NewMasterKey()
+	if err := from.Write(append([]string{next}, old...)...); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.RotateMaster(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := from.Write(next); err != nil {
+		t.Fatal(err)
+	}
+	close(stop)
+	all.Wait()
+
+	if _, err := given(old...); err == nil || !strings.Contains(err.Error(), "the master key DAYBOOK_MASTER_KEY belongs to another vault, or was replaced") {
+		t.Errorf("opened with the old key: %v", err)
+	}
+	if err := elsewhere.Make(t.Context(), uuid.New()); err == nil || !strings.Contains(err.Error(), "is needed too") {
+		t.Errorf("a key was made under the old one: %v", err)
+	}
+	if _, err := elsewhere.Authenticate(t.Context(), token); err == nil || !strings.Contains(err.Error(), "is needed too") {
+		t.Errorf("with the old key: %v", err)
+	}
+	anew, err := given(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]*vault.Vault{"the same": v, "running": running, "new": mustOpen(t, path), "elsewhere": anew} {
+		if _, err := v.Key(gone); !errors.Is(err, personal.ErrForgotten) {
+			t.Errorf("%s process: a destroyed key: %v", name, err)
+		}
+		if _, err := v.Authenticate(t.Context(), token); err != nil {
+			t.Errorf("%s process: an API key: %v", name, err)
+		}
+		if key, err := v.Key(nora); err != nil {
+			t.Errorf("%s process: %v", name, err)
+		} else if words, err := key.Open(nil, nil, sealed, nil); err != nil || string(words) != "words" {
+			t.Errorf("%s process: %q, %v", name, words, err)
+		}
+		if text, ok := v.Unseal(carried); !ok || text != "cursor" || v.Hash("email/1", "nora@customers.example") != hash {
+			t.Errorf("%s process: %q, %t, or names have another hash", name, text, ok)
+		}
+		for _, id := range made {
+			if _, err := v.Key(id); err != nil {
+				t.Fatalf("%s process: a key that was made meanwhile: %v", name, err)
+			}
+		}
+	}
+}
+
+func testNoted(t *testing.T, newPlace func(*testing.T) place) {
+	path, log := newPlace(t), uuid.New()
+	v := mustOpen(t, path)
+	is := func(want vault.Noted) {
+		t.Helper()
+		if got, err := mustOpen(t, path).Noted(t.Context()); err != nil || got != want {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+	is(vault.Noted{})
+	for _, n := range []vault.Noted{{Log: log}, {log, 539, vault.Event{Stream: "contact-1", Revision: 3, ID: uuid.New()}}, {log, 530, vault.Event{Stream: "ticket-1", Revision: 0, ID: uuid.New()}}} {
+		if err := v.Note(t.Context(), n.Log, n.At, n.Event); err != nil {
+			t.Fatal(err)
+		}
+		is(n)
 	}
 }

@@ -61,6 +61,23 @@ func WriteTickets(ctx context.Context, store eventstore.Store, keys personal.Key
 	})
 }
 
+// WriteTicket writes a ticket of n events, and returns its id.
+func WriteTicket(ctx context.Context, store eventstore.Store, keys personal.Keys, n int) (uuid.UUID, error) {
+	c := uuid.Must(uuid.NewV7())
+	if err := keys.Make(ctx, c); err != nil {
+		return uuid.Nil, err
+	}
+	w := &writer{ctx: ctx, store: store, keys: keys, rand: rand.New(rand.NewPCG(1, 1)), at: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if err := w.register(c); err != nil {
+		return uuid.Nil, err
+	}
+	t, err := w.open(c)
+	for ; err == nil && int(t.revision) < n-1; t.revision++ {
+		err = w.append(ticket.Stream.Stream(t.id), t.revision, c, ticket.Noted{Body: personal.New(words)})
+	}
+	return t.id, err
+}
+
 // together runs the writers and waits for all.
 func together(ctx context.Context, store eventstore.Store, keys personal.Keys, write func(w *writer, number int) error) error {
 	errs := make([]error, writers)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -81,7 +82,8 @@ type disturbed struct {
 
 // A part is one of the processes. It may be restarted.
 type part struct {
-	only string
+	only   string
+	folder string // its own; empty: the desk's
 	*testdesk.Process
 	now          atomic.Pointer[testdesk.Client] // where it listens, or last listened
 	dead, asleep bool
@@ -108,7 +110,7 @@ func disturb(t *testing.T) *disturbed {
 func (d *disturbed) start(p *part) {
 	d.Helper()
 	d.comesBack()
-	c, started := reexec.StartServer(d.T, d.folder, append(d.where, "--only", p.only)...)
+	c, started := reexec.StartServer(d.T, cmp.Or(p.folder, d.folder), append(d.where, "--only", p.only)...)
 	p.Process, p.dead, p.asleep = started, false, false
 	p.now.Store(&c)
 }

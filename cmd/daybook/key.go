@@ -21,6 +21,7 @@ type keyCommand struct {
 	Create keyCreate `cmd:"" help:"Create an API key, and print its token. The token is not shown again."`
 	List   keyList   `cmd:"" help:"List API keys."`
 	Revoke keyRevoke `cmd:"" help:"Revoke an API key."`
+	Rotate keyRotate `cmd:"" name:"rotate-master" help:"Replace the master key of the vault. Processes that serve the desk go on."`
 }
 
 type keyCreate struct {
@@ -36,7 +37,7 @@ func (c *keyCreate) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	return withVault(c.folder, func(v *vault.Vault) error {
+	return withVault(ctx, c.folder, func(v *vault.Vault) error {
 		key, token, err := v.NewAPIKey(ctx, c.Name, c.Role, id, time.Now())
 		if err != nil {
 			return err
@@ -74,7 +75,7 @@ type keyList struct {
 
 // Run lists the keys, newest first.
 func (c *keyList) Run(ctx context.Context, t terminal) error {
-	return withVault(c.folder, func(v *vault.Vault) error {
+	return withVault(ctx, c.folder, func(v *vault.Vault) error {
 		keys, err := v.APIKeys(ctx)
 		if err != nil {
 			return err
@@ -89,6 +90,9 @@ func (c *keyList) Run(ctx context.Context, t terminal) error {
 			if k.Agent != uuid.Nil {
 				agent = k.Agent.String()
 			}
+			if k.Altered {
+				k.RevokedAt = "changed by hand; grants nothing"
+			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, agent, k.CreatedAt, k.RevokedAt)
 		}
 		return table.Flush()
@@ -100,10 +104,13 @@ type keyRevoke struct {
 	ID string `arg:"" help:"Id of the key."`
 }
 
-// Run revokes a key at once, also while the desk is being served.
+// Run revokes a key, also while the desk is being served. When it ends, no process accepts the key.
 func (c *keyRevoke) Run(ctx context.Context, t terminal) error {
-	return withVault(c.folder, func(v *vault.Vault) error {
+	return withVault(ctx, c.folder, func(v *vault.Vault) error {
 		if err := v.RevokeAPIKey(ctx, c.ID, time.Now()); err != nil {
+			return err
+		}
+		if err := v.Everywhere(ctx); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(t.out, "Key %s is revoked.\n", c.ID)
@@ -111,12 +118,75 @@ func (c *keyRevoke) Run(ctx context.Context, t terminal) error {
 	})
 }
 
-// withVault opens the vault of an existing desk.
-func withVault(f folder, do func(*vault.Vault) error) error {
-	if err := errors.Join(f.mustBe(), f.mustHaveVault()); err != nil {
+type keyRotate struct {
+	folder
+	New string `help:"File with the new master key: 64 hexadecimal digits. By default one is made." type:"existingfile" placeholder:"FILE"`
+}
+
+// Run can be repeated if it was interrupted.
+func (c *keyRotate) Run(ctx context.Context, t terminal) error {
+	if err := errors.Join(c.mustBe(ctx), c.mustHaveVault(ctx)); err != nil {
 		return err
 	}
-	v, err := vault.Open(f.path("vault.db"))
+	from := c.master()
+	keys, err := c.prepare(from)
+	if err != nil {
+		return err
+	}
+	v, err := c.openVault(ctx)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(v.RotateMaster(ctx), v.Close()); err != nil {
+		return err
+	}
+	if from.File != c.path("vault.key") {
+		_, err = fmt.Fprintf(t.out, "Everything is under the first key in %s now. Remove the others there.\n", from.Name())
+		return err
+	}
+	if err := from.Write(keys[0]); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.out, "Everything is under the new master key, in %s. Back it up, with the vault.\n", from.File)
+	return err
+}
+
+// prepare puts the new key before the old one, unless both are there already, and returns them.
+func (c *keyRotate) prepare(from vault.Master) ([]string, error) {
+	keys, err := from.Keys()
+	if err != nil {
+		return nil, err
+	}
+	next := ""
+	if c.New != "" {
+		given, err := vault.MasterFile(c.New).Keys()
+		if err != nil {
+			return nil, err
+		}
+		next = given[0]
+	}
+	switch {
+	case len(keys) > 1 && (next == "" || next == keys[0]): // interrupted, or prepared on every machine
+		return keys, nil
+	case len(keys) > 1:
+		return nil, status{conflict, fmt.Errorf("%s has a new key already, which is not that of --new: run daybook key rotate-master without it first", from.Name())}
+	case from.File != c.path("vault.key"):
+		return nil, status{wrongUsage, fmt.Errorf("the master key comes from %s: put the new key there, before the old one and a space, for every process; restart those that read it only once; and run this again", from.Name())}
+	case next == keys[0]:
+		return nil, status{wrongUsage, errors.New("the key of --new is the one that is used already")}
+	case next == "":
+		next = vault.NewMasterKey()
+	}
+	keys = []string{next, keys[0]}
+	return keys, from.Write(keys...)
+}
+
+// withVault opens the vault of an existing desk.
+func withVault(ctx context.Context, f folder, do func(*vault.Vault) error) error {
+	if err := errors.Join(f.mustBe(ctx), f.mustHaveVault(ctx)); err != nil {
+		return err
+	}
+	v, err := f.openVault(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -64,6 +66,41 @@ func TestKeysAreInTheTrail(t *testing.T) {
 		}
 	}
 	trail(c, "created owner.key", "created panel", "created mail", "revoked", "revoked")
+}
+
+// TestKeyPutInByHand puts the owner's key into the vault again, under another id. It is refused, and said in the log and in the list.
+func TestKeyPutInByHand(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	_, stop := reexec.Serve(t, folder)
+	token, err := os.ReadFile(filepath.Join(folder, "owner.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	db := openSQL(t, filepath.Join(folder, "vault.db"))
+	if _, err := db.Exec("INSERT INTO api_keys (id, name, role, agent, hash, created_at, mac) SELECT 'byhand', name, role, agent, hash, created_at, mac FROM api_keys"); err != nil {
+		t.Fatal(err)
+	}
+	d := &cleared{folder: folderOf(folder)}
+	d.serve(t)
+	defer d.stop()
+	c := d.c
+	_, secret, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(token)), "daybook_"), "_")
+	c.Refused(t, 401, "key-unknown", "GET", "/v1/me", nil, testdesk.Header("Authorization", "Bearer daybook_byhand_"+secret))
+	c.Get(t, "/v1/me")
+	testdesk.Eventually(t, "the server says so", func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return strings.Count(d.said.String(), "by hand, and grants nothing") >= 2
+	}) // the request, and that the key is not recorded
+	if out := reexec.Must(t, 0, "key", "list", "--data", folder); strings.Count(out, "by hand") != 1 {
+		t.Error(out)
+	}
+	reexec.Must(t, 0, "key", "revoke", "byhand", "--data", folder)
+	if out := reexec.Must(t, 0, "key", "list", "--data", folder); strings.Contains(out, "byhand") {
+		t.Error(out)
+	}
 }
 
 func text(v any) string {

@@ -18,6 +18,7 @@ import (
 
 	"daybook/domain"
 	"daybook/eventstore/sqlite"
+	"daybook/internal/lock"
 )
 
 // program lists the subcommands. Each has a file of its own.
@@ -26,8 +27,11 @@ type program struct {
 	Import   importCommand   `cmd:"" help:"Import journals that another desk recorded, with one command per line."`
 	Replay   replayCommand   `cmd:"" help:"Write the read models of a past instant or position to a file."`
 	Rebuild  rebuildCommand  `cmd:"" help:"Rebuild the read models beside the live ones, compare both, and switch."`
-	Verify   verifyCommand   `cmd:"" help:"Compare the read models with the log, and list every difference."`
-	Key      keyCommand      `cmd:"" help:"Create, list and revoke API keys."`
+	Verify   verifyCommand   `cmd:"" help:"Check the log, compare its index and the read models with it, and list every fault."`
+	Backup   backupCommand   `cmd:"" help:"Write the desk to one file, also while it is served; without the master key."`
+	Restore  restoreCommand  `cmd:"" help:"Check a file that backup wrote, and make a data folder of it."`
+	Key      keyCommand      `cmd:"" help:"Create, list and revoke API keys; replace the master key."`
+	Vault    vaultCommand    `cmd:"" help:"Mend a vault that is older than the log."`
 	Simulate simulateCommand `cmd:"" help:"Fill a desk with made-up data for some days."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
@@ -38,7 +42,8 @@ type program struct {
 // folder says where a desk keeps its files. Every command that works on a desk embeds it.
 type folder struct {
 	Data       string `help:"Data folder of the desk: events.db, readmodels-N.db, vault.db and vault.key. Back up all of it together: without vault.key, no personal text can be read again." default:"./data" env:"DAYBOOK_DATA" type:"path"`
-	Events     string `help:"Database of the log, if it is not in the data folder: PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The vault stays in the data folder, and belongs to this log only." env:"DAYBOOK_EVENTS" placeholder:"URL"`
+	Events     string `help:"Database of the log, if it is not in the data folder: PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The vault belongs to this log only." env:"DAYBOOK_EVENTS" placeholder:"URL"`
+	Vault      string `help:"Database of the vault: sqlite (vault.db in the data folder), or PostgreSQL (postgres://…), which processes on several machines can share. Its master key is in the environment variable DAYBOOK_MASTER_KEY, in the systemd credential daybook-master-key, or in vault.key in the data folder." default:"sqlite" env:"DAYBOOK_VAULT" placeholder:"URL"`
 	ReadModels string `help:"Database of the read models, if they are not in the data folder: PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
 
 	Lease time.Duration `help:"How long a process that projects read models to PostgreSQL, or runs an operation, may be silent before another process takes over." default:"10s" env:"DAYBOOK_LEASE"`
@@ -89,7 +94,7 @@ func exitStatus(err error) int {
 		return own.code
 	case errors.As(err, &no) && no.Refusal == domain.RefusedNotFound:
 		return notFound
-	case errors.As(err, &no) && no.Refusal == domain.RefusedConflict, errors.Is(err, sqlite.ErrInUse):
+	case errors.As(err, &no) && no.Refusal == domain.RefusedConflict, errors.Is(err, sqlite.ErrInUse), errors.Is(err, lock.ErrHeld):
 		return conflict
 	}
 	return failed

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"daybook/access"
 	"daybook/api"
 	"daybook/domain"
@@ -25,6 +27,8 @@ type operator struct {
 	projecting context.Context // ends when the projections must stop
 	stopping   context.Context // ends when the server is asked to stop
 	atWork     sync.WaitGroup  // goroutines that must end before the desk is closed
+	verifying  singleflight.Group
+	verified   verifyMetrics
 }
 
 // project runs the engine. An error that stops it is logged and shown in /readyz; commands still work.
@@ -53,7 +57,7 @@ func (o *operator) tidy(ctx context.Context) {
 	daily := time.NewTicker(24 * time.Hour)
 	defer daily.Stop()
 	for {
-		if err := o.parts.vault.DropRequests(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if err := o.parts.vault.DropOutcomes(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			o.log.Error("deleting old idempotency keys failed", "error", err)
 		}
 		select {
@@ -191,26 +195,43 @@ func elsewhere(err error) error {
 	return err
 }
 
-// maxDifferences is how many differences are listed.
-const maxDifferences = 1000
-
-// Verify compares the live read models with the log.
+// Verify verifies the desk, once for all who ask while it does. It ends with the server.
 func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
-	shown := api.Verification{Differences: []string{}}
-	err := o.parts.live.Read(func(db *table.DB) error {
-		v, err := o.parts.source.Verify(ctx, db, func(d engine.Difference) error {
-			if len(shown.Differences) < maxDifferences {
-				shown.Differences = append(shown.Differences, d.String())
-			}
-			return nil
-		})
-		shown.Position, shown.Events, shown.Rows, shown.Same = v.Position.String(), v.Events, v.Rows, v.Differences == 0
-		if shown.Found = v.Differences; v.Newer != nil {
-			shown.Stopped = v.Newer.Error()
-		}
-		return err
+	verified := o.verifying.DoChan("", func() (any, error) {
+		v, err := o.parts.verify(o.stopping, verifyOptions{})
+		o.verified.tell(v, err)
+		return v, err
 	})
-	return shown, err
+	select {
+	case done := <-verified:
+		v, _ := done.Val.(api.Verification)
+		return v, done.Err
+	case <-ctx.Done():
+		return api.Verification{}, ctx.Err()
+	}
+}
+
+// verifyDaily verifies the desk each day at a time of day, until the context ends.
+func (o *operator) verifyDaily(ctx context.Context, at timeOfDay) {
+	for {
+		next := time.NewTimer(time.Until(at.next(time.Now())))
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			next.Stop()
+			return
+		}
+		v, err := o.Verify(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			o.log.Error("the daily verification failed", "error", err)
+		case v.Verdict != api.AllWell:
+			o.log.Error("the daily verification found faults: run daybook verify", "verdict", v.Verdict, "damage", len(v.Damage), "index", len(v.Index), "differences", v.Found)
+		default:
+			o.log.Info("the daily verification found nothing wrong", "events", v.Events, "rows", v.Rows)
+		}
+	}
 }
 
 // Retry projects again the streams that a projection has parked.
@@ -245,6 +266,9 @@ func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 	}
 	if parked > 0 {
 		return nil, fmt.Errorf("%d streams are parked: GET /v1/projections lists them", parked)
+	}
+	if o.parts.restored != "" {
+		warnings = append(warnings, o.parts.restored)
 	}
 	ahead, err := o.ahead(ctx)
 	if err != nil {

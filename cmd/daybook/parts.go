@@ -20,6 +20,8 @@ import (
 	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
+	locks "daybook/internal/lock"
+	"daybook/internal/scratch"
 	"daybook/projections"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
@@ -37,6 +39,7 @@ type parts struct {
 	home     table.Home
 	live     *table.Live
 	engine   *engine.Engine // nil if open for reading only
+	restored string         // that an older log was restored beside the vault; empty: it was not
 }
 
 // openDesk opens the desk in a folder for reading and writing, and creates it if there is none. Only a shared desk may be
@@ -50,6 +53,9 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, err
 	}
+	if err := errors.Join(scratch.Sweep(f.Data), f.mustNotBeGone(ctx)); err != nil {
+		return nil, err
+	}
 	lock, err := f.lock(ctx)
 	var store eventstore.Store
 	if err == nil {
@@ -57,7 +63,7 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 			err = errors.Join(err, lock.Close())
 		}
 	}
-	if errors.Is(err, sqlite.ErrInUse) {
+	if errors.Is(err, sqlite.ErrInUse) || errors.Is(err, locks.ErrHeld) {
 		return nil, status{conflict, fmt.Errorf("the desk in %s is in use by another process. Stop that process first, or use --url if the command has it", f.Data)}
 	}
 	if err != nil {
@@ -68,6 +74,9 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 		return nil, err
 	}
 	d.engine, err = engine.New(d.source, home, d.live)
+	if err == nil {
+		err = d.adopt(ctx)
+	}
 	if err == nil && f.shared() {
 		d.lock = io.NopCloser(nil)
 		err = lock.Close()
@@ -85,7 +94,7 @@ func readDesk(ctx context.Context, f folder) (d *parts, err error) {
 		return nil, err
 	}
 	defer closeUnless(&err, home)
-	if err := f.mustBe(); err != nil {
+	if err := f.mustBe(ctx); err != nil {
 		return nil, err
 	}
 	store, err := f.readStore(ctx)
@@ -106,28 +115,44 @@ func closeUnless(err *error, c io.Closer) {
 func assemble(ctx context.Context, f folder, home table.Home, store eventstore.Store, lock io.Closer) (*parts, error) {
 	head, err := store.Head(ctx)
 	if err == nil && head > eventstore.Start { // a new vault could not decrypt this log
-		err = f.mustHaveVault()
+		err = f.mustHaveVault(ctx)
 	}
 	var v *vault.Vault
 	if err == nil {
-		v, err = vault.Open(f.path("vault.db"))
+		v, err = f.openVault(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), lock.Close())
 	}
-	if err := mustBeReadable(ctx, store, v); err != nil {
+	restored, err := belongs(ctx, store, v)
+	if err == nil {
+		err = mustBeReadable(ctx, store, v)
+	}
+	if err != nil {
 		return nil, errors.Join(err, v.Close(), store.Close(), lock.Close())
 	}
-	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live)}
+	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live), restored: restored}
 	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v}
-	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All, Version: projections.Version}
+	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All, Version: projections.Version, Scratch: f.Data}
 	return d, nil
+}
+
+// adopt notes the log in a vault that knows none yet.
+func (d *parts) adopt(ctx context.Context) error {
+	noted, err := d.vault.Noted(ctx)
+	if err == nil && noted.Log == uuid.Nil {
+		err = d.vault.Note(ctx, d.store.ID(), 0, vault.Event{})
+	}
+	return err
 }
 
 // mustBeReadable returns an error if the log is in another format than this program's.
 func mustBeReadable(ctx context.Context, store eventstore.Store, keys personal.Keys) error {
 	for batch, err := range store.Follow(ctx, eventstore.Start) {
-		if err != nil || len(batch) == 0 {
+		if damage := (*eventstore.DamageError)(nil); errors.As(err, &damage) || err == nil && len(batch) == 0 {
+			return nil // whoever meets damage says so
+		}
+		if err != nil {
 			return err
 		}
 		first := batch[0]
@@ -135,7 +160,7 @@ func mustBeReadable(ctx context.Context, store eventstore.Store, keys personal.K
 		if errors.Is(err, event.ErrOldFormat) {
 			return err
 		}
-		return nil // whoever meets an event that is damaged says so
+		return nil
 	}
 	return nil
 }
@@ -164,7 +189,11 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 		}
 		defer lock.Close()
 	}
-	defer func() { err = errors.Join(err, access.RecordKeys(ctx, d.commands, d.vault)) }()
+	defer func() {
+		if failed := access.RecordKeys(ctx, d.commands, d.vault); !errors.Is(failed, vault.ErrAltered) { // else the server says so
+			err = errors.Join(err, failed)
+		}
+	}()
 	path := d.folder.path("owner.key")
 	keys, err := d.vault.APIKeys(ctx)
 	if err != nil {
@@ -176,8 +205,8 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 		}
 		return path, nil
 	}
-	_, token, err := d.vault.NewAPIKey(ctx, "owner.key", role.Owner, owner, time.Now())
-	if err != nil {
+	token, err := d.vault.FirstAPIKey(ctx, "owner.key", owner, time.Now())
+	if err != nil || token == "" { // another process was first
 		return "", err
 	}
 	return path, vault.WriteSecret(path, token+"\n")

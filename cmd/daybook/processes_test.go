@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -284,4 +286,59 @@ func TestOnly(t *testing.T) {
 	if _, talk, exit := inProcess.Run(t, "serve", "--only", "mail"); exit != wrongUsage || !strings.Contains(talk, `"reactions"`) {
 		t.Errorf("exit %d, %s", exit, talk)
 	}
+}
+
+// TestFoldersOfTheirOwn serves one desk from three data folders that share nothing but the master key. Log, vault and read models are in
+// PostgreSQL.
+func TestFoldersOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	u, first := testdb.URL(t), t.TempDir()
+	where := append(shared(u, u), "--vault", u)
+	one, _ := reexec.Serve(t, first, where...)
+	servers := []testdesk.Client{one}
+	for range 2 {
+		folder := t.TempDir()
+		_, talk, exit := inProcess.Run(t, append([]string{"key", "list", "--data", folder}, where...)...)
+		if exit == 0 || !strings.Contains(talk, "is missing") {
+			t.Errorf("without the master key: %d, %s", exit, talk)
+		}
+		for _, name := range []string{"vault.key", "owner.key"} {
+			data, err := os.ReadFile(filepath.Join(first, name))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(folder, name), data, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, _ := reexec.Serve(t, folder, where...)
+		servers = append(servers, c)
+	}
+	var nora string
+	var answers []testdesk.Answer
+	for i, c := range servers {
+		answer := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora", "emails": []string{"nora@customers.example"}}, testdesk.Header("Idempotency-Key", "once"))
+		nora = answer.ID(t)
+		answers = append(answers, answer)
+		if string(answer.Body) != string(answers[0].Body) || (answer.Header.Get("Idempotent-Replayed") == "true") != (i > 0) {
+			t.Errorf("server %d: %s, want %s", i, answer, answers[0])
+		}
+	}
+	for i, c := range servers {
+		c.Must(t, 200, "PATCH", "/v1/contacts/"+nora, map[string]any{"note": fmt.Sprint("By server ", i)})
+	}
+	key := strings.TrimSpace(inProcess.Must(t, 0, append([]string{"key", "create", "--name", "panel", "--role", "agent", "--data", first}, where...)...))
+	id, _, _ := strings.Cut(strings.TrimPrefix(key, "daybook_"), "_")
+	as := testdesk.Header("Authorization", "Bearer "+key)
+	for _, c := range servers {
+		c.Must(t, 200, "GET", "/v1/me", nil, as)
+	}
+	inProcess.Must(t, 0, append([]string{"key", "revoke", id, "--data", first}, where...)...)
+	for _, c := range servers {
+		c.Refused(t, 401, "key-unknown", "GET", "/v1/me", nil, as)
+	}
+	if files, err := filepath.Glob(filepath.Join(first, "vault.db*")); err != nil || len(files) > 0 {
+		t.Error(files, err)
+	}
+	inProcess.Must(t, 0, append([]string{"verify", "--data", first}, where...)...)
 }

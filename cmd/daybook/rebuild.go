@@ -24,7 +24,7 @@ func (c *rebuildCommand) Run(ctx context.Context, t terminal) (err error) {
 		_, err := fmt.Fprintln(t.out, "The rebuild has started. GET /v1/projections shows its progress.")
 		return err
 	}
-	if err := c.mustBe(); err != nil {
+	if err := c.mustBe(ctx); err != nil {
 		return err
 	}
 	d, err := openDesk(ctx, c.folder)

@@ -150,3 +150,70 @@ func TestRestore(t *testing.T) {
 		})
 	}
 }
+
+// TestRetryAfterRestore restores an older log beside the newer vault, and repeats requests that the log does not have any more. They
+// are done again, whether they had changed something, had nothing to change, or were refused.
+func TestRetryAfterRestore(t *testing.T) {
+	t.Parallel()
+	f := folder{Data: t.TempDir()}
+	key := func(key string) testdesk.With { return testdesk.Header("Idempotency-Key", key) }
+	c, stop := reexec.Serve(t, f.Data)
+	nora := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"}).ID(t)
+	before := c.Must(t, 200, "PATCH", "/v1/contacts/"+nora, map[string]any{"language": "it"}, key("before"))
+	stop()
+	backup, err := os.ReadFile(f.path("events.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests := []struct {
+		key, method, path string
+		body              map[string]any
+		first, again      int
+	}{
+		{"changes", "PATCH", "/v1/contacts/" + nora, map[string]any{"note": "She phoned."}, 200, 200},
+		{"changes nothing", "PATCH", "/v1/contacts/" + nora, map[string]any{"note": "She phoned."}, 200, 200},
+		{"creates", "POST", "/v1/contacts", map[string]any{"name": "Ben"}, 201, 201},
+		{"is refused", "POST", "/v1/tags", map[string]any{"name": "VIP", "scope": "contacts"}, 409, 201},
+	}
+	c, stop = reexec.Serve(t, f.Data)
+	c.Must(t, 201, "POST", "/v1/tags", map[string]any{"name": "VIP", "scope": "contacts"})
+	for _, r := range requests {
+		c.Must(t, r.first, r.method, r.path, r.body, key(r.key))
+		if again := c.Must(t, r.first, r.method, r.path, r.body, key(r.key)); again.Header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("%s: the second answer was %s", r.key, again)
+		}
+	}
+	stop()
+	for _, pattern := range []string{"events.db*", "readmodels-*"} {
+		files, err := filepath.Glob(f.path(pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, name := range files {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.WriteFile(f.path("events.db"), backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, stop = reexec.Serve(t, f.Data)
+	defer stop()
+	if again := c.Must(t, 200, "PATCH", "/v1/contacts/"+nora, map[string]any{"language": "it"}, key("before")); string(again.Body) != string(before.Body) || again.Header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("what the log still has: %s", again)
+	}
+	requests[0], requests[1] = requests[1], requests[0] // what changed nothing then changes something now
+	for i, r := range requests {
+		again := c.Must(t, r.again, r.method, r.path, r.body, key(r.key))
+		if again.Header.Get("Idempotent-Replayed") != "" {
+			t.Errorf("%s: after the restore, the answer was %s", r.key, again)
+		}
+		if note := c.Get(t, "/v1/contacts/"+nora).Object(t)["note"]; i == 0 && note != "She phoned." {
+			t.Errorf("%s: after the restore, the note is %q", r.key, note)
+		}
+		if again := c.Must(t, r.again, r.method, r.path, r.body, key(r.key)); again.Header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("%s: the second answer after the restore was %s", r.key, again)
+		}
+	}
+}

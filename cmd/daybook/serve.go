@@ -25,6 +25,7 @@ type serveCommand struct {
 	Listen  string        `help:"Address where the API listens. Put TLS in front of any address but loopback." default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN"`
 	Metrics string        `help:"Address where /metrics listens, without an API key. By default it is served at the API's address, to loopback clients only." env:"DAYBOOK_METRICS" placeholder:"ADDRESS"`
 	Region  string        `help:"Country (ISO 3166) of phone numbers without a country code. If not set, such numbers are refused. Stored numbers do not change with it." env:"DAYBOOK_REGION" placeholder:"IT"`
+	Verify  *timeOfDay    `name:"verify-daily" help:"Time of day (HH:MM) at which the desk is verified; the outcome is in the log and in the metrics. By default it is not." env:"DAYBOOK_VERIFY_DAILY" placeholder:"HH:MM"`
 	Linger  time.Duration `help:"How long to keep serving after SIGTERM while /readyz fails, so that a load balancer stops sending requests." default:"0s" env:"DAYBOOK_LINGER"`
 	Drain   time.Duration `help:"How long requests in progress may take after that before they are cut off." default:"20s" env:"DAYBOOK_DRAIN"`
 }
@@ -75,11 +76,11 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 
 	log := slog.New(slog.NewJSONHandler(t.talk, nil))
 	projecting, stopProjecting := context.WithCancel(context.WithoutCancel(ctx))
-	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Background: projecting, Failing: func(err error) { log.Warn("an operation is tried again", "error", err) }})
+	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Background: projecting, Failing: func(err error) { log.Warn("work in the background failed", "error", err) }})
 	if c.shared() {
 		door.Lease = c.Lease
 	}
-	o := &operator{parts: d, door: door, log: log, projecting: projecting, stopping: ctx}
+	o := &operator{parts: d, door: door, log: log, projecting: projecting, stopping: ctx, verified: newVerifyMetrics()}
 	c.begin(o)
 	defer func() { stopProjecting(); o.atWork.Wait(); door.Wait() }()
 
@@ -101,10 +102,14 @@ func (c *serveCommand) begin(o *operator) {
 		keep = o.project
 	}
 	o.atWork.Go(func() { keep(o.projecting) })
+	o.atWork.Go(func() { o.note(o.projecting) })
 	if c.does(theAPI) {
 		o.atWork.Go(func() {
 			o.door.Follow(o.projecting, func(err error) { o.log.Warn("following the log failed and is being retried", "error", err) })
 		})
+	}
+	if c.Verify != nil {
+		o.atWork.Go(func() { o.verifyDaily(o.stopping, *c.Verify) })
 	}
 	if c.does(theReactions) {
 		o.atWork.Go(func() { o.tidy(o.projecting) })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 	"daybook/eventstore/esdb"
 	"daybook/eventstore/postgres"
 	"daybook/eventstore/sqlite"
+	"daybook/internal/lock"
 	"daybook/readmodels/table"
+	"daybook/vault"
 )
 
 // inFolder reports whether the log is a file in the data folder.
@@ -31,11 +34,11 @@ func (f folder) lock(ctx context.Context) (io.Closer, error) {
 		return io.NopCloser(nil), nil
 	}
 	return backoff.Retry(ctx, func() (io.Closer, error) {
-		lock, err := sqlite.Lock(f.path("desk.lock"))
-		if err != nil && !errors.Is(err, sqlite.ErrInUse) {
+		held, err := lock.File(f.path("desk.lock"))
+		if err != nil && !errors.Is(err, lock.ErrHeld) {
 			err = backoff.Permanent(err)
 		}
-		return lock, err
+		return held, err
 	}, backoff.WithBackOff(backoff.NewConstantBackOff(20*time.Millisecond)), backoff.WithMaxElapsedTime(5*time.Second))
 }
 
@@ -83,22 +86,69 @@ func (f folder) home() (table.Home, error) {
 	return home, nil
 }
 
-// mustBe returns an error if there is no desk in the folder.
-func (f folder) mustBe() error {
-	name := "events.db"
-	if !f.inFolder() {
-		name = "vault.db"
+// vaultAt returns the database of the vault.
+func (f folder) vaultAt() (string, error) {
+	switch {
+	case f.Vault == "" || f.Vault == "sqlite":
+		return f.path("vault.db"), nil
+	case vault.InPostgreSQL(f.Vault):
+		return f.Vault, nil
 	}
-	if _, err := os.Stat(f.path(name)); err != nil {
+	return "", status{wrongUsage, errors.New("--vault must be sqlite, or begin with postgres://")}
+}
+
+// openVault opens the vault, and creates it if there is none.
+func (f folder) openVault(ctx context.Context) (*vault.Vault, error) {
+	at, err := f.vaultAt()
+	if err != nil {
+		return nil, err
+	}
+	return vault.OpenAt(ctx, at, f.master())
+}
+
+// The places of the master key, besides the data folder.
+const (
+	masterVariable   = "DAYBOOK_MASTER_KEY"
+	masterCredential = "daybook-master-key" // of systemd: LoadCredential= or LoadCredentialEncrypted=
+)
+
+// master says where the master key is: in the environment, in a credential of systemd, or in the data folder.
+func (f folder) master() vault.Master {
+	if given := os.Getenv(masterVariable); given != "" {
+		return vault.Master{Given: given, From: masterVariable}
+	}
+	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" {
+		path := filepath.Join(folder, masterCredential)
+		if _, err := os.Stat(path); err == nil {
+			return vault.Master{File: path, Provided: true}
+		}
+	}
+	return vault.MasterFile(f.path("vault.key"))
+}
+
+// mustBe returns an error if there is no desk in the folder.
+func (f folder) mustBe(ctx context.Context) error {
+	if !f.inFolder() {
+		if err := f.mustHaveVault(ctx); err != nil {
+			return status{notFound, fmt.Errorf("there is no desk in %s: %w", f.Data, err)}
+		}
+		return nil
+	}
+	if _, err := os.Stat(f.path("events.db")); err != nil {
 		return status{notFound, fmt.Errorf("there is no desk in %s: %w", f.Data, err)}
 	}
 	return nil
 }
 
-// mustHaveVault returns an error if the folder has no vault.
-func (f folder) mustHaveVault() error {
-	if _, err := os.Stat(f.path("vault.db")); err != nil {
-		return fmt.Errorf("the vault of this desk is missing: restore vault.db and vault.key from the same backup as the log: %w", err)
+// mustHaveVault returns an error if there is no vault.
+func (f folder) mustHaveVault(ctx context.Context) error {
+	at, err := f.vaultAt()
+	if err != nil {
+		return err
 	}
-	return nil
+	there, err := vault.Exists(ctx, at)
+	if err == nil && !there {
+		err = errors.New("the vault of this desk is missing: restore the vault and its master key from the same backup as the log")
+	}
+	return err
 }

@@ -64,7 +64,7 @@ func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	v := verified(t, p, folder, notAsItIs)
 	for _, want := range []string{
 		"contacts " + deleted + ": the row is missing",
-		"tickets " + altered + ": priority is altered and should be ",
+		"tickets " + altered + ": priority differs",
 		"tickets " + counted + ": resolved_at is ",
 		"tickets " + counted + ": revision is ",
 		"agent_activity " + hidden + ",",

@@ -29,16 +29,6 @@ func (w *Work) Batch(requests []uuid.UUID) {
 // Turn says that a request of the batch comes next.
 func (w *Work) Turn(request uuid.UUID) { w.turn = w.batch[request] }
 
-// playedBefore reports whether a stream holds events of the batch.
-func (w *Work) playedBefore(requests map[uuid.UUID]played) bool {
-	for request := range requests {
-		if _, ours := w.batch[request]; ours {
-			return true
-		}
-	}
-	return false
-}
-
 // advance folds events that an earlier try stored, up to the current request of the batch. For claims of names it folds
 // those of the current request too: a thing that claimed a name before the crash still holds it, unless another claimed it
 // since.

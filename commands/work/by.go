@@ -47,6 +47,9 @@ type By struct {
 	// IfMatch lists the revisions that the caller accepts. A thing at any other revision is refused as stale. Nil: any.
 	IfMatch []eventstore.Revision
 
+	// RestsOn is set to the last event that was read or written for the request. Nil: it is not.
+	RestsOn *Event
+
 	// ID is the thing that the command is about, and Names hashes its names. Late says that imported history did not come in the
 	// order in which it happened: the state may not be how the thing was then. This package sets them.
 	ID    uuid.UUID
@@ -55,6 +58,14 @@ type By struct {
 
 	granted bool    // what is asked was allowed before: who may do it is not asked again
 	others  []other // the things that the command refers to
+}
+
+// An Event is the place of an event in the log, and its id. If a log has it, it has all those before it.
+type Event struct {
+	Stream   string
+	Revision eventstore.Revision
+	Position eventstore.Position
+	ID       uuid.UUID
 }
 
 // other is another thing that a command refers to.

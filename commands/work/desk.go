@@ -27,6 +27,7 @@ type Desk struct {
 	Wrote func(category string, id uuid.UUID)
 
 	baseline baseline
+	turns    turns
 }
 
 // Doors are the API keys of agents. The vault implements it.
@@ -69,7 +70,12 @@ func Do[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S, E
 // Carry executes a plan in one Work, and returns the thing as it was written. Its errors are those of Do.
 func Carry[S any](ctx context.Context, d *Desk, plan Plan[S], id uuid.UUID, by By) (Answer[S], error) {
 	var answer Answer[S]
-	err := d.Play(ctx, func(w *Work) (func(), error) {
+	end, err := d.turns.take(ctx, id)
+	if err != nil {
+		return answer, err
+	}
+	defer end()
+	err = d.Play(ctx, func(w *Work) (func(), error) {
 		var err error
 		answer, err = Begin(w, plan, id, by)
 		return func() { answer = answer.settled() }, err
@@ -115,6 +121,7 @@ func (d *Desk) Play(ctx context.Context, do func(*Work) (done func(), err error)
 		if err == nil {
 			err = w.write()
 		}
+		w.rest()
 		var conflict *eventstore.ConflictError
 		switch {
 		case err == nil:
@@ -125,7 +132,7 @@ func (d *Desk) Play(ctx context.Context, do func(*Work) (done func(), err error)
 		case !errors.As(err, &conflict) || try == maxTries || ctx.Err() != nil:
 			return err
 		}
-		d.baseline.forget(conflict.Stream)
+		d.baseline.forgetAfter(conflict.Stream, conflict.Actual)
 	}
 }
 
@@ -164,10 +171,15 @@ func (b *baseline) put(name string, s stream, destroyed int) {
 	}
 }
 
-func (b *baseline) forget(name string) {
+// forgetAfter forgets a stream that was cached beyond its last revision, as after a restore of an older log. What is behind is read
+// on from there.
+func (b *baseline) forgetAfter(name string, last eventstore.Revision) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.streams != nil {
+	if b.streams == nil {
+		return
+	}
+	if s, cached := b.streams.Get(name); cached && s.revision >= last {
 		b.streams.Forget(name)
 	}
 }

@@ -24,6 +24,9 @@ func Begin[S any](w *Work, plan Plan[S], id uuid.UUID, by By) (Answer[S], error)
 		return Answer[S]{}, err
 	}
 	by.Names = w.desk.Names
+	if by.RestsOn != nil {
+		w.restsOn = append(w.restsOn, by.RestsOn)
+	}
 	return plan.Carry(w, id, by)
 }
 

@@ -3,7 +3,6 @@ package work
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -23,7 +22,8 @@ type stream struct {
 	times    times
 	revision eventstore.Revision // of the last event that is stored
 	position eventstore.Position // of the same
-	requests map[uuid.UUID]played
+	last     uuid.UUID           // its id
+	requests requests
 	later    []later // stored by an earlier try at the same batch, and not in state yet
 	pending  []pending
 	encoded  []eventstore.Event // the pending events in their stored form
@@ -70,7 +70,7 @@ func (w *Work) load(kind *event.Noun, id uuid.UUID) (*stream, error) {
 		return s, nil
 	}
 	s := &stream{kind: kind, id: id, state: kind.Nothing, revision: eventstore.NoStream, order: orderOf(kind)}
-	if base := w.desk.baseline.get(name, w.destroyed); base != nil && !w.playedBefore(base.requests) {
+	if base := w.desk.baseline.get(name, w.destroyed); base != nil && !base.requests.anyOf(w.batch) {
 		*s = *base
 	}
 	known := s.revision
@@ -81,8 +81,8 @@ func (w *Work) load(kind *event.Noun, id uuid.UUID) (*stream, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.revision == known { // the map is the baseline's
-			s.requests = ownCopy(s.requests)
+		if s.revision == known { // they are the baseline's
+			s.requests = s.requests.copy()
 		}
 		if err := s.take(recorded, w); err != nil {
 			return nil, err
@@ -94,13 +94,6 @@ func (w *Work) load(kind *event.Noun, id uuid.UUID) (*stream, error) {
 	w.streams[name] = s
 	s.advance(w)
 	return s, nil
-}
-
-func ownCopy(requests map[uuid.UUID]played) map[uuid.UUID]played {
-	if requests == nil {
-		return make(map[uuid.UUID]played)
-	}
-	return maps.Clone(requests)
 }
 
 // take decodes one stored event. It folds the event, or keeps it for later if the batch has not reached it.
@@ -121,12 +114,12 @@ func (s *stream) take(r eventstore.Recorded, w *Work) error {
 	} else {
 		s.apply(e, meta.At)
 	}
-	s.revision, s.position = r.Revision, r.Position
-	before, again := s.requests[meta.Request]
+	s.revision, s.position, s.last = r.Revision, r.Position, r.ID
+	before, again := s.requests.get(meta.Request)
 	if !again {
 		before.digest = meta.Digest
 	}
-	s.requests[meta.Request] = played{before.digest, before.events + 1, r.Revision, r.Position}
+	s.requests.set(meta.Request, played{before.digest, before.events + 1, r.Revision, r.Position})
 	return nil
 }
 
@@ -160,7 +153,7 @@ func (by By) unlessHidden(err error) error {
 
 // has reports whether a request wrote to the stream before.
 func (s *stream) has(request uuid.UUID) bool {
-	_, before := s.requests[request]
+	_, before := s.requests.get(request)
 	return before
 }
 
@@ -186,7 +179,8 @@ func (s *stream) keep(w *Work, at order, by By, events ...event.Event) {
 	state, times, had, was := s.state, s.times, s.pending, s.order
 	w.undo = append(w.undo, func() { s.state, s.times, s.pending, s.order = state, times, had, was })
 	s.order = at
-	first := EventID(by.Request, s.kind.Stream(s.id), s.requests[by.Request].events)
+	so, _ := s.requests.get(by.Request)
+	first := EventID(by.Request, s.kind.Stream(s.id), so.events)
 	for i, e := range events {
 		by := by
 		if i > 0 || s.writes(by.Request) {
@@ -213,15 +207,15 @@ func EventID(request uuid.UUID, stream string, n int) uuid.UUID {
 // encode encodes the pending events. Their ids are derived, so that a retry is the same append.
 func (s *stream) encode(keys personal.Keys) error {
 	name := s.kind.Stream(s.id)
-	requests := ownCopy(s.requests)
+	requests := s.requests.copy()
 	s.encoded = make([]eventstore.Event, len(s.pending))
 	for i, p := range s.pending {
-		request, again := requests[p.by.Request]
+		request, again := requests.get(p.by.Request)
 		if !again {
 			request.digest = personal.New(p.by.Digest)
 		}
 		at := personal.Place{Stream: name, Type: p.event.EventType(), Event: EventID(p.by.Request, name, request.events)}
-		requests[p.by.Request] = played{digest: request.digest, events: request.events + 1, revision: s.revision + eventstore.Revision(1+i)}
+		requests.set(p.by.Request, played{digest: request.digest, events: request.events + 1, revision: s.revision + eventstore.Revision(1+i)})
 		data, err := event.Encode(p.event, at, p.subject, keys)
 		if err != nil {
 			return err
@@ -244,9 +238,9 @@ func (s *stream) append(w *Work) error {
 		return err
 	}
 	for i, p := range s.pending {
-		r := s.requests[p.by.Request]
+		r, _ := s.requests.get(p.by.Request)
 		r.position = at.Position
-		s.requests[p.by.Request] = r
+		s.requests.set(p.by.Request, r)
 		if !at.New {
 			continue // another process may have written these events for the same request
 		}
@@ -254,7 +248,7 @@ func (s *stream) append(w *Work) error {
 			Event: p.event, ID: s.encoded[i].ID, Metadata: p.by.metadata(), Revision: int64(s.revision) + int64(1+i), Position: uint64(at.Position),
 		})
 	}
-	s.revision, s.position = at.Revision, at.Position
+	s.revision, s.position, s.last = at.Revision, at.Position, s.encoded[len(s.encoded)-1].ID
 	s.pending, s.encoded = nil, nil
 	if d.Wrote != nil {
 		d.Wrote(s.kind.Category, s.id)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,8 @@ type Work struct {
 	desk    *Desk
 	streams map[string]*stream
 	undo    []func() // undoes each keep
+
+	restsOn []*Event // where to note the last event that was read or written
 
 	destroyed int // personal.Keys.Destroyed at the beginning
 
@@ -102,7 +105,7 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 	if err != nil {
 		return Answer[any]{}, by.unlessHidden(err)
 	}
-	if before, again := s.requests[by.Request]; again {
+	if before, again := s.requests.get(by.Request); again {
 		return w.again(s, before, by)
 	}
 	if !by.sees(kind, s.state) {
@@ -217,36 +220,49 @@ func (w *Work) know(command any, by By) (By, error) {
 	return by, domain.Join(refused...)
 }
 
-// write appends the events of the Work: it makes missing keys first, then writes the streams by their order, those of the
-// same order concurrently.
+// write appends the events of the Work: the streams by their order, those of the same order concurrently. The keys of what
+// begins are durable before the first event that needs them. Meanwhile, what needs none of them is written: claims of names,
+// which lapse if it goes no further.
 func (w *Work) write() error {
 	var inOrder [orders][]*stream
-	var keyless []*stream
-	var subjects []uuid.UUID
+	var beginning []uuid.UUID
 	for _, s := range w.streams {
 		if len(s.pending) == 0 {
 			continue
 		}
 		inOrder[s.order] = append(inOrder[s.order], s)
-		err := s.encode(w.desk.Keys)
-		var missing *personal.NoKeyError
-		if errors.As(err, &missing) {
-			keyless, subjects = append(keyless, s), append(subjects, missing.Subject)
-		} else if err != nil {
-			return err
+		if s.revision == eventstore.NoStream && !s.kind.Keyless && s.pending[0].subject == s.id {
+			beginning = append(beginning, s.id)
 		}
 	}
-	if len(subjects) > 0 {
-		if err := w.desk.Keys.Make(w.ctx, subjects...); err != nil {
-			return err
-		}
-		for _, s := range keyless {
+	keyless := func(s *stream) bool {
+		return slices.ContainsFunc(s.pending, func(p pending) bool { return slices.Contains(beginning, p.subject) })
+	}
+	for _, streams := range inOrder {
+		for _, s := range streams {
+			if keyless(s) {
+				continue
+			}
 			if err := s.encode(w.desk.Keys); err != nil {
 				return err
 			}
 		}
 	}
+	made := w.makeKeys(beginning)
+	defer func() { _ = made() }() // nothing of it outlives the Work
 	for _, streams := range inOrder {
+		for _, s := range streams {
+			if s.encoded != nil {
+				continue
+			}
+			err := made()
+			if err == nil {
+				err = s.encode(w.desk.Keys)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		var together errgroup.Group
 		for _, s := range streams {
 			together.Go(func() error { return s.append(w) })
@@ -256,6 +272,27 @@ func (w *Work) write() error {
 		}
 	}
 	return nil
+}
+
+// makeKeys begins to make keys, and returns a function that waits until they are durable.
+func (w *Work) makeKeys(of []uuid.UUID) func() error {
+	if len(of) == 0 {
+		return func() error { return nil }
+	}
+	done := make(chan error, 1)
+	go func() { done <- w.desk.Keys.Make(w.ctx, of...) }()
+	return sync.OnceValue(func() error { return <-done })
+}
+
+// rest notes the last event that was read or written, for those who ask.
+func (w *Work) rest() {
+	for _, on := range w.restsOn {
+		for name, s := range w.streams {
+			if s.position > on.Position {
+				*on = Event{name, s.revision, s.position, s.last}
+			}
+		}
+	}
 }
 
 // Came reports whether by's request has written to a thing before. The thing must have been loaded, for example by Look.

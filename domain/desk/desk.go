@@ -25,6 +25,7 @@ var OwnersStream = event.Kind[Owners, OwnersEvent]{
 	Apply:    func(o *Owners, e OwnersEvent) { e.apply(o) },
 	Exists:   func(o Owners) bool { return len(o.Agents) > 0 },
 	Order:    event.First,
+	Keyless:  true,
 }
 
 // OwnersEvent is what happens to the list of owners.

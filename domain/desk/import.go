@@ -18,6 +18,7 @@ var ImportStream = event.Kind[Import, ImportEvent]{
 	Apply:    func(i *Import, e ImportEvent) { e.apply(i) },
 	Exists:   func(Import) bool { return true },
 	Order:    event.Last,
+	Keyless:  true,
 }
 
 // ImportEvent is what happens to an import.

@@ -24,6 +24,8 @@ type Kind[S any, E Event] struct {
 	// Subject returns whose key seals the personal texts of this stream, given the state after the event. Nil, or uuid.Nil:
 	// the thing's own. An event that is Owned says so itself.
 	Subject func(S) uuid.UUID
+	// Keyless says that these streams hold no text about anybody, nor a reason: they have no key.
+	Keyless bool
 	// Seen reports whether a caller with this sight sees the thing. Nil: everybody does.
 	Seen func(S, role.Sight) bool
 	// Holds lists the names that no other thing may have while this one exists. Nil: none.
@@ -89,6 +91,7 @@ type Noun struct {
 	Types    []string // the stored names of its events
 	Order    Order
 	Unknown  *domain.Error
+	Keyless  bool
 	Roll     *Roll[any]
 
 	Nothing any // the state of a thing that was never created
@@ -108,7 +111,7 @@ func (n *Noun) Stream(id uuid.UUID) string { return n.Category + "-" + id.String
 func (k Kind[S, E]) Noun() *Noun {
 	var nothing S
 	n := &Noun{
-		Category: k.Category, Types: k.Events.Names(), Order: k.Order, Unknown: k.Unknown, Nothing: nothing,
+		Category: k.Category, Types: k.Events.Names(), Order: k.Order, Unknown: k.Unknown, Keyless: k.Keyless, Nothing: nothing,
 		Decode: func(at personal.Place, data []byte, keys personal.Keys) (Event, error) {
 			return k.Events.Decode(at, data, keys)
 		},

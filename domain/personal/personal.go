@@ -11,6 +11,7 @@
 package personal
 
 import (
+	"bytes"
 	"context"
 	"crypto/cipher"
 	"encoding/base64"
@@ -123,10 +124,11 @@ const (
 
 // Keys holds one key per subject, the person whom a text is about. The vault implements it.
 type Keys interface {
-	// Make creates a durable key for each subject that has none. It returns ErrForgotten if a key was destroyed.
+	// Make creates a durable key for each subject that has none, unless it was destroyed. Call it only when a subject's own
+	// stream begins: at any other time a missing key is lost, and another one must not take its place.
 	Make(ctx context.Context, subjects ...uuid.UUID) error
 	// Key returns a subject's key as an AEAD that generates its own nonces. It returns ErrForgotten if the key was
-	// destroyed, and a *NoKeyError if the subject never had one.
+	// destroyed, and a *NoKeyError if there is none.
 	Key(subject uuid.UUID) (cipher.AEAD, error)
 	// Destroyed returns how often keys were destroyed. What was opened before it last changed must not be shown or used any
 	// more.
@@ -136,13 +138,13 @@ type Keys interface {
 // ErrForgotten says that a subject's key was destroyed.
 var ErrForgotten = errors.New("this person was forgotten: the key is destroyed")
 
-// A NoKeyError says that a subject never had a key.
+// A NoKeyError says that the vault has no key of a subject, and knows of none.
 type NoKeyError struct {
 	Subject uuid.UUID
 }
 
 func (e *NoKeyError) Error() string {
-	return fmt.Sprintf("there is no key for %s: the vault does not belong to this log", e.Subject)
+	return fmt.Sprintf("the key of %s is missing: the vault is older than the log, or belongs to another log. Put the newer vault back; if there is none, daybook vault accept-loss gives up what is sealed under missing keys", e.Subject)
 }
 
 // Seal returns a copy of the struct v in which every text is sealed under the subject's key and bound to its place. It
@@ -192,6 +194,22 @@ func Open(v any, keys Keys, at Place) error {
 		*t = Text{value: string(value)}
 		return nil
 	})
+}
+
+// Subjects returns whose keys seal the texts of a stored part of an event.
+func Subjects(part []byte) (of []uuid.UUID) {
+	begin, size := []byte(`"`+prefix), base64.RawURLEncoding.EncodedLen(18) // a multiple of 3 bytes, so that it can be decoded alone
+	for {
+		_, rest, found := bytes.Cut(part, begin)
+		if !found || len(rest) < size {
+			return of
+		}
+		var box [18]byte
+		if _, err := base64.RawURLEncoding.Decode(box[:], rest[:size]); err == nil {
+			of = append(of, uuid.UUID(box[:16]))
+		}
+		part = rest
+	}
 }
 
 // binding returns the additional data of a sealed text: stream, type, event and part of the place, and the path of the

@@ -2,6 +2,7 @@ package personal_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,6 +69,28 @@ func TestSealedAndOpenedIsTheSame(t *testing.T) {
 	}
 	if back.Name != eve.Name || *back.Nick != nick || back.Mails[0] != eve.Mails[0] || !back.Mails[1].Empty() || back.Homes[0] != eve.Homes[0] || back.Country != "IT" {
 		t.Errorf("%+v came back", back)
+	}
+}
+
+func TestSubjects(t *testing.T) {
+	keys, eves, ben := &personaltest.Keys{}, uuid.New(), uuid.New()
+	var all []byte
+	for _, subject := range []uuid.UUID{eves, ben} {
+		closed, err := personal.Seal(person{Name: personal.New("Eve"), Country: "$1$"}, keys, subject, place())
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(closed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data...)
+	}
+	if of := personal.Subjects(all); !slices.Contains(of, eves) || !slices.Contains(of, ben) {
+		t.Errorf("%v, want %v and %v", of, eves, ben)
+	}
+	if of := personal.Subjects([]byte(`{"name":"$1$"}`)); len(of) > 0 {
+		t.Errorf("nobody's text is under the keys of %v", of)
 	}
 }
 

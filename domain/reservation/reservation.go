@@ -26,6 +26,7 @@ var Stream = event.Kind[Reservation, Event]{
 	Apply:    func(r *Reservation, e Event) { e.apply(r) },
 	Exists:   func(r Reservation) bool { return r.Holder != uuid.Nil },
 	Order:    event.First,
+	Keyless:  true,
 }
 
 // Event is what happens to a reservation.

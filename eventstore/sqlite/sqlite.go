@@ -21,6 +21,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/commit"
+	"daybook/internal/lock"
 )
 
 // Options are how a file is opened. The zero value is right for a server.
@@ -69,16 +70,19 @@ var _ eventstore.Store = (*Store)(nil)
 // dies. The lock is an empty file beside it with ".lock" added to its name; it is not removed. The index, with ".index", is rebuilt
 // from the log if it is missing, damaged or another log's: a backup need not contain it.
 func Open(path string, opts Options) (*Store, error) {
-	lock, err := Lock(path + ".lock")
+	held, err := lock.File(path + ".lock") // closing any descriptor of the log itself would drop SQLite's locks
+	if errors.Is(err, lock.ErrHeld) {
+		err = ErrInUse
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	s, err := open(path, opts)
 	if err != nil {
-		lock.Close()
+		held.Close()
 		return nil, fmt.Errorf("opening %s: %w", path, explain(err))
 	}
-	s.lock = lock
+	s.lock = held
 	return s, nil
 }
 

@@ -120,10 +120,10 @@ func (r *running) contents(t testing.TB) (c contents) {
 func (r *running) verify(t testing.TB, s Source) (said []string) {
 	t.Helper()
 	err := r.live.Read(func(db *table.DB) error {
-		_, err := s.Verify(t.Context(), db, func(d Difference) error {
+		_, err := s.Verify(t.Context(), db, VerifyOptions{Report: func(d Difference) error {
 			said = append(said, d.String())
 			return nil
-		})
+		}})
 		return err
 	})
 	if err != nil {
@@ -444,7 +444,7 @@ func mustBeBefore(t *testing.T, r *running, s Source, said error, at eventstore.
 		return
 	}
 	err = r.live.Read(func(db *table.DB) error {
-		v, err := s.Verify(t.Context(), db, func(d Difference) error { return errors.New(d.String()) })
+		v, err := s.Verify(t.Context(), db, VerifyOptions{Report: func(d Difference) error { return errors.New(d.String()) }})
 		if errors.As(err, &newer) && newer.Position < at { // another program has projected it
 			return nil
 		}
@@ -513,7 +513,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	said := strings.Join(r.verify(t, b.Source), "\n")
 	for _, want := range []string{
 		"things " + thingID(0).String() + ": the row is missing",
-		"things " + thingID(1).String() + ": name is old and should be new",
+		"things " + thingID(1).String() + ": name differs",
 		"things " + thingID(2).String() + ": n is 0 and should be 7",
 		"marks 6: the row is missing",
 		"marks 99: the row should not be there",
@@ -724,7 +724,7 @@ func TestAnotherLogIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	_, err = shorter.Verify(t.Context(), db, func(Difference) error { return nil })
+	_, err = shorter.Verify(t.Context(), db, VerifyOptions{})
 	if !errors.Is(err, eventstore.ErrAhead) || !strings.Contains(err.Error(), "to have it rebuilt") {
 		t.Errorf("a shorter log, verified: %v", err)
 	}

@@ -23,6 +23,8 @@ type Source struct {
 	// Version is the version of the projections' results. Read models of another version are not used.
 	Version string
 
+	// Scratch is the folder of temporary databases, which are as large as the read models. "": the system's.
+	Scratch string
 	// CacheRows is how many rows a table keeps in memory, at least, default 10 000; at most twice as many and the rows of a batch.
 	CacheRows int
 	// Defer makes every change of a row wait for the end of its batch, as if no row were in memory. It does not change the

@@ -67,7 +67,7 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	defer stop(nil)
 	b, err := e.begin(ctx, t, opts.Progress)
 	if err != nil {
-		return err
+		return because(ctx, err)
 	}
 	err = b.catchUp(ctx)
 	if err == nil && opts.Compare != nil {
@@ -76,14 +76,19 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	if err == nil {
 		err = b.takeOver(ctx)
 	}
-	if newer := (*NewerError)(nil); err != nil && errors.As(context.Cause(ctx), &newer) { // what is projected met it first
-		err = newer
-	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("rebuilding the read models: %w", err), b.abandon(ctx))
+		return errors.Join(fmt.Errorf("rebuilding the read models: %w", because(ctx, err)), b.abandon(ctx))
 	}
 	b.feed.stop()
 	return table.Clean(ctx, e.home, t, e.schema) // keeps the previous one
+}
+
+// because returns a rebuild's error, or the event of an unknown type that has ended it, since what is projected met it first.
+func because(ctx context.Context, err error) error {
+	if newer, is := errors.AsType[*NewerError](context.Cause(ctx)); is {
+		return newer
+	}
+	return err
 }
 
 // first builds a generation when there is no live one.
@@ -221,7 +226,7 @@ func (b *rebuild) compareWithLive(ctx context.Context, report func(Difference) e
 		return err
 	}
 	return b.engine.live.Read(func(live *table.DB) error {
-		_, err := b.projector.compare(ctx, b.feed, live, report)
+		_, err := b.projector.compare(ctx, b.feed, live, VerifyOptions{Report: report})
 		return err
 	})
 }

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -24,17 +26,23 @@ type Rows struct {
 	keys personal.Keys
 
 	mu        sync.Mutex
-	newest    *recent.Map[string, table.Snapshot] // by stream, to save folding again; they may be outdated
-	destroyed int                                 // personal.Keys.Destroyed when they were folded
+	newest    *recent.Map[string, []table.Snapshot] // by stream, to save folding again, the newest first; they may be outdated
+	destroyed int                                   // personal.Keys.Destroyed when they were folded
 }
 
 // NewRows returns Rows of a log whose events are opened with these keys.
 func NewRows(s Source, keys personal.Keys) *Rows {
-	return &Rows{source: s, keys: keys, newest: recent.New[string, table.Snapshot](remembered)}
+	return &Rows{source: s, keys: keys, newest: recent.New[string, []table.Snapshot](remembered)}
 }
 
 // remembered is how many rows are kept in memory, at least.
 const remembered = 10_000
+
+// Of a long stream several rows are remembered: who writes to it together with others is answered as of an own revision.
+const (
+	longStream = 100
+	alsoBefore = 16
+)
 
 // A keeper is a table with one row per entity of a category.
 type keeper struct {
@@ -67,12 +75,13 @@ func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision e
 	}
 	r.mu.Lock()
 	if destroyed != r.destroyed {
-		r.newest, r.destroyed = recent.New[string, table.Snapshot](remembered), destroyed
+		r.newest, r.destroyed = recent.New[string, []table.Snapshot](remembered), destroyed
 	}
-	base, known := r.newest.Get(stream)
+	all, _ := r.newest.Get(stream)
 	r.mu.Unlock()
-	if !known || base.Revision > revision {
-		base = table.Snapshot{Revision: eventstore.NoStream}
+	base := table.Snapshot{Revision: eventstore.NoStream}
+	if i := slices.IndexFunc(all, func(s table.Snapshot) bool { return s.Revision <= revision }); i >= 0 {
+		base = all[i]
 	}
 	snapshot, err := r.fold(ctx, category, id, base, func(_ event.Metadata, at eventstore.Revision, _ eventstore.Position) bool { return at <= revision }, written)
 	if err != nil || snapshot.Revision <= base.Revision {
@@ -83,10 +92,24 @@ func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision e
 	if destroyed != r.destroyed {
 		return snapshot, nil
 	}
-	if newest, known := r.newest.Get(stream); !known || newest.Revision <= snapshot.Revision {
-		r.newest.Put(stream, snapshot)
-	}
+	all, _ = r.newest.Get(stream)
+	r.newest.Put(stream, among(all, snapshot))
 	return snapshot, nil
+}
+
+// among returns a list with one more snapshot, which is short unless the stream is long.
+func among(all []table.Snapshot, s table.Snapshot) []table.Snapshot {
+	most := 1
+	if s.Revision >= longStream {
+		most = alsoBefore
+	}
+	i, known := slices.BinarySearchFunc(all, s.Revision, func(a table.Snapshot, revision eventstore.Revision) int { return cmp.Compare(revision, a.Revision) })
+	if known || i >= most {
+		return all
+	}
+	with := append(make([]table.Snapshot, 0, min(len(all)+1, most)), all[:i]...)
+	with = append(with, s)
+	return append(with, all[i:min(len(all), i+most-len(with))]...)
 }
 
 // AsOf returns an entity folded from the events for which keep returns true. The error can be table.ErrNoRow.

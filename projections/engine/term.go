@@ -119,7 +119,13 @@ func (e *Engine) term(ctx context.Context, progress func(Progress)) (err error) 
 	}()
 	during, stop := until(ctx, term.Context())
 	defer func() { stop(err) }() // tells a rebuild why
-	defer e.note(func(s *situation) { s.tenure = nil })
+	defer func() {
+		e.note(func(s *situation) { // at once, so that nobody takes it for another process's turn
+			if s.tenure = nil; err != nil && !errors.As(err, &s.newer) {
+				s.failure = err
+			}
+		})
+	}()
 	err = e.projectIn(&tenure{term, during}, progress)
 	if ctx.Err() == nil && (during.Err() != nil || errors.Is(err, table.ErrTermOver)) { // the end of the term caused err
 		return nil
@@ -230,8 +236,8 @@ func ahead(db *table.DB, position, head eventstore.Position) error {
 
 // fits checks that a generation's last event is still at its place in the log. If not, the generation contains events that the
 // log no longer has.
-func (e *Engine) fits(ctx context.Context, db *table.DB, at table.Point) error {
-	head, err := e.Store.Head(ctx)
+func (s Source) fits(ctx context.Context, db *table.DB, at table.Point) error {
+	head, err := s.Store.Head(ctx)
 	if err != nil {
 		return err
 	}
@@ -241,7 +247,7 @@ func (e *Engine) fits(ctx context.Context, db *table.DB, at table.Point) error {
 	if at.Stream == "" { // the start, or a notice
 		return nil
 	}
-	for found, err := range e.Store.Read(ctx, at.Stream, at.Revision, eventstore.Forwards, 1) {
+	for found, err := range s.Store.Read(ctx, at.Stream, at.Revision, eventstore.Forwards, 1) {
 		if err != nil && !errors.Is(err, eventstore.ErrNotFound) {
 			if lost(err) { // and the event with it, perhaps
 				return nil

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/jmoiron/sqlx"
 
+	"daybook/domain/event"
 	"daybook/eventstore"
 	"daybook/readmodels/table"
 )
@@ -33,13 +35,16 @@ const (
 	Extra   DifferenceKind = "extra"   // the row is there, and the log does not give it
 )
 
-// String describes the difference in a sentence.
+// String describes the difference in a sentence. It shows no text that the rows hold, which may be personal.
 func (d Difference) String() string {
 	switch d.Kind {
 	case Missing:
 		return fmt.Sprintf("%s %s: the row is missing", d.Table, d.Key)
 	case Extra:
 		return fmt.Sprintf("%s %s: the row should not be there", d.Table, d.Key)
+	}
+	if _, text := d.Live.(string); text {
+		return fmt.Sprintf("%s %s: %s differs", d.Table, d.Key, d.Column)
 	}
 	return fmt.Sprintf("%s %s: %s is %v and should be %v", d.Table, d.Key, d.Column, d.Live, d.Log)
 }
@@ -50,16 +55,30 @@ type Verified struct {
 	Events      int64
 	Rows        int64
 	Differences int64
+	Unreadable  []error     // events that cannot be decoded, the first ones
 	Newer       *NewerError // why the read models end at Position, if the next event is of an unknown type
+}
+
+// maxUnreadable is how many unreadable events Verify tells.
+const maxUnreadable = 1000
+
+// VerifyOptions are how read models are compared with the log.
+type VerifyOptions struct {
+	Report   func(Difference) error  // called for each difference; an error stops it
+	Progress func(done, total int64) // called now and then, with events
+	Quick    bool                    // look at the checkpoints only
 }
 
 // Verify compares read models with the log. It projects the log into a temporary database up to their position, and reports each
 // row and each cell that differs, in order of tables and keys. It compares the parked streams and each projection's count of
-// events too. It stops if report returns an error.
+// events too, and tells which events cannot be decoded.
 //
 // Projecting may continue meanwhile: Verify reads the database as of its start. A stream that was parked and retried later may
 // differ where it shares a row with others; see Retry.
-func (s Source) Verify(ctx context.Context, db *table.DB, report func(Difference) error) (v Verified, err error) {
+func (s Source) Verify(ctx context.Context, db *table.DB, o VerifyOptions) (v Verified, err error) {
+	var unreadable unreadable
+	s.Decode = unreadable.watch(s.Decode)
+	defer func() { v.Unreadable = unreadable.found }()
 	l, err := s.ledger()
 	if err != nil {
 		return v, err
@@ -78,16 +97,16 @@ func (s Source) Verify(ctx context.Context, db *table.DB, report func(Difference
 	if err != nil {
 		return v, err
 	}
-	head, err := s.Store.Head(ctx)
-	if err != nil {
-		return v, err
-	}
 	for _, c := range checkpoints {
-		if c.Position > head {
-			return v, ahead(db, c.Position, head)
+		if err := s.fits(ctx, db, c.Point); err != nil {
+			return v, err
 		}
+		v.Position = max(v.Position, c.Position)
 	}
-	anew, err := db.Temporary()
+	if o.Quick {
+		return v, nil
+	}
+	anew, err := table.OpenTemporary(s.Scratch)
 	if err != nil {
 		return v, err
 	}
@@ -99,7 +118,7 @@ func (s Source) Verify(ctx context.Context, db *table.DB, report func(Difference
 	p.strict = false // what is parked there is parked here too
 	f := s.feed(ctx, eventstore.Start)
 	defer f.stop()
-	if v, err = p.compare(ctx, f, db, report); err != nil {
+	if v, err = p.compare(ctx, f, db, o); err != nil {
 		return v, err
 	}
 	next, err := s.after(ctx, v.Position)
@@ -109,8 +128,41 @@ func (s Source) Verify(ctx context.Context, db *table.DB, report func(Difference
 	return v, err
 }
 
+// unreadable collects the events that cannot be decoded, but for those that a newer version wrote.
+type unreadable struct {
+	mu    sync.Mutex
+	found []error
+}
+
+func (u *unreadable) watch(decode func(eventstore.Recorded) (Recorded, error)) func(eventstore.Recorded) (Recorded, error) {
+	return func(r eventstore.Recorded) (Recorded, error) {
+		e, err := decode(r)
+		if err != nil && !errors.Is(err, event.ErrUnknown) {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			if len(u.found) < maxUnreadable {
+				u.found = append(u.found, &UnreadableError{r.Position, r.Stream, err})
+			}
+		}
+		return e, err
+	}
+}
+
+// An UnreadableError is an event of the log that cannot be decoded.
+type UnreadableError struct {
+	Position eventstore.Position
+	Stream   string
+	Cause    error // a *personal.NoKeyError if the vault lacks a key
+}
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("the event at position %s of stream %s cannot be read: %v", e.Position, e.Stream, e.Cause)
+}
+
+func (e *UnreadableError) Unwrap() error { return e.Cause }
+
 // compare projects a feed up to the position of another generation and reports how that one differs.
-func (p *projector) compare(ctx context.Context, f *feed, live *table.DB, report func(Difference) error) (v Verified, err error) {
+func (p *projector) compare(ctx context.Context, f *feed, live *table.DB, o VerifyOptions) (v Verified, err error) {
 	snapshot, err := live.Snapshot(ctx)
 	if err != nil {
 		return v, err
@@ -123,13 +175,21 @@ func (p *projector) compare(ctx context.Context, f *feed, live *table.DB, report
 	for _, c := range checkpoints {
 		v.Position = max(v.Position, c.Position)
 	}
-	if err := p.foldTo(ctx, f, v.Position, func() {}); err != nil {
+	progress := func() {
+		if o.Progress != nil {
+			o.Progress(p.applied, eventsUpTo(v.Position, p.at.Position, p.applied))
+		}
+	}
+	if err := p.foldTo(ctx, f, v.Position, progress); err != nil {
 		return v, err
 	}
 	v.Events = p.applied
 	counted := func(d Difference) error {
 		v.Differences++
-		return report(d)
+		if o.Report == nil {
+			return nil
+		}
+		return o.Report(d)
 	}
 	for _, r := range append(p.ledger.relations(), table.Bookkeeping()...) {
 		rows, err := compareTable(ctx, r, snapshot, p.db.Readers, counted)

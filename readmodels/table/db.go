@@ -23,7 +23,6 @@ type DB struct {
 	writer  *sql.DB        // nil if the database is read-only
 	conn    chan *sql.Conn // holds the writer's only connection while it is free: nil until it is opened; closed with the DB
 	path    string
-	folder  string       // for temporary databases of the same size; "": the system's folder
 	remove  func() error // what Close does last
 
 	indexing atomic.Bool // the writer's database may be silent for a long time
@@ -197,9 +196,6 @@ func (db *DB) Path() string { return db.path }
 
 // WayOut tells an operator how to remove this database, such as "drop that schema".
 func (db *DB) WayOut() string { return db.dialect.wayOut() }
-
-// Temporary opens an empty database that Close removes, where there is space for a copy of this one.
-func (db *DB) Temporary() (*DB, error) { return OpenTemporary(db.folder) }
 
 // closeWriter waits for the transaction in progress.
 func (db *DB) closeWriter() error {

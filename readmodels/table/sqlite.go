@@ -9,13 +9,14 @@ import (
 	"io"
 	"iter"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
 	_ "modernc.org/sqlite" // the driver
+
+	"daybook/internal/scratch"
 )
 
 // Open opens the database in a file for its one writer and its readers, and creates it if it is missing.
@@ -50,21 +51,22 @@ func OpenReadOnly(path string) (*DB, error) {
 	readers.SetMaxIdleConns(8)
 	none := make(chan *sql.Conn)
 	close(none)
-	return &DB{Readers: readers, dialect: &sqlite{}, conn: none, path: path, folder: filepath.Dir(path)}, nil
+	return &DB{Readers: readers, dialect: &sqlite{}, conn: none, path: path}, nil
 }
 
-// OpenTemporary opens an empty database that Close removes, for tests and for rows that are needed briefly. It is in a file of
-// the folder, or of the system's temporary folder if that is "": in memory, SQLite's readers and writer would block each other.
+// OpenTemporary opens an empty database that Close removes, for tests and for rows that are needed briefly. It is in a folder of
+// its own in the given one, or in the system's temporary folder if that is "": in memory, SQLite's readers and writer would block
+// each other.
 func OpenTemporary(folder string) (*DB, error) {
-	folder, err := os.MkdirTemp(folder, "readmodels-")
+	path, remove, err := scratch.New(folder)
 	if err != nil {
 		return nil, err
 	}
-	db, err := Open(filepath.Join(folder, "readmodels.db"))
+	db, err := Open(filepath.Join(path, "readmodels.db"))
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(folder))
+		return nil, errors.Join(err, remove())
 	}
-	db.remove = func() error { return os.RemoveAll(folder) }
+	db.remove = remove
 	return db, nil
 }
 

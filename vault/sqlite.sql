@@ -24,14 +24,26 @@ CREATE TABLE IF NOT EXISTS api_keys (
 	hash       BLOB NOT NULL, -- SHA-256 of the secret, which has full entropy
 	created_at TEXT NOT NULL,
 	revoked_at TEXT NOT NULL DEFAULT '',
-	recorded   INTEGER NOT NULL DEFAULT 0 -- how many of its events are in the log: created, revoked
+	recorded   INTEGER NOT NULL DEFAULT 0, -- how many of its events are in the log: created, revoked
+	mac        BLOB NOT NULL -- of all but the name, which is sealed, and of recorded
 ) WITHOUT ROWID;
 
--- The outcome of each idempotency key.
-CREATE TABLE IF NOT EXISTS requests (
-	request  TEXT PRIMARY KEY, -- the keyed hash of the principal and the idempotency key
-	digest   TEXT NOT NULL,    -- the keyed hash of route, path and body
-	begun_at INTEGER NOT NULL, -- seconds since 1970
-	outcome  TEXT NOT NULL DEFAULT ''
+-- What each request with an idempotency key came to.
+CREATE TABLE IF NOT EXISTS outcomes (
+	request BLOB PRIMARY KEY,  -- the keyed hash of the principal and the idempotency key
+	digest  TEXT NOT NULL,     -- the keyed hash of route, path and body
+	at      INTEGER NOT NULL,  -- seconds since 1970
+	refused INTEGER NOT NULL,
+	outcome TEXT NOT NULL      -- JSON
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS requests_by_age ON requests (begun_at);
+CREATE INDEX IF NOT EXISTS outcomes_by_age ON outcomes (at);
+
+-- The log that the vault belongs to, and an event up to which it has every key.
+CREATE TABLE IF NOT EXISTS noted (
+	one      INTEGER PRIMARY KEY CHECK (one = 1),
+	log      TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	stream   TEXT NOT NULL,
+	revision INTEGER NOT NULL,
+	event    TEXT NOT NULL
+);

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || netbsd || openbsd
 
-package sqlite
+package lock
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// Lock creates a file and locks it until it is closed or the process ends, however it ends. If another process holds the lock, it
-// returns ErrInUse. The log's lock is a file of its own, because closing any descriptor of the log itself would drop SQLite's locks.
-func Lock(path string) (io.Closer, error) {
+// File creates a file and locks it until it is closed or the process ends, however it ends. If another process holds the lock, it
+// returns ErrHeld.
+func File(path string) (io.Closer, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func Lock(path string) (io.Closer, error) {
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = ErrInUse
+		err = ErrHeld
 	}
 	return nil, err
 }

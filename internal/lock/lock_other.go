@@ -1,13 +1,13 @@
 //go:build !(linux || darwin || freebsd || netbsd || openbsd)
 
-package sqlite
+package lock
 
 import (
 	"errors"
 	"io"
 )
 
-// Lock fails: without flock two processes could write the same log.
-func Lock(string) (io.Closer, error) {
+// File fails: without flock two processes could write the same log.
+func File(string) (io.Closer, error) {
 	return nil, errors.ErrUnsupported
 }

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"daybook/eventstore"
+	"daybook/internal/testdesk"
+)
+
+// TestBackup backs up a desk under load, and restores it elsewhere: it is all well, and everything is there that was answered before
+// the position that the backup has.
+func TestBackup(t *testing.T) {
+	t.Parallel()
+	work := t.TempDir()
+	data, file, elsewhere := filepath.Join(work, "data"), filepath.Join(work, "desk.tar"), filepath.Join(work, "elsewhere")
+	settings := filepath.Join(work, "settings.yaml")
+	if err := os.WriteFile(settings, []byte("region: IT\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, stop := reexec.Serve(t, data)
+	var mu sync.Mutex
+	answered := map[string]eventstore.Position{}
+	enough := make(chan struct{})
+	var load sync.WaitGroup
+	for writer := range 8 {
+		load.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-enough:
+					return
+				default:
+				}
+				a := c.Must(t, 201, http.MethodPost, "/v1/contacts", map[string]any{"name": fmt.Sprint(writer, "-", i), "emails": []string{fmt.Sprintf("c%d-%d@customers.example", writer, i)}})
+				at, err := strconv.ParseUint(a.Header.Get("Daybook-Position"), 10, 64)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				answered[a.ID(t)] = eventstore.Position(at)
+				mu.Unlock()
+			}
+		})
+	}
+	testdesk.Eventually(t, "there is load", func() bool { mu.Lock(); defer mu.Unlock(); return len(answered) > 200 })
+	out := reexec.Must(t, 0, "backup", file, "--data", data, "--config", settings)
+	close(enough)
+	load.Wait()
+	stop()
+	if left, err := filepath.Glob(filepath.Join(work, "temporary-*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+
+	m, err := unpack(file, t.TempDir())
+	if err != nil || m.Log == nil || !strings.Contains(out, m.Log.Position.String()) {
+		t.Fatalf("%+v, %v; it says %s", m, err, out)
+	}
+	for _, f := range m.Files {
+		if f.Name == "vault.key" {
+			t.Error("it has the master key")
+		}
+	}
+	out = reexec.Must(t, 0, "restore", file, "--data", elsewhere)
+	if !strings.Contains(out, "vault.key") {
+		t.Errorf("it says %s", out)
+	}
+	if _, talk, exit := reexec.Run(t, "serve", "--data", elsewhere, "--listen", "127.0.0.1:0"); exit == 0 || !strings.Contains(talk, "master key") {
+		t.Errorf("without the master key: exit %d, %s", exit, talk)
+	}
+	copyKeys(t, data, elsewhere)
+	c, stop = reexec.Serve(t, elsewhere)
+	c.CaughtUp(t)
+	before := 0
+	for id, at := range answered {
+		if at <= m.Log.Position {
+			before++
+			c.Get(t, "/v1/contacts/"+id)
+		}
+	}
+	stop()
+	if before == 0 || before == len(answered) {
+		t.Errorf("%d of %d were answered before the backup", before, len(answered))
+	}
+	if v := verified(t, reexec, elsewhere, 0); v.Verdict != "well" {
+		t.Errorf("%+v", v)
+	}
+}
+
+// copyKeys copies the master key and the owner's key, which are kept apart from a backup.
+func copyKeys(t *testing.T, from, to string) {
+	t.Helper()
+	for _, name := range []string{"vault.key", "owner.key"} {
+		key, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, name), key, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestBackupRefuses backs up what is damaged, and restores what is.
+func TestBackupRefuses(t *testing.T) {
+	t.Parallel()
+	work := t.TempDir()
+	data, file := filepath.Join(work, "data"), filepath.Join(work, "desk.tar")
+	c, stop := inProcess.Serve(t, data)
+	for i := range 60 {
+		c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": fmt.Sprint("Contact ", i)})
+	}
+	stop()
+	inProcess.Must(t, 0, "backup", file, "--data", data)
+	refused := func(exit int, says string, args ...string) {
+		t.Helper()
+		if _, talk, got := inProcess.Run(t, args...); got != exit || !strings.Contains(talk, says) {
+			t.Errorf("%v: exit %d, %s, want %d and %q", args, got, talk, exit, says)
+		}
+	}
+	refused(failed, "new file", "backup", file, "--data", data)
+	refused(conflict, "is not empty", "restore", file, "--data", data)
+	refused(notFound, "no desk", "backup", filepath.Join(work, "none.tar"), "--data", filepath.Join(work, "none"))
+
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m manifest
+	if err := json.Unmarshal(whole[512:512+strings.IndexByte(string(whole[512:]), 0)], &m); err != nil || m.Log == nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string]func() []byte{
+		"cut":       func() []byte { return whole[:len(whole)/2] },
+		"no backup": func() []byte { return []byte("no backup") },
+		"empty":     func() []byte { return nil },
+		"a byte differs": func() []byte {
+			other := append([]byte{}, whole...)
+			other[len(other)/2] ^= 1
+			return other
+		},
+		"another end": func() []byte {
+			at := fmt.Sprintf(`"position": %d`, m.Log.Position)
+			return []byte(strings.Replace(string(whole), at, fmt.Sprintf(`"position": %d`, m.Log.Position-1), 1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, to := filepath.Join(t.TempDir(), "desk.tar"), filepath.Join(t.TempDir(), "data")
+			if err := os.WriteFile(path, damage(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			refused(failed, "cannot be restored", "restore", path, "--data", to)
+			if _, err := os.Stat(to); !os.IsNotExist(err) {
+				t.Errorf("there is a data folder: %v", err)
+			}
+		})
+	}
+	inLog("UPDATE log SET recorded_at = recorded_at + 1 WHERE last = (SELECT max(last) - 3 FROM log)")(t, data)
+	second := filepath.Join(work, "second.tar")
+	refused(failed, "the log is damaged", "backup", second, "--data", data)
+	if _, err := os.Stat(second); !os.IsNotExist(err) {
+		t.Errorf("it was backed up: %v", err)
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+	"daybook/readmodels/table"
+	"daybook/vault"
+)
+
+// mustNotBeGone returns an error if the log is missing from the data folder, and the vault there knows that there was one. It is
+// called before anything is created.
+func (f folder) mustNotBeGone(ctx context.Context) error {
+	if !f.inFolder() {
+		return nil
+	}
+	if _, err := os.Stat(f.path("events.db")); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	at, err := f.vaultAt()
+	if err != nil {
+		return err
+	}
+	if there, err := vault.Exists(ctx, at); err != nil || !there {
+		return err
+	}
+	v, err := f.openVault(ctx)
+	if err != nil {
+		return err
+	}
+	noted, err := v.Noted(ctx)
+	if err = errors.Join(err, v.Close()); err != nil || noted.Log == uuid.Nil {
+		return err
+	}
+	return fmt.Errorf("%s is missing, and the vault belongs to log %s, which was at position %d: check that its disk is mounted, or restore it; for a new desk, give an empty data folder", f.path("events.db"), noted.Log, noted.At)
+}
+
+// belongs checks that the log is the vault's, and returns a sentence for the operator if an older one was restored.
+func belongs(ctx context.Context, store eventstore.Store, v *vault.Vault) (restored string, err error) {
+	noted, err := v.Noted(ctx)
+	if err != nil || noted.Log == uuid.Nil {
+		return "", err
+	}
+	head, err := store.Head(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case noted.Log != store.ID() && head == eventstore.Start:
+		return "", fmt.Errorf("the log is empty, and the vault belongs to log %s, which was at position %d: restore that log, or give the right place with --events; for a new desk, give an empty data folder and a new vault", noted.Log, noted.At)
+	case noted.Log != store.ID():
+		return "", fmt.Errorf("this is log %s, but the vault belongs to log %s: give the --data, --events and --vault of one desk, or restore both from one backup", store.ID(), noted.Log)
+	case noted.At == 0:
+		return "", nil
+	case eventstore.Position(noted.At) > head:
+		return fmt.Sprintf("The log was restored from an older backup: it ends at position %s, and the vault knows it at %d. What came after is lost.", head, noted.At), nil
+	}
+	for found, err := range store.Read(ctx, noted.Stream, eventstore.Revision(noted.Revision), eventstore.Forwards, 1) {
+		if errors.Is(err, eventstore.ErrNotFound) {
+			break
+		}
+		if err != nil || found.ID == noted.ID {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("The log was restored from an older backup, and has grown since: it no longer has the event that was at position %d. What came after is lost.", noted.At), nil
+}
+
+// noteEvery is how often the vault notes how far the log is.
+const noteEvery = time.Minute
+
+// note notes in the vault how far the log is, each minute and when the context ends.
+func (o *operator) note(ctx context.Context) {
+	each := time.NewTicker(noteEvery)
+	defer each.Stop()
+	for last := false; !last; {
+		select {
+		case <-each.C:
+		case <-ctx.Done():
+			last = true
+		}
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusWithin)
+		if err := o.parts.note(within); err != nil && !errors.Is(err, table.ErrNotReady) {
+			o.log.Warn("noting the log in the vault failed", "error", err)
+		}
+		cancel()
+	}
+}
+
+// note notes the last event that is in the read models: the vault has every key up to it.
+func (d *parts) note(ctx context.Context) error {
+	var last table.Point
+	err := d.live.Read(func(db *table.DB) error {
+		all, err := table.ReadCheckpoints(ctx, db.Readers)
+		for i, c := range all {
+			if i == 0 || c.Position < last.Position {
+				last = c.Point
+			}
+		}
+		return err
+	})
+	if err != nil || last.Position == eventstore.Start {
+		return err
+	}
+	return d.vault.Note(ctx, d.store.ID(), uint64(last.Position), vault.Event{Stream: last.Stream, Revision: int64(last.Revision), ID: last.EventID})
+}

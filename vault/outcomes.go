@@ -1,0 +1,125 @@
+package vault
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/domain"
+)
+
+// An Outcome is what a request with an idempotency key came to. The answer itself is not stored: it is made again from the stream
+// as of the revision.
+type Outcome struct {
+	Digest   string        `json:"-"` // the keyed hash of what was asked for
+	Stream   string        `json:"stream,omitempty"`
+	Revision int64         `json:"revision,omitempty"`
+	Position uint64        `json:"position,omitempty"`
+	Created  bool          `json:"created,omitempty"`
+	Refusal  *domain.Error `json:"refusal,omitempty"`
+	RestsOn  Event         `json:"rests_on,omitzero"`
+}
+
+// An Event is the last event that an outcome rests on: written, or read before it was decided. The outcome counts only if the log has
+// it, since a log that was restored from a backup may be older. Zero: none was read.
+type Event struct {
+	Stream   string    `json:"stream"`
+	Revision int64     `json:"revision"`
+	ID       uuid.UUID `json:"id"`
+}
+
+// KeepOutcomes is how long outcomes are kept, at least.
+const KeepOutcomes = 7 * 24 * time.Hour
+
+// ErrKeyReused means that an idempotency key was used with another request before.
+var ErrKeyReused = errors.New("the idempotency key was used before with another request")
+
+// Outcome returns what a request came to; nil if that is not known.
+func (v *Vault) Outcome(ctx context.Context, request uuid.UUID) (*Outcome, error) {
+	var row struct{ Digest, Outcome string }
+	err := v.came.GetContext(ctx, &row, request[:])
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for the outcome of a request: %w", err)
+	}
+	o := &Outcome{Digest: row.Digest}
+	if err := json.Unmarshal([]byte(row.Outcome), o); err != nil {
+		return nil, fmt.Errorf("reading the outcome of a request: %w", err)
+	}
+	return o, nil
+}
+
+// KeepOutcome stores the outcome of a request, and calls kept when it is durable, or with an error: ErrKeyReused if another request
+// with the same key was first. If several copies of a request ran at the same time, a success replaces a refusal, and else the
+// first one stays. If nobody waits for kept, it may be called a little later, and the commit costs less. It must not block.
+func (v *Vault) KeepOutcome(ctx context.Context, request uuid.UUID, o Outcome, now time.Time, waits bool, kept func(error)) {
+	text, err := json.Marshal(o)
+	if err != nil {
+		kept(err)
+		return
+	}
+	var digest string
+	keep := func(tx tx) error {
+		digest = o.Digest
+		n, err := tx.exec(keepOutcome, request[:], o.Digest, now.Unix(), o.Refusal != nil, string(text))
+		if err == nil && n == 0 {
+			err = tx.get(&digest, "SELECT digest FROM outcomes WHERE request = ?", request[:])
+		}
+		return err
+	}
+	ended := func(err error) {
+		switch {
+		case err != nil:
+			kept(fmt.Errorf("storing the outcome of a request: %w", err))
+		case digest != o.Digest:
+			kept(ErrKeyReused)
+		default:
+			kept(nil)
+		}
+	}
+	if err := v.writer.accept(ctx, &change{keep, ended, waits}); err != nil {
+		ended(err)
+	}
+}
+
+const keepOutcome = `INSERT INTO outcomes (request, digest, at, refused, outcome) VALUES (?, ?, ?, ?, ?)
+	ON CONFLICT (request) DO UPDATE SET at = excluded.at, refused = excluded.refused, outcome = excluded.outcome
+	WHERE outcomes.digest = excluded.digest AND outcomes.refused AND NOT excluded.refused`
+
+// ForgetOutcome deletes an outcome that does not count any more.
+func (v *Vault) ForgetOutcome(ctx context.Context, request uuid.UUID, o Outcome) error {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	err = v.writer.commit(ctx, func(tx tx) error { // another process may have stored another meanwhile
+		_, err := tx.exec("DELETE FROM outcomes WHERE request = ? AND outcome = ?", request[:], string(text))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("deleting the outcome of a request: %w", err)
+	}
+	return nil
+}
+
+// DropOutcomes deletes outcomes that are older than KeepOutcomes.
+func (v *Vault) DropOutcomes(ctx context.Context, now time.Time) error {
+	const some = 1000 // so that nobody waits for long
+	for dropped := int64(some); dropped == some; {
+		err := v.writer.commit(ctx, func(tx tx) (err error) {
+			dropped, err = tx.exec("DELETE FROM outcomes WHERE request IN (SELECT request FROM outcomes WHERE at < ? LIMIT ?)", now.Add(-KeepOutcomes).Unix(), some)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("deleting old outcomes: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package vault
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"daybook/internal/pgconn"
+)
+
+//go:embed postgres.sql
+var postgresSchema string
+
+// postgres is a vault in a schema of a PostgreSQL database, for processes on several machines.
+type postgres struct{ address *url.URL }
+
+const (
+	// answerWithin is how long the server may be silent before it counts as away.
+	answerWithin = 15 * time.Second
+	// scrubWithin is the same while it writes the table of keys anew.
+	scrubWithin = 5 * time.Minute
+	// lifetime is how long a connection is used, so that a server that has moved is found.
+	lifetime = time.Minute
+)
+
+// Sessions do not rely on what the server or the database has set.
+var settings = map[string]string{
+	"search_path": "vault", "synchronous_commit": "on", "idle_in_transaction_session_timeout": "10s", "idle_session_timeout": "0",
+	"statement_timeout": "0", "lock_timeout": "0", "default_transaction_isolation": "read committed", "default_transaction_read_only": "off",
+}
+
+func (p postgres) name() string { return "in PostgreSQL" }
+
+func (p postgres) exists(ctx context.Context) (there bool, err error) {
+	write, read, err := p.open()
+	if err != nil {
+		return false, err
+	}
+	err = read.GetContext(ctx, &there, "SELECT to_regclass('vault.secrets') IS NOT NULL")
+	return there, errors.Join(err, read.Close(), write.Close())
+}
+
+func (p postgres) open() (write, read *sqlx.DB, err error) {
+	dialer := pgconn.Dialer{Limit: func() time.Duration { return answerWithin }}
+	if write, err = dialer.Open(p.address, 1, settings); err != nil {
+		return nil, nil, err
+	}
+	if read, err = dialer.Open(p.address, 4, settings); err != nil {
+		return nil, nil, errors.Join(err, write.Close())
+	}
+	write.SetConnMaxLifetime(lifetime)
+	read.SetConnMaxLifetime(lifetime)
+	return write, read, nil
+}
+
+func (p postgres) create(ctx context.Context, tx *sqlx.Tx) error {
+	var is struct {
+		New, Durable bool
+		Encoding     string
+	}
+	err := tx.GetContext(ctx, &is, `SELECT to_regclass('vault.secrets') IS NULL AS new, current_setting('synchronous_commit') = 'on' AS durable,
+		current_setting('server_encoding') AS encoding FROM pg_advisory_xact_lock(hashtext('daybook vault'))`)
+	switch {
+	case err != nil:
+		return err
+	case is.Encoding != "UTF8":
+		return fmt.Errorf("the database has the encoding %s: use one with UTF8", is.Encoding)
+	case !is.Durable:
+		return errors.New("a setting does not reach the server: connect to it directly, or through a pool of sessions")
+	case !is.New:
+		return nil
+	}
+	_, err = tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS vault; COMMENT ON SCHEMA vault IS 'Keys and secrets of Daybook'; REVOKE ALL ON SCHEMA vault FROM PUBLIC;"+postgresSchema)
+	return err
+}
+
+func (postgres) state() string { return state + " FOR SHARE OF destructions" }
+
+// scrub writes the table of keys anew, without the row versions that had destroyed keys: the server leaves those where they were until
+// it needs the room, and VACUUM FULL keeps those that an open snapshot may see. The old file is emptied at once, and removed at the
+// next checkpoint. What cannot be taken back: the server's write-ahead log has each key as it was made, until its segments are used
+// again, and so have archives of it, standbys that are behind, and backups. There a key is wrapped by the master key.
+func (p postgres) scrub(ctx context.Context, _ *sqlx.DB) error {
+	db, err := pgconn.Dialer{Limit: func() time.Duration { return scrubWithin }}.Open(p.address, 1, settings)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `BEGIN;
+		SET LOCAL lock_timeout = '5s';
+		SET LOCAL idle_in_transaction_session_timeout = 0;
+		LOCK TABLE persons IN ACCESS EXCLUSIVE MODE;
+		CREATE TABLE kept (LIKE persons INCLUDING ALL);
+		INSERT INTO kept SELECT * FROM persons;
+		DROP TABLE persons;
+		ALTER TABLE kept RENAME TO persons;
+		COMMIT`)
+	return errors.Join(err, db.Close())
+}
