@@ -65,6 +65,9 @@ func belongs(ctx context.Context, store eventstore.Store, v *vault.Vault) (resto
 		if errors.Is(err, eventstore.ErrNotFound) {
 			break
 		}
+		if damage := (*eventstore.DamageError)(nil); errors.As(err, &damage) {
+			return "", nil // it may have had the event; whoever meets damage says so
+		}
 		if err != nil || found.ID == noted.ID {
 			return "", err
 		}
@@ -105,7 +108,7 @@ func (d *parts) note(ctx context.Context) error {
 		}
 		return err
 	})
-	if err != nil || last.Position == eventstore.Start {
+	if err != nil || last.Stream == "" { // it is at the start, or at a notice, which is no event
 		return err
 	}
 	return d.vault.Note(ctx, d.store.ID(), uint64(last.Position), vault.Event{Stream: last.Stream, Revision: int64(last.Revision), ID: last.EventID})
