@@ -14,37 +14,42 @@ import (
 	"daybook/internal/testdesk"
 )
 
+// forgets are the ways in which an administrator of EventStoreDB has it forget events of a stream.
+var forgets = map[string]func(*testing.T, *esdb.Client, string){
+	"tombstone": func(t *testing.T, c *esdb.Client, stream string) {
+		if _, err := c.TombstoneStream(t.Context(), stream, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+			t.Fatal(err)
+		}
+	},
+	"soft deletion": func(t *testing.T, c *esdb.Client, stream string) {
+		if _, err := c.DeleteStream(t.Context(), stream, esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+			t.Fatal(err)
+		}
+	},
+	"max count":       limits(func(m *esdb.StreamMetadata) { m.SetMaxCount(1) }),
+	"max age":         limits(func(m *esdb.StreamMetadata) { m.SetMaxAge(time.Second) }),
+	"truncate before": limits(func(m *esdb.StreamMetadata) { m.SetTruncateBefore(1) }),
+	"deleted by its metadata": limits(func(m *esdb.StreamMetadata) {
+		m.SetTruncateBefore(math.MaxInt64)
+	}),
+}
+
+// limits sets metadata of a stream.
+func limits(set func(*esdb.StreamMetadata)) func(*testing.T, *esdb.Client, string) {
+	return func(t *testing.T, c *esdb.Client, stream string) {
+		var m esdb.StreamMetadata
+		set(&m)
+		if _, err := c.SetStreamMetadata(t.Context(), stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestForgottenByEventStoreDB serves a desk whose log is in EventStoreDB. An administrator there has the server forget a ticket, and
 // the reservation of an address. Nothing is decided about either; all else goes on, before the server scavenges and after.
 func TestForgottenByEventStoreDB(t *testing.T) {
 	t.Parallel()
-	limits := func(set func(*esdb.StreamMetadata)) func(*testing.T, *esdb.Client, string) {
-		return func(t *testing.T, c *esdb.Client, stream string) {
-			var m esdb.StreamMetadata
-			set(&m)
-			if _, err := c.SetStreamMetadata(t.Context(), stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, m); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for name, forget := range map[string]func(*testing.T, *esdb.Client, string){
-		"tombstone": func(t *testing.T, c *esdb.Client, stream string) {
-			if _, err := c.TombstoneStream(t.Context(), stream, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"soft deletion": func(t *testing.T, c *esdb.Client, stream string) {
-			if _, err := c.DeleteStream(t.Context(), stream, esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"max count":       limits(func(m *esdb.StreamMetadata) { m.SetMaxCount(1) }),
-		"max age":         limits(func(m *esdb.StreamMetadata) { m.SetMaxAge(time.Second) }),
-		"truncate before": limits(func(m *esdb.StreamMetadata) { m.SetTruncateBefore(1) }),
-		"deleted by its metadata": limits(func(m *esdb.StreamMetadata) {
-			m.SetTruncateBefore(math.MaxInt64)
-		}),
-	} {
+	for name, forget := range forgets {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := esdbtest.NewServer(esdbtest.Options{})
@@ -87,6 +92,39 @@ func TestForgottenByEventStoreDB(t *testing.T) {
 			stop()
 			c, _ = testdesk.Built(t).Serve(t, folder, where...)
 			isDamaged("after")
+		})
+	}
+}
+
+// TestForgottenLast has the stream forgotten that was written to last, while nobody serves the desk, which is then served twice: from a
+// checkpoint whose event is gone, and from the notice of that.
+func TestForgottenLast(t *testing.T) {
+	t.Parallel()
+	for name, forget := range forgets {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := esdbtest.NewServer(esdbtest.Options{})
+			t.Cleanup(server.Close)
+			folder, where := t.TempDir(), []string{"--events", server.ConnectionString()}
+			c, stop := testdesk.Built(t).Serve(t, folder, where...)
+			lost := c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
+			c.Must(t, 200, "POST", "/v1/tickets/"+lost+"/notes", map[string]any{"body": "Hello"})
+			c.CaughtUp(t)
+			stop()
+			forget(t, administers(t, server), "daybook.ticket-"+lost)
+			for range 2 {
+				c, stop = testdesk.Built(t).Serve(t, folder, where...)
+				testdesk.Eventually(t, "the projections have parked it", func() bool { return slices.Contains(parked(t, c), "ticket-"+lost) })
+				c.Refused(t, 503, "log-damaged", "POST", "/v1/tickets/"+lost+"/notes", map[string]any{"body": "Hello"})
+				if ready := string(c.Do(t, "GET", "/readyz", nil).Body); strings.Contains(ready, "restored") {
+					t.Errorf("ready: %s", ready)
+				}
+				stop()
+				server.Scavenge()
+			}
+			c, _ = testdesk.Built(t).Serve(t, folder, where...)
+			c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Paul"})
+			c.CaughtUp(t)
 		})
 	}
 }
