@@ -120,11 +120,18 @@ func TestForgottenLast(t *testing.T) {
 					t.Errorf("ready: %s", ready)
 				}
 				stop()
+				if said := testdesk.Built(t).Must(t, 5, append([]string{"verify", "--data", folder}, where...)...); !strings.Contains(said, "(stream ticket-"+lost+")") {
+					t.Errorf("verify: %s", said)
+				}
 				server.Scavenge()
 			}
+			testdesk.Built(t).Must(t, 0, append([]string{"rebuild", "--data", folder}, where...)...)
 			c, _ = testdesk.Built(t).Serve(t, folder, where...)
 			c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Paul"})
 			c.CaughtUp(t)
+			if streams := parked(t, c); !slices.Contains(streams, "ticket-"+lost) {
+				t.Errorf("rebuilt, parked: %v", streams)
+			}
 		})
 	}
 }
