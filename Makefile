@@ -31,6 +31,11 @@ test: ## run every test that this machine can run; list the tests that it cannot
 	for l in "$${left[@]}"; do echo "skipped: $$l"; done; \
 	exit $$status
 
+.PHONY: test-esdb
+test-esdb: ## run on a real EventStoreDB, URL=esdb://…, all that needs one: the store's suite and its own cases, what it notices and checks, and the server's rules
+	@[[ -n "$(URL)" ]] || { echo "name a server to which tests may write, a single node: make test-esdb 'URL=esdb://USER:PASSWORD@HOST:2113?tls=true'" >&2; exit 2; }
+	@DAYBOOK_TEST_ESDB='$(URL)' go test -count=1 -timeout 30m ./eventstore/esdb ./eventstore/esdb/esdbtest
+
 .PHONY: check
 check: lint test ## run everything that CI runs
 

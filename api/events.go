@@ -149,6 +149,9 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 			return nil, err
 		}
 		for _, r := range batch {
+			if r.Notice {
+				continue
+			}
 			if len(answer.Body.Data) == in.Limit {
 				answer.Body.Next, answer.Link = s.after(ctx, "/v1/events", answer.Position)
 				return answer, nil

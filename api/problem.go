@@ -179,6 +179,7 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	var no *domain.Error
 	var before *access.Repeated
 	var tooLarge *eventstore.TooLargeError
+	var damage *eventstore.DamageError
 	var overLimit *http.MaxBytesError
 	var keyless *personal.NoKeyError
 	switch {
@@ -203,6 +204,9 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	case errors.Is(err, event.ErrUnknown):
 		s.Log.Warn("request refused", "request_id", requestIn(ctx), "error", err)
 		return problem(http.StatusServiceUnavailable, "newer-program", "A newer version of Daybook has written an event that this version does not know, about this or about something that it depends on. Upgrade this process, or send the request to a newer one.")
+	case errors.As(err, &damage):
+		s.Log.Error("request refused", "request_id", requestIn(ctx), "error", err)
+		return problem(http.StatusServiceUnavailable, "log-damaged", "The event log is damaged where it holds this, or something that this depends on. Nothing can be decided about it until an operator has restored what daybook verify names; everything else works.")
 	case errors.As(err, &keyless):
 		s.Log.Error("request refused", "request_id", requestIn(ctx), "error", err)
 		return problem(http.StatusServiceUnavailable, "keys-missing", "The vault lacks the key of a person whom this is about: it is older than the log. Put the newer vault back. If there is none, daybook vault accept-loss gives up what is sealed under missing keys.")

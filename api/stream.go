@@ -89,7 +89,7 @@ func (s *server) follow(hc huma.Context, after eventstore.Position, wanted func(
 				return
 			}
 			for _, r := range batch {
-				if !wanted(r) {
+				if r.Notice || !wanted(r) {
 					continue
 				}
 				shown, err := s.show(r)

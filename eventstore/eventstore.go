@@ -80,6 +80,13 @@ type Recorded struct {
 	// RecordedAt is by the store's clock, UTC, in microseconds. In SQLite and PostgreSQL it is never earlier than that of the event
 	// before: if the clock goes back, it stays where it was until the clock catches up. EventStoreDB's can go back a little.
 	RecordedAt time.Time
+
+	// Notice says that this is no event of the stream: something was done to the stream as a whole, at this position. Only Follow
+	// yields it, and only EventStoreDB has such positions. It has neither Data nor Meta nor a Revision.
+	Notice bool
+	// Damage, if not nil, says that events of the stream are lost, which Follow noticed here. Nothing of the stream from here on must
+	// be folded; all other streams are as they were.
+	Damage *DamageError
 }
 
 // Appended is the place of the last event of an append.
@@ -114,18 +121,20 @@ type Store interface {
 	// If the stream's last revision differs, it returns a *ConflictError, unless the events after expected are, by their ids, the
 	// given ones: then this is the retry of an append that succeeded, and the same result is returned.
 	// It returns ErrEmpty, ErrNoID, ErrNoType, ErrNoName or a *TooLargeError before anything is written.
+	// After a *DamageError nothing more can be written to the stream, and all others are as they were.
 	// After any other error the outcome is unknown: retrying the same append settles it.
 	Append(ctx context.Context, stream string, expected Revision, events []Event) (Appended, error)
 
 	// Read yields a stream's events from a revision, which is included, at most limit of them (0: all). Backwards from beyond the
-	// end starts at the end. A stream without events yields ErrNotFound.
+	// end starts at the end. A stream without events yields ErrNotFound, and one
+	// that has lost events a *DamageError, whichever of them are asked for.
 	Read(ctx context.Context, stream string, from Revision, way Direction, limit int) iter.Seq2[Recorded, error]
 
 	// Follow subscribes to the global order after a position. It never ends by itself. It yields batches as large as are
 	// available, and once an empty batch, when the reader has caught up for the first time. It ends with the context's error, with
 	// ErrClosed, with ErrAhead if the position is beyond the end of the log, or with an error of the backend that retrying does
 	// not help.
-	// The reader owns a batch and may keep it.
+	// The reader owns a batch and may keep it. What Recorded.Notice and Recorded.Damage say concerns one stream each.
 	Follow(ctx context.Context, after Position) iter.Seq2[[]Recorded, error]
 
 	// Head returns the position of the last event, or Start.

@@ -29,7 +29,16 @@ func (s *Store) Append(ctx context.Context, stream string, expected eventstore.R
 	var done eventstore.Appended
 	err = s.try(joined, s.patience, func(_ context.Context, n *node, _ *effort) (err error) {
 		// Close does not end an append in progress; the caller's context does.
+		if err := s.whole(ctx, n, stream); err != nil {
+			return err
+		}
 		done, err = n.append(ctx, s.prefix+stream, expected, events)
+		if errors.Is(err, errBuried) {
+			return damaged(stream, tombstoned)
+		}
+		if want := expected + eventstore.Revision(len(events)); err == nil && done.Revision != want {
+			return damaged(stream, jumps(expected, done.Revision))
+		}
 		return err
 	})
 	var conflict *eventstore.ConflictError

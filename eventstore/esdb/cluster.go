@@ -44,6 +44,7 @@ type cluster struct {
 	seeds    []string // servers to ask for the leader; none if there is only one server
 	headers  []string // sent with every call
 	options  []grpc.DialOption
+	trust    credentials.TransportCredentials // TLS, or none
 	identify func(context.Context, *node) error
 
 	life    context.Context // the store's, for the search for the leader
@@ -57,6 +58,7 @@ type cluster struct {
 type node struct {
 	address string
 	conn    *grpc.ClientConn
+	trust   handshake
 	streams streams.StreamsClient
 	headers []string
 	limit   time.Duration // of a call with one answer
@@ -78,7 +80,7 @@ func newCluster(life context.Context, config *client.Configuration, identify fun
 	if config.DnsDiscover && len(c.seeds) == 0 {
 		c.seeds = []string{config.Address}
 	}
-	transport := insecure.NewCredentials()
+	c.trust = insecure.NewCredentials()
 	if !config.DisableTLS {
 		if config.Username != "" {
 			password := base64.StdEncoding.EncodeToString([]byte(config.Username + ":" + config.Password))
@@ -92,10 +94,9 @@ func newCluster(life context.Context, config *client.Configuration, identify fun
 			}
 			trust.Certificates = []tls.Certificate{own}
 		}
-		transport = credentials.NewTLS(trust)
+		c.trust = credentials.NewTLS(trust)
 	}
 	c.options = []grpc.DialOption{
-		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 		grpc.WithIdleTimeout(0),
 	}
@@ -119,16 +120,24 @@ func (c *cluster) dial(address string) (*node, error) {
 		}
 		return conn, err
 	})
-	conn, err := grpc.NewClient(address, append(slices.Clip(c.options), once)...)
+	conn, trust, err := c.connect(address, once)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", address, err)
 	}
-	n := &node{address: address, conn: conn, streams: streams.NewStreamsClient(conn), headers: c.headers, limit: callLimit}
+	n := &node{address: address, conn: conn, trust: trust, streams: streams.NewStreamsClient(conn), headers: c.headers, limit: callLimit}
 	if set := c.config.DefaultDeadline; set != nil && *set > 0 {
 		n.limit = *set
 	}
 	n.doubted.Store(true)
 	return n, nil
+}
+
+// connect returns a connection to a server, and its TLS.
+func (c *cluster) connect(address string, more ...grpc.DialOption) (*grpc.ClientConn, handshake, error) {
+	trust := handshake{c.trust.Clone(), new(atomic.Pointer[error])}
+	options := append(slices.Clip(c.options), grpc.WithTransportCredentials(trust))
+	conn, err := grpc.NewClient(address, append(options, more...)...)
+	return conn, trust, err
 }
 
 // leader returns the node that leads and holds this log, as far as is known.
@@ -177,6 +186,7 @@ func (c *cluster) look() (n *node, err error) {
 		last.conn.Close() // ends subscriptions to the old leader
 	}
 	if err := c.identify(c.life, n); err != nil {
+		err = c.unlessTLS(address, n.trust.explained(err))
 		n.doubt(err)
 		if n == last {
 			n.conn.Close() // another node may get its address
@@ -202,7 +212,7 @@ func (c *cluster) find() (string, error) {
 
 // ask asks one server for the leader's address.
 func (c *cluster) ask(seed string) (string, error) {
-	conn, err := grpc.NewClient(seed, c.options...)
+	conn, trust, err := c.connect(seed)
 	if err != nil {
 		return "", err
 	}
@@ -215,7 +225,7 @@ func (c *cluster) ask(seed string) (string, error) {
 	defer cancel()
 	info, err := gossip.NewGossipClient(conn).Read(ctx, &shared.Empty{})
 	if err != nil {
-		return "", err
+		return "", c.unlessTLS(seed, trust.explained(err))
 	}
 	for _, member := range info.GetMembers() {
 		if member.GetState() == gossip.MemberInfo_Leader && member.GetIsAlive() {

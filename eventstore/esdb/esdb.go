@@ -6,6 +6,9 @@
 // no leader, or whose outcome is unknown, is repeated unchanged. That is harmless because appends name their revision and their
 // events' ids; so outages, elections and dropped subscriptions only take time. Streams have a prefix in the database, so that several
 // logs and other streams can share it. Positions are offsets in the server's log, with gaps.
+//
+// An administrator can tell the server to forget events of a stream. Reading such a stream, and appending to it, is refused with an
+// eventstore.DamageError; followers are told of it (see docs/decisions/18).
 package esdb
 
 import (
@@ -20,6 +23,8 @@ import (
 	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"daybook/eventstore"
 )
@@ -36,13 +41,8 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Errors of this backend.
-var (
-	// ErrReplaced means that the server holds another log than when this one was opened: its database was replaced.
-	ErrReplaced = errors.New("the server holds another log than before: reopen it, and rebuild what was projected from it")
-	// ErrDeleted means that a stream has a tombstone: nothing can be written to it or read from it any more.
-	ErrDeleted = errors.New("the stream was deleted in the server")
-)
+// ErrReplaced means that the server holds another log than when this one was opened: its database was replaced.
+var ErrReplaced = errors.New("the server holds another log than before: reopen it, and rebuild what was projected from it")
 
 const (
 	patience  = 30 * time.Second
@@ -67,7 +67,7 @@ type Store struct {
 var _ eventstore.Store = (*Store)(nil)
 
 // Open opens the log in the database of a connection string, esdb:// or esdb+discover://, and creates it if it is missing. It waits
-// for a leader until the context or patience ends. The string's nodePreference, discoveryInterval and maxDiscoverAttempts have no
+// for a leader until the context or patience ends; what waiting does not mend, such as a wrong password, it returns at once. The string's nodePreference, discoveryInterval and maxDiscoverAttempts have no
 // effect. Its user must be allowed to read $all.
 func Open(ctx context.Context, connection string, opts Options) (*Store, error) {
 	s, err := open(ctx, connection, opts)
@@ -129,8 +129,14 @@ func checkPrefix(prefix string) error {
 // from a backup keeps it; that later events were projected is then noticed by their positions.
 func (s *Store) ID() uuid.UUID { return s.id }
 
-// identify reads which log a node holds, and refuses to continue in another. The first time it may create the log.
+// identify reads which log a node holds, and refuses to continue in another. The first time it may create the log, if what can be
+// written can be followed too.
 func (s *Store) identify(ctx context.Context, n *node) error {
+	if s.id == uuid.Nil {
+		if err := n.stream(ctx, lastOfAll(), func(eventstore.Recorded) error { return errEnough }); status.Code(err) == codes.PermissionDenied {
+			return s.cluster.mayNotReadAll(err)
+		}
+	}
 	id, err := s.readIdentity(ctx, n)
 	if errors.Is(err, eventstore.ErrNotFound) && s.id == uuid.Nil {
 		began := eventstore.Event{ID: uuid.New(), Type: "log-began", Data: fmt.Appendf(nil, `{"prefix":%q}`, s.prefix)}
@@ -153,11 +159,27 @@ func (s *Store) identify(ctx context.Context, n *node) error {
 	return nil
 }
 
+// readIdentity reads the event that created the log. If the server was told to forget it, no other may take its place.
 func (s *Store) readIdentity(ctx context.Context, n *node) (id uuid.UUID, err error) {
-	err = n.stream(ctx, streamRequest(identities+s.prefix, 0, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
-		id = e.ID
+	stream := identities + s.prefix
+	err = n.stream(ctx, streamRequest(stream, 0, eventstore.Forwards, 1), func(e eventstore.Recorded) error {
+		if e.Revision == 0 {
+			id = e.ID
+		}
 		return nil
 	})
+	if id != uuid.Nil || err != nil && !errors.Is(err, eventstore.ErrNotFound) && !errors.Is(err, errBuried) {
+		return id, err
+	}
+	what, failed := n.forgotten(ctx, stream)
+	switch {
+	case failed != nil:
+		return id, failed
+	case what != "":
+		return id, damaged(stream, what)
+	case err == nil:
+		return id, damaged(stream, truncated)
+	}
 	return id, err
 }
 
@@ -258,6 +280,7 @@ func (s *Store) try(ctx context.Context, patience time.Duration, call func(conte
 		if err == nil {
 			err = call(ctx, n, &e)
 		}
+		err = s.cluster.explained(err)
 		switch {
 		case err == nil:
 			return nil
@@ -283,6 +306,9 @@ func (s *Store) try(ctx context.Context, patience time.Duration, call func(conte
 
 // explain adds what was being done to an error. It leaves errors of the contract as they are.
 func explain(doing string, err error) error {
+	if damage, is := errors.AsType[*eventstore.DamageError](err); is {
+		return damage
+	}
 	for _, plain := range []error{eventstore.ErrClosed, eventstore.ErrNotFound, eventstore.ErrAhead, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, plain) {
 			return err

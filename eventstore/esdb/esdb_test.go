@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
@@ -455,40 +454,6 @@ func TestRefused(t *testing.T) {
 	}
 	if _, err := esdb.Open(t.Context(), "esdb://host?tlsCaFile=/nowhere", esdb.Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
-	}
-}
-
-func TestTombstone(t *testing.T) {
-	onBoth(t, func(t *testing.T, connection string) {
-		opts := esdb.Options{Prefix: prefix()}
-		store := openWith(t, connection, opts)
-		appends(t, store, "a", eventstore.NoStream, events(1))
-		tombstone(t, connection, opts.Prefix+"a")
-		if _, err := store.Append(t.Context(), "a", 0, events(1)); !errors.Is(err, esdb.ErrDeleted) {
-			t.Errorf("Append: %v", err)
-		}
-		for _, err := range store.Read(t.Context(), "a", 0, eventstore.Forwards, 0) {
-			if !errors.Is(err, esdb.ErrDeleted) {
-				t.Errorf("Read: %v", err)
-			}
-		}
-	})
-}
-
-func tombstone(t *testing.T, connection, stream string) {
-	t.Helper()
-	config, err := client.ParseConnectionString(connection)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Logger = client.NoopLogging()
-	c, err := client.NewClient(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.TombstoneStream(t.Context(), stream, client.TombstoneStreamOptions{ExpectedRevision: client.Any{}}); err != nil {
-		t.Fatal(err)
 	}
 }
 

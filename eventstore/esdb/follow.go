@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/eventstore"
+	"daybook/internal/recent"
 )
 
 const (
@@ -28,6 +29,9 @@ var (
 	grace   = time.Second
 )
 
+// remembered is how many streams a follower remembers, at least. Of others it asks the server whether they are whole.
+const remembered = 1 << 16
+
 const forEver = time.Duration(math.MaxInt64)
 
 // Follow implements eventstore.Store. Servers drop subscriptions regularly; it subscribes again after the last event that it yielded.
@@ -40,7 +44,7 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 			return
 		}
 		defer leave()
-		f := follower{Store: s, after: after, yield: yield}
+		f := follower{Store: s, after: after, seen: recent.New[string, eventstore.Revision](remembered), yield: yield}
 		if err := s.try(ctx, 0, f.subscribe); err != nil {
 			yield(nil, explain("follow the event log", err))
 		}
@@ -53,7 +57,8 @@ type follower struct {
 	after    eventstore.Position
 	last     uuid.UUID // the event at that position, once it is known
 	caughtUp bool
-	odd      time.Time // since when the server sends there what cannot be understood; zero: it does not
+	seen     *recent.Map[string, eventstore.Revision] // the last revisions of streams that it has seen
+	odd      time.Time                                // since when the server sends there what cannot be understood; zero: it does not
 	yield    func([]eventstore.Recorded, error) bool
 }
 
@@ -123,6 +128,9 @@ func (f *follower) follow(ctx context.Context, n *node, effort *effort) error {
 			continue
 		}
 		missing = false
+		if err := f.examine(ctx, n, b.events, live); err != nil {
+			return err
+		}
 		live = live || b.caughtUp
 		if err := ended(ctx); err != nil {
 			return err
@@ -199,8 +207,37 @@ func (f *follower) receive(ctx context.Context, n *node, held chan batch) {
 	_ = hold(func(b *batch) { b.err = err }) // fails if the context has ended: nobody takes it then
 }
 
+// examine finds the streams that have lost events: those about which there is a notice, and those with a gap. A stream that the
+// follower meets in the middle may have lost what came before while nobody followed.
+func (f *follower) examine(ctx context.Context, n *node, events []eventstore.Recorded, live bool) (err error) {
+	for i := range events {
+		e := &events[i]
+		last, known := f.seen.Get(e.Stream)
+		if !known {
+			last = eventstore.NoStream
+		}
+		if !e.Notice {
+			f.seen.Put(e.Stream, max(last, e.Revision))
+			if e.Revision <= last+1 || !known && live { // not above: it is sent again
+				continue
+			}
+		}
+		if e.Damage, err = f.lost(ctx, n, e.Stream); err != nil {
+			return err
+		}
+		if e.Damage == nil && known && !e.Notice {
+			e.Damage = damaged(e.Stream, jumps(last, e.Revision))
+		}
+		if e.Damage != nil {
+			e.Damage.Position = e.Position
+		}
+	}
+	return nil
+}
+
 // checkPlace refuses to continue from a position that has no event of this log, or another one than before. If the log was restored
-// from an older backup, the server would wait in silence until it has grown to there, and continue in the middle.
+// from an older backup, the server would wait in silence until it has grown to there, and continue in the middle. Where a scavenge
+// has removed the event, the server shows the one after it.
 func (f *follower) checkPlace(ctx context.Context, n *node) error {
 	if f.after == eventstore.Start {
 		return nil
@@ -209,7 +246,11 @@ func (f *follower) checkPlace(ctx context.Context, n *node) error {
 	var err error
 	if f.after <= math.MaxInt64 {
 		err = misplaced(n.stream(ctx, at(f.after), func(e eventstore.Recorded) error {
-			found = f.ours(&e) && e.Position == f.after && (f.last == uuid.Nil || e.ID == f.last)
+			if e.Position != f.after {
+				found = e.Position > f.after
+				return nil
+			}
+			found = f.ours(&e) && (f.last == uuid.Nil || e.ID == f.last)
 			if found {
 				f.last = e.ID
 			}

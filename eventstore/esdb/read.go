@@ -21,7 +21,8 @@ import (
 // errEnough ends a read whose caller wants no more.
 var errEnough = errors.New("the reader has left")
 
-// Read implements eventstore.Store. An interrupted read continues with the next event.
+// Read implements eventstore.Store. An interrupted read continues with the next event. What the server was told to forget is asked
+// beside it, for a reader of the last events would not notice.
 func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, limit int) iter.Seq2[eventstore.Recorded, error] {
 	return func(yield func(eventstore.Recorded, error) bool) {
 		ctx, leave, err := s.join(ctx)
@@ -33,34 +34,82 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 		if from == eventstore.Last && way == eventstore.Forwards {
 			way, limit = eventstore.Backwards, 1
 		}
-		left := uint64(math.MaxUint64)
-		if limit > 0 {
-			left = uint64(limit)
+		r := reader{Store: s, stream: stream, from: from, way: way, left: uint64(math.MaxUint64), yield: yield}
+		if way == eventstore.Forwards {
+			r.from, r.exact = max(from, 0), true
 		}
-		err = s.try(ctx, s.patience, func(ctx context.Context, n *node, effort *effort) error {
-			if left == 0 || way == eventstore.Backwards && from < 0 {
-				return nil
-			}
-			return n.stream(ctx, streamRequest(s.prefix+stream, max(from, 0), way, left), func(e eventstore.Recorded) error {
-				effort.progress()
-				if err := ended(ctx); err != nil {
-					return err
-				}
-				e.Stream = stream
-				if !yield(e, nil) {
-					return errEnough
-				}
-				left--
-				if from = e.Revision + 1; way == eventstore.Backwards {
-					from -= 2
-				}
-				return nil
-			})
-		})
-		if err != nil {
+		if limit > 0 {
+			r.left = uint64(limit)
+		}
+		if err := s.try(ctx, s.patience, r.read); err != nil {
 			yield(eventstore.Recorded{}, explain("read stream "+stream, err))
 		}
 	}
+}
+
+// A reader is the state of one Read.
+type reader struct {
+	*Store
+	stream string
+	from   eventstore.Revision // of the next event
+	exact  bool                // it must have that revision; otherwise a lower one will do
+	way    eventstore.Direction
+	left   uint64
+	yield  func(eventstore.Recorded, error) bool
+}
+
+// read reads until the server has no more; it returns nil if the caller has left.
+func (r *reader) read(ctx context.Context, n *node, effort *effort) error {
+	if r.left == 0 || r.from < 0 {
+		return nil
+	}
+	asking, stop := context.WithCancel(ctx)
+	whole := r.ask(asking, n, r.stream)
+	defer func() { stop(); _ = whole() }()
+	first, gone := r.from, false
+	err := n.stream(ctx, streamRequest(r.prefix+r.stream, r.from, r.way, r.left), func(e eventstore.Recorded) error {
+		if err := whole(); err != nil {
+			return err
+		}
+		effort.progress()
+		if err := ended(ctx); err != nil {
+			return err
+		}
+		if e.Revision != r.from && (r.exact || e.Revision > r.from) {
+			return r.missing(first)
+		}
+		e.Stream = r.stream
+		if gone = !r.yield(e, nil); gone {
+			return errEnough
+		}
+		r.left--
+		r.exact = true
+		if r.from = e.Revision + 1; r.way == eventstore.Backwards {
+			r.from -= 2
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errBuried):
+		return damaged(r.stream, tombstoned)
+	case err != nil && !errors.Is(err, eventstore.ErrNotFound), gone:
+		return err
+	}
+	if not := whole(); not != nil {
+		return not
+	}
+	if err == nil && r.left > 0 && (r.way == eventstore.Backwards && r.from >= 0 || r.way == eventstore.Forwards && r.from == 0) {
+		return damaged(r.stream, truncated) // every stream that exists has a first event
+	}
+	return err
+}
+
+// missing returns the error for an event that is not where it should be in the stream.
+func (r *reader) missing(first eventstore.Revision) error {
+	if r.way == eventstore.Forwards && r.from == first {
+		return damaged(r.stream, truncated)
+	}
+	return damaged(r.stream, fmt.Sprintf("revision %d is missing", r.from))
 }
 
 // streamRequest asks for at most limit events of a stream.
@@ -94,12 +143,19 @@ func at(position eventstore.Position) *streams.ReadReq_Options {
 
 // lastRequest asks for the log's last event.
 func (s *Store) lastRequest() *streams.ReadReq_Options {
+	request := lastOfAll()
+	request.FilterOption = s.filter()
+	return request
+}
+
+// lastOfAll asks for the last event of the server.
+func lastOfAll() *streams.ReadReq_Options {
 	end := &streams.ReadReq_Options_AllOptions_End{End: &shared.Empty{}}
 	return &streams.ReadReq_Options{
 		StreamOption:  &streams.ReadReq_Options_All{All: &streams.ReadReq_Options_AllOptions{AllOption: end}},
 		ReadDirection: streams.ReadReq_Options_Backwards,
 		CountOption:   &streams.ReadReq_Options_Count{Count: 1},
-		FilterOption:  s.filter(),
+		FilterOption:  &streams.ReadReq_Options_NoFilter{NoFilter: &shared.Empty{}},
 	}
 }
 
@@ -122,11 +178,12 @@ func allFrom(position eventstore.Position) *streams.ReadReq_Options_All {
 	return &streams.ReadReq_Options_All{All: all}
 }
 
-// filter makes the server leave out what is not this log's: other logs, other streams, the server's own events.
+// filter makes the server leave out what is not this log's: other logs, other streams, the server's own events. Metadata of this
+// log's streams are left in, because they tell what the server forgets.
 func (s *Store) filter() *streams.ReadReq_Options_Filter {
 	return &streams.ReadReq_Options_Filter{Filter: &streams.ReadReq_Options_FilterOptions{
 		Filter: &streams.ReadReq_Options_FilterOptions_StreamIdentifier{
-			StreamIdentifier: &streams.ReadReq_Options_FilterOptions_Expression{Prefix: []string{s.prefix}},
+			StreamIdentifier: &streams.ReadReq_Options_FilterOptions_Expression{Prefix: []string{s.prefix, described + s.prefix}},
 		},
 		Window:                       &streams.ReadReq_Options_FilterOptions_Max{Max: 1024}, // events examined at a time
 		CheckpointIntervalMultiplier: 1,
@@ -228,8 +285,12 @@ func recorded(m *streams.ReadResp_ReadEvent) (eventstore.Recorded, error) {
 	}, nil
 }
 
-// ours removes the prefix from the name of an event's stream. It returns false if the stream does not have it.
+// ours removes the prefix from the name of an event's stream. It returns false if the stream does not have it. Metadata and a
+// tombstone become notices.
 func (s *Store) ours(e *eventstore.Recorded) (ours bool) {
-	e.Stream, ours = strings.CutPrefix(e.Stream, s.prefix)
+	name, about := strings.CutPrefix(e.Stream, described)
+	if e.Stream, ours = strings.CutPrefix(name, s.prefix); about || e.Revision == eventstore.Last {
+		e.Notice, e.Revision, e.Data, e.Meta = true, eventstore.NoStream, nil, nil
+	}
 	return ours
 }

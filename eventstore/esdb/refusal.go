@@ -41,7 +41,7 @@ func refused(err error, trailer metadata.MD) error {
 	case "not-leader":
 		return &notLeaderError{net.JoinHostPort(first("leader-endpoint-host"), first("leader-endpoint-port"))}
 	case "stream-deleted":
-		return ErrDeleted
+		return errBuried
 	case "maximum-append-size-exceeded", "maximum-append-event-size-exceeded":
 		limit, failed := strconv.Atoi(cmp.Or(first("maximum-append-size"), first("maximum-append-event-size")))
 		if failed == nil {
@@ -55,9 +55,12 @@ func refused(err error, trailer metadata.MD) error {
 func temporary(err error) bool {
 	var conflict *eventstore.ConflictError
 	var tooLarge *eventstore.TooLargeError
+	var damage *eventstore.DamageError
+	var hopeless *hopelessError
 	switch {
-	case errors.As(err, &conflict), errors.As(err, &tooLarge), errors.Is(err, eventstore.ErrNotFound), errors.Is(err, eventstore.ErrAhead),
-		errors.Is(err, eventstore.ErrClosed), errors.Is(err, ErrDeleted), errors.Is(err, ErrReplaced), errors.Is(err, errLasting):
+	case errors.As(err, &conflict), errors.As(err, &damage), errors.As(err, &hopeless),
+		errors.As(err, &tooLarge), errors.Is(err, eventstore.ErrNotFound), errors.Is(err, eventstore.ErrAhead),
+		errors.Is(err, eventstore.ErrClosed), errors.Is(err, errBuried), errors.Is(err, ErrReplaced), errors.Is(err, errLasting):
 		return false
 	}
 	switch status.Code(err) {

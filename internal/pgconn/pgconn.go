@@ -104,7 +104,7 @@ func (d Dialer) Open(address *url.URL, connections int, settings ...map[string]s
 		return nil, fmt.Errorf("the database's address: %w", err)
 	}
 	connector.Dialer(d)
-	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	db := sqlx.NewDb(sql.OpenDB(explaining{connector}), "postgres")
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil

@@ -41,19 +41,36 @@ func (s Source) ledger() (*Ledger, error) {
 	return l, err
 }
 
-// An entry is an event to be projected.
+// An entry is an event to be projected, or a notice about a stream.
 type entry struct {
 	Recorded
 	stream string
-	err    error // why it could not be decoded
+	err    error // why it could not be decoded, or a *eventstore.DamageError
+	notice bool
 }
 
-// point returns the event's place in the log.
+// point returns the event's place in the log. A notice belongs to no stream.
 func (e *entry) point() table.Point {
+	if e.notice {
+		return table.Point{Position: e.Position}
+	}
 	return table.Point{Position: e.Position, Stream: e.stream, Revision: e.Revision, EventID: e.EventID}
 }
 
 func (e *entry) unknown() bool { return errors.Is(e.err, event.ErrUnknown) }
+
+// damaged reports whether the log has lost events of the stream.
+func (e *entry) damaged() bool { return errors.As(e.err, new(*eventstore.DamageError)) }
+
+// eventsIn counts the events of a batch.
+func eventsIn(batch []entry) (n int64) {
+	for _, e := range batch {
+		if !e.notice {
+			n++
+		}
+	}
+	return n
+}
 
 // A NewerError means that a newer version of the program wrote an event that this one does not know. Nothing is projected past it,
 // or what this version lacks would be lost to the newer one.
@@ -80,11 +97,18 @@ func split(batch []entry) (before []entry, newer *NewerError) {
 }
 
 func (s Source) decode(stored eventstore.Recorded) entry {
+	if stored.Notice || stored.Damage != nil {
+		e := entry{Recorded{EventID: stored.ID, Revision: stored.Revision, Position: stored.Position}, stored.Stream, nil, stored.Notice}
+		if stored.Damage != nil {
+			e.err = stored.Damage
+		}
+		return e
+	}
 	decoded, err := s.Decode(stored)
 	if err != nil {
 		decoded.EventID, decoded.Revision, decoded.Position = stored.ID, stored.Revision, stored.Position
 	}
-	return entry{decoded, stored.Stream, err}
+	return entry{decoded, stored.Stream, err, false}
 }
 
 // A feed is the log after a position. Its own goroutine decodes ahead while the receiver folds and writes. Call stop after use.

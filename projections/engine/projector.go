@@ -15,7 +15,7 @@ type projector struct {
 	db      *table.DB
 	term    table.Term
 	ledger  *Ledger
-	strict  bool // an event that cannot be projected is an error; otherwise its stream is parked
+	strict  bool // an event that cannot be projected is an error; otherwise, or if the log has lost events, its stream is parked
 	patient bool // retry when the database fails
 
 	number  int
@@ -144,7 +144,7 @@ func (w portion) done(p *projector) bool {
 func (p *projector) apply(ctx context.Context, batch []entry) error {
 	batch, newer := split(batch)
 	if n := len(batch); n > 0 {
-		if err := p.do(ctx, portion{batch: batch, to: batch[n-1].point(), seen: int64(n), only: -1}); err != nil {
+		if err := p.do(ctx, portion{batch: batch, to: batch[n-1].point(), seen: eventsIn(batch), only: -1}); err != nil {
 			return err
 		}
 	}
@@ -232,13 +232,14 @@ func (p *projector) try(ctx context.Context, w portion) error {
 	return nil
 }
 
-// sift parks the streams of events that could not be decoded.
+// sift parks the streams of events that could not be decoded, and those that the log has lost events of, also where an event that
+// cannot be projected is an error: nothing mends such a stream, and all else must go on.
 func (p *projector) sift(w portion) error {
 	for i := range w.batch {
 		e := &w.batch[i]
 		switch {
 		case e.err == nil:
-		case p.strict:
+		case p.strict && !e.damaged():
 			return &PoisonError{Stream: e.stream, Position: e.Position, Cause: e.err}
 		default:
 			for fold := range p.ledger.folds {
@@ -276,7 +277,7 @@ func (p *projector) park(fold int, e *entry, cause error) {
 // leaveOut reports whether a projection must skip an event, and counts the skipped events of parked streams.
 func (p *projector) leaveOut(w portion, fold, at int, waiting map[parkKey]int64) bool {
 	e := &w.batch[at]
-	if w.only >= 0 && w.only != fold {
+	if w.only >= 0 && w.only != fold || e.notice && e.err == nil {
 		return true
 	}
 	if len(p.parked) == 0 {
@@ -287,7 +288,11 @@ func (p *projector) leaveOut(w portion, fold, at int, waiting map[parkKey]int64)
 	if !ok || e.Position < parked.Position {
 		return false
 	}
-	waiting[here]++
+	if e.notice {
+		waiting[here] += 0 // so that it is written
+	} else {
+		waiting[here]++
+	}
 	return true
 }
 

@@ -52,7 +52,7 @@ func (s Source) Record(ctx context.Context) (*Recording, error) {
 			return nil, err
 		}
 		r.writes = append(r.writes, nil)
-		if err := l.fold(r, batch, func(int, int) bool { return false }); err != nil {
+		if err := l.fold(r, batch, func(_, at int) bool { return batch[at].notice }); err != nil {
 			return nil, fmt.Errorf("recording a rebuild: %w", err)
 		}
 		l.settle()

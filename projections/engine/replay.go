@@ -70,7 +70,7 @@ func (s Source) Fill(ctx context.Context, cut Cut, db *table.DB) error {
 		if cut.At != 0 {
 			w.batch = slices.DeleteFunc(batch, func(e entry) bool { return e.err == nil && e.At > cut.At })
 		}
-		w.seen = int64(len(w.batch))
+		w.seen = eventsIn(w.batch)
 		if err := p.do(ctx, w); err != nil {
 			return err
 		}

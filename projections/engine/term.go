@@ -244,11 +244,14 @@ func (s Source) fits(ctx context.Context, db *table.DB, at table.Point) error {
 	if at.Position > head {
 		return ahead(db, at.Position, head)
 	}
-	if at.Position == eventstore.Start {
+	if at.Stream == "" { // the start, or a notice
 		return nil
 	}
 	for found, err := range s.Store.Read(ctx, at.Stream, at.Revision, eventstore.Forwards, 1) {
 		if err != nil && !errors.Is(err, eventstore.ErrNotFound) {
+			if lost(err) { // and the event with it, perhaps
+				return nil
+			}
 			return err
 		}
 		if err == nil && found.ID == at.EventID && found.Position == at.Position {

@@ -152,7 +152,7 @@ func (t toys) buckets_(e *Recorded) {
 // A bench is a log of toys and its projections.
 type bench struct {
 	Source
-	store  *sqlite.Store
+	store  eventstore.Store
 	poison atomic.Bool
 	last   map[uuid.UUID]eventstore.Revision
 }
@@ -162,6 +162,11 @@ func newBench(t testing.TB) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newBenchOn(t, store)
+}
+
+// newBenchOn owns the store.
+func newBenchOn(t testing.TB, store eventstore.Store) *bench {
 	t.Cleanup(func() { store.Close() })
 	b := &bench{store: store, last: map[uuid.UUID]eventstore.Revision{}}
 	b.Source = Source{Store: store, Decode: decodeToy, Projections: b.projections()}

@@ -1,6 +1,7 @@
 package esdbtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"math"
@@ -42,8 +43,10 @@ type log struct {
 	mu         sync.Mutex
 	records    []*record
 	end        uint64
-	streams    map[string][]*record // without tombstones
+	streams    map[string][]*record // without tombstones and what was scavenged
+	lasts      map[string]int64     // the revisions of the streams' last records
 	tombstoned map[string]*record
+	scavenged  map[uint64]bool       // the positions of records that a scavenge removed
 	recent     map[uuid.UUID]*record // the memory that makes appends at any revision idempotent
 	remembered []*record             // the same, oldest first
 	bytes      int                   // of that memory
@@ -56,7 +59,9 @@ func newLog(now func() time.Time) *log {
 		now:        now,
 		end:        1024, // after what every database begins with
 		streams:    map[string][]*record{},
+		lasts:      map[string]int64{},
 		tombstoned: map[string]*record{},
+		scavenged:  map[uint64]bool{},
 		recent:     map[uuid.UUID]*record{},
 		changed:    make(chan struct{}),
 	}
@@ -76,7 +81,9 @@ func (l *log) copy() *log {
 		records:    slices.Clone(l.records),
 		end:        l.end,
 		streams:    map[string][]*record{},
+		lasts:      maps.Clone(l.lasts),
 		tombstoned: maps.Clone(l.tombstoned),
+		scavenged:  maps.Clone(l.scavenged),
 		recent:     map[uuid.UUID]*record{},
 		changed:    make(chan struct{}),
 	}
@@ -97,6 +104,7 @@ func (l *log) add(r *record) *record {
 	l.records = append(l.records, r)
 	if r.revision != deleted {
 		l.streams[r.stream] = append(l.streams[r.stream], r)
+		l.lasts[r.stream] = r.revision
 	}
 	l.recent[r.id] = r
 	l.remembered = append(l.remembered, r)
@@ -125,7 +133,22 @@ func (l *log) announce() {
 	l.changed = make(chan struct{})
 }
 
-func (l *log) last(stream string) int64 { return int64(len(l.streams[stream])) - 1 }
+func (l *log) last(stream string) int64 {
+	if last, exists := l.lasts[stream]; exists {
+		return last
+	}
+	return noStream
+}
+
+// at returns a record of a stream, or nil if it never was or is scavenged.
+func (l *log) at(stream string, revision int64) *record {
+	records := l.streams[stream]
+	i, found := slices.BinarySearchFunc(records, revision, func(r *record, n int64) int { return cmp.Compare(r.revision, n) })
+	if !found {
+		return nil
+	}
+	return records[i]
+}
 
 // gone reports whether a stream, or the stream whose metadata it is, has a tombstone.
 func (l *log) gone(stream string) bool {
@@ -154,24 +177,48 @@ func (l *log) softlyDeleted(stream string) bool {
 	return l.metadataOf(stream).TruncateBefore == deleted
 }
 
-// read returns the readable records of a stream.
-func (l *log) read(stream string) (records []*record, exists bool) {
-	records = l.streams[stream]
-	m := l.metadataOf(stream)
-	if len(records) == 0 || m.TruncateBefore == deleted {
-		return nil, false
-	}
-	if n := int64(len(records)); m.MaxCount > 0 && m.MaxCount < n {
-		records = records[n-m.MaxCount:]
+// forgotten returns which records of a stream its metadata hide, and a scavenge removes.
+func (l *log) forgotten(stream string) func(*record) bool {
+	m, first, oldest := l.metadataOf(stream), int64(0), int64(math.MinInt64)
+	if m.MaxCount > 0 {
+		first = l.last(stream) + 1 - m.MaxCount
 	}
 	if m.MaxAge != nil {
-		oldest := l.now().Add(-time.Duration(*m.MaxAge)*time.Second).UnixNano() / 100
-		records = slices.DeleteFunc(slices.Clone(records), func(r *record) bool { return r.created <= oldest })
+		oldest = l.now().Add(-time.Duration(*m.MaxAge)*time.Second).UnixNano() / 100
 	}
-	for len(records) > 0 && records[0].revision < m.TruncateBefore {
-		records = records[1:]
+	first = max(first, m.TruncateBefore)
+	return func(r *record) bool { return r.revision < first || r.created <= oldest }
+}
+
+// read returns the readable records of a stream.
+func (l *log) read(stream string) (records []*record, exists bool) {
+	if len(l.streams[stream]) == 0 || l.softlyDeleted(stream) {
+		return nil, false
 	}
-	return records, true
+	return slices.DeleteFunc(slices.Clone(l.streams[stream]), l.forgotten(stream)), true
+}
+
+// scavenge removes for good what cannot be read by stream: of a stream with a tombstone everything but that, of others what their
+// metadata hide, but never the last event.
+func (l *log) scavenge() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.write("$scavengePoints", "$scavengePoint", `{"threshold":0}`)
+	gone := map[*record]bool{}
+	for name, records := range l.streams {
+		forgotten, last, buried := l.forgotten(name), l.last(name), l.gone(name)
+		for _, r := range records {
+			if buried || r.revision != last && forgotten(r) {
+				gone[r], l.scavenged[r.position] = true, true
+			}
+		}
+	}
+	removed := func(r *record) bool { return gone[r] }
+	for name, records := range l.streams {
+		l.streams[name] = slices.DeleteFunc(slices.Clone(records), removed)
+	}
+	l.records = slices.DeleteFunc(slices.Clone(l.records), removed)
+	l.announce()
 }
 
 // A verdict is the result of judging an append.
@@ -213,7 +260,7 @@ func (l *log) judge(stream string, expected int64, ids []uuid.UUID) verdict {
 	}
 	for i, id := range ids {
 		at := expected + 1 + int64(i)
-		if at >= 0 && at <= current && l.streams[stream][at].id == id {
+		if r := l.at(stream, at); r != nil && r.id == id {
 			continue
 		}
 		if i == 0 && expected == noStream && l.softlyDeleted(stream) {
@@ -224,7 +271,7 @@ func (l *log) judge(stream string, expected int64, ids []uuid.UUID) verdict {
 	if len(ids) == 0 {
 		return conflict
 	}
-	return verdict{current: current, written: l.streams[stream][expected+int64(len(ids))]}
+	return verdict{current: current, written: l.at(stream, expected+int64(len(ids)))}
 }
 
 // append judges and writes. An append of no events takes a position in the log, and is not an event.
@@ -301,28 +348,29 @@ func (l *log) delete(stream string, expected int64, forEver bool) (verdict, uint
 	return v, r.position
 }
 
-// after returns the records from an index on, and a channel that closes when there are more.
-func (l *log) after(index int) ([]*record, <-chan struct{}) {
+// all returns the records, in order.
+func (l *log) all() []*record {
+	records, _ := l.after(0)
+	return records
+}
+
+// after returns the records after a position, and a channel that closes when there are more.
+func (l *log) after(position uint64) ([]*record, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	index, _ := slices.BinarySearchFunc(l.records, position+1, byPosition)
 	return l.records[index:], l.changed
 }
 
-// find returns the index of the first record at or after a position. The position is invalid if it is before the log's end and no
-// record begins there.
-func (l *log) find(position uint64) (index int, valid bool) {
+func byPosition(r *record, position uint64) int { return cmp.Compare(r.position, position) }
+
+// from returns the records before a position, and those at and after it. The position is invalid if it is before the log's end and
+// no record ever began there.
+func (l *log) from(position uint64) (before, rest []*record, valid bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	index, found := slices.BinarySearchFunc(l.records, position, func(r *record, p uint64) int {
-		switch {
-		case r.position < p:
-			return -1
-		case r.position > p:
-			return 1
-		}
-		return 0
-	})
-	return index, found || position == 0 || position >= l.end
+	index, found := slices.BinarySearchFunc(l.records, position, byPosition)
+	return l.records[:index], l.records[index:], found || position == 0 || position >= l.end || l.scavenged[position]
 }
 
 // tombstone returns a stream's tombstone, or nil.

@@ -47,6 +47,9 @@ func (s *streamsServer) Read(req *streams.ReadReq, call streams.Streams_ReadServ
 		}
 		return err
 	}
+	if err := s.node.mayRead(r.ctx, r.options); err != nil {
+		return err
+	}
 	subscribes := r.options.GetSubscription() != nil
 	if err := r.filter(r.options.GetFilter(), subscribes); err != nil {
 		return err
@@ -133,21 +136,18 @@ func (r *reading) readStream(asked *streams.ReadReq_Options_StreamOptions, limit
 
 // readAll sends the log from a position on, which is included forwards and not backwards.
 func (r *reading) readAll(asked *streams.ReadReq_Options_AllOptions, limit uint64) error {
-	records, _ := r.after(0)
+	records := r.all()
 	switch at := asked.AllOption.(type) {
 	case *streams.ReadReq_Options_AllOptions_Position:
-		index, valid := r.find(at.Position.CommitPosition)
+		before, rest, valid := r.from(at.Position.CommitPosition)
 		if !valid && r.modern {
 			return errReadingInvalid
 		}
 		if !valid {
 			return errReading
 		}
-		index = min(index, len(records))
-		if r.backwards {
-			records = records[:index]
-		} else {
-			records = records[index:]
+		if records = rest; r.backwards {
+			records = before
 		}
 	case *streams.ReadReq_Options_AllOptions_Start:
 		if r.backwards {

@@ -8,8 +8,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Errors of a server in trouble, for Faults to return.
+// Errors of a server in trouble, and one for a user without a right, for Faults to return.
 var (
+	ErrAccessDenied = accessDenied()
+
 	ErrNotReady = status.Error(codes.Unavailable, "Server Is Not Ready")
 	ErrTooBusy  = status.Error(codes.Unavailable, "Server Is Too Busy")
 	ErrTimeout  = status.Error(codes.Aborted, "Operation timed out: Commit phase timeout.")

@@ -58,6 +58,8 @@ func rules(t *testing.T, connection string) {
 		"delete softly":         softDeleteRules,
 		"tombstone":             tombstoneRules,
 		"metadata":              metadataRules,
+		"what is forgotten":     forgettingRules,
+		"max age":               ageRules,
 		"events":                eventRules,
 		"sizes":                 sizeRules,
 		"subscribe to a stream": streamSubscriptionRules,
@@ -571,6 +573,182 @@ func metadataRules(t *testing.T, d *desk) {
 	d.revisions(stream, 0, 1, 2, 3, 4, 5)
 }
 
+// forgets are the ways in which a server is told to forget events of a stream of five, and how many of them a scavenge leaves.
+var forgets = map[string]struct {
+	tell      func(d *desk, stream string)
+	readable  []uint64 // by stream; nil: it is missing, or has a tombstone
+	scavenged []uint64 // in $all
+}{
+	"soft deletion": {func(d *desk, stream string) {
+		if _, err := d.DeleteStream(d.ctx, stream, esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+			d.t.Fatal(err)
+		}
+	}, nil, []uint64{4}},
+	"tombstone": {func(d *desk, stream string) {
+		if _, err := d.TombstoneStream(d.ctx, stream, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+			d.t.Fatal(err)
+		}
+	}, nil, []uint64{math.MaxInt64}},
+	"max count": {func(d *desk, stream string) {
+		d.describes(stream, func(m *esdb.StreamMetadata) { m.SetMaxCount(2) })
+	}, []uint64{3, 4}, []uint64{3, 4}},
+	"truncate before": {func(d *desk, stream string) {
+		d.describes(stream, func(m *esdb.StreamMetadata) { m.SetTruncateBefore(3) })
+	}, []uint64{3, 4}, []uint64{3, 4}},
+	"truncate before what is to come": {func(d *desk, stream string) {
+		d.describes(stream, func(m *esdb.StreamMetadata) { m.SetTruncateBefore(9) })
+	}, []uint64{}, []uint64{4}},
+}
+
+// forgettingRules: what hides events of a stream from those who read it leaves them in $all, and is there itself.
+func forgettingRules(t *testing.T, d *desk) {
+	for name, way := range forgets {
+		t.Run(name, func(t *testing.T) {
+			d, other := d.in(t), d.mine+"-other-"+strings.ReplaceAll(name, " ", "-")
+			d.appends(other, esdb.NoStream{}, events(1)...)
+			begin, err := d.reads(other)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream := d.mine + "-" + strings.ReplaceAll(name, " ", "-")
+			d.appends(stream, esdb.NoStream{}, events(5)...)
+			way.tell(d, stream)
+			if _, err := d.reads(stream); way.readable == nil && err == nil {
+				t.Error("it can be read")
+			}
+			if way.readable != nil {
+				d.revisions(stream, way.readable...)
+			}
+			own, about := d.shown(stream, begin[0].Position)
+			want := []uint64{0, 1, 2, 3, 4}
+			if name == "tombstone" {
+				want = append(want, math.MaxInt64)
+			} else if len(about) != 1 {
+				t.Errorf("all shows the metadata %v", about)
+			}
+			if !slices.Equal(own, want) {
+				t.Errorf("all shows the revisions %v, want %v", own, want)
+			}
+		})
+	}
+}
+
+// shown returns the revisions of a stream, and of its metadata, that are in $all after a position.
+func (d *desk) shown(stream string, after esdb.Position) (own, about []uint64) {
+	d.t.Helper()
+	filter := &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{stream, "$$" + stream}}
+	sub, err := d.SubscribeToAll(d.ctx, esdb.SubscribeToAllOptions{From: after, Filter: filter, MaxSearchWindow: 1024, CheckpointInterval: 1})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer sub.Close()
+	for e := next(d.t, sub); e.CaughtUp == nil; e = next(d.t, sub) {
+		switch {
+		case e.EventAppeared == nil:
+		case e.EventAppeared.Event.StreamID == stream:
+			own = append(own, e.EventAppeared.Event.EventNumber)
+		case e.EventAppeared.Event.StreamID == "$$"+stream:
+			about = append(about, e.EventAppeared.Event.EventNumber)
+		}
+	}
+	return own, about
+}
+
+// ageRules waits until a stream's events are older than its metadata allow. It then exists, and holds nothing.
+func ageRules(t *testing.T, d *desk) {
+	stream, _ := d.has(2)
+	d.describes(stream, func(m *esdb.StreamMetadata) { m.SetMaxAge(time.Second) })
+	for {
+		got, err := d.reads(stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) == 0 {
+			break
+		}
+	}
+	d.appends(stream, esdb.Revision(1), events(1)...)
+	d.revisions(stream, 2)
+}
+
+// TestScavenge tells a server to forget, and scavenges. The protocol of the client has no call for it, so it needs the stand-in.
+func TestScavenge(t *testing.T) {
+	for name, way := range forgets {
+		t.Run(name, func(t *testing.T) {
+			server := start(t, esdbtest.Options{})
+			d := newDesk(t, server.ConnectionString())
+			first, _ := d.has(1)
+			begin, err := d.reads(first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream, _ := d.has(5)
+			before, err := d.reads(stream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			other, _ := d.has(3)
+			way.tell(d, stream)
+			server.Scavenge()
+			if own, _ := d.shown(stream, begin[0].Position); !slices.Equal(own, way.scavenged) {
+				t.Errorf("all shows the revisions %v, want %v", own, way.scavenged)
+			}
+			d.revisions(other, 0, 1, 2)
+			next, err := collect(d.ReadAll(d.ctx, esdb.ReadAllOptions{From: before[0].Position}, 1))
+			if err != nil || len(next) != 1 || next[0].Position.Commit <= before[0].Position.Commit {
+				t.Errorf("read from the position of an event that is gone: %v, %v", next, err)
+			}
+			if name == "tombstone" {
+				d.fails("append", d.appendFails(stream, esdb.Any{}, events(1)), esdb.ErrorCodeStreamDeleted)
+				return
+			}
+			if got := d.appends(stream, esdb.Revision(4), events(1)...); got.NextExpectedVersion != 5 {
+				t.Errorf("written again at revision %d", got.NextExpectedVersion)
+			}
+		})
+	}
+	t.Run("older metadata", func(t *testing.T) {
+		server := start(t, esdbtest.Options{})
+		d := newDesk(t, server.ConnectionString())
+		first, _ := d.has(1)
+		begin, err := d.reads(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, _ := d.has(2)
+		d.describes(stream, func(m *esdb.StreamMetadata) { m.SetMaxCount(1) })
+		d.describes(stream, func(*esdb.StreamMetadata) {})
+		server.Scavenge()
+		if own, about := d.shown(stream, begin[0].Position); len(own) != 2 || !slices.Equal(about, []uint64{1}) {
+			t.Errorf("all shows the revisions %v, and of the metadata %v", own, about)
+		}
+	})
+	t.Run("a subscriber at work", func(t *testing.T) {
+		server := start(t, esdbtest.Options{})
+		d := newDesk(t, server.ConnectionString())
+		sub, err := d.SubscribeToAll(d.ctx, esdb.SubscribeToAllOptions{From: esdb.Start{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sub.Close()
+		for next(t, sub).CaughtUp == nil {
+		}
+		stream, _ := d.has(5)
+		forgets["tombstone"].tell(d, stream)
+		server.Scavenge()
+		last, given := d.has(1)
+		for {
+			e := next(t, sub)
+			if e.EventAppeared != nil && e.EventAppeared.Event.StreamID == last {
+				if e.EventAppeared.Event.EventID != given[0].EventID {
+					t.Errorf("followed %v", e.EventAppeared.Event)
+				}
+				return
+			}
+		}
+	})
+}
+
 func eventRules(t *testing.T, d *desk) {
 	given := []esdb.EventData{
 		{EventID: uuid.New(), EventType: "json", ContentType: esdb.ContentTypeJson, Data: []byte("no json"), Metadata: []byte{0, 0xff}},
@@ -974,7 +1152,7 @@ func TestCluster(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	server := start(t, esdbtest.Options{User: "admin", Password: "changeit"})
+	server := start(t, esdbtest.Options{User: "admin", Password: "changeit", Others: map[string]string{"desk": "secret"}})
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, server.Certificate(), 0o600); err != nil {
 		t.Fatal(err)
@@ -989,4 +1167,12 @@ func TestTLS(t *testing.T) {
 	nobody := newDesk(t, strings.Replace(connection, "admin:changeit@", "", 1))
 	_, err = nobody.reads(stream)
 	nobody.fails("no password", err, esdb.ErrorCodeAccessDenied)
+
+	guest := newDesk(t, strings.Replace(connection, "admin:changeit@", "desk:secret@", 1))
+	guest.revisions(stream, 0)
+	guest.appends(guest.stream(), esdb.NoStream{}, events(1)...)
+	_, err = collect(guest.ReadAll(guest.ctx, esdb.ReadAllOptions{From: esdb.Start{}}, 1))
+	guest.fails("all, for one who is no administrator", err, esdb.ErrorCodeAccessDenied)
+	_, err = guest.reads("$users")
+	guest.fails("a stream of the server, for one who is no administrator", err, esdb.ErrorCodeAccessDenied)
 }

@@ -18,11 +18,11 @@ func (r *reading) followAll(asked *streams.ReadReq_Options_AllOptions) error {
 	case *streams.ReadReq_Options_AllOptions_Position:
 		after = at.Position.CommitPosition
 	case *streams.ReadReq_Options_AllOptions_End:
-		if records, _ := r.after(0); len(records) > 0 {
+		if records := r.all(); len(records) > 0 {
 			after = records[len(records)-1].position
 		}
 	}
-	next, valid := r.find(after)
+	_, _, valid := r.from(after)
 	if !valid && r.modern {
 		return errInvalid
 	}
@@ -33,20 +33,17 @@ func (r *reading) followAll(asked *streams.ReadReq_Options_AllOptions) error {
 		return err
 	}
 	considered, live := 0, false
-	for {
-		records, changed := r.after(next)
+	for reached := after; ; {
+		records, changed := r.after(reached)
 		if live && count(records, r.wants) > liveBuffer {
 			if !r.modern {
 				return ErrTooSlow
 			}
 			live = false
 		}
-		matched, place := 0, after
+		matched, place, first := 0, after, reached == after
 		for i, e := range records {
-			next++
-			if e.position <= after { // where it began, or a position that the log has yet to reach
-				continue
-			}
+			reached = e.position
 			considered++
 			wanted := r.wants(e)
 			if wanted {
@@ -55,7 +52,7 @@ func (r *reading) followAll(asked *streams.ReadReq_Options_AllOptions) error {
 				}
 				matched++
 			}
-			if live || wanted || i == 0 { // otherwise a checkpoint lags: it is the last match, or where the page began
+			if live || wanted || i == 0 && !first { // otherwise a checkpoint lags: it is the last match, or where the page began
 				place = e.position
 			}
 			if r.window > 0 && considered >= r.window {

@@ -1,0 +1,136 @@
+package api_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+
+	"daybook/eventstore/esdb/esdbtest"
+	"daybook/internal/testdesk"
+)
+
+// TestForgottenByEventStoreDB serves a desk whose log is in EventStoreDB. An administrator there has the server forget a ticket, and
+// the reservation of an address. Nothing is decided about either; all else goes on, before the server scavenges and after.
+func TestForgottenByEventStoreDB(t *testing.T) {
+	t.Parallel()
+	limits := func(set func(*esdb.StreamMetadata)) func(*testing.T, *esdb.Client, string) {
+		return func(t *testing.T, c *esdb.Client, stream string) {
+			var m esdb.StreamMetadata
+			set(&m)
+			if _, err := c.SetStreamMetadata(t.Context(), stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, forget := range map[string]func(*testing.T, *esdb.Client, string){
+		"tombstone": func(t *testing.T, c *esdb.Client, stream string) {
+			if _, err := c.TombstoneStream(t.Context(), stream, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"soft deletion": func(t *testing.T, c *esdb.Client, stream string) {
+			if _, err := c.DeleteStream(t.Context(), stream, esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"max count":       limits(func(m *esdb.StreamMetadata) { m.SetMaxCount(1) }),
+		"max age":         limits(func(m *esdb.StreamMetadata) { m.SetMaxAge(time.Second) }),
+		"truncate before": limits(func(m *esdb.StreamMetadata) { m.SetTruncateBefore(1) }),
+		"deleted by its metadata": limits(func(m *esdb.StreamMetadata) {
+			m.SetTruncateBefore(math.MaxInt64)
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := esdbtest.NewServer(esdbtest.Options{})
+			t.Cleanup(server.Close)
+			admin := administers(t, server)
+			folder, where := t.TempDir(), []string{"--events", server.ConnectionString()}
+			c, stop := testdesk.Built(t).Serve(t, folder, where...)
+			lost := c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
+			quiet := c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("otto", "Help")).ID(t)
+			c.Must(t, 200, "POST", "/v1/tickets/"+lost+"/resolve", nil)
+			c.CaughtUp(t)
+			before := c.Get(t, "/v1/tickets/"+lost)
+			for _, stream := range append(claims(t, admin), "daybook.ticket-"+lost) {
+				forget(t, admin, stream)
+			}
+			isDamaged := func(when string) {
+				t.Helper()
+				const code = "log-damaged"
+				c.Refused(t, 503, code, "POST", "/v1/tickets/"+lost+"/notes", map[string]any{"body": "Hello"})
+				c.Refused(t, 503, code, "POST", "/v1/tickets/"+lost+"/reopen", nil)
+				c.Refused(t, 503, code, "GET", "/v1/tickets/"+lost+"?as_of="+before.Position(), nil)
+				for _, who := range []string{"nora", "otto"} {
+					c.Refused(t, 503, code, "POST", "/v1/contacts", map[string]any{"name": "Another", "emails": []string{who + "@customers.example"}})
+				}
+				c.Must(t, 200, "POST", "/v1/tickets/"+quiet+"/priority", map[string]any{"priority": map[string]string{"before": "high", "after": "low"}[when]})
+				c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Paul"})
+				testdesk.Eventually(t, "the projections have parked it", func() bool { return slices.Contains(parked(t, c), "ticket-"+lost) })
+				if streams := parked(t, c); slices.Contains(streams, "ticket-"+quiet) {
+					t.Errorf("%s: parked: %v", when, streams)
+				}
+				if ready := c.Do(t, "GET", "/readyz", nil); ready.Status != 503 || !strings.Contains(string(ready.Body), "parked") {
+					t.Errorf("%s: ready: %s", when, ready)
+				}
+			}
+			isDamaged("before")
+			if now := c.Get(t, "/v1/tickets/"+lost); string(now.Body) != string(before.Body) {
+				t.Errorf("%s, and before %s", now, before)
+			}
+			server.Scavenge()
+			stop()
+			c, _ = testdesk.Built(t).Serve(t, folder, where...)
+			isDamaged("after")
+		})
+	}
+}
+
+func administers(t *testing.T, server *esdbtest.Server) *esdb.Client {
+	t.Helper()
+	config, err := esdb.ParseConnectionString(server.ConnectionString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Logger = esdb.NoopLogging()
+	c, err := esdb.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// claims returns the streams of all reserved addresses of contacts.
+func claims(t *testing.T, c *esdb.Client) (streams []string) {
+	t.Helper()
+	read, err := c.ReadAll(t.Context(), esdb.ReadAllOptions{From: esdb.Start{}}, math.MaxInt64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	for e, err := read.Recv(); err == nil; e, err = read.Recv() {
+		if strings.Contains(string(e.Event.Data), `"contact"`) && strings.HasPrefix(e.Event.StreamID, "daybook.reservation-") {
+			streams = append(streams, e.Event.StreamID)
+		}
+	}
+	if len(streams) != 2 {
+		t.Fatalf("the claims are %v", streams)
+	}
+	return streams
+}
+
+func parked(t *testing.T, c testdesk.Client) (streams []string) {
+	t.Helper()
+	for _, p := range c.Get(t, "/v1/projections").Object(t)["data"].([]any) {
+		for _, stream := range p.(map[string]any)["parked"].([]any) {
+			streams = append(streams, fmt.Sprint(stream))
+		}
+	}
+	return streams
+}
