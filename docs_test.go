@@ -69,6 +69,8 @@ var unsaid = map[string]string{
 	"EditTag":          "no source that is imported tells of it yet",
 	"RestoreContact":   "no source that is imported tells of it yet",
 	"RecordKey":        "keys belong to one desk",
+	"RecordRestore":    "backups belong to one desk",
+	"RecordLoss":       "keys belong to one desk",
 	"RevokeKey":        "keys belong to one desk",
 	"Learn":            "a part of Inquiry",
 	"CreateGroup":      "a line that names a group makes it",
@@ -81,6 +83,8 @@ var unsaid = map[string]string{
 var unrouted = map[string]string{
 	"Learn":          "a part of Inquiry",
 	"RecordKey":      "the key command creates keys, and the server records that",
+	"RecordRestore":  "the server notices it",
+	"RecordLoss":     "the vault command accepts it, and the server records that",
 	"RevokeKey":      "the key command revokes keys, and the server records that",
 	"ReceiveMessage": "a part of TakeMessage",
 	"RecordLines":    "what the import notes of its lines",

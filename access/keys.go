@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"daybook/commands"
 	"daybook/commands/work"
+	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/key"
 	"daybook/domain/role"
@@ -33,12 +36,56 @@ func RecordKeys(ctx context.Context, d *work.Desk, v *vault.Vault) error {
 	return errors.Join(append(failed, err)...)
 }
 
-func record(ctx context.Context, d *work.Desk, v *vault.Vault, k vault.APIKey) error {
-	by := work.By{
-		Actor: event.TheSystem, Principal: event.TheCommandLine, Through: event.ThroughCommandLine,
-		Allowed: role.Owner.Permissions(), Sight: role.Everything,
+// RecordLosses writes an event of the keys of people that were given up by a process that could not write to the log.
+func RecordLosses(ctx context.Context, d *work.Desk, v *vault.Vault, now time.Time) error {
+	subjects, err := v.Lost(ctx)
+	for lost := range slices.Chunk(subjects, lossesAtOnce) {
+		names := make([]string, len(lost))
+		for i, s := range lost {
+			names[i] = s.String()
+		}
+		by := onCommandLine
+		by.At, by.Request = now, uuid.NewSHA1(desk.LogID, []byte(strings.Join(names, " ")))
+		by.Correlation = by.Request.String()
+		if _, err := work.Do(ctx, d, desk.LogStream, desk.LogID, commands.RecordLoss{Subjects: lost}, by); err != nil {
+			return fmt.Errorf("recording that keys are lost: %w", err)
+		}
+		if err := v.RecordedLost(ctx, lost...); err != nil {
+			return err
+		}
 	}
-	created, err := dated(by, k, "created", k.CreatedAt)
+	return err
+}
+
+// lossesAtOnce is how many people an event of lost keys names at most.
+const lossesAtOnce = 1000
+
+// RevokeAgain revokes the keys of which the log says that they are revoked, and the vault that they are not, since it is older.
+func RevokeAgain(ctx context.Context, d *work.Desk, v *vault.Vault, now time.Time) error {
+	keys, err := v.APIKeys(ctx)
+	for _, k := range keys {
+		if k.RevokedAt != "" || k.Altered {
+			continue
+		}
+		told, err := work.State(ctx, d, key.Stream, k.UUID())
+		if err == nil && told.State.Revoked {
+			err = v.RevokeAPIKey(ctx, k.ID, now)
+		}
+		if err != nil {
+			return fmt.Errorf("revoking API key %s again: %w", k.ID, err)
+		}
+	}
+	return err
+}
+
+// onCommandLine is who does what is done with the program on its data.
+var onCommandLine = work.By{
+	Actor: event.TheSystem, Principal: event.TheCommandLine, Through: event.ThroughCommandLine,
+	Allowed: role.Owner.Permissions(), Sight: role.Everything,
+}
+
+func record(ctx context.Context, d *work.Desk, v *vault.Vault, k vault.APIKey) error {
+	created, err := dated(onCommandLine, k, "created", k.CreatedAt)
 	if err != nil {
 		return err
 	}
@@ -48,7 +95,7 @@ func record(ctx context.Context, d *work.Desk, v *vault.Vault, k vault.APIKey) e
 	if k.RevokedAt == "" {
 		return v.RecordedAPIKey(ctx, k.ID, 1)
 	}
-	revoked, err := dated(by, k, "revoked", k.RevokedAt)
+	revoked, err := dated(onCommandLine, k, "revoked", k.RevokedAt)
 	if err != nil {
 		return err
 	}

@@ -239,3 +239,14 @@ func TestKeysAreRecorded(t *testing.T) {
 	on.Given(created).When(commands.RevokeKey{}).Then(key.Revoked{})
 	on.Given(created, key.Revoked{}).When(commands.RevokeKey{}).ThenNothing()
 }
+
+func TestLogIsRecorded(t *testing.T) {
+	on := scenario.On(t, desk.LogStream)
+	if l := on.When(commands.RecordRestore{Position: 538, Known: 540}).Then(desk.LogRestored{Position: 538, Known: 540}); l.Restores != 1 {
+		t.Errorf("%+v", l)
+	}
+	on.When(commands.RecordLoss{}).ThenNothing()
+	if l := on.When(commands.RecordLoss{Subjects: []uuid.UUID{cy}}).Then(desk.KeysLost{Subjects: []uuid.UUID{cy}}); l.Losses != 1 {
+		t.Errorf("%+v", l)
+	}
+}

@@ -120,6 +120,8 @@ var stories = map[string]story{
 	"operation-ended":      given(happened(operation.Begun{Plan: "company-delete", About: acme, Revision: 1}, operation.Progressed{Things: 3})),
 
 	// Daybook's own events.
+	"log-restored": given().changesNoRow(keys),
+	"keys-lost":    given().changesNoRow(keys),
 	"name-claimed": given().changesNoRow(reserved),
 	"name-released": after(func(e reservation.Released) past {
 		return happened(reservation.Claimed{Category: "contact", Holder: e.Holder})
@@ -152,7 +154,7 @@ var (
 		agent.Stream.Category: ann, company.Stream.Category: acme, contact.Stream.Category: eve, department.Stream.Category: sales,
 		group.Stream.Category: numbered(0xb1), tag.Stream.Category: numbered(0xb2), ticket.Stream.Category: help,
 		operation.Stream.Category: numbered(0xb3), reservation.Stream.Category: numbered(0xb4),
-		key.Stream.Category: numbered(0xb6), desk.OwnersStream.Category: desk.OwnersID, desk.ImportStream.Category: numbered(0xb5),
+		key.Stream.Category: numbered(0xb6), desk.OwnersStream.Category: desk.OwnersID, desk.LogStream.Category: desk.LogID, desk.ImportStream.Category: numbered(0xb5),
 	}
 	names = map[uuid.UUID]string{
 		ann: "ann", ben: "ben", acme: "acme", eve: "eve", sales: "sales", help: "help", things["group"]: "gold", things["tag"]: "billing",

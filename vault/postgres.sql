@@ -47,3 +47,8 @@ CREATE TABLE noted (
 	revision BIGINT NOT NULL,
 	event    TEXT NOT NULL
 );
+
+-- Whose keys were given up, and of whom the log does not tell that yet.
+CREATE TABLE lost (
+	subject text PRIMARY KEY
+);

@@ -47,3 +47,8 @@ CREATE TABLE IF NOT EXISTS noted (
 	revision INTEGER NOT NULL,
 	event    TEXT NOT NULL
 );
+
+-- Whose keys were given up, and of whom the log does not tell that yet.
+CREATE TABLE IF NOT EXISTS lost (
+	subject TEXT PRIMARY KEY
+) WITHOUT ROWID;

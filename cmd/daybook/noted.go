@@ -10,6 +10,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands"
+	"daybook/commands/work"
+	"daybook/domain/desk"
+	"daybook/domain/event"
+	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/readmodels/table"
 	"daybook/vault"
@@ -42,24 +47,44 @@ func (f folder) mustNotBeGone(ctx context.Context) error {
 	return fmt.Errorf("%s is missing, and the vault belongs to log %s, which was at position %d: check that its disk is mounted, or restore it; for a new desk, give an empty data folder", f.path("events.db"), noted.Log, noted.At)
 }
 
-// belongs checks that the log is the vault's, and returns a sentence for the operator if an older one was restored.
-func belongs(ctx context.Context, store eventstore.Store, v *vault.Vault) (restored string, err error) {
+// A restore is a log that was restored from a backup that is older than the vault.
+type restore struct {
+	says  string              // to the operator
+	ends  eventstore.Position // where the log ends
+	known vault.Noted         // up to where the vault knew it
+}
+
+// record writes the restore to the log, once.
+func (r *restore) record(ctx context.Context, d *work.Desk) error {
+	if r == nil {
+		return nil
+	}
+	request := uuid.NewSHA1(r.known.ID, []byte("log restored"))
+	_, err := work.Do(ctx, d, desk.LogStream, desk.LogID, commands.RecordRestore{Position: uint64(r.ends), Known: r.known.At}, work.By{
+		Actor: event.TheSystem, Principal: event.Principal{Kind: event.BySystem}, Through: event.ThroughCommandLine, Allowed: role.Owner.Permissions(), Sight: role.Everything,
+		At: time.Now(), Request: request, Correlation: request.String(),
+	})
+	return err
+}
+
+// belongs checks that the log is the vault's, and returns the restore if an older one was restored.
+func belongs(ctx context.Context, store eventstore.Store, v *vault.Vault) (restored *restore, err error) {
 	noted, err := v.Noted(ctx)
 	if err != nil || noted.Log == uuid.Nil {
-		return "", err
+		return nil, err
 	}
 	head, err := store.Head(ctx)
 	switch {
 	case err != nil:
-		return "", err
+		return nil, err
 	case noted.Log != store.ID() && head == eventstore.Start:
-		return "", fmt.Errorf("the log is empty, and the vault belongs to log %s, which was at position %d: restore that log, or give the right place with --events; for a new desk, give an empty data folder and a new vault", noted.Log, noted.At)
+		return nil, fmt.Errorf("the log is empty, and the vault belongs to log %s, which was at position %d: restore that log, or give the right place with --events; for a new desk, give an empty data folder and a new vault", noted.Log, noted.At)
 	case noted.Log != store.ID():
-		return "", fmt.Errorf("this is log %s, but the vault belongs to log %s: give the --data, --events and --vault of one desk, or restore both from one backup", store.ID(), noted.Log)
+		return nil, fmt.Errorf("this is log %s, but the vault belongs to log %s: give the --data, --events and --vault of one desk, or restore both from one backup", store.ID(), noted.Log)
 	case noted.At == 0:
-		return "", nil
+		return nil, nil
 	case eventstore.Position(noted.At) > head:
-		return fmt.Sprintf("The log was restored from an older backup: it ends at position %s, and the vault knows it at %d. What came after is lost.", head, noted.At), nil
+		return &restore{fmt.Sprintf("The log was restored from an older backup: it ends at position %s, and the vault knows it at %d. What came after is lost.", head, noted.At), head, noted}, nil
 	}
 	for found, err := range store.Read(ctx, noted.Stream, eventstore.Revision(noted.Revision), eventstore.Forwards, 1) {
 		if errors.Is(err, eventstore.ErrNotFound) {
@@ -69,10 +94,10 @@ func belongs(ctx context.Context, store eventstore.Store, v *vault.Vault) (resto
 			return "", nil // it may have had the event; whoever meets damage says so
 		}
 		if err != nil || found.ID == noted.ID {
-			return "", err
+			return nil, err
 		}
 	}
-	return fmt.Sprintf("The log was restored from an older backup, and has grown since: it no longer has the event that was at position %d. What came after is lost.", noted.At), nil
+	return &restore{fmt.Sprintf("The log was restored from an older backup, and has grown since: it no longer has the event that was at position %d. What came after is lost.", noted.At), head, noted}, nil
 }
 
 // noteEvery is how often the vault notes how far the log is.

@@ -73,7 +73,7 @@ func (o *operator) recordKeys(ctx context.Context) {
 	often := time.NewTicker(time.Second)
 	defer often.Stop()
 	for failing := false; ; {
-		err := access.RecordKeys(ctx, o.door.Desk, o.door.Vault)
+		err := errors.Join(access.RecordKeys(ctx, o.door.Desk, o.door.Vault), access.RecordLosses(ctx, o.door.Desk, o.door.Vault, time.Now()))
 		if err != nil && ctx.Err() == nil && !failing {
 			o.log.Error("recording API keys failed and is being retried", "error", err)
 		}
@@ -267,8 +267,8 @@ func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 	if parked > 0 {
 		return nil, fmt.Errorf("%d streams are parked: GET /v1/projections lists them", parked)
 	}
-	if o.parts.restored != "" {
-		warnings = append(warnings, o.parts.restored)
+	if o.parts.restored != nil {
+		warnings = append(warnings, o.parts.restored.says)
 	}
 	ahead, err := o.ahead(ctx)
 	if err != nil {

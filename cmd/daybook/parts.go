@@ -39,7 +39,7 @@ type parts struct {
 	home     table.Home
 	live     *table.Live
 	engine   *engine.Engine // nil if open for reading only
-	restored string         // that an older log was restored beside the vault; empty: it was not
+	restored *restore       // of an older log beside the vault; nil: there was none
 }
 
 // openDesk opens the desk in a folder for reading and writing, and creates it if there is none. Only a shared desk may be
@@ -181,6 +181,9 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	var no *domain.Error
 	if err != nil && !errors.As(err, &no) {
 		return "", fmt.Errorf("creating the first owner: %w", err)
+	}
+	if err := errors.Join(d.restored.record(ctx, d.commands), access.RevokeAgain(ctx, d.commands, d.vault, time.Now())); err != nil {
+		return "", err
 	}
 	if d.folder.shared() { // another process may do the same now
 		lock, err := d.folder.lock(ctx)

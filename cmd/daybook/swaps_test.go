@@ -93,6 +93,9 @@ func TestSwaps(t *testing.T) {
 				verified(t, inProcess, folder, notAsItIs)
 				return
 			}
+			if told := c.All(t, "/v1/events?type=log-restored"); (len(told) == 1) != (test.warns != "") {
+				t.Errorf("the trail tells of %d restores", len(told))
+			}
 			c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Since"})
 			c.CaughtUp(t)
 			stop()
@@ -100,6 +103,33 @@ func TestSwaps(t *testing.T) {
 				t.Errorf("%+v", v)
 			}
 		})
+	}
+}
+
+// TestRevokedStaysRevoked puts a vault beside the log in which a key is not revoked yet: it is revoked again.
+func TestRevokedStaysRevoked(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c, stop := inProcess.Serve(t, folder)
+	token := strings.TrimSpace(inProcess.Must(t, 0, "key", "create", "--name", "panel", "--role", "auditor", "--data", folder))
+	id, _, _ := strings.Cut(strings.TrimPrefix(token, "daybook_"), "_")
+	testdesk.Eventually(t, "the key is in the trail", func() bool { return len(c.All(t, "/v1/events?type=key-created")) == 2 })
+	stop()
+	older := t.TempDir()
+	if err := os.CopyFS(older, os.DirFS(folder)); err != nil {
+		t.Fatal(err)
+	}
+	c, stop = inProcess.Serve(t, folder)
+	c.Must(t, 200, "GET", "/v1/me", nil, testdesk.Header("Authorization", "Bearer "+token))
+	inProcess.Must(t, 0, "key", "revoke", id, "--data", folder)
+	testdesk.Eventually(t, "that is in the trail", func() bool { return len(c.All(t, "/v1/events?type=key-revoked")) == 1 })
+	stop()
+	replace(t, folder, older, "vault.db*")
+	c, stop = inProcess.Serve(t, folder)
+	defer stop()
+	c.Refused(t, 401, "key-unknown", "GET", "/v1/me", nil, testdesk.Header("Authorization", "Bearer "+token))
+	if told := c.All(t, "/v1/events?type=key-revoked"); len(told) != 1 {
+		t.Errorf("the trail tells of %d revocations", len(told))
 	}
 }
 

@@ -35,7 +35,7 @@ func (c *vaultAcceptLoss) Run(ctx context.Context, t terminal) (err error) {
 		_, err = fmt.Fprintln(t.out, "The vault has every key that the log needs.")
 		return err
 	}
-	if err := d.vault.Destroy(ctx, missing...); err != nil {
+	if err := d.vault.GiveUp(ctx, missing...); err != nil {
 		return err
 	}
 	for _, id := range missing {

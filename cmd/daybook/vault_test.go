@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -59,6 +60,10 @@ func TestOlderVault(t *testing.T) {
 	c, stop = reexec.Serve(t, f.Data)
 	defer stop()
 	about(409, "person-forgotten")
+	testdesk.Eventually(t, "the trail tells who is given up", func() bool {
+		told := c.All(t, "/v1/events?type=keys-lost")
+		return len(told) == 1 && strings.Contains(fmt.Sprint(told[0]["data"]), nora)
+	})
 	c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Eve"})
 }
 

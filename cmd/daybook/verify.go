@@ -53,7 +53,11 @@ func (c *verifyCommand) Run(ctx context.Context, t terminal) (err error) {
 				fmt.Fprintln(t.out, line)
 			}
 		}
-		_, err = fmt.Fprintf(t.out, "%d events, %d rows, %d differences at position %s\n", v.Events, v.Rows, v.Found, v.Position)
+		well := ""
+		if v.Verdict == api.AllWell {
+			well = "All is well: "
+		}
+		_, err = fmt.Fprintf(t.out, "%s%d events, %d rows, %d differences at position %s\n", well, v.Events, v.Rows, v.Found, v.Position)
 	}
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ var Kinds = []*event.Noun{
 	contact.Stream.Noun(),
 	department.Stream.Noun(),
 	desk.ImportStream.Noun(),
+	desk.LogStream.Noun(),
 	desk.OwnersStream.Noun(),
 	group.Stream.Noun(),
 	key.Stream.Noun(),

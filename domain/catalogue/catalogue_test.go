@@ -272,7 +272,7 @@ func examples() map[string][]event.Event {
 			contact.Restored{Lost: []contact.Address{mail}}, contact.OfferMade{Offer: contact.Offer{ID: id(), Name: ptr("Eva"), Address: &mail}}, contact.OfferClosed{Offer: id(), Outcome: contact.Fulfilled}, contact.DuplicateFound{Contact: id()},
 		},
 		"department":  {department.Created{Name: "Sales", Ref: text("sales")}, department.Renamed{Name: "Orders"}, department.Deleted{To: id()}},
-		"desk":        {desk.OwnerEntered{Agent: id()}, desk.OwnerStruck{Agent: id()}, desk.LinesPlayed{Source: "journal", Accepted: []uuid.UUID{id()}, Unchanged: []uuid.UUID{id()}, Rejected: []uuid.UUID{id()}, Malformed: []uuid.UUID{id()}}},
+		"desk":        {desk.LogRestored{Position: 538, Known: 540}, desk.KeysLost{Subjects: []uuid.UUID{id()}}, desk.OwnerEntered{Agent: id()}, desk.OwnerStruck{Agent: id()}, desk.LinesPlayed{Source: "journal", Accepted: []uuid.UUID{id()}, Unchanged: []uuid.UUID{id()}, Rejected: []uuid.UUID{id()}, Malformed: []uuid.UUID{id()}}},
 		"group":       {group.Created{Name: "Gold", Held: id(), Look: group.Look{Color: "#000000", Background: "#ffd700"}, Ref: text("Gold")}, group.Renamed{Name: "Platinum", Held: id()}, group.Restyled{Look: group.Look{Color: "#eeeeee"}}, group.Archived{}, group.Unarchived{}, group.ClaimLapsed{Reservation: id()}},
 		"key":         {key.Created{Name: text("panel"), Role: role.Agent, Agent: id()}, key.Revoked{}},
 		"operation":   {operation.Begun{Plan: "department-delete", About: id(), With: id(), Revision: 3}, operation.Progressed{Things: 100}, operation.Ended{}},

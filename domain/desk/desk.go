@@ -1,4 +1,5 @@
-// Package desk is what belongs to the desk as a whole: who its owners are, and which journal lines were imported.
+// Package desk is what belongs to the desk as a whole: who its owners are, which journal lines were imported, and what became of its
+// log.
 package desk
 
 import (
