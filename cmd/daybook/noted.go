@@ -91,7 +91,7 @@ func belongs(ctx context.Context, store eventstore.Store, v *vault.Vault) (resto
 			break
 		}
 		if damage := (*eventstore.DamageError)(nil); errors.As(err, &damage) {
-			return "", nil // it may have had the event; whoever meets damage says so
+			return nil, nil // it may have had the event; whoever meets damage says so
 		}
 		if err != nil || found.ID == noted.ID {
 			return nil, err
