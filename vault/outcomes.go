@@ -28,9 +28,29 @@ type Outcome struct {
 // An Event is the last event that an outcome rests on: written, or read before it was decided. The outcome counts only if the log has
 // it, since a log that was restored from a backup may be older. Zero: none was read.
 type Event struct {
-	Stream   string    `json:"stream"`
-	Revision int64     `json:"revision"`
+	Stream   string    `json:"stream,omitempty"`
+	Revision int64     `json:"revision,omitempty"`
 	ID       uuid.UUID `json:"id"`
+}
+
+// row returns the outcome as it is stored. What it mostly rests on is the event that it names already: then only the id is stored.
+func (o Outcome) row() (string, error) {
+	if o.RestsOn.Stream == o.Stream && o.RestsOn.Revision == o.Revision {
+		o.RestsOn.Stream, o.RestsOn.Revision = "", 0
+	}
+	text, err := json.Marshal(o)
+	return string(text), err
+}
+
+// fromRow undoes row.
+func (o *Outcome) fromRow(text string) error {
+	if err := json.Unmarshal([]byte(text), o); err != nil {
+		return fmt.Errorf("reading the outcome of a request: %w", err)
+	}
+	if o.RestsOn.ID != uuid.Nil && o.RestsOn.Stream == "" {
+		o.RestsOn.Stream, o.RestsOn.Revision = o.Stream, o.Revision
+	}
+	return nil
 }
 
 // KeepOutcomes is how long outcomes are kept, at least.
@@ -50,17 +70,14 @@ func (v *Vault) Outcome(ctx context.Context, request uuid.UUID) (*Outcome, error
 		return nil, fmt.Errorf("looking for the outcome of a request: %w", err)
 	}
 	o := &Outcome{Digest: row.Digest}
-	if err := json.Unmarshal([]byte(row.Outcome), o); err != nil {
-		return nil, fmt.Errorf("reading the outcome of a request: %w", err)
-	}
-	return o, nil
+	return o, o.fromRow(row.Outcome)
 }
 
 // KeepOutcome stores the outcome of a request, and calls kept when it is durable, or with an error: ErrKeyReused if another request
 // with the same key was first. If several copies of a request ran at the same time, a success replaces a refusal, and else the
 // first one stays. If nobody waits for kept, it may be called a little later, and the commit costs less. It must not block.
 func (v *Vault) KeepOutcome(ctx context.Context, request uuid.UUID, o Outcome, now time.Time, waits bool, kept func(error)) {
-	text, err := json.Marshal(o)
+	text, err := o.row()
 	if err != nil {
 		kept(err)
 		return
@@ -68,7 +85,7 @@ func (v *Vault) KeepOutcome(ctx context.Context, request uuid.UUID, o Outcome, n
 	var digest string
 	keep := func(tx tx) error {
 		digest = o.Digest
-		n, err := tx.exec(keepOutcome, request[:], o.Digest, now.Unix(), o.Refusal != nil, string(text))
+		n, err := tx.exec(keepOutcome, request[:], o.Digest, now.Unix(), o.Refusal != nil, text)
 		if err == nil && n == 0 {
 			err = tx.get(&digest, "SELECT digest FROM outcomes WHERE request = ?", request[:])
 		}
@@ -95,12 +112,12 @@ const keepOutcome = `INSERT INTO outcomes (request, digest, at, refused, outcome
 
 // ForgetOutcome deletes an outcome that does not count any more.
 func (v *Vault) ForgetOutcome(ctx context.Context, request uuid.UUID, o Outcome) error {
-	text, err := json.Marshal(o)
+	text, err := o.row()
 	if err != nil {
 		return err
 	}
 	err = v.writer.commit(ctx, func(tx tx) error { // another process may have stored another meanwhile
-		_, err := tx.exec("DELETE FROM outcomes WHERE request = ? AND outcome = ?", request[:], string(text))
+		_, err := tx.exec("DELETE FROM outcomes WHERE request = ? AND outcome = ?", request[:], text)
 		return err
 	})
 	if err != nil {

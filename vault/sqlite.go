@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "modernc.org/sqlite" // the driver
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed sqlite.sql
@@ -28,11 +30,11 @@ func (s sqlite) exists(context.Context) (bool, error) {
 }
 
 func (s sqlite) open() (write, read *sqlx.DB, err error) {
-	write, err = sqlx.Open("sqlite", "file:"+s.path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(5000)&_txlock=immediate")
+	write, err = sqlx.Open("sqlite", "file:"+s.path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(8000)&_pragma=busy_timeout(10)&_txlock=immediate")
 	if err != nil {
 		return nil, nil, err
 	}
-	read, err = sqlx.Open("sqlite", "file:"+s.path+"?_pragma=query_only(ON)&_pragma=busy_timeout(5000)")
+	read, err = sqlx.Open("sqlite", "file:"+s.path+"?_pragma=query_only(ON)&_pragma=cache_size(-8192)&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
@@ -46,14 +48,50 @@ func (sqlite) create(_ context.Context, tx *sqlx.Tx) error {
 
 func (sqlite) state() string { return state }
 
+// patience is how long a process waits for others that write.
+const patience = 5 * time.Second
+
+// errBusy means that another process writes, or reads what is to be overwritten.
+var errBusy = errors.New("it is busy")
+
+// begin begins a transaction that writes.
+func begin(ctx context.Context, db *sqlx.DB) (t *sqlx.Tx, err error) {
+	return t, inTurn(ctx, func() error {
+		t, err = db.BeginTxx(ctx, nil)
+		return err
+	})
+}
+
+// inTurn does something as soon as nobody else is at work in the file. SQLite has no queue, and by itself asks less and less often:
+// beside several writers, it might not get its turn for a long time. So it is asked often.
+func inTurn(ctx context.Context, do func() error) error {
+	for began := time.Now(); ; {
+		err := do()
+		var e *driver.Error
+		busy := errors.Is(err, errBusy) || errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+		if !busy || time.Since(began) > patience {
+			return err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // scrub overwrites what was deleted: in the file, SQLite has done so with the commit.
 func (sqlite) scrub(ctx context.Context, write *sqlx.DB) error {
-	var still struct{ Busy, Log, Checkpointed int }
-	if err := write.GetContext(ctx, &still, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+	err := inTurn(ctx, func() error {
+		var still struct{ Busy, Log, Checkpointed int }
+		err := write.GetContext(ctx, &still, "PRAGMA wal_checkpoint(TRUNCATE)")
+		if err == nil && still.Busy != 0 {
+			err = errBusy
+		}
 		return err
-	}
-	if still.Busy != 0 {
+	})
+	if errors.Is(err, errBusy) {
 		return errors.New("the old keys are still in the vault's write-ahead log, which another process reads: try again")
 	}
-	return nil
+	return err
 }

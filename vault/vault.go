@@ -160,7 +160,7 @@ func (v *Vault) open(ctx context.Context) error {
 
 // unlock reads the secrets of the vault, and makes them for a new one.
 func (v *Vault) unlock(ctx context.Context) error {
-	begun, err := v.db.BeginTxx(ctx, nil)
+	begun, err := begin(ctx, v.db)
 	if err != nil {
 		return err
 	}

@@ -31,11 +31,15 @@ type change struct {
 	urgent bool        // somebody waits
 }
 
-// together is how many changes share a commit at most.
-const together = 512
+// together is how many changes share a commit at most, and atLeisure how many that nobody waits for. Somebody who comes then waits
+// for them.
+const (
+	together  = 512
+	atLeisure = 2048
+)
 
 // idle is how long changes wait that nobody waits for.
-const idle = 10 * time.Millisecond
+const idle = 100 * time.Millisecond
 
 // ErrClosed is the error for a change after Close.
 var ErrClosed = errors.New("the vault is closed")
@@ -118,7 +122,7 @@ func (w *writer) run() {
 func (w *writer) gather(batch []*change) []*change {
 	urgent, late := batch[0].urgent, time.NewTimer(idle)
 	defer late.Stop()
-	for !urgent && len(batch) < together {
+	for !urgent && len(batch) < atLeisure {
 		select {
 		case c, ok := <-w.changes:
 			if !ok {
@@ -159,7 +163,7 @@ const deadlock = "40P01"
 
 // transact makes changes in one transaction. No caller's context ends it, since others share it.
 func (w *writer) transact(batch []*change) error {
-	begun, err := w.db.Beginx()
+	begun, err := begin(context.Background(), w.db)
 	if err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func (p Program) Serve(t *testing.T, folder string, args ...string) (c Client, s
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	out, in := io.Pipe()
-	var talk bytes.Buffer
+	var talk lockedBuffer
 	ended := make(chan int, 1)
 	args = withReadModels(t, serving(folder, args))
 	go func() {
