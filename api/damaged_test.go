@@ -80,7 +80,7 @@ func TestForgottenByEventStoreDB(t *testing.T) {
 				if streams := parked(t, c); slices.Contains(streams, "ticket-"+quiet) {
 					t.Errorf("%s: parked: %v", when, streams)
 				}
-				if ready := c.Do(t, "GET", "/readyz", nil); ready.Status != 503 || !strings.Contains(string(ready.Body), "parked") {
+				if ready := c.Do(t, "GET", "/readyz", nil); ready.Status != 503 || !strings.Contains(string(ready.Body), "parked (") || !strings.Contains(string(ready.Body), "ticket-"+lost) {
 					t.Errorf("%s: ready: %s", when, ready)
 				}
 			}

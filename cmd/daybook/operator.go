@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -244,6 +246,25 @@ func (o *operator) Retry(ctx context.Context, projection string) error {
 	return domain.NotFound("projection-unknown", "There is no such projection. GET /v1/projections lists them.")
 }
 
+// parkedError names the first streams that are parked.
+func (o *operator) parkedError(ctx context.Context) error {
+	byProjection, err := o.parked(ctx)
+	if err != nil {
+		return err
+	}
+	var streams []string
+	for _, some := range byProjection {
+		streams = append(streams, some...)
+	}
+	slices.Sort(streams)
+	streams = slices.Compact(streams)
+	named := strings.Join(streams[:min(len(streams), 5)], ", ")
+	if len(streams) > 5 {
+		named += ", …"
+	}
+	return fmt.Errorf("%d streams are parked (%s): GET /v1/projections lists them", len(streams), named)
+}
+
 // Ready returns an error that says why the desk cannot serve, or nil, and what to look at although it can.
 func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 	if o.stopping.Err() != nil {
@@ -265,7 +286,7 @@ func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 		parked += s.Parked
 	}
 	if parked > 0 {
-		return nil, fmt.Errorf("%d streams are parked: GET /v1/projections lists them", parked)
+		return nil, o.parkedError(ctx)
 	}
 	if o.parts.restored != nil {
 		warnings = append(warnings, o.parts.restored.says)
