@@ -11,7 +11,7 @@ import (
 // Backup copies the vault in a file to another file, as it is at one moment, beside the processes that have it open. It needs no
 // master key. Copy the log first: the later vault has every key that it needs.
 func Backup(ctx context.Context, path, to string) (err error) {
-	db, err := sqlx.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(5000)")
+	db, err := sqlx.Open("sqlite", fileURI(path)+"?mode=ro&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return err
 	}

@@ -97,8 +97,8 @@ func (v *Vault) newAPIKey(ctx context.Context, name string, r role.Role, agent u
 	late := false
 	err = v.writer.commit(ctx, func(tx tx) error {
 		if first { // the row is the claim
-			if n, err := tx.exec("INSERT INTO secrets (name, value) VALUES ('first key', ?) ON CONFLICT DO NOTHING", []byte(key.ID)); err != nil || n == 0 {
-				late = true
+			n, err := tx.exec("INSERT INTO secrets (name, value) VALUES ('first key', ?) ON CONFLICT DO NOTHING", []byte(key.ID))
+			if late = err == nil && n == 0; err != nil || late {
 				return err
 			}
 		}
@@ -166,6 +166,18 @@ func (v *Vault) RecordedAPIKey(ctx context.Context, id string, events int) error
 	})
 	if err != nil {
 		return fmt.Errorf("noting that an API key is in the log: %w", err)
+	}
+	return nil
+}
+
+// RecordAPIKeysAgain notes that the log may lack events of keys, since an older one was restored.
+func (v *Vault) RecordAPIKeysAgain(ctx context.Context) error {
+	err := v.writer.commit(ctx, func(tx tx) error {
+		_, err := tx.exec("UPDATE api_keys SET recorded = 0")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting that API keys are to be recorded again: %w", err)
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func (v *Vault) KeepOutcome(ctx context.Context, request uuid.UUID, o Outcome, n
 			kept(nil)
 		}
 	}
-	if err := v.writer.accept(ctx, &change{keep, ended, waits}); err != nil {
+	if err := v.writer.accept(ctx, &change{do: keep, done: ended, urgent: waits}); err != nil {
 		ended(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,8 +28,9 @@ type writer struct {
 // A change is part of a commit. do may run twice, if another change of the same commit fails.
 type change struct {
 	do     func(tx) error
-	done   func(error) // must not block
-	urgent bool        // somebody waits
+	done   func(error)  // must not block
+	urgent bool         // somebody waits
+	left   func() error // returns an error once nobody waits any more; nil: it is made in any case
 }
 
 // together is how many changes share a commit at most, and atLeisure how many that nobody waits for. Somebody who comes then waits
@@ -64,7 +66,7 @@ func prepare(db *sqlx.DB, query string) (*sqlx.Stmt, error) { return db.Preparex
 // what it sets must not be read unless commit returned nil.
 func (w *writer) commit(ctx context.Context, do func(tx) error) error {
 	done := make(chan error, 1) // buffered, so that the writer never waits for a caller that has left
-	if err := w.accept(ctx, &change{do, func(err error) { done <- err }, true}); err != nil {
+	if err := w.accept(ctx, &change{do, func(err error) { done <- err }, true, ctx.Err}); err != nil {
 		return err
 	}
 	select {
@@ -82,6 +84,14 @@ func (w *writer) accept(ctx context.Context, c *change) error {
 	if w.closed {
 		return ErrClosed
 	}
+	if !c.urgent { // who does not wait for the commit does not wait for room either
+		select {
+		case w.changes <- c:
+			return nil
+		default:
+			return errFull
+		}
+	}
 	select {
 	case w.changes <- c:
 		return nil
@@ -89,6 +99,8 @@ func (w *writer) accept(ctx context.Context, c *change) error {
 		return ctx.Err()
 	}
 }
+
+var errFull = errors.New("too many changes of the vault wait already")
 
 // close commits what was accepted, and nothing more.
 func (w *writer) close() {
@@ -105,10 +117,20 @@ func (w *writer) run() {
 	defer close(w.ended)
 	var batch []*change
 	for c := range w.changes {
-		batch = w.gather(append(batch[:0], c))
+		batch = slices.DeleteFunc(w.gather(append(batch[:0], c)), func(c *change) bool {
+			if c.left == nil || c.left() == nil {
+				return false
+			}
+			c.done(c.left())
+			return true
+		})
+		if len(batch) == 0 {
+			continue
+		}
 		err := w.write(batch)
+		var own *ownError
 		for _, c := range batch {
-			if err != nil && len(batch) > 1 { // one of them is to blame
+			if len(batch) > 1 && errors.As(err, &own) { // one of them is to blame
 				c.done(w.write([]*change{c}))
 			} else {
 				c.done(err)
@@ -173,11 +195,16 @@ func (w *writer) transact(batch []*change) error {
 	}
 	for _, c := range batch {
 		if err := c.do(tx{begun, w}); err != nil {
-			return err
+			return &ownError{err}
 		}
 	}
 	return begun.Commit()
 }
+
+// An ownError is the failure of a change, rather than of the database with all of them.
+type ownError struct{ error }
+
+func (e *ownError) Unwrap() error { return e.error }
 
 // A tx is the transaction that changes share. Its statements have ? for each argument.
 type tx struct {

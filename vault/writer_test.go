@@ -40,7 +40,7 @@ func TestChangesShareACommit(t *testing.T) {
 			}
 			_, err := tx.exec("INSERT INTO secrets (name, value) VALUES (?, ?)", uuid.NewString(), []byte{1})
 			return err
-		}, func(err error) { done <- err }, i%2 == 0})
+		}, func(err error) { done <- err }, i%2 == 0, nil})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestChangesShareACommit(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	}, false}); err != nil {
+	}, false, nil}); err != nil {
 		t.Fatal(err)
 	}
 	if err := v.Close(); err != nil {

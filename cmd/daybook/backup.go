@@ -59,19 +59,27 @@ func (c *backupCommand) Run(ctx context.Context, t terminal, p *program) (err er
 	if err := c.mustBe(ctx); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(c.File, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if _, err := os.Lstat(c.File); !errors.Is(err, fs.ErrNotExist) {
+		return status{conflict, errors.Join(fmt.Errorf("%s exists already: give the name of a new file", c.File), err)}
+	}
+	into := filepath.Dir(c.File)
+	if err := scratch.Sweep(into); err != nil {
+		return err
+	}
+	work, remove, err := scratch.New(into)
 	if err != nil {
-		return fmt.Errorf("%w; give the name of a new file", err)
+		return err
 	}
-	work, remove, err := scratch.New(filepath.Dir(c.File))
-	if err == nil {
-		err = c.write(ctx, t, out, work, string(p.Config))
-		err = errors.Join(err, remove())
+	defer func() { err = errors.Join(err, remove()) }()
+	path := filepath.Join(work, "backup")
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
 	}
-	if err = errors.Join(err, out.Close()); err != nil {
-		return errors.Join(err, os.Remove(c.File))
+	if err := errors.Join(c.write(ctx, t, out, work, string(p.Config)), out.Close()); err != nil {
+		return err
 	}
-	return syncFolder(filepath.Dir(c.File))
+	return errors.Join(os.Rename(path, c.File), syncFolder(into)) // only a whole backup has the name
 }
 
 // write copies the files to the work folder, and writes them to out with a manifest.
@@ -154,23 +162,23 @@ func (m manifest) pack(out *os.File, work string) error {
 
 // restoreCommand makes a data folder of a backup.
 type restoreCommand struct {
-	Data string `help:"Data folder to make, which must not exist, or be empty." default:"./data" env:"DAYBOOK_DATA" type:"path"`
+	Data string `help:"Data folder to make. It must not exist, or be empty." default:"./data" env:"DAYBOOK_DATA" type:"path"`
 	File string `arg:"" help:"File that backup wrote." type:"existingfile"`
 }
 
-// Run checks everything before there is a data folder. It appears as a whole or not at all.
+// Run checks everything before the data folder has anything. The log comes last: without it, the desk is not served.
 func (c *restoreCommand) Run(ctx context.Context, t terminal) (err error) {
-	if there, err := os.ReadDir(c.Data); err != nil && !errors.Is(err, fs.ErrNotExist) || len(there) > 0 {
-		return errors.Join(err, status{conflict, fmt.Errorf("%s is not empty: move it away, or give another folder with --data", c.Data)})
-	}
-	parent := filepath.Dir(c.Data)
-	if err := os.MkdirAll(parent, 0o700); err != nil {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return err
 	}
-	if err := scratch.Sweep(parent); err != nil {
+	if err := scratch.Sweep(c.Data); err != nil {
 		return err
 	}
-	work, remove, err := scratch.New(parent)
+	there, err := os.ReadDir(c.Data)
+	if there = slices.DeleteFunc(there, func(e fs.DirEntry) bool { return e.Name() == "lost+found" }); err != nil || len(there) > 0 {
+		return errors.Join(err, status{conflict, fmt.Errorf("%s is not empty: move what is in it away, or give another folder with --data", c.Data)})
+	}
+	work, remove, err := scratch.New(c.Data)
 	if err != nil {
 		return err
 	}
@@ -186,8 +194,10 @@ func (c *restoreCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s cannot be restored: %w", c.File, err)
 	}
-	if err := errors.Join(syncFolder(made), os.Rename(made, c.Data), syncFolder(parent)); err != nil {
-		return err
+	for _, f := range slices.Backward(m.Files) {
+		if err := errors.Join(os.Rename(filepath.Join(made, f.Name), filepath.Join(c.Data, f.Name)), syncFolder(c.Data)); err != nil {
+			return err
+		}
 	}
 	if m.Log != nil {
 		fmt.Fprintf(t.out, "%s has the desk up to position %s. ", c.Data, m.Log.Position)
@@ -214,12 +224,16 @@ func unpack(path, into string) (m manifest, err error) {
 	if m.Format != manifestFormat {
 		return m, fmt.Errorf("it has format %d, but this program knows format %d: another version wrote it", m.Format, manifestFormat)
 	}
+	hasLog := slices.ContainsFunc(m.Files, func(f backedUp) bool { return f.Name == logFile })
+	if len(m.Files) == 0 || hasLog != (m.Log != nil) || hasLog && m.Files[0].Name != logFile {
+		return m, errors.New("its manifest does not fit its files")
+	}
 	for _, f := range m.Files {
 		if !slices.Contains([]string{logFile, vaultFile, settingsFile}, f.Name) {
 			return m, fmt.Errorf("it has a file %q, which a backup does not have", f.Name)
 		}
 		header, err := archive.Next()
-		if err != nil || header.Name != f.Name || header.Size != f.Size {
+		if err != nil || header.Typeflag != tar.TypeReg || header.Name != f.Name || header.Size != f.Size {
 			return m, errors.Join(fmt.Errorf("it ends before %s, or has another file there", f.Name), err)
 		}
 		to := filepath.Join(into, f.Name)
@@ -229,6 +243,9 @@ func unpack(path, into string) (m manifest, err error) {
 		if size, sum, err := digest(to); err != nil || size != f.Size || sum != f.SHA256 {
 			return m, errors.Join(fmt.Errorf("%s is not as the manifest says: the backup is damaged", f.Name), err)
 		}
+	}
+	if _, err := archive.Next(); !errors.Is(err, io.EOF) {
+		return m, errors.Join(errors.New("it goes on after its last file, or does not end"), err)
 	}
 	return m, nil
 }

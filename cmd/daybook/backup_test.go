@@ -55,7 +55,7 @@ func TestBackup(t *testing.T) {
 	close(enough)
 	load.Wait()
 	stop()
-	if left, err := filepath.Glob(filepath.Join(work, "temporary-*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(work, ".daybook-temporary-*")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
 
@@ -125,7 +125,7 @@ func TestBackupRefuses(t *testing.T) {
 			t.Errorf("%v: exit %d, %s, want %d and %q", args, got, talk, exit, says)
 		}
 	}
-	refused(failed, "new file", "backup", file, "--data", data)
+	refused(conflict, "new file", "backup", file, "--data", data)
 	refused(conflict, "is not empty", "restore", file, "--data", data)
 	refused(notFound, "no desk", "backup", filepath.Join(work, "none.tar"), "--data", filepath.Join(work, "none"))
 
@@ -157,8 +157,8 @@ func TestBackupRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			refused(failed, "cannot be restored", "restore", path, "--data", to)
-			if _, err := os.Stat(to); !os.IsNotExist(err) {
-				t.Errorf("there is a data folder: %v", err)
+			if there, err := os.ReadDir(to); err != nil || len(there) > 0 {
+				t.Errorf("there is something: %v, %v", there, err)
 			}
 		})
 	}
@@ -167,5 +167,69 @@ func TestBackupRefuses(t *testing.T) {
 	refused(failed, "the log is damaged", "backup", second, "--data", data)
 	if _, err := os.Stat(second); !os.IsNotExist(err) {
 		t.Errorf("it was backed up: %v", err)
+	}
+}
+
+// TestBackupAfterAKilledOne: what a killed backup left is removed by the next one, and its name is free.
+func TestBackupAfterAKilledOne(t *testing.T) {
+	t.Parallel()
+	work := t.TempDir()
+	data, file := filepath.Join(work, "data"), filepath.Join(work, "desk.tar")
+	_, stop := inProcess.Serve(t, data)
+	stop()
+	left := filepath.Join(work, ".daybook-temporary-1")
+	if err := os.Mkdir(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"events.db", "vault.db", "lock"} {
+		if err := os.WriteFile(filepath.Join(left, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inProcess.Must(t, 0, "backup", file, "--data", data)
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
+// TestOddPaths has data folders whose paths have characters that mean something elsewhere, and restores a backup where a link leads
+// and where there is an empty folder in one that may not be written to.
+func TestOddPaths(t *testing.T) {
+	t.Parallel()
+	work := t.TempDir()
+	data, file := filepath.Join(work, "a desk #1?, 50%25 'new'"), filepath.Join(work, "desk #1%.tar")
+	c, stop := inProcess.Serve(t, data)
+	c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"})
+	stop()
+	inProcess.Must(t, 0, "backup", file, "--data", data)
+	if there, err := os.ReadDir(work); err != nil || len(there) != 2 {
+		t.Fatalf("beside the folder: %v, %v", there, err)
+	}
+
+	real, link := filepath.Join(work, "real"), filepath.Join(work, "link")
+	closed := filepath.Join(work, "closed")
+	empty := filepath.Join(closed, "data")
+	if err := os.MkdirAll(empty, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(real, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(closed, 0o500); err != nil { // of root, who may all the same
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(closed, 0o700) })
+	for _, to := range []string{link, empty, filepath.Join(work, "new", "one")} {
+		inProcess.Must(t, 0, "restore", file, "--data", to)
+		copyKeys(t, data, to)
+		c, stop := inProcess.Serve(t, to)
+		c.CaughtUp(t)
+		if n := len(c.All(t, "/v1/contacts")); n != 1 {
+			t.Errorf("%s has %d contacts", to, n)
+		}
+		stop()
 	}
 }

@@ -54,10 +54,13 @@ type restore struct {
 	known vault.Noted         // up to where the vault knew it
 }
 
-// record writes the restore to the log, once.
-func (r *restore) record(ctx context.Context, d *work.Desk) error {
+// record writes the restore to the log, once. What the log told of API keys is told again.
+func (r *restore) record(ctx context.Context, d *work.Desk, v *vault.Vault) error {
 	if r == nil {
 		return nil
+	}
+	if err := v.RecordAPIKeysAgain(ctx); err != nil {
+		return err
 	}
 	request := uuid.NewSHA1(r.known.ID, []byte("log restored"))
 	_, err := work.Do(ctx, d, desk.LogStream, desk.LogID, commands.RecordRestore{Position: uint64(r.ends), Known: r.known.At}, work.By{

@@ -200,6 +200,8 @@ func elsewhere(err error) error {
 // Verify verifies the desk, once for all who ask while it does. It ends with the server.
 func (o *operator) Verify(ctx context.Context) (api.Verification, error) {
 	verified := o.verifying.DoChan("", func() (any, error) {
+		o.atWork.Add(1) // others are at work as long as the desk is served
+		defer o.atWork.Done()
 		v, err := o.parts.verify(o.stopping, verifyOptions{})
 		o.verified.tell(v, err)
 		return v, err

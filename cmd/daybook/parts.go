@@ -182,7 +182,7 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	if err != nil && !errors.As(err, &no) {
 		return "", fmt.Errorf("creating the first owner: %w", err)
 	}
-	if err := errors.Join(d.restored.record(ctx, d.commands), access.RevokeAgain(ctx, d.commands, d.vault, time.Now())); err != nil {
+	if err := errors.Join(d.restored.record(ctx, d.commands, d.vault), access.RevokeAgain(ctx, d.commands, d.vault, time.Now())); err != nil {
 		return "", err
 	}
 	if d.folder.shared() { // another process may do the same now

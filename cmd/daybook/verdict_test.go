@@ -99,17 +99,26 @@ func TestVerifyAtOnce(t *testing.T) {
 	t.Parallel()
 	folder := sameNames(t)
 	imports(t, inProcess, folder, testdesk.JournalFile(t))
-	left := filepath.Join(folder, "temporary-left")
+	left := filepath.Join(folder, ".daybook-temporary-left")
 	if err := os.MkdirAll(left, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(left, "readmodels.db"), []byte("everybody's data"), 0o600); err != nil {
+	for _, name := range []string{"readmodels.db", "lock"} {
+		if err := os.WriteFile(filepath.Join(left, name), []byte("everybody's data"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := filepath.Join(folder, "temporary-photos")
+	if err := os.MkdirAll(other, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	c, stop := inProcess.Serve(t, folder)
 	defer stop()
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("what was left is still there: %v", err)
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Errorf("what is somebody else's: %v", err)
 	}
 	c.CaughtUp(t)
 	var asking sync.WaitGroup
@@ -130,11 +139,11 @@ func TestVerifyAtOnce(t *testing.T) {
 			over = true
 		default:
 		}
-		if at, err := filepath.Glob(filepath.Join(folder, "temporary-*")); err != nil || len(at) > 1 {
+		if at, err := filepath.Glob(filepath.Join(folder, ".daybook-temporary-*")); err != nil || len(at) > 1 {
 			t.Fatalf("%d are at work, %v", len(at), err)
 		}
 	}
-	if at, err := filepath.Glob(filepath.Join(folder, "temporary-*")); err != nil || len(at) > 0 {
+	if at, err := filepath.Glob(filepath.Join(folder, ".daybook-temporary-*")); err != nil || len(at) > 0 {
 		t.Errorf("left: %v, %v", at, err)
 	}
 	if scraped := c.Get(t, "/metrics"); !strings.Contains(string(scraped.Body), `daybook_verify_faults{kind="damage"} 0`) {

@@ -63,7 +63,7 @@ func (s *Store) check(ctx context.Context, found func(error), progress func(done
 	if k.damaged { // nothing to compare the index with
 		return k.events, nil
 	}
-	return k.events, k.compareIndex()
+	return k.events, k.compareIndex(ctx)
 }
 
 // anew says what becomes of an index.
@@ -197,7 +197,7 @@ func (d *digest) remove(numbers ...int64) {
 }
 
 // compareIndex compares the index with what the log holds.
-func (k *check) compareIndex() error {
+func (k *check) compareIndex(ctx context.Context) error {
 	var index contents
 	ring, last := true, hash{}
 	for _, of := range []struct {
@@ -234,7 +234,7 @@ func (k *check) compareIndex() error {
 	} {
 		var bad error
 		err := k.conn.ask(of.rows, func(row []driver.Value) bool {
-			bad = of.take(row)
+			bad = cmp.Or(ctx.Err(), of.take(row))
 			return bad == nil
 		})
 		if err := cmp.Or(err, bad); err != nil {

@@ -407,6 +407,99 @@ func TestTwoWriters(t *testing.T) {
 	}
 }
 
+// TestIndexCannotBeMade has no room for the index when it must be made anew. Nothing is answered, and all is well again when there is.
+func TestIndexCannotBeMade(t *testing.T) {
+	t.Cleanup(sqlite.MendAtOnce())
+	path, holds := aLog(t, 24, 12)
+	store := open(t, path, sqlite.Options{})
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.RemoveAll(path + ".index" + suffix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(path+".index/something", 0o700); err != nil { // in its place
+		t.Fatal(err)
+	}
+	for range 3 {
+		mendsNot := func(err error) {
+			t.Helper()
+			if err == nil || !strings.Contains(err.Error(), "making the index of the log anew") {
+				t.Errorf("without room: %v", err)
+			}
+		}
+		_, err := store.Check(t.Context(), func(error) {}, nil)
+		mendsNot(err)
+		_, err = store.Append(t.Context(), "thing-1", 0, events(1, 5))
+		mendsNot(err)
+	}
+	if err := os.RemoveAll(path + ".index"); err != nil {
+		t.Fatal(err)
+	}
+	if refused := holds.answers(t, store); len(refused) > 0 {
+		t.Error(refused[0])
+	}
+	shut(t, store)
+	if found := checked(t, path); len(found) > 0 {
+		t.Errorf("Check tells %v", found)
+	}
+}
+
+// TestClosedDuringCheck closes a log while it is checked, and opens it again: the check leaves the new index alone.
+func TestClosedDuringCheck(t *testing.T) {
+	path, _ := aLog(t, 24, 12)
+	store := open(t, path, sqlite.Options{})
+	execute(t, path+".index", "DELETE FROM revisions WHERE stream = 1")
+	var again *sqlite.Store
+	_, err := store.Check(t.Context(), func(error) {
+		if again == nil {
+			shut(t, store)
+			again = open(t, path, sqlite.Options{})
+			appends(t, again, "new", eventstore.NoStream, events(3, 10))
+		}
+	}, nil)
+	if !errors.Is(err, eventstore.ErrClosed) {
+		t.Errorf("Check of a closed log: %v", err)
+	}
+	revisions(t, again, "new", 3)
+	shut(t, again)
+}
+
+// TestFollowedIsRead reads a stream from each event that was just followed: it is there.
+func TestFollowedIsRead(t *testing.T) {
+	store := open(t, newPath(t), sqlite.Options{})
+	defer shut(t, store)
+	const n = 300
+	go func() {
+		for i := range eventstore.Revision(n) {
+			if _, err := store.Append(t.Context(), "a", i-1, events(1, 5)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	seen := 0
+	for batch, err := range store.Follow(t.Context(), eventstore.Start) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range batch {
+			read := 0
+			for got, err := range store.Read(t.Context(), e.Stream, e.Revision, eventstore.Forwards, 1) {
+				if err != nil || got.ID != e.ID {
+					t.Fatalf("read %v, %v", got.Revision, err)
+				}
+				read++
+			}
+			if read != 1 {
+				t.Fatalf("revision %d was followed, and is not read", e.Revision)
+			}
+		}
+		if seen += len(batch); seen == n {
+			break
+		}
+	}
+}
+
 // TestCheckBesideWriter checks a log again and again while it is written and indexed.
 func TestCheckBesideWriter(t *testing.T) {
 	t.Cleanup(sqlite.Remember(7, 50))

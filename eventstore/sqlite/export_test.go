@@ -12,6 +12,13 @@ func Remember(loose, tail int) (restore func()) {
 	return func() { looseEvents, tailEvents = looseBefore, tailBefore }
 }
 
+// MendAtOnce has an index that could not be made anew tried again at once, until restored.
+func MendAtOnce() (restore func()) {
+	before := mendAgain
+	mendAgain = 0
+	return func() { mendAgain = before }
+}
+
 // SetMaxIndexPages does the same for the index.
 func (s *Store) SetMaxIndexPages(n int) error {
 	c, err := s.indexing.get(context.Background())

@@ -4,20 +4,23 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync"
 
 	"daybook/eventstore"
 )
 
 // A pool holds idle connections. get gives one to its caller, who owns it until put.
 type pool struct {
-	idle   chan *conn
-	open   int           // connections, in use or idle
-	closed chan struct{} // closed when get fails
-	why    error         // with which it then fails; nil: it is closed
+	idle chan *conn
+	open int // connections, in use or idle
+
+	mu    sync.Mutex
+	fails chan struct{} // closed while get fails
+	why   error         // with which it does
 }
 
 func newPool(size int) *pool {
-	return &pool{idle: make(chan *conn, size), closed: make(chan struct{})}
+	return &pool{idle: make(chan *conn, size), fails: make(chan struct{})}
 }
 
 // fill opens as many connections as the pool holds.
@@ -35,25 +38,29 @@ func (p *pool) fill(dial func() (*conn, error)) error {
 
 // usable returns the error that get would return at once.
 func (p *pool) usable(ctx context.Context) error {
-	select {
-	case <-p.closed:
-		return cmp.Or(p.why, eventstore.ErrClosed)
-	default:
-		return ctx.Err()
-	}
+	_, why := p.gate()
+	return cmp.Or(why, ctx.Err())
+}
+
+// gate returns a channel that closes when get fails, and why it does already.
+func (p *pool) gate() (<-chan struct{}, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fails, p.why
 }
 
 func (p *pool) get(ctx context.Context) (*conn, error) {
 	if err := p.usable(ctx); err != nil {
 		return nil, err
 	}
+	fails, _ := p.gate()
 	select {
 	case c := <-p.idle:
 		return c, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-p.closed:
-		return nil, cmp.Or(p.why, eventstore.ErrClosed)
+	case <-fails:
+		return nil, cmp.Or(p.usable(ctx), eventstore.ErrClosed)
 	}
 }
 
@@ -61,16 +68,27 @@ func (p *pool) put(c *conn) { p.idle <- c }
 
 // close waits until all connections are returned and closes them.
 func (p *pool) close() error {
-	if p.why == nil {
-		close(p.closed)
-	}
+	p.fail(eventstore.ErrClosed)
 	return p.empty()
 }
 
-// fail lets get fail from now on.
+// fail lets get fail from now on, until it is mended.
 func (p *pool) fail(why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.why == nil {
+		close(p.fails)
+	}
 	p.why = why
-	close(p.closed)
+}
+
+// mend lets get succeed again.
+func (p *pool) mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.why != nil {
+		p.fails, p.why = make(chan struct{}), nil
+	}
 }
 
 // empty waits until all connections are returned and closes them. The pool can be filled again.

@@ -88,6 +88,12 @@ func (s *Store) lookUp(ctx context.Context, stream string, from eventstore.Revis
 		return nil, false, err
 	}
 	defer s.reading.put(c)
+	if s.tail == nil { // what the log has and what the index lacks must be of one moment
+		if err := c.run("BEGIN"); err != nil {
+			return nil, false, err
+		}
+		defer c.run("COMMIT")
+	}
 	loose, err := s.unindexed(c, stream)
 	if err != nil {
 		return nil, false, err
@@ -203,30 +209,42 @@ func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventsto
 			return clone(events), more, err
 		}
 	}
-	c, err := s.reading.get(ctx)
+	p, err := s.pageAfter(ctx, after)
 	if err != nil {
 		return nil, nil, err
-	}
-	defer s.reading.put(c)
-	p := page{
-		conn:  c,
-		name:  func(it item) (string, error) { return s.names.find(c, it) },
-		wants: func(it item) bool { return it.position > after },
-		way:   eventstore.Forwards,
-		limit: pageEvents,
-	}
-	err = p.read(c.page, int64(after))
-	if err == nil && !p.dense(after) || err == nil && len(p.events) == 0 && s.tail != nil { // the tail knows of more
-		err = missingAt(after + 1 + eventstore.Position(p.run(after)))
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the event log after %d: %w", after, explain(err))
 	}
 	more := make(chan struct{})
 	if len(p.events) == 0 {
 		time.AfterFunc(lookAgain, func() { close(more) })
 	}
 	return p.events, more, nil
+}
+
+// pageAfter reads the events after a position from the log.
+func (s *Store) pageAfter(ctx context.Context, after eventstore.Position) (p page, err error) {
+	err = s.revived(func() error {
+		c, err := s.reading.get(ctx)
+		if err != nil {
+			return err
+		}
+		defer s.reading.put(c)
+		p = page{
+			conn:  c,
+			name:  func(it item) (string, error) { return s.names.find(c, it) },
+			wants: func(it item) bool { return it.position > after },
+			way:   eventstore.Forwards,
+			limit: pageEvents,
+		}
+		err = p.read(c.page, int64(after))
+		if err == nil && (!p.dense(after) || len(p.events) == 0 && s.tail != nil) { // the tail knows of more
+			err = missingAt(after + 1 + eventstore.Position(p.run(after)))
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil && !errors.Is(err, eventstore.ErrClosed) {
+		err = fmt.Errorf("reading the event log after %d: %w", after, explain(err))
+	}
+	return p, err
 }
 
 // A page is the result of one query, up to a limit or to pageBytes.

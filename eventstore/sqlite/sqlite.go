@@ -54,8 +54,10 @@ type Store struct {
 	writing, indexing, reading *pool // the same one in memory, where a second connection would see a second database
 	mending                    sync.Mutex
 	mended                     atomic.Int64 // how often the index was made anew
-	broken                     error        // why that failed
-	tail                       *tail        // nil if read-only
+	broken                     error        // why that failed the last time
+	failed                     time.Time    // when
+	disconnected               bool
+	tail                       *tail // nil if read-only
 	names                      *names
 	known                      *places // nil if read-only
 
@@ -159,10 +161,18 @@ func (s *Store) connect() error {
 
 // proved does something that uses the index. If the index turns out to be wrong, it is made anew, and all is done again. Whoever
 // calls it has no connection.
-func (s *Store) proved(do func() error) error {
+func (s *Store) proved(do func() error) error { return s.orMend(do, blamesIndex) }
+
+// revived does something that does not use the index. If the store answers nothing, since its index could not be made anew, that is
+// tried again first.
+func (s *Store) revived(do func() error) error {
+	return s.orMend(do, func(error) bool { return false })
+}
+
+func (s *Store) orMend(do func() error, blames func(error) bool) error {
 	mended := s.mended.Load()
 	err := do()
-	if !blamesIndex(err) || s.at.path == "" {
+	if !blames(err) && !errors.Is(err, errUnmended) || s.at.path == "" {
 		return err
 	}
 	if err := s.mend(mended); err != nil {
@@ -171,12 +181,21 @@ func (s *Store) proved(do func() error) error {
 	return do()
 }
 
+// errUnmended means that the index is wrong, and could not be made anew: the log is damaged too, or there is no room.
+var errUnmended = errors.New("making the index of the log anew")
+
+// mendAgain is how long after a failure the index is tried to be made again, at least. Tests change it.
+var mendAgain = time.Second
+
 // mend makes the index anew from the log, while everybody waits, unless that was done since. A reader beside the writer does
-// without an index instead. If it fails, the log is damaged too, and the store answers nothing any more.
+// without an index instead. Until it succeeds, the store answers nothing.
 func (s *Store) mend(since int64) error {
 	s.mending.Lock()
 	defer s.mending.Unlock()
-	if s.mended.Load() != since {
+	switch {
+	case s.disconnected:
+		return eventstore.ErrClosed
+	case s.broken != nil && time.Since(s.failed) < mendAgain, s.mended.Load() != since:
 		return s.broken
 	}
 	pools := []*pool{s.reading, s.indexing, s.writing}
@@ -189,20 +208,26 @@ func (s *Store) mend(since int64) error {
 	} else if err = s.at.removeIndex(); err == nil {
 		err = s.connect()
 	}
-	if err != nil {
-		s.broken = fmt.Errorf("making the index of the log anew: %w", explain(err))
+	s.mended.Add(1)
+	if s.broken = nil; err != nil {
+		s.broken, s.failed = fmt.Errorf("%w: %w", errUnmended, explain(err)), time.Now()
 		for _, p := range pools {
+			p.empty()
 			p.fail(s.broken)
 		}
+		return s.broken
 	}
-	s.mended.Add(1)
-	return s.broken
+	for _, p := range pools {
+		p.mend()
+	}
+	return nil
 }
 
 // disconnect waits for the connections in use and closes all.
 func (s *Store) disconnect() error {
 	s.mending.Lock()
 	defer s.mending.Unlock()
+	s.disconnected = true
 	err := s.reading.close()
 	if s.writing != s.reading {
 		err = errors.Join(err, s.indexing.close(), s.writing.close())

@@ -111,7 +111,6 @@ func (w *writer) carryOut(batch []*commit.Request) {
 		}
 	} else {
 		w.indexer.bytes += size(w.written)
-		w.known.put(w.places)
 		for i, r := range batch {
 			r.Answer(w.answers[i])
 		}
@@ -149,14 +148,16 @@ func (w *writer) transact(batch []*commit.Request) error {
 		}
 		w.answers = append(w.answers, a)
 	}
-	if len(w.packs) == 0 {
-		return nil
+	if len(w.packs) > 0 {
+		if err := w.commit(); err != nil {
+			return err
+		}
 	}
-	if err := w.commit(); err != nil {
-		return err
+	w.known.put(w.places) // before anybody can see the events, and ask for them
+	if len(w.packs) > 0 {
+		w.head += eventstore.Position(len(w.written))
+		w.tail.add(w.written)
 	}
-	w.head += eventstore.Position(len(w.written))
-	w.tail.add(w.written)
 	return nil
 }
 

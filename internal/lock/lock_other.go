@@ -11,3 +11,6 @@ import (
 func File(string) (io.Closer, error) {
 	return nil, errors.ErrUnsupported
 }
+
+// Existing fails as File does.
+func Existing(string) (io.Closer, error) { return nil, errors.ErrUnsupported }

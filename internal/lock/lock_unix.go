@@ -11,8 +11,13 @@ import (
 
 // File creates a file and locks it until it is closed or the process ends, however it ends. If another process holds the lock, it
 // returns ErrHeld.
-func File(path string) (io.Closer, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+func File(path string) (io.Closer, error) { return locked(path, os.O_CREATE) }
+
+// Existing locks a file like File, but does not create it.
+func Existing(path string) (io.Closer, error) { return locked(path, 0) }
+
+func locked(path string, create int) (io.Closer, error) {
+	f, err := os.OpenFile(path, create|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	prefix   = "temporary-"
+	prefix   = ".daybook-temporary-"
 	lockName = "lock"
 )
 
@@ -29,15 +29,16 @@ func New(in string) (path string, remove func() error, err error) {
 	return path, func() error { return errors.Join(os.RemoveAll(path), held.Close()) }, nil
 }
 
-// Sweep removes the folders in a folder that killed processes have left.
+// Sweep removes the folders in a folder that killed processes have left: those that have a lock which nobody holds, and empty ones.
 func Sweep(in string) error {
 	left, err := filepath.Glob(filepath.Join(in, prefix+"*"))
 	if err != nil {
 		return err
 	}
 	for _, path := range left {
-		held, inUse := lock.File(filepath.Join(path, lockName))
-		if inUse != nil {
+		held, err := lock.Existing(filepath.Join(path, lockName))
+		if err != nil {
+			_ = os.Remove(path) // which fails unless it is empty
 			continue
 		}
 		if err := errors.Join(os.RemoveAll(path), held.Close()); err != nil {
