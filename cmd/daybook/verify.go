@@ -53,11 +53,14 @@ func (c *verifyCommand) Run(ctx context.Context, t terminal) (err error) {
 				fmt.Fprintln(t.out, line)
 			}
 		}
-		well := ""
-		if v.Verdict == api.AllWell {
-			well = "All is well: "
+		switch {
+		case c.Quick:
+			_, err = fmt.Fprintf(t.out, "The end of the log is as it was written, and it has what the read models have, up to position %s.\n", v.Position)
+		case v.Verdict == api.AllWell:
+			_, err = fmt.Fprintf(t.out, "All is well: %d events, %d rows, 0 differences at position %s\n", v.Events, v.Rows, v.Position)
+		default:
+			_, err = fmt.Fprintf(t.out, "%d events, %d rows, %d differences at position %s\n", v.Events, v.Rows, v.Found, v.Position)
 		}
-		_, err = fmt.Fprintf(t.out, "%s%d events, %d rows, %d differences at position %s\n", well, v.Events, v.Rows, v.Found, v.Position)
 	}
 	if err != nil {
 		return err
