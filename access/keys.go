@@ -44,9 +44,7 @@ func RecordLosses(ctx context.Context, d *work.Desk, v *vault.Vault, now time.Ti
 		for i, s := range lost {
 			names[i] = s.String()
 		}
-		by := onCommandLine
-		by.At, by.Request = now, uuid.NewSHA1(desk.LogID, []byte(strings.Join(names, " ")))
-		by.Correlation = by.Request.String()
+		by := OnCommandLine(now, uuid.NewSHA1(desk.LogID, []byte(strings.Join(names, " "))))
 		if _, err := work.Do(ctx, d, desk.LogStream, desk.LogID, commands.RecordLoss{Subjects: lost}, by); err != nil {
 			return fmt.Errorf("recording that keys are lost: %w", err)
 		}
@@ -78,14 +76,16 @@ func RevokeAgain(ctx context.Context, d *work.Desk, v *vault.Vault, now time.Tim
 	return err
 }
 
-// onCommandLine is who does what is done with the program on its data.
-var onCommandLine = work.By{
-	Actor: event.TheSystem, Principal: event.TheCommandLine, Through: event.ThroughCommandLine,
-	Allowed: role.Owner.Permissions(), Sight: role.Everything,
+// OnCommandLine is who does what is done with the program on its data, at a time, as a request of its own.
+func OnCommandLine(at time.Time, request uuid.UUID) work.By {
+	return work.By{
+		Actor: event.TheSystem, Principal: event.TheCommandLine, Through: event.ThroughCommandLine,
+		Allowed: role.Owner.Permissions(), Sight: role.Everything, At: at, Request: request, Correlation: request.String(),
+	}
 }
 
 func record(ctx context.Context, d *work.Desk, v *vault.Vault, k vault.APIKey) error {
-	created, err := dated(onCommandLine, k, "created", k.CreatedAt)
+	created, err := dated(k, "created", k.CreatedAt)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func record(ctx context.Context, d *work.Desk, v *vault.Vault, k vault.APIKey) e
 	if k.RevokedAt == "" {
 		return v.RecordedAPIKey(ctx, k.ID, 1)
 	}
-	revoked, err := dated(onCommandLine, k, "revoked", k.RevokedAt)
+	revoked, err := dated(k, "revoked", k.RevokedAt)
 	if err != nil {
 		return err
 	}
@@ -105,11 +105,8 @@ func record(ctx context.Context, d *work.Desk, v *vault.Vault, k vault.APIKey) e
 	return v.RecordedAPIKey(ctx, k.ID, 2)
 }
 
-// dated returns by for what happened to a key at a time that the vault tells.
-func dated(by work.By, k vault.APIKey, what, at string) (work.By, error) {
-	var err error
-	by.At, err = time.Parse(time.RFC3339, at)
-	by.Request = uuid.NewSHA1(k.UUID(), []byte(what))
-	by.Correlation = by.Request.String()
-	return by, err
+// dated returns who did something with a key, at a time that the vault tells.
+func dated(k vault.APIKey, what, at string) (work.By, error) {
+	then, err := time.Parse(time.RFC3339, at)
+	return OnCommandLine(then, uuid.NewSHA1(k.UUID(), []byte(what))), err
 }

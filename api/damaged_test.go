@@ -54,7 +54,7 @@ func TestForgottenByEventStoreDB(t *testing.T) {
 			t.Parallel()
 			server := esdbtest.NewServer(esdbtest.Options{})
 			t.Cleanup(server.Close)
-			admin := administers(t, server)
+			admin := esdbtest.Admin(t, server.ConnectionString())
 			folder, where := t.TempDir(), []string{"--events", server.ConnectionString()}
 			c, stop := testdesk.Built(t).Serve(t, folder, where...)
 			lost := c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
@@ -111,7 +111,7 @@ func TestForgottenLast(t *testing.T) {
 			c.Must(t, 200, "POST", "/v1/tickets/"+lost+"/notes", map[string]any{"body": "Hello"})
 			c.CaughtUp(t)
 			stop()
-			forget(t, administers(t, server), "daybook.ticket-"+lost)
+			forget(t, esdbtest.Admin(t, server.ConnectionString()), "daybook.ticket-"+lost)
 			for range 2 {
 				c, stop = testdesk.Built(t).Serve(t, folder, where...)
 				testdesk.Eventually(t, "the projections have parked it", func() bool { return slices.Contains(parked(t, c), "ticket-"+lost) })
@@ -134,21 +134,6 @@ func TestForgottenLast(t *testing.T) {
 			}
 		})
 	}
-}
-
-func administers(t *testing.T, server *esdbtest.Server) *esdb.Client {
-	t.Helper()
-	config, err := esdb.ParseConnectionString(server.ConnectionString())
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Logger = esdb.NoopLogging()
-	c, err := esdb.NewClient(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
 }
 
 // claims returns the streams of all reserved addresses of contacts.

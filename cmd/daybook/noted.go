@@ -10,11 +10,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/access"
 	"daybook/commands"
 	"daybook/commands/work"
 	"daybook/domain/desk"
 	"daybook/domain/event"
-	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/readmodels/table"
 	"daybook/vault"
@@ -62,11 +62,9 @@ func (r *restore) record(ctx context.Context, d *work.Desk, v *vault.Vault) erro
 	if err := v.RecordAPIKeysAgain(ctx); err != nil {
 		return err
 	}
-	request := uuid.NewSHA1(r.known.ID, []byte("log restored"))
-	_, err := work.Do(ctx, d, desk.LogStream, desk.LogID, commands.RecordRestore{Position: uint64(r.ends), Known: r.known.At}, work.By{
-		Actor: event.TheSystem, Principal: event.Principal{Kind: event.BySystem}, Through: event.ThroughCommandLine, Allowed: role.Owner.Permissions(), Sight: role.Everything,
-		At: time.Now(), Request: request, Correlation: request.String(),
-	})
+	by := access.OnCommandLine(time.Now(), uuid.NewSHA1(r.known.ID, []byte("log restored")))
+	by.Principal = event.Principal{Kind: event.BySystem} // nobody asked for it
+	_, err := work.Do(ctx, d, desk.LogStream, desk.LogID, commands.RecordRestore{Position: uint64(r.ends), Known: r.known.At}, by)
 	return err
 }
 

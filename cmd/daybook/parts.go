@@ -174,10 +174,7 @@ func (d *parts) close() error {
 // string if the file is no longer there.
 func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	owner := uuid.NewSHA1(d.store.ID(), []byte("first owner"))
-	_, err = work.Do(ctx, d.commands, agent.Stream, owner, commands.CreateAgent{Name: "Owner", Email: "owner@localhost", Role: role.Owner}, commands.By{
-		Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Sight: role.Everything, At: time.Now(),
-		Request: owner, Correlation: owner.String(), Through: event.ThroughCommandLine,
-	})
+	_, err = work.Do(ctx, d.commands, agent.Stream, owner, commands.CreateAgent{Name: "Owner", Email: "owner@localhost", Role: role.Owner}, access.OnCommandLine(time.Now(), owner))
 	var no *domain.Error
 	if err != nil && !errors.As(err, &no) {
 		return "", fmt.Errorf("creating the first owner: %w", err)

@@ -12,6 +12,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/esdb"
+	"daybook/eventstore/esdb/esdbtest"
 )
 
 // An admin does to streams what an administrator of the server can.
@@ -22,17 +23,7 @@ type admin struct {
 
 func administers(t *testing.T, connection string) admin {
 	t.Helper()
-	config, err := client.ParseConnectionString(connection)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Logger = client.NoopLogging()
-	c, err := client.NewClient(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return admin{c, t}
+	return admin{esdbtest.Admin(t, connection), t}
 }
 
 func (a admin) describes(stream string, set func(*client.StreamMetadata)) {

@@ -2,12 +2,7 @@ package esdb_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,25 +13,8 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/esdb"
 	"daybook/eventstore/esdb/esdbtest"
+	"daybook/internal/testcert"
 )
-
-// issued returns a certificate that vouches for itself, for this machine, until an instant.
-func issued(t *testing.T, until time.Time) *tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: until.Add(-48 * time.Hour), NotAfter: until, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	made, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{made}, PrivateKey: key}
-}
 
 // TestWhatWaitingDoesNotMend: what must be changed is said at once, in a sentence without the password, however patient the store is.
 func TestWhatWaitingDoesNotMend(t *testing.T) {
@@ -51,7 +29,7 @@ func TestWhatWaitingDoesNotMend(t *testing.T) {
 		return server.ConnectionString(), "&tlsCaFile=" + ca
 	}
 	connection, ca := secure(nil)
-	late, lateCA := secure(issued(t, time.Now().Add(-time.Hour)))
+	late, lateCA := secure(testcert.Issued(t, time.Now().Add(-time.Hour)))
 	with := func(old, instead string) string { return strings.Replace(connection+ca, old, instead, 1) }
 	_, port, _ := net.SplitHostPort(strings.TrimSuffix(strings.SplitAfter(connection, "@")[1], "?tls=true"))
 	bare := start(t)

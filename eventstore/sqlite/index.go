@@ -71,8 +71,13 @@ func (c *conn) attach(at source) error {
 		whole = log == c.log.String() && sum == c.checksum([]int64{covered}, event)
 		return false
 	})
-	if err != nil || !whole || covered == 0 {
-		return cmp.Or(err, unless(whole, errIndex))
+	switch {
+	case err != nil:
+		return err
+	case !whole:
+		return errIndex
+	case covered == 0:
+		return nil
 	}
 	return c.agrees(eventstore.Position(covered), event)
 }
@@ -91,13 +96,6 @@ func (c *conn) agrees(at eventstore.Position, id []byte) error {
 		return false
 	})
 	return cmp.Or(err, damaged, found)
-}
-
-func unless(so bool, err error) error {
-	if so {
-		return nil
-	}
-	return err
 }
 
 // renew attaches an empty index instead of one that attach refused.

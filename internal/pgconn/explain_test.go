@@ -1,15 +1,10 @@
 package pgconn_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/url"
 	"os"
@@ -23,6 +18,7 @@ import (
 
 	"daybook/eventstore/postgres"
 	"daybook/internal/pgconn"
+	"daybook/internal/testcert"
 	"daybook/internal/testdb"
 )
 
@@ -117,20 +113,9 @@ func allow(t *testing.T, admin *sqlx.DB, lines ...string) {
 // address, and the certificate's file.
 func speaksTLS(t *testing.T, until time.Time) (port, file string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: until.Add(-48 * time.Hour), NotAfter: until, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	made, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	issued := testcert.Issued(t, until)
 	file = filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made}), 0o600); err != nil {
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Certificate[0]}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -138,7 +123,7 @@ func speaksTLS(t *testing.T, until time.Time) (port, file string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{made}, PrivateKey: key}}}
+	config := &tls.Config{Certificates: []tls.Certificate{*issued}}
 	go func() {
 		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
 			asked := make([]byte, 8) // for TLS

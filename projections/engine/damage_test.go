@@ -24,16 +24,7 @@ func newForgetful(t *testing.T) (b *bench, server *esdbtest.Server, limit func(n
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := client.ParseConnectionString(server.ConnectionString())
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Logger = client.NoopLogging()
-	admin, err := client.NewClient(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { admin.Close() })
+	admin := esdbtest.Admin(t, server.ConnectionString())
 	return newBenchOn(t, store), server, func(n int, set func(*client.StreamMetadata)) {
 		t.Helper()
 		var m client.StreamMetadata
@@ -186,17 +177,7 @@ func TestACheckpointWhoseEventIsGone(t *testing.T) {
 // appendTo appends to a thing's stream past the store, which would refuse.
 func (b *bench) appendTo(t *testing.T, server *esdbtest.Server, n int) {
 	t.Helper()
-	config, err := client.ParseConnectionString(server.ConnectionString())
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Logger = client.NoopLogging()
-	c, err := client.NewClient(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	_, err = c.AppendToStream(context.WithoutCancel(t.Context()), "daybook."+streamOf(n), client.AppendToStreamOptions{ExpectedRevision: client.Any{}},
+	_, err := esdbtest.Admin(t, server.ConnectionString()).AppendToStream(context.WithoutCancel(t.Context()), "daybook."+streamOf(n), client.AppendToStreamOptions{ExpectedRevision: client.Any{}},
 		client.EventData{EventType: "toy", ContentType: client.ContentTypeJson, Data: []byte(`{"Do":"update","N":1}`)})
 	if err != nil {
 		t.Fatal(err)
