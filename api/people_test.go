@@ -346,6 +346,7 @@ func TestStrangersOfAnotherDepartment(t *testing.T) {
 	agent := c.As(testdesk.Key(t, folder, "agent", ann))
 	ticket := wrote(t, c, 201, map[string]any{"email": "nora@customers.example"}, map[string]any{"department": sales})["id"].(string)
 	dan := wrote(t, c, 200, map[string]any{"email": "dan@customers.example"}, map[string]any{"in_reply_to": ticket})["participants"].([]any)[0].(string)
+	testdesk.Eventually(t, "the agent's key is recorded", func() bool { return len(c.All(t, "/v1/events?type=key-created")) == 2 })
 	c.CaughtUp(t)
 	before := c.All(t, "/v1/events")
 	for _, from := range []map[string]any{{"email": "eve@customers.example"}, {"email": "dan@customers.example", "name": "Daniel", "phone": "+390669820001"}} {
