@@ -62,7 +62,7 @@ func TestSeveralProcessesAndFaults(t *testing.T) {
 	for _, p := range d.parts {
 		p.Terminate(t)
 	}
-	if out := inProcess.Must(t, 0, append([]string{"rebuild", "--data", d.folder}, d.where...)...); !strings.Contains(out, ", with 0 differences") {
+	if out := inProcess.Must(t, 0, append(append([]string{"rebuild", "--data", d.folder}, d.where...), "--lease", "1m")...); !strings.Contains(out, ", with 0 differences") {
 		t.Errorf("rebuilt: %s", out)
 	}
 	d.verified()

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"daybook/projections/engine"
+	"daybook/readmodels/table"
 )
 
 // rebuildCommand rebuilds the read models.
@@ -56,6 +57,9 @@ func rebuild(ctx context.Context, d *parts, t terminal) error {
 	bar.Finish()
 	if errors.Is(err, engine.ErrElsewhere) {
 		return status{conflict, errors.New("another process projects these read models. Stop it first, or use --url to have it do the rebuild")}
+	}
+	if errors.Is(err, table.ErrTermOver) {
+		return status{conflict, fmt.Errorf("%w. The read models are as they were. Run it again; if nothing else projects, give a longer --lease", err)}
 	}
 	if err != nil {
 		return err

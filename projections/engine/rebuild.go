@@ -53,7 +53,7 @@ var ErrRebuilding = errors.New("the read models are being rebuilt already")
 // Rebuild projects the whole log into a new generation beside the live one, and switches when the new one has caught up. Queries
 // are answered throughout, and never from an earlier position. Run must be running. The old generation is kept until the next
 // rebuild. If the context ends, or an event cannot be projected, the new generation is removed. The error can be ErrRebuilding,
-// ErrNotRunning, ErrNotNow, ErrElsewhere, a *PoisonError or a *NewerError.
+// ErrNotRunning, ErrNotNow, ErrElsewhere, table.ErrTermOver, a *PoisonError or a *NewerError.
 func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	t, err := e.mine()
 	if err != nil {
@@ -83,10 +83,12 @@ func (e *Engine) Rebuild(ctx context.Context, opts RebuildOptions) error {
 	return table.Clean(ctx, e.home, t, e.schema) // keeps the previous one
 }
 
-// because returns a rebuild's error, or the event of an unknown type that has ended it, since what is projected met it first.
+// because returns a rebuild's error, or what ended the term that it was done in: an event of an unknown type, since what is
+// projected met it first, or the lease.
 func because(ctx context.Context, err error) error {
-	if newer, is := errors.AsType[*NewerError](context.Cause(ctx)); is {
-		return newer
+	cause := context.Cause(ctx)
+	if _, newer := errors.AsType[*NewerError](cause); newer || errors.Is(cause, table.ErrTermOver) {
+		return cause
 	}
 	return err
 }

@@ -357,6 +357,34 @@ func TestWhoSleptClaimsNothing(t *testing.T) {
 	}
 }
 
+// TestARebuildWhoseTermEnds says so, and leaves nothing behind.
+func TestARebuildWhoseTermEnds(t *testing.T) {
+	b := newBench(t)
+	database := testdb.URL(t)
+	home := inSchemas(t, database, 3*time.Second)
+	r := b.start(t, home)
+	r.wait(t, b.appendSome(t, 10))
+	tenure, err := r.mine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sqlx.MustConnect("postgres", database)
+	defer db.Close()
+	err = r.Rebuild(t.Context(), RebuildOptions{Compare: func(Difference) error { return nil }, Progress: func(p Progress) {
+		if p.Step != Comparing {
+			return
+		}
+		db.MustExec("UPDATE readmodels.terms SET holder = 'another'")
+		<-tenure.ctx.Done()
+	}})
+	if !errors.Is(err, table.ErrTermOver) {
+		t.Error(err)
+	}
+	if got := generations(t, home); got != "1 up to 1" {
+		t.Error("there are", got)
+	}
+}
+
 // TestDashboardsHoldNobodyUp has a dashboard read for long, while read models are rebuilt and created.
 func TestDashboardsHoldNobodyUp(t *testing.T) {
 	publishSoon(t)

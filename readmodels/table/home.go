@@ -38,7 +38,7 @@ type Term interface {
 }
 
 // ErrTermOver is the cause of a term's ended context, and Prove's error.
-var ErrTermOver = errors.New("another process has the lease on the read models")
+var ErrTermOver = errors.New("the lease on the read models is over: another process has taken it, or it could not be renewed in time")
 
 // Alone is the term of the only process that can write.
 type Alone struct{}
