@@ -47,7 +47,7 @@ func TestProjectedByANewerProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := log.Append(t.Context(), "company-"+id, 0, []eventstore.Event{{ID: uuid.New(), Type: "company-sung", Data: []byte(`{"song":"secret"}`), Meta: meta}})
+	done, err := eventstore.AppendTo(t.Context(), log, "company-"+id, 0, []eventstore.Event{{ID: uuid.New(), Type: "company-sung", Data: []byte(`{"song":"secret"}`), Meta: meta}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,7 +150,7 @@ type appender func(stream string, expected int64, id uuid.UUID, p payload) error
 
 func toStore(store eventstore.Store) appender {
 	return func(stream string, expected int64, id uuid.UUID, p payload) error {
-		_, err := store.Append(context.Background(), stream, eventstore.Revision(expected),
+		_, err := eventstore.AppendTo(context.Background(), store, stream, eventstore.Revision(expected),
 			[]eventstore.Event{{ID: id, Type: eventType, Data: p.data, Meta: p.meta}})
 		return err
 	}

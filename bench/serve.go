@@ -448,7 +448,11 @@ type unwritten struct {
 }
 
 // Append implements eventstore.Store.
-func (u *unwritten) Append(_ context.Context, _ string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
-	n := len(events)
-	return eventstore.Appended{Revision: expected + eventstore.Revision(n), Position: eventstore.Position(u.appended.Add(uint64(n)))}, nil
+func (u *unwritten) Append(_ context.Context, to ...eventstore.Append) ([]eventstore.Appended, error) {
+	done := make([]eventstore.Appended, len(to))
+	for i, a := range to {
+		n := len(a.Events)
+		done[i] = eventstore.Appended{Revision: a.Expected + eventstore.Revision(n), Position: eventstore.Position(u.appended.Add(uint64(n)))}
+	}
+	return done, nil
 }

@@ -206,10 +206,10 @@ type held struct {
 	arrived, goes chan struct{}
 }
 
-func (h held) Append(ctx context.Context, stream string, at eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
+func (h held) Append(ctx context.Context, to ...eventstore.Append) ([]eventstore.Appended, error) {
 	close(h.arrived)
 	<-h.goes
-	return h.Store.Append(ctx, stream, at, events)
+	return h.Store.Append(ctx, to...)
 }
 
 // looking is a Finder that calls then after it has looked for the first time.

@@ -89,6 +89,15 @@ type Recorded struct {
 	Damage *DamageError
 }
 
+// An Append is what is to be added to one stream.
+type Append struct {
+	Stream   string
+	Expected Revision // of the last event that the caller has seen
+	Events   []Event
+	// Step says what goes first where several streams cannot be written at once: each step is durable before the next one begins.
+	Step int
+}
+
 // Appended is the place of the last event of an append.
 type Appended struct {
 	Revision Revision
@@ -116,14 +125,15 @@ const (
 
 // A Store is an event store. All methods can be called concurrently, and obey their context.
 type Store interface {
-	// Append adds events to a stream whose last revision is expected, all or none, and returns when they are durable.
+	// Append adds events to streams, all or none, and returns when they are durable. EventStoreDB writes to one stream at a time:
+	// there it is all or none of each stream, step after step.
 	//
-	// If the stream's last revision differs, it returns a *ConflictError, unless the events after expected are, by their ids, the
-	// given ones: then this is the retry of an append that succeeded, and the same result is returned.
-	// It returns ErrEmpty, ErrNoID, ErrNoType, ErrNoName or a *TooLargeError before anything is written.
-	// After a *DamageError nothing more can be written to the stream, and all others are as they were.
+	// If a stream's last revision is not the expected one, it returns a *ConflictError, unless the events after that are, by their
+	// ids, the given ones: then this is the retry of an append that succeeded, and the same result is returned.
+	// It returns ErrEmpty, ErrNoID, ErrNoType, ErrNoName, ErrTwice or a *TooLargeError before anything is written.
+	// After a *DamageError nothing more can be written to its stream, and all others are as they were.
 	// After any other error the outcome is unknown: retrying the same append settles it.
-	Append(ctx context.Context, stream string, expected Revision, events []Event) (Appended, error)
+	Append(ctx context.Context, to ...Append) ([]Appended, error)
 
 	// Read yields a stream's events from a revision, which is included, at most limit of them (0: all). Backwards from beyond the
 	// end starts at the end. A stream without events yields ErrNotFound, and one
@@ -163,6 +173,7 @@ var (
 	ErrEmpty    = errors.New("an append needs at least one event")
 	ErrNoID     = errors.New("an event needs an id")
 	ErrNoType   = errors.New("an event needs a type, in UTF-8 without a NUL")
+	ErrTwice    = errors.New("a stream can be appended to only once at a time")
 	ErrNoName   = fmt.Errorf("a stream needs a name of 1 to %d bytes, in UTF-8 without a NUL", MaxStreamName)
 	ErrClosed   = errors.New("the event store is closed")
 	ErrFuture   = errors.New("the instant is in the future")
@@ -196,15 +207,46 @@ func isName(s string) bool {
 	return s != "" && utf8.ValidString(s) && !strings.Contains(s, "\x00")
 }
 
-// Check returns the error for an append that no store may accept. Backends call it first.
-func Check(stream string, events []Event) error {
-	if !isName(stream) || len(stream) > MaxStreamName {
-		return ErrNoName
+// AppendTo appends to one stream.
+func AppendTo(ctx context.Context, s Store, stream string, expected Revision, events []Event) (Appended, error) {
+	done, err := s.Append(ctx, Append{Stream: stream, Expected: expected, Events: events})
+	if err != nil {
+		return Appended{}, err
 	}
-	if len(events) == 0 {
+	return done[0], nil
+}
+
+// Check returns the error for appends that no store may accept. Backends call it first.
+func Check(to []Append) error {
+	if len(to) == 0 {
 		return ErrEmpty
 	}
-	for _, e := range events {
+	for _, a := range to {
+		if err := a.check(); err != nil {
+			return err
+		}
+	}
+	if len(to) == 1 {
+		return nil
+	}
+	streams := make(map[string]bool, len(to))
+	for _, a := range to {
+		if streams[a.Stream] {
+			return ErrTwice
+		}
+		streams[a.Stream] = true
+	}
+	return nil
+}
+
+func (a Append) check() error {
+	if !isName(a.Stream) || len(a.Stream) > MaxStreamName {
+		return ErrNoName
+	}
+	if len(a.Events) == 0 {
+		return ErrEmpty
+	}
+	for _, e := range a.Events {
 		if e.ID == uuid.Nil {
 			return ErrNoID
 		}
@@ -212,8 +254,8 @@ func Check(stream string, events []Event) error {
 			return ErrNoType
 		}
 	}
-	if size := Size(events); size > MaxAppendSize || len(events) > MaxAppendEvents {
-		return &TooLargeError{Bytes: size, Events: len(events), Limit: MaxAppendSize}
+	if size := Size(a.Events); size > MaxAppendSize || len(a.Events) > MaxAppendEvents {
+		return &TooLargeError{Bytes: size, Events: len(a.Events), Limit: MaxAppendSize}
 	}
 	return nil
 }

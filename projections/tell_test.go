@@ -258,7 +258,7 @@ func (s *scene) append(h happening, id uuid.UUID) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, err = s.store.Append(s.t.Context(), kind.Stream(h.thing), revision, []eventstore.Event{{ID: id, Type: h.event.EventType(), Data: data, Meta: meta}})
+	_, err = eventstore.AppendTo(s.t.Context(), s.store, kind.Stream(h.thing), revision, []eventstore.Event{{ID: id, Type: h.event.EventType(), Data: data, Meta: meta}})
 	if err != nil {
 		s.t.Fatal(err)
 	}

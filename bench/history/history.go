@@ -129,7 +129,7 @@ func (w *writer) append(stream string, expected eventstore.Revision, subject uui
 	if err != nil {
 		return err
 	}
-	_, err = w.store.Append(w.ctx, stream, expected, []eventstore.Event{{ID: id, Type: e.EventType(), Data: data, Meta: meta}})
+	_, err = eventstore.AppendTo(w.ctx, w.store, stream, expected, []eventstore.Event{{ID: id, Type: e.EventType(), Data: data, Meta: meta}})
 	w.written++
 	return err
 }

@@ -28,7 +28,7 @@ func TestOlderFormatIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = store.Append(t.Context(), "department-"+uuid.NewString(), eventstore.NoStream, []eventstore.Event{{
+	_, err = eventstore.AppendTo(t.Context(), store, "department-"+uuid.NewString(), eventstore.NoStream, []eventstore.Event{{
 		ID: uuid.New(), Type: "department-created", Data: []byte(`{"name":"Sales"}`),
 		Meta: []byte(`{"at":"2026-03-02T12:00:00Z","actor":"system","through":"api","reason":"","request":"` + uuid.NewString() + `","$causationId":"c"}`),
 	}})

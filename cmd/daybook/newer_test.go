@@ -117,7 +117,7 @@ func sing(t *testing.T, f folder, kind, stream string) eventstore.Position {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := store.Append(context.WithoutCancel(t.Context()), stream, last, []eventstore.Event{{ID: id, Type: kind, Data: []byte(`{"song":"secret"}`), Meta: meta}})
+	done, err := eventstore.AppendTo(context.WithoutCancel(t.Context()), store, stream, last, []eventstore.Event{{ID: id, Type: kind, Data: []byte(`{"song":"secret"}`), Meta: meta}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -230,13 +230,9 @@ func (s *stream) encode(keys personal.Keys) error {
 	return nil
 }
 
-// append appends the encoded events at once, and caches the stream.
-func (s *stream) append(w *Work) error {
+// appended notes that the encoded events were appended, and caches the stream.
+func (s *stream) appended(w *Work, at eventstore.Appended) {
 	name, d := s.kind.Stream(s.id), w.desk
-	at, err := d.Store.Append(w.ctx, name, s.revision, s.encoded)
-	if err != nil {
-		return err
-	}
 	for i, p := range s.pending {
 		r, _ := s.requests.get(p.by.Request)
 		r.position = at.Position
@@ -258,5 +254,4 @@ func (s *stream) append(w *Work) error {
 		base.order, base.written = orderOf(s.kind), nil
 		d.baseline.put(name, base, w.destroyed)
 	}
-	return nil
 }

@@ -5,13 +5,13 @@
 package work
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
-	"sync"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"daybook/domain"
 	"daybook/domain/catalogue"
@@ -50,7 +50,6 @@ const (
 	late
 	releases
 	records
-	orders
 )
 
 func orderOf(kind *event.Noun) order {
@@ -220,68 +219,46 @@ func (w *Work) know(command any, by By) (By, error) {
 	return by, domain.Join(refused...)
 }
 
-// write appends the events of the Work: the streams by their order, those of the same order concurrently. The keys of what
-// begins are durable before the first event that needs them. Meanwhile, what needs none of them is written: claims of names,
-// which lapse if it goes no further.
+// write appends the events of the Work, all at once where the log can; else the streams by their order, those of the same order
+// concurrently. The keys of what begins are durable before.
 func (w *Work) write() error {
-	var inOrder [orders][]*stream
+	var changed []*stream
 	var beginning []uuid.UUID
 	for _, s := range w.streams {
 		if len(s.pending) == 0 {
 			continue
 		}
-		inOrder[s.order] = append(inOrder[s.order], s)
+		changed = append(changed, s)
 		if s.revision == eventstore.NoStream && !s.kind.Keyless && s.pending[0].subject == s.id {
 			beginning = append(beginning, s.id)
 		}
 	}
-	keyless := func(s *stream) bool {
-		return slices.ContainsFunc(s.pending, func(p pending) bool { return slices.Contains(beginning, p.subject) })
+	if len(changed) == 0 {
+		return nil
 	}
-	for _, streams := range inOrder {
-		for _, s := range streams {
-			if keyless(s) {
-				continue
-			}
-			if err := s.encode(w.desk.Keys); err != nil {
-				return err
-			}
-		}
-	}
-	made := w.makeKeys(beginning)
-	defer func() { _ = made() }() // nothing of it outlives the Work
-	for _, streams := range inOrder {
-		for _, s := range streams {
-			if s.encoded != nil {
-				continue
-			}
-			err := made()
-			if err == nil {
-				err = s.encode(w.desk.Keys)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		var together errgroup.Group
-		for _, s := range streams {
-			together.Go(func() error { return s.append(w) })
-		}
-		if err := together.Wait(); err != nil {
+	if len(beginning) > 0 {
+		if err := w.desk.Keys.Make(w.ctx, beginning...); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// makeKeys begins to make keys, and returns a function that waits until they are durable.
-func (w *Work) makeKeys(of []uuid.UUID) func() error {
-	if len(of) == 0 {
-		return func() error { return nil }
+	slices.SortFunc(changed, func(a, b *stream) int {
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.kind.Category, b.kind.Category), bytes.Compare(a.id[:], b.id[:]))
+	})
+	appends := make([]eventstore.Append, len(changed))
+	for i, s := range changed {
+		if err := s.encode(w.desk.Keys); err != nil {
+			return err
+		}
+		appends[i] = eventstore.Append{Stream: s.kind.Stream(s.id), Expected: s.revision, Events: s.encoded, Step: int(s.order)}
 	}
-	done := make(chan error, 1)
-	go func() { done <- w.desk.Keys.Make(w.ctx, of...) }()
-	return sync.OnceValue(func() error { return <-done })
+	done, err := w.desk.Store.Append(w.ctx, appends...)
+	if err != nil {
+		return err
+	}
+	for i, s := range changed {
+		s.appended(w, done[i])
+	}
+	return nil
 }
 
 // rest notes the last event that was read or written, for those who ask.

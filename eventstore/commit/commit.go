@@ -4,6 +4,7 @@ package commit
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -15,24 +16,38 @@ import (
 // MaxBatch is the default maximum number of appends in one commit.
 const MaxBatch = 512
 
-// A Request is a waiting append. It owns its events.
+// A Request is appends that wait, to be written all or none. It owns its events.
 type Request struct {
-	Stream   string
-	Expected eventstore.Revision
-	Events   []eventstore.Event
-	Asked    time.Time
-	size     int
-	answer   chan Answer // buffered, so that the writer never waits for a caller that has left
+	Appends []eventstore.Append
+	Done    []eventstore.Appended // by the writer, as long as the appends
+	Asked   time.Time
+	size    int
+	answer  chan error // buffered, so that the writer never waits for a caller that has left
 }
 
-// An Answer is the result of a request.
-type Answer struct {
-	Appended eventstore.Appended
-	Err      error
-}
+// Answer tells the caller that the request is done, or why it is not. Call it once.
+func (r *Request) Answer(err error) { r.answer <- err }
 
-// Answer sends the result to the caller. Call it once.
-func (r *Request) Answer(a Answer) { r.answer <- a }
+// Judge tells what is to be written of a request. It asks what became of each append: nothing yet, done before, or refused. If
+// one is refused, so is the request, and nothing of it is written. failure is an error of asking.
+func (r *Request) Judge(before func(eventstore.Append) (eventstore.Appended, error), write func(eventstore.Append) eventstore.Appended) (refused, failure error) {
+	for i, a := range r.Appends {
+		done, err := before(a)
+		if conflict, is := errors.AsType[*eventstore.ConflictError](err); is {
+			return conflict, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.Done[i] = done
+	}
+	for i, a := range r.Appends {
+		if r.Done[i] == (eventstore.Appended{}) {
+			r.Done[i] = write(a)
+		}
+	}
+	return nil, nil
+}
 
 // A Queue holds the requests that wait for the writer.
 type Queue struct {
@@ -51,20 +66,28 @@ func NewQueue(most int) *Queue {
 }
 
 // Append waits until the writer has answered, or the context ends.
-func (q *Queue) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
-	if err := eventstore.Check(stream, events); err != nil {
-		return eventstore.Appended{}, err
+func (q *Queue) Append(ctx context.Context, to []eventstore.Append) ([]eventstore.Appended, error) {
+	if err := eventstore.Check(to); err != nil {
+		return nil, err
 	}
-	r := &Request{Stream: stream, Expected: expected, Asked: time.Now(), answer: make(chan Answer, 1)}
-	r.Events, r.size = own(events)
+	r := &Request{Appends: slices.Clone(to), Done: make([]eventstore.Appended, len(to)), Asked: time.Now(), answer: make(chan error, 1)}
+	for i := range r.Appends {
+		a := &r.Appends[i]
+		size := eventstore.Size(a.Events)
+		a.Events = own(a.Events, size)
+		r.size += size
+	}
 	if err := q.accept(ctx, r); err != nil {
-		return eventstore.Appended{}, err
+		return nil, err
 	}
 	select {
-	case a := <-r.answer:
-		return a.Appended, a.Err
+	case err := <-r.answer:
+		if err != nil {
+			return nil, err
+		}
+		return r.Done, nil
 	case <-ctx.Done():
-		return eventstore.Appended{}, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
@@ -123,11 +146,7 @@ func (q *Queue) Close() {
 }
 
 // own copies events, because a caller that leaves early may reuse its memory before the writer reads it.
-func own(events []eventstore.Event) ([]eventstore.Event, int) {
-	size := 0
-	for _, e := range events {
-		size += e.Size()
-	}
+func own(events []eventstore.Event, size int) []eventstore.Event {
 	memory := make([]byte, 0, size)
 	keep := func(b []byte) []byte {
 		memory = append(memory, b...)
@@ -137,5 +156,5 @@ func own(events []eventstore.Event) ([]eventstore.Event, int) {
 	for i := range events {
 		events[i].Data, events[i].Meta = keep(events[i].Data), keep(events[i].Meta)
 	}
-	return events, size
+	return events
 }

@@ -7,20 +7,45 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/metadata"
 
 	"daybook/eventstore"
 )
 
 // Append implements eventstore.Store. If the outcome is unknown it repeats the same append until it knows or patience ends.
-func (s *Store) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
-	if err := eventstore.Check(stream, events); err != nil {
-		return eventstore.Appended{}, err
+func (s *Store) Append(ctx context.Context, to ...eventstore.Append) ([]eventstore.Appended, error) {
+	if err := eventstore.Check(to); err != nil {
+		return nil, err
 	}
+	steps := map[int][]int{} // which appends are part of each
+	for i, a := range to {
+		steps[a.Step] = append(steps[a.Step], i)
+	}
+	done := make([]eventstore.Appended, len(to))
+	for _, step := range slices.Sorted(maps.Keys(steps)) {
+		var together errgroup.Group
+		for _, i := range steps[step] {
+			together.Go(func() (err error) {
+				done[i], err = s.appendTo(ctx, to[i].Stream, to[i].Expected, to[i].Events)
+				return err
+			})
+		}
+		if err := together.Wait(); err != nil {
+			return nil, err
+		}
+	}
+	return done, nil
+}
+
+// appendTo appends to one stream.
+func (s *Store) appendTo(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
 	joined, leave, err := s.accept(ctx)
 	if err != nil {
 		return eventstore.Appended{}, err

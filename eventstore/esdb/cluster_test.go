@@ -32,7 +32,7 @@ func TestOutage(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 16 {
 			all.Go(func() {
-				_, err := store.Append(t.Context(), fmt.Sprint(i), eventstore.NoStream, events(1))
+				_, err := eventstore.AppendTo(t.Context(), store, fmt.Sprint(i), eventstore.NoStream, events(1))
 				if _, err2 := store.Head(t.Context()); status.Code(err) != codes.Unavailable || status.Code(err2) != codes.Unavailable {
 					t.Errorf("Append: %v; Head: %v", err, err2)
 				}
@@ -48,7 +48,7 @@ func TestOutage(t *testing.T) {
 		given := events(1)
 		for i := range 16 {
 			for {
-				_, err := store.Append(t.Context(), fmt.Sprint(i), eventstore.NoStream, given)
+				_, err := eventstore.AppendTo(t.Context(), store, fmt.Sprint(i), eventstore.NoStream, given)
 				if err == nil {
 					break
 				}
@@ -66,7 +66,7 @@ func TestOutage(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 16 {
 			all.Go(func() {
-				if _, err := store.Append(t.Context(), fmt.Sprint(i), eventstore.NoStream, events(1)); err != nil {
+				if _, err := eventstore.AppendTo(t.Context(), store, fmt.Sprint(i), eventstore.NoStream, events(1)); err != nil {
 					t.Errorf("Append: %v", err)
 				}
 			})
@@ -101,7 +101,7 @@ func TestOutage(t *testing.T) {
 		}})
 		for name, call := range map[string]func(context.Context) error{
 			"Append": func(ctx context.Context) error {
-				_, err := store.Append(ctx, "a", eventstore.NoStream, events(1))
+				_, err := eventstore.AppendTo(ctx, store, "a", eventstore.NoStream, events(1))
 				return err
 			},
 			"Head": func(ctx context.Context) error { _, err := store.Head(ctx); return err },
@@ -234,7 +234,7 @@ func TestClose(t *testing.T) {
 			busy.Add(1)
 			all.Go(func() {
 				for next := eventstore.NoStream; ; {
-					got, err := store.Append(t.Context(), fmt.Sprint(i), next, events(1))
+					got, err := eventstore.AppendTo(t.Context(), store, fmt.Sprint(i), next, events(1))
 					if err != nil {
 						if !errors.Is(err, eventstore.ErrClosed) {
 							t.Errorf("Append: %v", err)
@@ -285,7 +285,7 @@ func TestClose(t *testing.T) {
 		}})
 		ended := make(chan error, 1)
 		go func() {
-			_, err := store.Append(t.Context(), "a", eventstore.NoStream, events(1))
+			_, err := eventstore.AppendTo(t.Context(), store, "a", eventstore.NoStream, events(1))
 			ended <- err
 		}()
 		<-failing

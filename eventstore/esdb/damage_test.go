@@ -154,7 +154,7 @@ func isRefused(t *testing.T, store *esdb.Store, stream, says string) {
 		}
 	}
 	for _, expected := range []eventstore.Revision{eventstore.NoStream, 0, 4} {
-		_, err := store.Append(t.Context(), stream, expected, events(1))
+		_, err := eventstore.AppendTo(t.Context(), store, stream, expected, events(1))
 		damaged(fmt.Sprint("append at ", expected), err)
 	}
 }

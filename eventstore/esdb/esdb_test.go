@@ -145,7 +145,7 @@ func events(n int) []eventstore.Event {
 
 func appends(t testing.TB, store *esdb.Store, stream string, expected eventstore.Revision, given []eventstore.Event) eventstore.Appended {
 	t.Helper()
-	got, err := store.Append(t.Context(), stream, expected, given)
+	got, err := eventstore.AppendTo(t.Context(), store, stream, expected, given)
 	if err != nil {
 		t.Fatalf("Append at %d: %v", expected, err)
 	}
@@ -341,7 +341,7 @@ func TestWhatIsOurs(t *testing.T) {
 		store := open(t, server.ConnectionString())
 		last := appends(t, store, "a", eventstore.NoStream, events(3))
 		server.Restore(start(t).Backup())
-		if _, err := store.Append(t.Context(), "a", 2, events(1)); !errors.Is(err, esdb.ErrReplaced) {
+		if _, err := eventstore.AppendTo(t.Context(), store, "a", 2, events(1)); !errors.Is(err, esdb.ErrReplaced) {
 			t.Errorf("Append: %v", err)
 		}
 		for _, err := range store.Follow(t.Context(), last.Position) {
@@ -467,7 +467,7 @@ func TestSizes(t *testing.T) {
 			large := events(2)
 			large[1].Data = bytes.Repeat([]byte("x"), 2000)
 			want := eventstore.TooLargeError{Bytes: eventstore.Size(large), Events: 2, Limit: 1000}
-			_, err := store.Append(t.Context(), "a", eventstore.NoStream, large)
+			_, err := eventstore.AppendTo(t.Context(), store, "a", eventstore.NoStream, large)
 			if got := new(eventstore.TooLargeError); !errors.As(err, &got) || *got != want {
 				t.Errorf("%s: Append: %v, want %v", version, err, &want)
 			}
@@ -483,7 +483,7 @@ func TestSizes(t *testing.T) {
 		appends(t, store, "a", eventstore.NoStream, given)
 		holds(t, store, given)
 		given[0].Type += "t"
-		if _, err := store.Append(t.Context(), "a", 0, given); err == nil || strings.Contains(err.Error(), "server") {
+		if _, err := eventstore.AppendTo(t.Context(), store, "a", 0, given); err == nil || strings.Contains(err.Error(), "server") {
 			t.Errorf("one letter more: %v", err)
 		}
 	})

@@ -75,7 +75,7 @@ func TestRightsAreTaken(t *testing.T) {
 		}
 		return nil
 	}})
-	if _, err := store.Append(t.Context(), "a", 0, events(1)); err == nil || !strings.Contains(err.Error(), "answers only users") {
+	if _, err := eventstore.AppendTo(t.Context(), store, "a", 0, events(1)); err == nil || !strings.Contains(err.Error(), "answers only users") {
 		t.Errorf("Append: %v", err)
 	}
 }

@@ -98,7 +98,7 @@ func (l *load) write(w int) {
 	stream := fmt.Sprint("stream-", w)
 	for !l.stopping.Load() {
 		given := events(1 + len(l.streams[w])%3)
-		got, err := l.store.Append(l.Context(), stream, eventstore.Revision(len(l.streams[w]))-1, given)
+		got, err := eventstore.AppendTo(l.Context(), l.store, stream, eventstore.Revision(len(l.streams[w]))-1, given)
 		if want := eventstore.Revision(len(l.streams[w]) + len(given) - 1); err != nil || got.Revision != want {
 			l.Errorf("Append to %s: %+v, %v, want revision %d", stream, got, err, want)
 			return

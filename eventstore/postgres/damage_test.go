@@ -30,7 +30,7 @@ func TestDamagedLog(t *testing.T) {
 			store := open(t, url, postgres.Options{})
 			defer shut(t, store)
 			for i := range eventstore.Revision(10) {
-				if _, err := store.Append(t.Context(), "a", i-1, event()); err != nil {
+				if _, err := eventstore.AppendTo(t.Context(), store, "a", i-1, event()); err != nil {
 					t.Fatal(err)
 				}
 			}

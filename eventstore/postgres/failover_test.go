@@ -126,7 +126,7 @@ func TestDemoted(t *testing.T) {
 		set(t, server, "default_transaction_read_only = on")
 		var refused *pq.Error
 		for begin := time.Now(); refused == nil && time.Since(begin) < 10*time.Second; { // its sessions notice one after the other
-			_, err := store.Append(t.Context(), "a", 7, event())
+			_, err := eventstore.AppendTo(t.Context(), store, "a", 7, event())
 			refused, _ = errors.AsType[*pq.Error](err)
 		}
 		if refused == nil || refused.Code != "25006" {
@@ -159,20 +159,20 @@ func TestLostEnd(t *testing.T) {
 		var given []eventstore.Event
 		for i := range eventstore.Revision(4) {
 			given = event()
-			if _, err := store.Append(t.Context(), "a", i-1, given); err != nil {
+			if _, err := eventstore.AppendTo(t.Context(), store, "a", i-1, given); err != nil {
 				t.Fatal(err)
 			}
 		}
 		execute(t, url, cut)
 		conflict := (*eventstore.ConflictError)(nil)
-		if _, err := store.Append(t.Context(), "a", 2, given); !errors.As(err, &conflict) || conflict.Actual != 0 {
+		if _, err := eventstore.AppendTo(t.Context(), store, "a", 2, given); !errors.As(err, &conflict) || conflict.Actual != 0 {
 			t.Errorf("an append that was lost, again: %v", err)
 		}
-		if got, err := store.Append(t.Context(), "a", 0, event()); err != nil || got != (eventstore.Appended{Revision: 1, Position: 2, New: true}) {
+		if got, err := eventstore.AppendTo(t.Context(), store, "a", 0, event()); err != nil || got != (eventstore.Appended{Revision: 1, Position: 2, New: true}) {
 			t.Errorf("an append to what is left: %+v, %v", got, err)
 		}
 		execute(t, url, cut)
-		if got, err := store.Append(t.Context(), "a", 0, event()); err != nil || got != (eventstore.Appended{Revision: 1, Position: 2, New: true}) {
+		if got, err := eventstore.AppendTo(t.Context(), store, "a", 0, event()); err != nil || got != (eventstore.Appended{Revision: 1, Position: 2, New: true}) {
 			t.Errorf("another, in the place of a lost one: %+v, %v", got, err)
 		}
 	})
@@ -182,13 +182,13 @@ func TestLostEnd(t *testing.T) {
 		defer shut(t, one)
 		defer shut(t, two)
 		execute(t, url, "CREATE TABLE before AS TABLE eventlog.lease")
-		if _, err := one.Append(t.Context(), "a", eventstore.NoStream, batch()); err != nil {
+		if _, err := eventstore.AppendTo(t.Context(), one, "a", eventstore.NoStream, batch()); err != nil {
 			t.Fatal(err)
 		}
 		execute(t, url, "DELETE FROM eventlog.events; UPDATE eventlog.lease SET (epoch, since) = (SELECT epoch, since FROM before)")
 		appends(t, two)
 		conflict := (*eventstore.ConflictError)(nil)
-		if got, err := one.Append(t.Context(), "a", childBatch-1, event()); !errors.As(err, &conflict) || conflict.Actual != eventstore.NoStream {
+		if got, err := eventstore.AppendTo(t.Context(), one, "a", childBatch-1, event()); !errors.As(err, &conflict) || conflict.Actual != eventstore.NoStream {
 			t.Errorf("an append after what was lost: %+v, %v", got, err)
 		}
 	})
@@ -277,7 +277,7 @@ func TestRefusedForAWhile(t *testing.T) {
 			execute(t, owner, fmt.Sprintf(test.refuse, role(t, address)))
 			for refused := (*pq.Error)(nil); refused == nil || string(refused.Code) != code; {
 				execute(t, owner, hangUp) // open sessions keep the previous setting
-				_, err := impatient.Append(t.Context(), "nothing", 0, event())
+				_, err := eventstore.AppendTo(t.Context(), impatient, "nothing", 0, event())
 				refused, _ = errors.AsType[*pq.Error](err)
 			}
 			execute(t, owner, fmt.Sprintf(test.accept, role(t, address)))
@@ -309,7 +309,7 @@ func TestRefusedForAWhile(t *testing.T) {
 			var appending sync.WaitGroup
 			for range callers {
 				appending.Go(func() {
-					if _, err := store.Append(ctx, uuid.NewString(), eventstore.NoStream, event()); err == nil {
+					if _, err := eventstore.AppendTo(ctx, store, uuid.NewString(), eventstore.NoStream, event()); err == nil {
 						t.Error("appended in an outage")
 					}
 				})

@@ -122,7 +122,7 @@ func (l *load) write(store *postgres.Store, stream string) {
 	revision := eventstore.NoStream
 	for !l.stopping.Load() {
 		given := event()
-		got, err := store.Append(l.Context(), stream, revision, given)
+		got, err := eventstore.AppendTo(l.Context(), store, stream, revision, given)
 		if l.Context().Err() != nil {
 			return
 		}
@@ -186,7 +186,7 @@ func (l *load) end(store *postgres.Store) int {
 	l.writing.Wait()
 	last := event()
 	l.note(func() { l.all = l.acknowledged() + 1 })
-	if _, err := store.Append(l.Context(), "end", eventstore.NoStream, last); err != nil { // wakes waiting followers
+	if _, err := eventstore.AppendTo(l.Context(), store, "end", eventstore.NoStream, last); err != nil { // wakes waiting followers
 		l.Fatal(err)
 	}
 	l.kept["end"] = []uuid.UUID{last[0].ID}

@@ -169,8 +169,8 @@ func (s *Store) create(ctx context.Context, name string) error {
 func (s *Store) ID() uuid.UUID { return s.id }
 
 // Append implements eventstore.Store. If the database fails, it retries until the outcome is known or patience ends.
-func (s *Store) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
-	return s.queue.Append(ctx, stream, expected, events)
+func (s *Store) Append(ctx context.Context, to ...eventstore.Append) ([]eventstore.Appended, error) {
+	return s.queue.Append(ctx, to)
 }
 
 // Close implements eventstore.Store. A second Close does nothing. It ignores errors of connections, because by then everything is

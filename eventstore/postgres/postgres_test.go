@@ -33,7 +33,7 @@ func TestStore(t *testing.T) {
 	var made atomic.Int64
 	storetest.Run(t, func(t testing.TB) eventstore.Store {
 		return open(t, url, postgres.Options{Schema: fmt.Sprintf("log_%d", made.Add(1))})
-	}, storetest.Dense)
+	}, storetest.Dense, storetest.Atomic)
 }
 
 func TestClock(t *testing.T) {
@@ -103,7 +103,7 @@ func TestMayOnlyRead(t *testing.T) {
 	if got := rest(t, reader, eventstore.Start); len(got) != childBatch || reader.ID() != owner.ID() {
 		t.Errorf("followed %d events of log %v", len(got), reader.ID())
 	}
-	if _, err := reader.Append(t.Context(), "a", eventstore.NoStream, event()); err == nil || !strings.Contains(err.Error(), "permission denied for table lease") {
+	if _, err := eventstore.AppendTo(t.Context(), reader, "a", eventstore.NoStream, event()); err == nil || !strings.Contains(err.Error(), "permission denied for table lease") {
 		t.Errorf("Append: %v", err)
 	}
 	appends(t, owner)

@@ -53,7 +53,7 @@ func appendUntilKilled(url string) error {
 		go func() {
 			stream, revision := uuid.NewString(), eventstore.NoStream
 			for {
-				got, err := store.Append(context.Background(), stream, revision, batch())
+				got, err := eventstore.AppendTo(context.Background(), store, stream, revision, batch())
 				if err != nil {
 					failed <- err
 					return
@@ -126,7 +126,7 @@ func (c *child) kill(t *testing.T) {
 // appends appends a batch to a stream of its own. What others had begun under an older lease is then there or never will be.
 func appends(t *testing.T, store *postgres.Store) eventstore.Position {
 	t.Helper()
-	got, err := store.Append(t.Context(), uuid.NewString(), eventstore.NoStream, batch())
+	got, err := eventstore.AppendTo(t.Context(), store, uuid.NewString(), eventstore.NoStream, batch())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,18 +201,18 @@ func TestTurns(t *testing.T) {
 		stream, last, given := uuid.NewString(), eventstore.NoStream, event()
 		for i := range 10 {
 			given = event()
-			got, err := []*postgres.Store{one, two}[i%2].Append(t.Context(), stream, last, given)
+			got, err := eventstore.AppendTo(t.Context(), []*postgres.Store{one, two}[i%2], stream, last, given)
 			if last++; err != nil || got.Revision != last {
 				t.Fatalf("append %d: %+v, %v", i, got, err)
 			}
 		}
 		// The first does not know what the second wrote last.
 		conflict := (*eventstore.ConflictError)(nil)
-		if _, err := one.Append(t.Context(), stream, eventstore.NoStream, event()); !errors.As(err, &conflict) || conflict.Actual != last {
+		if _, err := eventstore.AppendTo(t.Context(), one, stream, eventstore.NoStream, event()); !errors.As(err, &conflict) || conflict.Actual != last {
 			t.Errorf("an append at the beginning: %v, and the stream is at %d", err, last)
 		}
 		appends(t, two)
-		if got, err := one.Append(t.Context(), stream, last-1, given); err != nil || got.Revision != last {
+		if got, err := eventstore.AppendTo(t.Context(), one, stream, last-1, given); err != nil || got.Revision != last {
 			t.Errorf("the last append again: %+v, %v", got, err)
 		}
 	})

@@ -74,7 +74,7 @@ type writer struct {
 	// Of the current batch:
 	places  map[string]eventstore.Revision // of its streams, as its transaction sees them
 	written []eventstore.Recorded
-	answers []commit.Answer
+	refused []error // of each request
 }
 
 // write runs the writer. It ends when the queue is closed and empty.
@@ -108,7 +108,7 @@ func (w *writer) carryOut(batch []*commit.Request) {
 		}
 	}
 	for i, r := range batch {
-		r.Answer(w.answers[i])
+		r.Answer(w.refused[i])
 	}
 	if len(w.written) > 0 {
 		w.news.tell()
@@ -124,7 +124,7 @@ func (w *writer) dismiss(batch []*commit.Request, after time.Duration) []*commit
 	return slices.DeleteFunc(batch, func(r *commit.Request) bool {
 		late := w.failed.Sub(r.Asked) >= after
 		if late {
-			r.Answer(commit.Answer{Err: fmt.Errorf("appending to the event log: %w", w.failure)})
+			r.Answer(fmt.Errorf("appending to the event log: %w", w.failure))
 		}
 		return late
 	})
@@ -169,7 +169,7 @@ func isPassing(err error) bool {
 func (w *writer) transact(batch []*commit.Request) error {
 	clear(w.places)
 	clear(w.written)
-	w.written, w.answers = w.written[:0], w.answers[:0]
+	w.written, w.refused = w.written[:0], w.refused[:0]
 	if w.epoch == 0 {
 		if err := w.takeOver(); err != nil {
 			return err
@@ -179,11 +179,11 @@ func (w *writer) transact(batch []*commit.Request) error {
 		return err
 	}
 	for _, r := range batch {
-		a, err := w.judge(r)
+		refused, err := r.Judge(w.before, w.add)
 		if err != nil {
 			return err
 		}
-		w.answers = append(w.answers, a)
+		w.refused = append(w.refused, refused)
 	}
 	if len(w.written) == 0 {
 		return w.prove()
@@ -221,14 +221,16 @@ func (w *writer) takeOver() error {
 func (w *writer) find(batch []*commit.Request) error {
 	var unknown []string
 	for _, r := range batch {
-		if _, ok := w.places[r.Stream]; ok {
-			continue
+		for _, a := range r.Appends {
+			if _, ok := w.places[a.Stream]; ok {
+				continue
+			}
+			revision, ok := w.known.Get(a.Stream)
+			if !ok {
+				unknown = append(unknown, a.Stream)
+			}
+			w.places[a.Stream] = revision
 		}
-		revision, ok := w.known.Get(r.Stream)
-		if !ok {
-			unknown = append(unknown, r.Stream)
-		}
-		w.places[r.Stream] = revision
 	}
 	if len(unknown) == 0 {
 		return nil
@@ -249,58 +251,61 @@ func (w *writer) find(batch []*commit.Request) error {
 	return rows.Err()
 }
 
-// judge adds a request's events to the batch, or refuses them. A returned error is the batch's; the request's own error is in the
-// answer.
-func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
-	revision := w.places[r.Stream]
-	if revision != r.Expected {
-		return w.repeated(r, revision)
+// before tells what became of an append before: nothing, if the stream is at the expected revision.
+func (w *writer) before(a eventstore.Append) (eventstore.Appended, error) {
+	if revision := w.places[a.Stream]; revision != a.Expected {
+		return w.repeated(a, revision)
 	}
-	position := w.head + eventstore.Position(len(w.written))
-	for _, e := range r.Events {
+	return eventstore.Appended{}, nil
+}
+
+// add adds an append to the batch.
+func (w *writer) add(a eventstore.Append) eventstore.Appended {
+	revision, position := w.places[a.Stream], w.head+eventstore.Position(len(w.written))
+	for _, e := range a.Events {
 		revision++
 		position++
 		w.written = append(w.written, eventstore.Recorded{
-			ID: e.ID, Type: e.Type, Data: e.Data, Meta: e.Meta, Stream: r.Stream, Revision: revision, Position: position,
+			ID: e.ID, Type: e.Type, Data: e.Data, Meta: e.Meta, Stream: a.Stream, Revision: revision, Position: position,
 		})
 	}
-	w.places[r.Stream] = revision
-	return commit.Answer{Appended: eventstore.Appended{Revision: revision, Position: position, New: true}}, nil
+	w.places[a.Stream] = revision
+	return eventstore.Appended{Revision: revision, Position: position, New: true}
 }
 
 // repeated tells the retry of an append that succeeded from a conflict, by the ids of the events after the expected revision.
-func (w *writer) repeated(r *commit.Request, actual eventstore.Revision) (commit.Answer, error) {
-	conflict := commit.Answer{Err: &eventstore.ConflictError{Stream: r.Stream, Expected: r.Expected, Actual: actual}}
-	n := eventstore.Revision(len(r.Events))
-	if r.Expected < eventstore.NoStream || r.Expected > actual-n {
-		return conflict, nil
+func (w *writer) repeated(a eventstore.Append, actual eventstore.Revision) (eventstore.Appended, error) {
+	conflict := &eventstore.ConflictError{Stream: a.Stream, Expected: a.Expected, Actual: actual}
+	n := eventstore.Revision(len(a.Events))
+	if a.Expected < eventstore.NoStream || a.Expected > actual-n {
+		return eventstore.Appended{}, conflict
 	}
 	var found []struct {
 		ID       uuid.UUID
 		Position eventstore.Position
 	}
 	err := w.db.SelectContext(w.closing, &found,
-		"SELECT id, position FROM events WHERE stream = $1 AND revision > $2 ORDER BY revision LIMIT $3", r.Stream, r.Expected, n)
+		"SELECT id, position FROM events WHERE stream = $1 AND revision > $2 ORDER BY revision LIMIT $3", a.Stream, a.Expected, n)
 	if err != nil {
-		return commit.Answer{}, err
+		return eventstore.Appended{}, err
 	}
 	for _, e := range w.written {
-		if e.Stream == r.Stream && e.Revision > r.Expected {
+		if e.Stream == a.Stream && e.Revision > a.Expected {
 			found = append(found, struct {
 				ID       uuid.UUID
 				Position eventstore.Position
 			}{e.ID, e.Position})
 		}
 	}
-	if len(found) < len(r.Events) {
-		return commit.Answer{}, errLost
+	if len(found) < len(a.Events) {
+		return eventstore.Appended{}, errLost
 	}
-	for i, e := range r.Events {
+	for i, e := range a.Events {
 		if found[i].ID != e.ID {
-			return conflict, nil
+			return eventstore.Appended{}, conflict
 		}
 	}
-	return commit.Answer{Appended: eventstore.Appended{Revision: r.Expected + n, Position: found[n-1].Position}}, nil
+	return eventstore.Appended{Revision: a.Expected + n, Position: found[n-1].Position}, nil
 }
 
 // commit writes the batch's events.

@@ -147,7 +147,7 @@ func (holds truth) answers(t testing.TB, store *sqlite.Store) (refused []error) 
 			if wrong < eventstore.NoStream || wrong == last {
 				continue
 			}
-			got, err := store.Append(t.Context(), stream, wrong, events(1, 5))
+			got, err := eventstore.AppendTo(t.Context(), store, stream, wrong, events(1, 5))
 			var conflict *eventstore.ConflictError
 			if err == nil || errors.As(err, &conflict) && conflict.Actual != last {
 				t.Fatalf("%s at %d: an append at %d gave %+v, %v", stream, last, wrong, got, err)
@@ -156,10 +156,10 @@ func (holds truth) answers(t testing.TB, store *sqlite.Store) (refused []error) 
 				fails(err)
 			}
 		}
-		if again, err := store.Append(t.Context(), stream, last-1, []eventstore.Event{{ID: has[last].ID, Type: "happened"}}); !fails(err) && again.Position != has[last].Position {
+		if again, err := eventstore.AppendTo(t.Context(), store, stream, last-1, []eventstore.Event{{ID: has[last].ID, Type: "happened"}}); !fails(err) && again.Position != has[last].Position {
 			t.Errorf("the retry of an append gave %+v", again)
 		}
-		if got, err := store.Append(t.Context(), stream, last, events(1, 5)); !fails(err) && got.Revision != last+1 {
+		if got, err := eventstore.AppendTo(t.Context(), store, stream, last, events(1, 5)); !fails(err) && got.Revision != last+1 {
 			t.Errorf("%s at %d: an append gave %+v", stream, last, got)
 		}
 	}
@@ -170,7 +170,7 @@ func (holds truth) answers(t testing.TB, store *sqlite.Store) (refused []error) 
 				fails(err)
 			}
 		}
-		_, err := store.Append(t.Context(), stream, eventstore.NoStream, events(1, 5))
+		_, err := eventstore.AppendTo(t.Context(), store, stream, eventstore.NoStream, events(1, 5))
 		fails(err)
 	}
 	return refused
@@ -390,7 +390,7 @@ func TestTwoWriters(t *testing.T) {
 	remove(t, path+".lock")
 	second := open(t, path, sqlite.Options{})
 	appends(t, second, "b", eventstore.NoStream, events(3, 10))
-	_, err := first.Append(t.Context(), "c", eventstore.NoStream, events(1, 10))
+	_, err := eventstore.AppendTo(t.Context(), first, "c", eventstore.NoStream, events(1, 10))
 	if err == nil || !strings.Contains(err.Error(), "another process wrote to it") {
 		t.Errorf("the first writer's append: %v", err)
 	}
@@ -429,7 +429,7 @@ func TestIndexCannotBeMade(t *testing.T) {
 		}
 		_, err := store.Check(t.Context(), func(error) {}, nil)
 		mendsNot(err)
-		_, err = store.Append(t.Context(), "thing-1", 0, events(1, 5))
+		_, err = eventstore.AppendTo(t.Context(), store, "thing-1", 0, events(1, 5))
 		mendsNot(err)
 	}
 	if err := os.RemoveAll(path + ".index"); err != nil {
@@ -471,7 +471,7 @@ func TestFollowedIsRead(t *testing.T) {
 	const n = 300
 	go func() {
 		for i := range eventstore.Revision(n) {
-			if _, err := store.Append(t.Context(), "a", i-1, events(1, 5)); err != nil {
+			if _, err := eventstore.AppendTo(t.Context(), store, "a", i-1, events(1, 5)); err != nil {
 				t.Error(err)
 				return
 			}
@@ -510,7 +510,7 @@ func TestCheckBesideWriter(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := range 400 {
-			if _, err := store.Append(t.Context(), fmt.Sprint("thing-", i%40), eventstore.Revision(i/40)-1, events(1, 10)); err != nil {
+			if _, err := eventstore.AppendTo(t.Context(), store, fmt.Sprint("thing-", i%40), eventstore.Revision(i/40)-1, events(1, 10)); err != nil {
 				t.Error(err)
 			}
 		}

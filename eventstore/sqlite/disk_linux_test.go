@@ -18,7 +18,7 @@ func TestFailingDisk(t *testing.T) {
 			repair := failing.Break(t, path+"-wal")
 			failed := events(2, 10)
 			for range 3 {
-				if _, err := store.Append(t.Context(), "a", 2, failed); err == nil || !strings.Contains(err.Error(), "I/O error") {
+				if _, err := eventstore.AppendTo(t.Context(), store, "a", 2, failed); err == nil || !strings.Contains(err.Error(), "I/O error") {
 					t.Errorf("Append: %v", err)
 				}
 			}

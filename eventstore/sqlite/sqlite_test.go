@@ -28,13 +28,13 @@ import (
 )
 
 func TestFile(t *testing.T) {
-	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, newPath(t), sqlite.Options{}) }, storetest.Dense)
+	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, newPath(t), sqlite.Options{}) }, storetest.Dense, storetest.Atomic)
 }
 
 // TestForgetful runs all cases with so little memory that reads use the index and the file, which they seldom do otherwise.
 func TestForgetful(t *testing.T) {
 	t.Cleanup(sqlite.Remember(3, 50))
-	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, newPath(t), sqlite.Options{}) }, storetest.Dense)
+	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, newPath(t), sqlite.Options{}) }, storetest.Dense, storetest.Atomic)
 }
 
 func TestMemory(t *testing.T) {
@@ -44,7 +44,7 @@ func TestMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		return store
-	}, storetest.Dense)
+	}, storetest.Dense, storetest.Atomic)
 }
 
 func TestClock(t *testing.T) {
@@ -100,7 +100,7 @@ func events(n, size int) []eventstore.Event {
 
 func appends(t testing.TB, store *sqlite.Store, stream string, expected eventstore.Revision, given []eventstore.Event) eventstore.Appended {
 	t.Helper()
-	got, err := store.Append(t.Context(), stream, expected, given)
+	got, err := eventstore.AppendTo(t.Context(), store, stream, expected, given)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func appendUntilKilled(path string) {
 				}
 			}
 			for {
-				got, err := store.Append(context.Background(), fmt.Sprint(w), revision, events(childBatch, 300))
+				got, err := eventstore.AppendTo(context.Background(), store, fmt.Sprint(w), revision, events(childBatch, 300))
 				if err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					return
@@ -309,7 +309,7 @@ func failsAlone(t *testing.T) {
 	var failed []eventstore.Event
 	for failed == nil {
 		given := events(4, 2000)
-		got, err := store.Append(t.Context(), "a", stored, given)
+		got, err := eventstore.AppendTo(t.Context(), store, "a", stored, given)
 		if err != nil {
 			if !strings.Contains(err.Error(), "full") {
 				t.Errorf("the error does not say that the disk is full: %v", err)
@@ -319,7 +319,7 @@ func failsAlone(t *testing.T) {
 		}
 		stored = got.Revision
 	}
-	if _, err := store.Append(t.Context(), "new", eventstore.NoStream, events(4, 200_000)); err == nil {
+	if _, err := eventstore.AppendTo(t.Context(), store, "new", eventstore.NoStream, events(4, 200_000)); err == nil {
 		t.Error("a large append found room")
 	}
 	if got := rest(t, store, eventstore.Start); len(got) != int(stored)+1 {
@@ -417,7 +417,7 @@ func TestIndexWithoutRoom(t *testing.T) {
 	}
 	last := eventstore.NoStream
 	for {
-		got, err := store.Append(t.Context(), "a", last, events(1, 10))
+		got, err := eventstore.AppendTo(t.Context(), store, "a", last, events(1, 10))
 		if err != nil {
 			if !strings.Contains(err.Error(), "writing the index") {
 				t.Errorf("the error does not say what failed: %v", err)
@@ -434,7 +434,7 @@ func TestIndexWithoutRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 50 { // the first may still learn of the failure
-		if got, err := store.Append(t.Context(), "a", last, events(1, 10)); err == nil {
+		if got, err := eventstore.AppendTo(t.Context(), store, "a", last, events(1, 10)); err == nil {
 			last = got.Revision
 		}
 	}
@@ -509,7 +509,7 @@ func TestReadOnly(t *testing.T) {
 	if reader.ID() != writer.ID() {
 		t.Error("the reader reads another log")
 	}
-	if _, err := reader.Append(t.Context(), "a", 1, events(1, 10)); !errors.Is(err, sqlite.ErrReadOnly) {
+	if _, err := eventstore.AppendTo(t.Context(), reader, "a", 1, events(1, 10)); !errors.Is(err, sqlite.ErrReadOnly) {
 		t.Errorf("Append: %v", err)
 	}
 	if got := rest(t, reader, eventstore.Start); len(got) != 2 {

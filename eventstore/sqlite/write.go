@@ -17,11 +17,11 @@ import (
 const knownStreams = 1 << 16
 
 // Append implements eventstore.Store.
-func (s *Store) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
+func (s *Store) Append(ctx context.Context, to ...eventstore.Append) ([]eventstore.Appended, error) {
 	if s.queue == nil {
-		return eventstore.Appended{}, cmp.Or(eventstore.Check(stream, events), ErrReadOnly)
+		return nil, cmp.Or(eventstore.Check(to), ErrReadOnly)
 	}
-	return s.queue.Append(ctx, stream, expected, events)
+	return s.queue.Append(ctx, to)
 }
 
 // A place is a stream's number and last revision.
@@ -52,7 +52,9 @@ func (p *places) put(changed map[string]place) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for stream, at := range changed {
-		p.known.Put(stream, at)
+		if at.id != 0 {
+			p.known.Put(stream, at)
+		}
 	}
 }
 
@@ -60,7 +62,9 @@ func (p *places) forget(batch []*commit.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range batch {
-		p.known.Forget(r.Stream)
+		for _, a := range r.Appends {
+			p.known.Forget(a.Stream)
+		}
 	}
 }
 
@@ -77,7 +81,7 @@ type writer struct {
 	written []eventstore.Recorded
 	packs   []*pack          // written, as rows of the log
 	places  map[string]place // of its streams, as its transaction sees them
-	answers []commit.Answer
+	refused []error          // of each request
 }
 
 // write runs the writer. It ends when the queue is closed and empty.
@@ -107,12 +111,12 @@ func (w *writer) carryOut(batch []*commit.Request) {
 	if err != nil {
 		err = fmt.Errorf("appending to the event log: %w", explain(err))
 		for _, r := range batch {
-			r.Answer(commit.Answer{Err: err})
+			r.Answer(err)
 		}
 	} else {
 		w.indexer.bytes += size(w.written)
 		for i, r := range batch {
-			r.Answer(w.answers[i])
+			r.Answer(w.refused[i])
 		}
 	}
 	w.clear()
@@ -128,8 +132,8 @@ func (w *writer) clear() {
 	}
 	clear(w.places)
 	clear(w.written)
-	clear(w.answers)
-	w.written, w.packs, w.answers = w.written[:0], w.packs[:0], w.answers[:0]
+	clear(w.refused)
+	w.written, w.packs, w.refused = w.written[:0], w.packs[:0], w.refused[:0]
 }
 
 // transact checks the requests in order, each seeing what those before it write, writes what was accepted, and hands it to
@@ -142,11 +146,11 @@ func (w *writer) transact(batch []*commit.Request) error {
 	defer w.writing.put(c)
 	w.conn, w.at = c, w.tail.time(w.now())
 	for _, r := range batch {
-		a, err := w.judge(r)
+		refused, err := r.Judge(w.before, w.add)
 		if err != nil {
 			return err
 		}
-		w.answers = append(w.answers, a)
+		w.refused = append(w.refused, refused)
 	}
 	if len(w.packs) > 0 {
 		if err := w.commit(); err != nil {
@@ -188,37 +192,39 @@ func (w *writer) insert() error {
 	return nil
 }
 
-// judge adds a request's events to the batch, or refuses them. A returned error is the batch's; the request's own error is in the
-// answer.
-func (w *writer) judge(r *commit.Request) (commit.Answer, error) {
-	p, err := w.find(r.Stream)
-	if err != nil {
-		return commit.Answer{}, err
+// before tells what became of an append before: nothing, if the stream is at the expected revision.
+func (w *writer) before(a eventstore.Append) (eventstore.Appended, error) {
+	p, err := w.find(a.Stream)
+	if err != nil || p.revision == a.Expected {
+		return eventstore.Appended{}, err
 	}
-	if p.revision != r.Expected {
-		return w.repeated(r, p)
-	}
+	return w.repeated(a, p)
+}
+
+// add adds an append to the batch. Its stream was found before.
+func (w *writer) add(a eventstore.Append) eventstore.Appended {
+	p := w.places[a.Stream]
 	position := w.head + eventstore.Position(len(w.written))
 	if p.id == 0 {
 		p.id = int64(position) + 1
 	}
-	for i := range r.Events {
-		e := &r.Events[i]
+	for i := range a.Events {
+		e := &a.Events[i]
 		p.revision++
 		position++
 		w.written = append(w.written, eventstore.Recorded{
 			ID: e.ID, Type: e.Type, Data: e.Data, Meta: e.Meta,
-			Stream: r.Stream, Revision: p.revision, Position: position, RecordedAt: w.at,
+			Stream: a.Stream, Revision: p.revision, Position: position, RecordedAt: w.at,
 		})
 		name := ""
 		if p.revision == 0 {
-			name = r.Stream
+			name = a.Stream
 		}
 		w.pack(e).add(p.id, p.revision, e, name)
 		w.indexer.loose = append(w.indexer.loose, entry{p.id, p.revision, position, e.ID, name})
 	}
-	w.places[r.Stream] = p
-	return commit.Answer{Appended: eventstore.Appended{Revision: p.revision, Position: position, New: true}}, nil
+	w.places[a.Stream] = p
+	return eventstore.Appended{Revision: p.revision, Position: position, New: true}
 }
 
 // pack returns the pack to which an event is added.
@@ -240,50 +246,48 @@ func (w *writer) find(stream string) (place, error) {
 	if p, ok := w.places[stream]; ok {
 		return p, nil
 	}
-	if p, ok := w.known.find(stream); ok {
-		return p, nil
-	}
-	p, err := w.conn.find(stream)
-	if err != nil {
-		return place{}, err
-	}
-	if loose := w.tail.unindexed(stream); len(loose) > 0 {
-		p.revision = loose[len(loose)-1].Revision
-		if p.id == 0 {
-			p.id = int64(loose[0].Position)
+	p, ok := w.known.find(stream)
+	if !ok {
+		var err error
+		if p, err = w.conn.find(stream); err != nil {
+			return place{}, err
+		}
+		if loose := w.tail.unindexed(stream); len(loose) > 0 {
+			p.revision = loose[len(loose)-1].Revision
+			if p.id == 0 {
+				p.id = int64(loose[0].Position)
+			}
 		}
 	}
-	if p.id != 0 {
-		w.places[stream] = p
-	}
+	w.places[stream] = p
 	return p, nil
 }
 
 // repeated tells the retry of an append that succeeded from a conflict, by the ids of the events after the expected revision.
-func (w *writer) repeated(r *commit.Request, p place) (commit.Answer, error) {
-	conflict := commit.Answer{Err: &eventstore.ConflictError{Stream: r.Stream, Expected: r.Expected, Actual: p.revision}}
-	n := eventstore.Revision(len(r.Events))
-	if r.Expected < eventstore.NoStream || r.Expected > p.revision-n {
-		return conflict, nil
+func (w *writer) repeated(a eventstore.Append, p place) (eventstore.Appended, error) {
+	conflict := &eventstore.ConflictError{Stream: a.Stream, Expected: a.Expected, Actual: p.revision}
+	n := eventstore.Revision(len(a.Events))
+	if a.Expected < eventstore.NoStream || a.Expected > p.revision-n {
+		return eventstore.Appended{}, conflict
 	}
 	// The events are indexed, or committed and not yet indexed, or written by this batch.
-	before := w.conn.pageOf(r.Stream, p.id, r.Expected+1, eventstore.Forwards, len(r.Events))
+	before := w.conn.pageOf(a.Stream, p.id, a.Expected+1, eventstore.Forwards, len(a.Events))
 	before.whole = true
-	if err := before.read(w.conn.forwards, p.id, int64(r.Expected+1), int64(n)); err != nil {
-		return commit.Answer{}, err
+	if err := before.read(w.conn.forwards, p.id, int64(a.Expected+1), int64(n)); err != nil {
+		return eventstore.Appended{}, err
 	}
-	found := slices.Concat(before.events, w.tail.unindexed(r.Stream), w.written)
+	found := slices.Concat(before.events, w.tail.unindexed(a.Stream), w.written)
 	var position eventstore.Position
-	for i, e := range r.Events {
-		revision := r.Expected + 1 + eventstore.Revision(i)
-		at := slices.IndexFunc(found, func(f eventstore.Recorded) bool { return f.Revision == revision && f.Stream == r.Stream })
+	for i, e := range a.Events {
+		revision := a.Expected + 1 + eventstore.Revision(i)
+		at := slices.IndexFunc(found, func(f eventstore.Recorded) bool { return f.Revision == revision && f.Stream == a.Stream })
 		if at < 0 {
-			return commit.Answer{}, errIndex
+			return eventstore.Appended{}, errIndex
 		}
 		if found[at].ID != e.ID {
-			return conflict, nil
+			return eventstore.Appended{}, conflict
 		}
 		position = found[at].Position
 	}
-	return commit.Answer{Appended: eventstore.Appended{Revision: r.Expected + n, Position: position}}, nil
+	return eventstore.Appended{Revision: a.Expected + n, Position: position}, nil
 }

@@ -104,7 +104,7 @@ var appendCases = []testCase{
 			var winners atomic.Int32
 			var winner atomic.Int32
 			together(32, func(i int) {
-				_, err := d.Append(d.ctx, stream, eventstore.Revision(round)-1, given[i:i+1])
+				_, err := eventstore.AppendTo(d.ctx, d, stream, eventstore.Revision(round)-1, given[i:i+1])
 				var conflict *eventstore.ConflictError
 				switch {
 				case err == nil:
@@ -128,7 +128,7 @@ var appendCases = []testCase{
 		results := make([]eventstore.Appended, len(given))
 		together(len(given), func(i int) {
 			for expected := eventstore.NoStream; ; {
-				got, err := d.Append(d.ctx, stream, expected, given[i:i+1])
+				got, err := eventstore.AppendTo(d.ctx, d, stream, expected, given[i:i+1])
 				var conflict *eventstore.ConflictError
 				if errors.As(err, &conflict) {
 					expected = conflict.Actual
@@ -154,7 +154,7 @@ var appendCases = []testCase{
 		}
 		together(len(streams), func(i int) {
 			for n := range given[i] {
-				if _, err := d.Append(d.ctx, streams[i], eventstore.Revision(n)-1, given[i][n:n+1]); err != nil {
+				if _, err := eventstore.AppendTo(d.ctx, d, streams[i], eventstore.Revision(n)-1, given[i][n:n+1]); err != nil {
 					d.Errorf("Append: %v", err)
 				}
 			}
@@ -216,7 +216,7 @@ var appendCases = []testCase{
 			ctx, leave := context.WithCancel(d.ctx)
 			left := make(chan struct{})
 			go func() { defer close(left); leave() }()
-			_, err := d.Append(ctx, stream, eventstore.NoStream, given)
+			_, err := eventstore.AppendTo(ctx, d, stream, eventstore.NoStream, given)
 			<-left
 			if err != nil && !errors.Is(err, context.Canceled) {
 				d.Fatalf("Append: %v", err)
@@ -254,11 +254,138 @@ var appendCases = []testCase{
 			d.Errorf("followed %d events up to %d, want 30 up to %d", len(all), end.Position, last)
 		}
 	}},
+	{"C61 several streams are written in the order of their steps", func(d *desk) {
+		old, had := d.has(2)
+		to := []eventstore.Append{
+			{Stream: d.stream(), Expected: eventstore.NoStream, Events: events(2)},
+			{Stream: old, Expected: 1, Events: events(3), Step: 1},
+			{Stream: d.stream(), Expected: eventstore.NoStream, Events: events(1), Step: 2},
+		}
+		got := d.appendsAll(to)
+		if got[0].Revision != 1 || got[1].Revision != 4 || got[2].Revision != 0 || got[0].Position >= got[1].Position || got[1].Position >= got[2].Position {
+			d.Errorf("%+v", got)
+		}
+		d.holds(to[0].Stream, to[0].Events)
+		d.holds(old, append(had, to[1].Events...))
+		d.holds(to[2].Stream, to[2].Events)
+		d.refusesAll(eventstore.ErrEmpty)
+		d.refusesAll(eventstore.ErrTwice, eventstore.Append{Stream: "a", Events: events(1)}, eventstore.Append{Stream: "a", Expected: 1, Events: events(1)})
+		d.refusesAll(eventstore.ErrEmpty, eventstore.Append{Stream: old, Expected: 4, Events: events(1)}, eventstore.Append{Stream: "a", Events: events(0)})
+		d.holds(old, append(had, to[1].Events...))
+	}},
+	{"C62 of several streams, a conflict lets none be written", func(d *desk) {
+		one, had := d.has(1)
+		other, others := d.has(2)
+		for _, step := range []int{0, 1} {
+			to := []eventstore.Append{
+				{Stream: one, Expected: 0, Events: events(2), Step: 1},
+				{Stream: other, Expected: 0, Events: events(1), Step: step},
+				{Stream: d.stream(), Expected: eventstore.NoStream, Events: events(1), Step: 2},
+			}
+			_, err := d.Append(d.ctx, to...)
+			var conflict *eventstore.ConflictError
+			if !errors.As(err, &conflict) || *conflict != (eventstore.ConflictError{Stream: other, Expected: 0, Actual: 1}) {
+				d.Fatal(err)
+			}
+			d.holds(other, others)
+			if _, err := d.reads(to[2].Stream, 0, eventstore.Forwards, 0); !errors.Is(err, eventstore.ErrNotFound) {
+				d.Errorf("a later step was written: %v", err)
+			}
+			if step == 0 || slices.Contains(d.features, Atomic) {
+				d.holds(one, had)
+			}
+		}
+	}},
+	{"C63 a retry of several streams writes those that are missing", func(d *desk) {
+		old, had := d.has(1)
+		to := []eventstore.Append{
+			{Stream: d.stream(), Expected: eventstore.NoStream, Events: events(2)},
+			{Stream: old, Expected: 0, Events: events(2), Step: 1},
+			{Stream: d.stream(), Expected: eventstore.NoStream, Events: events(1), Step: 2},
+		}
+		first := d.appends(old, 0, to[1].Events)
+		got := d.appendsAll(to)
+		if got[1].Position != first.Position || got[1].New {
+			d.Errorf("%+v, first %+v", got[1], first)
+		}
+		for range 2 {
+			for i, again := range d.appendsAll(to) {
+				if again.Position != got[i].Position || again.Revision != got[i].Revision || again.New {
+					d.Errorf("retry: %+v, first %+v", again, got[i])
+				}
+			}
+		}
+		d.holds(to[0].Stream, to[0].Events)
+		d.holds(old, append(had, to[1].Events...))
+		d.holds(to[2].Stream, to[2].Events)
+	}},
+	{"C61 many append to several streams at once", func(d *desk) {
+		shared := []string{d.stream(), d.stream(), d.stream()}
+		wrote := make([][3]int, 8)
+		together(8, func(i int) {
+			for n := 0; n < 10; {
+				var to []eventstore.Append
+				for k, s := range shared {
+					last := eventstore.NoStream
+					for e, err := range d.Read(d.ctx, s, eventstore.Last, eventstore.Backwards, 1) {
+						if err == nil {
+							last = e.Revision
+						}
+					}
+					to = append(to, eventstore.Append{Stream: s, Expected: last, Events: events(1), Step: k})
+				}
+				done, err := d.Append(d.ctx, to...)
+				var conflict *eventstore.ConflictError
+				if errors.As(err, &conflict) && slices.Contains(d.features, Atomic) {
+					continue
+				}
+				if errors.As(err, &conflict) {
+					n++ // how much of it was written is not known here
+					continue
+				}
+				if err != nil {
+					d.Error(err)
+					return
+				}
+				n++
+				for k := range done {
+					wrote[i][k]++
+				}
+			}
+		})
+		for k, s := range shared {
+			sum := 0
+			for i := range wrote {
+				sum += wrote[i][k]
+			}
+			got, err := d.reads(s, 0, eventstore.Forwards, 0)
+			if exact := slices.Contains(d.features, Atomic); err != nil || len(got) < sum || exact && len(got) != 80 {
+				d.Errorf("%d events, acknowledged %d: %v", len(got), sum, err)
+			}
+		}
+	}},
+}
+
+// appendsAll makes appends that must be accepted.
+func (d *desk) appendsAll(to []eventstore.Append) []eventstore.Appended {
+	d.Helper()
+	got, err := d.Append(d.ctx, to...)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return got
+}
+
+func (d *desk) refusesAll(want error, to ...eventstore.Append) {
+	d.Helper()
+	if _, err := d.Append(d.ctx, to...); !errors.Is(err, want) {
+		d.Errorf("Append: %v, want %v", err, want)
+	}
 }
 
 func (d *desk) refuses(stream string, expected eventstore.Revision, given []eventstore.Event, want error) {
 	d.Helper()
-	if _, err := d.Append(d.ctx, stream, expected, given); !errors.Is(err, want) {
+	if _, err := eventstore.AppendTo(d.ctx, d, stream, expected, given); !errors.Is(err, want) {
 		d.Errorf("Append: %v, want %v", err, want)
 	}
 }
@@ -266,7 +393,7 @@ func (d *desk) refuses(stream string, expected eventstore.Revision, given []even
 func (d *desk) tooLarge(stream string, given []eventstore.Event, bytes int) {
 	d.Helper()
 	want := eventstore.TooLargeError{Bytes: bytes, Events: len(given), Limit: eventstore.MaxAppendSize}
-	_, err := d.Append(d.ctx, stream, eventstore.NoStream, given)
+	_, err := eventstore.AppendTo(d.ctx, d, stream, eventstore.NoStream, given)
 	var got *eventstore.TooLargeError
 	if !errors.As(err, &got) || *got != want {
 		d.Errorf("Append: %v, want %v", err, &want)

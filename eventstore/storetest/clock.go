@@ -75,7 +75,7 @@ func sets(t *testing.T, open func(now func() time.Time) eventstore.Store, clock 
 			store = open(func() time.Time { return now })
 		}
 		now = start.Add(d)
-		if _, err := store.Append(t.Context(), "a", eventstore.Revision(2*i-1), events(2)); err != nil {
+		if _, err := eventstore.AppendTo(t.Context(), store, "a", eventstore.Revision(2*i-1), events(2)); err != nil {
 			t.Fatal(err)
 		}
 		want := now
@@ -125,7 +125,7 @@ func settles(t *testing.T, open func(now func() time.Time) eventstore.Store) {
 		stream := uuid.NewString()
 		writers.Go(func() {
 			for i := range 200 {
-				if _, err := store.Append(ctx, stream, eventstore.Revision(i)-1, events(1)); err != nil {
+				if _, err := eventstore.AppendTo(ctx, store, stream, eventstore.Revision(i)-1, events(1)); err != nil {
 					t.Error(err)
 				}
 			}

@@ -222,7 +222,7 @@ var followCases = []testCase{
 		if err := <-ended; !errors.Is(err, eventstore.ErrClosed) {
 			d.Errorf("the follower ended with %v", err)
 		}
-		if _, err := d.Append(d.ctx, stream, 0, events(1)); !errors.Is(err, eventstore.ErrClosed) {
+		if _, err := eventstore.AppendTo(d.ctx, d, stream, 0, events(1)); !errors.Is(err, eventstore.ErrClosed) {
 			d.Errorf("Append: %v", err)
 		}
 		if _, err := d.reads(stream, 0, eventstore.Forwards, 0); !errors.Is(err, eventstore.ErrClosed) {
@@ -294,7 +294,7 @@ func (d *desk) race() {
 					halfway.Done()
 				}
 				given := events(size)
-				got, err := d.Append(d.ctx, stream, eventstore.Revision(n*size)-1, given)
+				got, err := eventstore.AppendTo(d.ctx, d, stream, eventstore.Revision(n*size)-1, given)
 				if err != nil {
 					d.Errorf("Append: %v", err)
 				}

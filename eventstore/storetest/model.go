@@ -61,7 +61,7 @@ func (m *model) append(t *rapid.T) {
 		given[i].Data = rapid.SliceOf(rapid.Byte()).Draw(t, "data")
 		given[i].Type = rapid.StringN(1, 20, -1).Filter(func(s string) bool { return !strings.Contains(s, "\x00") }).Draw(t, "type")
 	}
-	got, err := m.desk.Append(m.desk.ctx, name, last(stream), given)
+	got, err := eventstore.AppendTo(m.desk.ctx, m.desk, name, last(stream), given)
 	if err != nil || got.Revision != last(stream)+eventstore.Revision(len(given)) {
 		t.Fatalf("Append at %d: %+v, %v", last(stream), got, err)
 	}
@@ -77,7 +77,7 @@ func (m *model) appendWrongly(t *rapid.T) {
 	name, stream := m.pick(t)
 	expected := eventstore.Revision(rapid.Int64Range(-2, int64(len(stream))+2).
 		Filter(func(n int64) bool { return eventstore.Revision(n) != last(stream) }).Draw(t, "expected"))
-	_, err := m.desk.Append(m.desk.ctx, name, expected, events(1))
+	_, err := eventstore.AppendTo(m.desk.ctx, m.desk, name, expected, events(1))
 	want := &eventstore.ConflictError{Stream: name, Expected: expected, Actual: last(stream)}
 	if diff := cmp.Diff(error(want), err); diff != "" {
 		t.Fatalf("Append at %d (-want +got):\n%s", expected, diff)
@@ -104,7 +104,7 @@ func (m *model) appendAgain(t *rapid.T) {
 		given = append(given, events(1)...)
 	}
 	expected := eventstore.Revision(from) - 1
-	got, err := m.desk.Append(m.desk.ctx, name, expected, given)
+	got, err := eventstore.AppendTo(m.desk.ctx, m.desk, name, expected, given)
 	if changed == 0 {
 		if err != nil || got.Revision != eventstore.Revision(to)-1 {
 			t.Fatalf("retry at %d: %+v, %v", expected, got, err)

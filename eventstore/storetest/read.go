@@ -125,7 +125,7 @@ var readCases = []testCase{
 		if read != 3 || !errors.Is(last, context.Canceled) {
 			d.Errorf("read %d events, then %v", read, last)
 		}
-		if _, err := d.Append(ctx, stream, 9, events(1)); !errors.Is(err, context.Canceled) {
+		if _, err := eventstore.AppendTo(ctx, d, stream, 9, events(1)); !errors.Is(err, context.Canceled) {
 			d.Errorf("Append: %v", err)
 		}
 		if _, err := d.Head(ctx); !errors.Is(err, context.Canceled) {
@@ -155,7 +155,7 @@ var readCases = []testCase{
 		stream, _ := d.has(1)
 		ctx, cancel := context.WithDeadline(d.ctx, time.Unix(0, 0))
 		defer cancel()
-		if _, err := d.Append(ctx, stream, 0, events(1)); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := eventstore.AppendTo(ctx, d, stream, 0, events(1)); !errors.Is(err, context.DeadlineExceeded) {
 			d.Errorf("Append: %v", err)
 		}
 		for _, err := range d.Read(ctx, stream, 0, eventstore.Forwards, 0) {

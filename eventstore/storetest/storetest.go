@@ -32,6 +32,8 @@ type Feature int
 const (
 	// Dense means that positions are numbered without gaps, over all streams.
 	Dense Feature = iota
+	// Atomic means that several streams are appended to at once, all or none.
+	Atomic
 )
 
 // patience ends a test that hangs. No result depends on it.
@@ -109,7 +111,7 @@ func (d *desk) has(n int) (string, []eventstore.Event) {
 // appends makes an append that must be accepted.
 func (d *desk) appends(stream string, expected eventstore.Revision, given []eventstore.Event) eventstore.Appended {
 	d.Helper()
-	got, err := d.Append(d.ctx, stream, expected, given)
+	got, err := eventstore.AppendTo(d.ctx, d, stream, expected, given)
 	if err != nil {
 		d.Fatalf("Append at %d: %v", expected, err)
 	}
@@ -122,7 +124,7 @@ func (d *desk) appends(stream string, expected eventstore.Revision, given []even
 // conflicts makes an append that must be refused because of the stream's revision.
 func (d *desk) conflicts(stream string, expected, actual eventstore.Revision, given []eventstore.Event) {
 	d.Helper()
-	got, err := d.Append(d.ctx, stream, expected, given)
+	got, err := eventstore.AppendTo(d.ctx, d, stream, expected, given)
 	var conflict *eventstore.ConflictError
 	if !errors.As(err, &conflict) {
 		d.Fatalf("Append at %d to a stream at %d: %+v, %v, want a conflict", expected, actual, got, err)

@@ -141,10 +141,17 @@ func (c Client) Must(t *testing.T, status int, method, path string, body any, ch
 	return a
 }
 
-// Get gets something that must exist.
-func (c Client) Get(t *testing.T, path string, change ...With) Answer {
+// Get gets something that must exist. While a server that has just begun says that its read models are being built, it asks again.
+func (c Client) Get(t *testing.T, path string, change ...With) (a Answer) {
 	t.Helper()
-	return c.Must(t, http.StatusOK, http.MethodGet, path, nil, change...)
+	Eventually(t, "the read models are built", func() bool {
+		a = c.Do(t, http.MethodGet, path, nil, change...)
+		return a.Status != http.StatusServiceUnavailable || !strings.Contains(string(a.Body), `"code":"building"`)
+	})
+	if a.Status != http.StatusOK {
+		t.Fatalf("GET %s: %s, want 200", path, a)
+	}
+	return a
 }
 
 // Refused sends a request that must be refused with this status and code, and checks the form of the problem.

@@ -77,21 +77,29 @@ const (
 	Written     // it dies after they are written, and only the answer is lost
 )
 
-// Dying is a log in which appends fail. End must be safe for concurrent use.
+// Dying is a log that writes to one stream at a time, as EventStoreDB does, and in which appends fail. End must be safe for
+// concurrent use.
 type Dying struct {
 	eventstore.Store
 	End func(stream string, expected eventstore.Revision) End
 }
 
 // Append implements eventstore.Store.
-func (d *Dying) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.Event) (eventstore.Appended, error) {
-	end := d.End(stream, expected)
-	if end == Before {
-		return eventstore.Appended{}, ErrDied
+func (d *Dying) Append(ctx context.Context, to ...eventstore.Append) ([]eventstore.Appended, error) {
+	var all []eventstore.Appended
+	for _, a := range to {
+		end := d.End(a.Stream, a.Expected)
+		if end == Before {
+			return nil, ErrDied
+		}
+		done, err := d.Store.Append(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if end == Written {
+			return nil, ErrDied
+		}
+		all = append(all, done...)
 	}
-	at, err := d.Store.Append(ctx, stream, expected, events)
-	if end == Written && err == nil {
-		return eventstore.Appended{}, ErrDied
-	}
-	return at, err
+	return all, nil
 }

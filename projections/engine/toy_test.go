@@ -226,7 +226,7 @@ func (b *bench) appendRaw(t testing.TB, n int, name string, data []byte) eventst
 	if !ok {
 		expected = eventstore.NoStream
 	}
-	done, err := b.store.Append(t.Context(), "thing-"+id.String(), expected, []eventstore.Event{{ID: uuid.New(), Type: name, Data: data}})
+	done, err := eventstore.AppendTo(t.Context(), b.store, "thing-"+id.String(), expected, []eventstore.Event{{ID: uuid.New(), Type: name, Data: data}})
 	if err != nil {
 		t.Fatal(err)
 	}
