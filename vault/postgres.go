@@ -81,6 +81,13 @@ func (p postgres) create(ctx context.Context, tx *sqlx.Tx) error {
 
 func (postgres) state() string { return state + " FOR SHARE OF destructions" }
 
+func (postgres) waits(forDisk bool) string {
+	if forDisk {
+		return "SET synchronous_commit = on"
+	}
+	return "SET synchronous_commit = off"
+}
+
 // scrub writes the table of keys anew, without the row versions that had destroyed keys: the server leaves those where they were until
 // it needs the room, and VACUUM FULL keeps those that an open snapshot may see. The old file is emptied at once, and removed at the
 // next checkpoint. What cannot be taken back: the server's write-ahead log has each key as it was made, until its segments are used

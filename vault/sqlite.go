@@ -52,6 +52,13 @@ func (sqlite) create(_ context.Context, tx *sqlx.Tx) error {
 
 func (sqlite) state() string { return state }
 
+func (sqlite) waits(forDisk bool) string {
+	if forDisk {
+		return "PRAGMA synchronous = FULL"
+	}
+	return "PRAGMA synchronous = NORMAL"
+}
+
 // patience is how long a process waits for others that write.
 const patience = 5 * time.Second
 

@@ -73,6 +73,8 @@ type backend interface {
 	create(ctx context.Context, tx *sqlx.Tx) error
 	// state is the statement that reads the state below in a transaction. Whoever changes it waits until that has ended.
 	state() string
+	// waits is the statement after which a connection's commits wait for the disk, or do not. At first they do.
+	waits(forDisk bool) string
 	// scrub overwrites destroyed keys, as far as the database can.
 	scrub(ctx context.Context, write *sqlx.DB) error
 }
@@ -145,7 +147,7 @@ func (v *Vault) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if v.writer, err = newWriter(v.db, v.fresh, makeKey, keepOutcome); err != nil {
+	if v.writer, err = newWriter(v.db, v.backend.waits, v.fresh, makeKey, keepOutcome); err != nil {
 		return err
 	}
 	if v.came, err = prepare(v.read, "SELECT digest, outcome FROM outcomes WHERE request = ?"); err != nil {

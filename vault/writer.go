@@ -14,9 +14,12 @@ import (
 )
 
 // A writer commits what callers change. One goroutine takes all changes that wait and commits them together, so that they share an
-// fsync, however many callers there are. Changes that nobody waits for are committed with the next that somebody does, or after idle.
+// fsync, however many callers there are. Changes that nobody waits for are committed with the next that somebody does, or after idle,
+// and then their commit does not wait for the disk: whatever happens to the process, the operating system has them.
 type writer struct {
 	db        *sqlx.DB              // one connection
+	waits     func(forDisk bool) string
+	lazy      bool // its commits do not wait for the disk
 	first     func(tx) error        // what each transaction does first
 	often     map[string]*sqlx.Stmt // statements that are prepared
 	accepting sync.RWMutex          // held for reading while a change enters, so that close knows the last one
@@ -41,14 +44,14 @@ const (
 )
 
 // idle is how long changes wait that nobody waits for.
-const idle = 100 * time.Millisecond
+const idle = 500 * time.Millisecond
 
 // ErrClosed is the error for a change after Close.
 var ErrClosed = errors.New("the vault is closed")
 
 // newWriter starts a writer that prepares the statements that it executes often.
-func newWriter(db *sqlx.DB, first func(tx) error, often ...string) (*writer, error) {
-	w := &writer{db: db, first: first, often: make(map[string]*sqlx.Stmt), changes: make(chan *change, together), ended: make(chan struct{})}
+func newWriter(db *sqlx.DB, waits func(forDisk bool) string, first func(tx) error, often ...string) (*writer, error) {
+	w := &writer{db: db, waits: waits, first: first, often: make(map[string]*sqlx.Stmt), changes: make(chan *change, together), ended: make(chan struct{})}
 	for _, query := range often {
 		var err error
 		if w.often[query], err = prepare(db, query); err != nil { //nolint:sqlclosecheck // closed with the connection
@@ -185,6 +188,13 @@ const deadlock = "40P01"
 
 // transact makes changes in one transaction. No caller's context ends it, since others share it.
 func (w *writer) transact(batch []*change) error {
+	urgent := func(c *change) bool { return c.urgent }
+	if lazy := !slices.ContainsFunc(batch, urgent); lazy != w.lazy {
+		if _, err := w.db.Exec(w.waits(!lazy)); err != nil {
+			return err
+		}
+		w.lazy = lazy
+	}
 	begun, err := begin(context.Background(), w.db)
 	if err != nil {
 		return err
