@@ -59,7 +59,7 @@ func wiredTo(t *testing.T, store, projected eventstore.Store, now func() time.Ti
 	door := access.New(&access.Door{
 		Desk: &work.Desk{Store: store, Keys: v, Names: v, Doors: v}, Vault: v, Live: live, Now: now, Patience: patience, Background: background,
 	})
-	server := httptest.NewServer(api.New(api.Config{Door: door, Rows: engine.NewRows(source, v), Log: slog.New(slog.DiscardHandler), Drain: background}))
+	server := httptest.NewServer(api.New(api.Config{Door: door, Rows: engine.NewRows(source, v, nil), Log: slog.New(slog.DiscardHandler), Drain: background}))
 	t.Cleanup(func() {
 		server.Close()
 		stop()

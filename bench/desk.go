@@ -94,7 +94,7 @@ func (d *desk) project() error {
 // handler is the API on a store, which is the desk's or a wrapper of it.
 func (d *desk) handler(store eventstore.Store) http.Handler {
 	door := access.New(&access.Door{Desk: &work.Desk{Store: store, Keys: d.vault, Names: d.vault}, Vault: d.vault, Live: d.live, Now: time.Now})
-	return api.New(api.Config{Door: door, Log: slog.New(slog.DiscardHandler), Rows: engine.NewRows(d.source, d.vault), Drain: context.Background()})
+	return api.New(api.Config{Door: door, Log: slog.New(slog.DiscardHandler), Rows: engine.NewRows(d.source, d.vault, nil), Drain: context.Background()})
 }
 
 // serve serves a handler on loopback until the desk closes.

@@ -112,7 +112,7 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 		if err := p.refresh(ctx); err != nil {
 			return nil, err
 		}
-		w.Batch(p.requests(lines))
+		w.Batch(p.requests(lines), p.recorded)
 		inBatch := make(map[string]desk.Result)
 		for _, l := range lines {
 			o, err := p.one(w, l, inBatch)

@@ -36,7 +36,7 @@ func TestRowIsTheSameWhateverIsRemembered(t *testing.T) {
 			break
 		}
 	}
-	rows := engine.NewRows(source, &personaltest.Keys{})
+	rows := engine.NewRows(source, &personaltest.Keys{}, nil)
 	rapid.Check(t, func(t *rapid.T) {
 		stream := rapid.SampledFrom(streams).Draw(t, "stream")
 		category, id, err := event.ParseStream(stream)
@@ -59,7 +59,7 @@ func TestRowIsTheSameWhateverIsRemembered(t *testing.T) {
 }
 
 func TestNoRow(t *testing.T) {
-	rows := engine.NewRows(deskLog(t, 10), &personaltest.Keys{})
+	rows := engine.NewRows(deskLog(t, 10), &personaltest.Keys{}, nil)
 	if _, err := rows.At(t.Context(), "ticket", uuid.New(), 0, nil); !errors.Is(err, table.ErrNoRow) {
 		t.Errorf("%v", err)
 	}

@@ -60,6 +60,8 @@ func (v *Vault) Make(ctx context.Context, subjects ...uuid.UUID) error {
 
 const makeKey = "INSERT INTO persons (subject, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
+const destroyKey = "INSERT INTO persons (subject, wrapped) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET wrapped = excluded.wrapped"
+
 // remember keeps an unwrapped key, unless keys were destroyed since from was current: perhaps this one.
 func (v *Vault) remember(from *recent.Map[uuid.UUID, cipher.AEAD], subject uuid.UUID, key cipher.AEAD) {
 	v.mu.Lock()
@@ -69,7 +71,7 @@ func (v *Vault) remember(from *recent.Map[uuid.UUID, cipher.AEAD], subject uuid.
 	}
 }
 
-// Destroy destroys the keys of subjects, for ever. When it returns, no process opens or seals anything under them any more:
+// Destroy destroys the keys of subjects, for ever, and that of the snapshots, which may hold their texts. When it returns, no process opens or seals anything under them any more:
 // this one has dropped them, and each other one has asked since, as it does before it uses a key that it has remembered for
 // a second.
 func (v *Vault) Destroy(ctx context.Context, subjects ...uuid.UUID) error {
@@ -94,11 +96,15 @@ func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID) error {
 	var n int
 	err := v.writer.commit(ctx, func(tx tx) error {
 		for _, s := range subjects {
-			if _, err := tx.exec("INSERT INTO persons (subject, wrapped) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET wrapped = excluded.wrapped", s.String(), []byte{}); err != nil {
+			if _, err := tx.exec(destroyKey, s.String(), []byte{}); err != nil {
 				return err
 			}
 		}
-		return tx.get(&n, "UPDATE destructions SET n = n + 1 RETURNING n")
+		if err := tx.get(&n, "UPDATE destructions SET n = n + 1 RETURNING n"); err != nil {
+			return err
+		}
+		_, err := tx.exec(destroyKey, personal.Snapshots(n-1).String(), []byte{})
+		return err
 	})
 	if err != nil {
 		return err

@@ -17,9 +17,9 @@ import (
 // fsync, however many callers there are. Changes that nobody waits for are committed with the next that somebody does, or after idle,
 // and then their commit does not wait for the disk: whatever happens to the process, the operating system has them.
 type writer struct {
-	db        *sqlx.DB              // one connection
+	db        *sqlx.DB // one connection
 	waits     func(forDisk bool) string
-	lazy      bool // its commits do not wait for the disk
+	lazy      bool                  // its commits do not wait for the disk
 	first     func(tx) error        // what each transaction does first
 	often     map[string]*sqlx.Stmt // statements that are prepared
 	accepting sync.RWMutex          // held for reading while a change enters, so that close knows the last one

@@ -169,7 +169,7 @@ func (o *operator) parked(ctx context.Context) (map[string][]string, error) {
 func (o *operator) Rebuild(context.Context) error {
 	began := make(chan error, 1)
 	o.atWork.Go(func() {
-		err := o.parts.engine.Rebuild(o.projecting, engine.RebuildOptions{})
+		err := o.parts.rebuild(o.projecting, engine.RebuildOptions{})
 		began <- err
 		if err != nil && !errors.Is(err, engine.ErrRebuilding) && !errors.Is(err, engine.ErrElsewhere) {
 			o.log.Error("rebuilding the read models failed", "error", err)

@@ -22,6 +22,7 @@ import (
 	"daybook/eventstore/sqlite"
 	locks "daybook/internal/lock"
 	"daybook/internal/scratch"
+	"daybook/internal/snapshot"
 	"daybook/projections"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
@@ -39,7 +40,9 @@ type parts struct {
 	home     table.Home
 	live     *table.Live
 	engine   *engine.Engine // nil if open for reading only
-	restored *restore       // of an older log beside the vault; nil: there was none
+	rows     *engine.Rows
+	snaps    *snapshot.Store
+	restored *restore // of an older log beside the vault; nil: there was none
 }
 
 // openDesk opens the desk in a folder for reading and writing, and creates it if there is none. Only a shared desk may be
@@ -131,9 +134,14 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	if err != nil {
 		return nil, errors.Join(err, v.Close(), store.Close(), lock.Close())
 	}
-	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live), restored: restored}
-	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v}
+	snaps, err := f.snapshots(v)
+	if err != nil {
+		return nil, errors.Join(err, v.Close(), store.Close(), lock.Close())
+	}
+	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live), snaps: snaps, restored: restored}
+	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v, Snapshots: snaps}
 	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.All, Version: projections.Version, Scratch: f.Data}
+	d.rows = engine.NewRows(d.source, v, snaps)
 	return d, nil
 }
 
@@ -167,7 +175,15 @@ func mustBeReadable(ctx context.Context, store eventstore.Store, keys personal.K
 
 func (d *parts) close() error {
 	d.live.Close()
-	return errors.Join(d.home.Close(), d.store.Close(), d.vault.Close(), d.lock.Close())
+	return errors.Join(d.home.Close(), d.store.Close(), d.snaps.Close(), d.vault.Close(), d.lock.Close())
+}
+
+// rebuild makes the read models anew, and forgets the snapshots beside them.
+func (d *parts) rebuild(ctx context.Context, o engine.RebuildOptions) error {
+	if err := d.engine.Rebuild(ctx, o); err != nil {
+		return err
+	}
+	return d.snaps.Clear(ctx)
 }
 
 // begin creates the first owner and their API key, unless they exist. It returns the path of the key's file, or an empty
@@ -178,6 +194,11 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	var no *domain.Error
 	if err != nil && !errors.As(err, &no) {
 		return "", fmt.Errorf("creating the first owner: %w", err)
+	}
+	if d.restored != nil { // what was folded from the log as it was is no help
+		if err := d.snaps.Clear(ctx); err != nil {
+			return "", err
+		}
 	}
 	if err := errors.Join(d.restored.record(ctx, d.commands, d.vault), access.RevokeAgain(ctx, d.commands, d.vault, time.Now())); err != nil {
 		return "", err

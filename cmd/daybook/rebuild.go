@@ -41,7 +41,7 @@ func rebuild(ctx context.Context, d *parts, t terminal) error {
 	var events int64
 	differences := 0
 	bar := progress(t.talk, 1, "events")
-	err := d.engine.Rebuild(ctx, engine.RebuildOptions{
+	err := d.rebuild(ctx, engine.RebuildOptions{
 		Progress: func(p engine.Progress) {
 			events = p.Done
 			bar.ChangeMax64(p.Total)

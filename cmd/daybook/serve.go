@@ -15,7 +15,6 @@ import (
 	"daybook/access"
 	"daybook/api"
 	"daybook/journal"
-	"daybook/projections/engine"
 )
 
 // serveCommand serves a desk: alone, or together with other processes that each do a part.
@@ -80,13 +79,14 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	if c.shared() {
 		door.Lease = c.Lease
 	}
+	d.snaps.Tell(func(err error) { log.Warn("a snapshot is not used, and the log is read instead", "error", err) })
 	o := &operator{parts: d, door: door, log: log, projecting: projecting, stopping: ctx, verified: newVerifyMetrics()}
 	c.begin(o)
 	defer func() { stopProjecting(); o.atWork.Wait(); door.Wait() }()
 
 	m := newMetrics(o)
 	handler := api.New(api.Config{
-		Door: o.door, Log: log, Rows: engine.NewRows(d.source, d.vault), Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
+		Door: o.door, Log: log, Rows: d.rows, Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
 	})
 	if scraped != nil {
 		m.serve(ctx, scraped)

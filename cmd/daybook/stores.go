@@ -12,11 +12,13 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"daybook/domain/personal"
 	"daybook/eventstore"
 	"daybook/eventstore/esdb"
 	"daybook/eventstore/postgres"
 	"daybook/eventstore/sqlite"
 	"daybook/internal/lock"
+	"daybook/internal/snapshot"
 	"daybook/readmodels/table"
 	"daybook/vault"
 )
@@ -84,6 +86,14 @@ func (f folder) home() (table.Home, error) {
 		return nil, status{wrongUsage, fmt.Errorf("--read-models: %w; without it, the read models are in the data folder", err)}
 	}
 	return home, nil
+}
+
+// snapshots returns where the states of long streams are kept: beside the read models.
+func (f folder) snapshots(keys personal.Keys) (*snapshot.Store, error) {
+	if f.ReadModels == "" {
+		return snapshot.InFile(f.path("snapshots.db"), keys), nil
+	}
+	return snapshot.InPostgreSQL(f.ReadModels, keys)
 }
 
 // vaultAt returns the database of the vault.

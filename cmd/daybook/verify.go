@@ -11,8 +11,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"daybook/api"
+	"daybook/commands/work"
 	"daybook/domain/personal"
 	"daybook/eventstore"
+	"daybook/internal/snapshot"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
 )
@@ -189,7 +191,23 @@ func (d *parts) compare(ctx context.Context, o verifyOptions, v *api.Verificatio
 		}
 		return err
 	})
+	if err == nil && !o.quick && len(v.Damage) == 0 {
+		err = d.proveSnapshots(ctx, o, v)
+	}
 	return lacksKeys, err
+}
+
+// proveSnapshots compares the snapshots of long streams with the log.
+func (d *parts) proveSnapshots(ctx context.Context, o verifyOptions, v *api.Verification) error {
+	o.tell("comparing the snapshots", 0, 1)
+	provers := map[string]snapshot.Prover{work.StatePart: d.commands.ProveSnapshot, engine.RowPart: d.rows.ProveSnapshot}
+	n, err := d.snaps.Verify(ctx, provers, func(stream, part string) {
+		if v.Found, v.Same = v.Found+1, false; len(v.Differences) < maxListed {
+			v.Differences = append(v.Differences, fmt.Sprintf("snapshots %s: the %s differs", stream, part))
+		}
+	})
+	v.Rows += n
+	return err
 }
 
 func (o verifyOptions) tell(step string, done, total int64) {

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain/event"
+	"daybook/eventstore"
 )
 
 // later is a stored event that the batch has not reached yet.
@@ -16,8 +17,9 @@ type later struct {
 }
 
 // Batch announces that these requests are carried out in this order, and that some of their events may have been written
-// before a crash. Call it before anything else in a Work.
-func (w *Work) Batch(requests []uuid.UUID) {
+// before a crash, but none up to a position. Call it before anything else in a Work.
+func (w *Work) Batch(requests []uuid.UUID, since eventstore.Position) {
+	w.since = since
 	w.batch = make(map[uuid.UUID]int, len(requests))
 	for i, r := range requests {
 		if _, twice := w.batch[r]; !twice { // the first one counts

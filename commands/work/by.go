@@ -56,8 +56,9 @@ type By struct {
 	Names personal.Hasher
 	Late  bool
 
-	granted bool    // what is asked was allowed before: who may do it is not asked again
-	others  []other // the things that the command refers to
+	since   eventstore.Position // of an operation: its requests wrote nothing up to it
+	granted bool                // what is asked was allowed before: who may do it is not asked again
+	others  []other             // the things that the command refers to
 }
 
 // An Event is the place of an event in the log, and its id. If a log has it, it has all those before it.
@@ -100,9 +101,12 @@ func (by By) bare() By {
 	return by
 }
 
+// at is when it happened, as it is stored.
+func (by By) at() time.Time { return by.At.UTC().Truncate(time.Microsecond) }
+
 func (by By) metadata() event.Metadata {
 	return event.Metadata{
-		At: by.At.UTC().Truncate(time.Microsecond), Actor: by.Actor, Principal: by.Principal, Through: by.Through,
+		At: by.at(), Actor: by.Actor, Principal: by.Principal, Through: by.Through,
 		Reason: personal.New(by.Reason), Digest: personal.New(by.Digest), Request: by.Request, Correlation: by.Correlation, Cause: by.Cause,
 	}
 }

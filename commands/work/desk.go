@@ -23,6 +23,8 @@ type Desk struct {
 	Names personal.Hasher
 	// Doors revokes the keys of agents who were deleted. Nil: there are no keys.
 	Doors Doors
+	// Snapshots keeps the states of long streams beyond this process. Nil: they are not kept.
+	Snapshots Snapshots
 	// Wrote is called for each thing that this process has written to. It must not block. Nil: not called.
 	Wrote func(category string, id uuid.UUID)
 
@@ -138,7 +140,7 @@ func (d *Desk) Play(ctx context.Context, do func(*Work) (done func(), err error)
 
 func (d *Desk) begin(ctx context.Context) (*Work, error) {
 	destroyed, err := d.Keys.Destroyed()
-	return &Work{ctx: ctx, desk: d, streams: make(map[string]*stream), destroyed: destroyed}, err
+	return &Work{ctx: ctx, desk: d, streams: make(map[string]*stream), destroyed: destroyed, since: anywhere}, err
 }
 
 // A baseline caches streams, so that only newer events need to be read. It is never trusted to be up to date.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -160,7 +161,10 @@ func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder
 	plan := plans[i].again(o.With)
 	again := by
 	again.IfMatch = []eventstore.Revision{eventstore.Revision(o.Revision)}
-	err = d.Play(ctx, func(w *Work) (func(), error) { return nil, plan.begin(w, o.About, again) })
+	err = d.Play(ctx, func(w *Work) (func(), error) {
+		w.since = by.since
+		return nil, plan.begin(w, o.About, again)
+	})
 	var no *domain.Error
 	if errors.As(err, &no) { // a crash came before the command was written, and the thing has changed since
 		return d.noteOf(ctx, id, operation.Ended{}, by)
@@ -207,6 +211,7 @@ func (d *Desk) seeToAll(ctx context.Context, id uuid.UUID, all []Left, find Find
 // seeTo processes some things in one Work. It skips a thing that refuses: there is nothing left to do for it.
 func (d *Desk) seeTo(ctx context.Context, id uuid.UUID, left Left, things []uuid.UUID, by By) error {
 	err := d.Play(ctx, func(w *Work) (func(), error) {
+		w.since = by.since
 		for _, thing := range things {
 			mark := w.Mark()
 			err := left.Each(w, thing, by)
@@ -227,7 +232,10 @@ func (d *Desk) seeTo(ctx context.Context, id uuid.UUID, left Left, things []uuid
 
 // noteOf records an event of an operation in a Work of its own.
 func (d *Desk) noteOf(ctx context.Context, id uuid.UUID, e operation.Event, by By) error {
-	return d.Play(ctx, func(w *Work) (func(), error) { return nil, w.note(id, e, by) })
+	return d.Play(ctx, func(w *Work) (func(), error) {
+		w.since = by.since
+		return nil, w.note(id, e, by)
+	})
 }
 
 // note records an event of an operation at the end of the work: the first under the request itself, each later one under a
@@ -263,6 +271,9 @@ func (d *Desk) operation(ctx context.Context, id uuid.UUID) (operation.Operation
 			Actor: meta.Actor, Principal: meta.Principal, At: meta.At, Request: meta.Request,
 			Correlation: meta.Correlation, Cause: meta.Cause, Through: meta.Through,
 		})
+		if by.since = anywhere; time.Since(r.RecordedAt) > keepRequests-24*time.Hour { // a snapshot may not know its requests any more
+			by.since = eventstore.Start
+		}
 		if !meta.Reason.Forgotten() {
 			by.Reason = meta.Reason.String()
 		}

@@ -24,7 +24,9 @@ type stream struct {
 	position eventstore.Position // of the same
 	last     uuid.UUID           // its id
 	requests requests
-	later    []later // stored by an earlier try at the same batch, and not in state yet
+	since    eventstore.Position // requests whose events come after it are all known
+	saved    eventstore.Revision // of the snapshot that was saved last
+	later    []later             // stored by an earlier try at the same batch, and not in state yet
 	pending  []pending
 	encoded  []eventstore.Event // the pending events in their stored form
 	written  []event.Written    // the events that were appended
@@ -53,6 +55,7 @@ type played struct {
 	events   int
 	revision eventstore.Revision
 	position eventstore.Position
+	at       int64 // when the last one was recorded, in seconds since 1970
 }
 
 // pending is an event that is decided but not yet stored.
@@ -69,32 +72,55 @@ func (w *Work) load(kind *event.Noun, id uuid.UUID) (*stream, error) {
 		s.advance(w)
 		return s, nil
 	}
-	s := &stream{kind: kind, id: id, state: kind.Nothing, revision: eventstore.NoStream, order: orderOf(kind)}
-	if base := w.desk.baseline.get(name, w.destroyed); base != nil && !base.requests.anyOf(w.batch) {
+	s := &stream{kind: kind, id: id, state: kind.Nothing, revision: eventstore.NoStream, saved: eventstore.NoStream, order: orderOf(kind)}
+	if base := w.desk.baseline.get(name, w.destroyed); base != nil && w.suits(base) {
 		*s = *base
 	}
 	known := s.revision
-	for recorded, err := range w.desk.Store.Read(w.ctx, name, s.revision+1, eventstore.Forwards, 0) {
-		if errors.Is(err, eventstore.ErrNotFound) {
-			break
-		}
-		if err != nil {
+	if known == eventstore.NoStream { // it may be long, and then there may be a snapshot
+		if err := s.read(w, glance); err != nil {
 			return nil, err
 		}
-		if s.revision == known { // they are the baseline's
-			s.requests = s.requests.copy()
+		if s.revision == glance-1 {
+			s = w.desk.restored(w, s)
 		}
-		if err := s.take(recorded, w); err != nil {
+	}
+	if known != eventstore.NoStream || s.revision >= glance-1 {
+		if err := s.read(w, 0); err != nil {
 			return nil, err
 		}
 	}
 	if s.revision != known && len(s.later) == 0 {
+		s.save(w.desk)
 		w.desk.baseline.put(name, *s, w.destroyed)
 	}
 	w.streams[name] = s
 	s.advance(w)
 	return s, nil
 }
+
+// read folds what comes next, at most limit events; 0: all.
+func (s *stream) read(w *Work, limit int) error {
+	own := false
+	for recorded, err := range w.desk.Store.Read(w.ctx, s.kind.Stream(s.id), s.revision+1, eventstore.Forwards, limit) {
+		if errors.Is(err, eventstore.ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if !own { // they may be the baseline's
+			s.requests, own = s.requests.copy(), true
+		}
+		if err := s.take(recorded, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// suits reports whether a Work can go on from a stream: whether it is known which of the Work's requests have written to it.
+func (w *Work) suits(s *stream) bool { return s.since <= w.since && !s.requests.anyOf(w.batch) }
 
 // take decodes one stored event. It folds the event, or keeps it for later if the batch has not reached it.
 func (s *stream) take(r eventstore.Recorded, w *Work) error {
@@ -119,7 +145,7 @@ func (s *stream) take(r eventstore.Recorded, w *Work) error {
 	if !again {
 		before.digest = meta.Digest
 	}
-	s.requests.set(meta.Request, played{before.digest, before.events + 1, r.Revision, r.Position})
+	s.requests.set(meta.Request, played{before.digest, before.events + 1, r.Revision, r.Position, r.RecordedAt.Unix()})
 	return nil
 }
 
@@ -189,7 +215,7 @@ func (s *stream) keep(w *Work, at order, by By, events ...event.Event) {
 		if _, follows := e.(event.Consequence); follows && i > 0 {
 			by.Cause = first
 		}
-		s.apply(e, by.At)
+		s.apply(e, by.at())
 		s.pending = append(s.pending[:len(s.pending):len(s.pending)], pending{e, s.kind.Subject(s.state, s.id, e), by})
 	}
 }
@@ -235,7 +261,7 @@ func (s *stream) appended(w *Work, at eventstore.Appended) {
 	name, d := s.kind.Stream(s.id), w.desk
 	for i, p := range s.pending {
 		r, _ := s.requests.get(p.by.Request)
-		r.position = at.Position
+		r.position, r.at = at.Position, time.Now().Unix()
 		s.requests.set(p.by.Request, r)
 		if !at.New {
 			continue // another process may have written these events for the same request
@@ -252,6 +278,8 @@ func (s *stream) appended(w *Work, at eventstore.Appended) {
 	if len(s.later) == 0 {
 		base := *s
 		base.order, base.written = orderOf(s.kind), nil
+		base.save(d)
+		s.saved = base.saved
 		d.baseline.put(name, base, w.destroyed)
 	}
 }

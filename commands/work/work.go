@@ -36,6 +36,8 @@ type Work struct {
 	// crash. A stream is then folded only as far as the current request, turn. Nil: no batch.
 	batch map[uuid.UUID]int
 	turn  int
+
+	since eventstore.Position // none of the requests of this Work that may have been tried before wrote anything up to it
 }
 
 // An order says when a stream is written. It refines event.Order: unused claims lapse, names are claimed, things change,

@@ -35,6 +35,7 @@ const (
 	plain     form = iota
 	sealed         // value is the stored form
 	forgotten      // the key is destroyed; value is empty
+	bare           // inside Enclose: value is the form and the value
 )
 
 const prefix = "$1$"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -23,20 +24,39 @@ type Rows struct {
 	source  Source
 	ledgers sync.Pool // of *Ledger, reused because making one takes longer than folding a stream
 
-	keys personal.Keys
+	keys      personal.Keys
+	snapshots Snapshots
 
 	mu        sync.Mutex
-	newest    *recent.Map[string, []table.Snapshot] // by stream, to save folding again, the newest first; they may be outdated
-	destroyed int                                   // personal.Keys.Destroyed when they were folded
+	newest    *recent.Map[string, remembered] // by stream, to save folding again; they may be outdated
+	destroyed int                             // personal.Keys.Destroyed when they were folded
 }
 
-// NewRows returns Rows of a log whose events are opened with these keys.
-func NewRows(s Source, keys personal.Keys) *Rows {
-	return &Rows{source: s, keys: keys, newest: recent.New[string, []table.Snapshot](remembered)}
+// Snapshots keeps parts of streams as they were folded, for processes that have yet to begin. What it holds is only a help.
+type Snapshots interface {
+	// Load decodes the snapshot of a part of a stream into pointers to structs, and reports whether there is one.
+	Load(ctx context.Context, part, stream string, into ...any) bool
+	// Save stores a snapshot, structs that must not change any more. It must not block.
+	Save(part, stream string, values ...any)
 }
 
-// remembered is how many rows are kept in memory, at least.
-const remembered = 10_000
+// RowPart is the part of a stream that this package saves.
+const RowPart = "row"
+
+// NewRows returns Rows of a log whose events are opened with these keys. The rows of long streams are kept in snapshots; nil: they are
+// not kept.
+func NewRows(s Source, keys personal.Keys, snapshots Snapshots) *Rows {
+	return &Rows{source: s, keys: keys, snapshots: snapshots, newest: recent.New[string, remembered](rememberedRows)}
+}
+
+// remembered are rows of one stream.
+type remembered struct {
+	rows  []table.Snapshot    // the newest first
+	saved eventstore.Revision // of the one that was saved last
+}
+
+// rememberedRows is how many streams' rows are kept in memory, at least.
+const rememberedRows = 10_000
 
 // Of a long stream several rows are remembered: who writes to it together with others is answered as of an own revision.
 const (
@@ -44,9 +64,13 @@ const (
 	alsoBefore = 16
 )
 
+// between is how many events a stream has more, at least, when its row is saved again.
+const between = 1000
+
 // A keeper is a table with one row per entity of a category.
 type keeper struct {
 	projection string
+	blank      func() any // a pointer to an empty row
 	get        func(uuid.UUID) (any, bool)
 	put        func(any)
 }
@@ -59,6 +83,7 @@ func Keep[R any](l *Ledger, category string, spec table.Table) *Table[uuid.UUID,
 	}
 	l.keepers[category] = keeper{
 		projection: l.binding,
+		blank:      func() any { return new(R) },
 		get:        func(id uuid.UUID) (any, bool) { return t.Get(id) },
 		put:        func(row any) { t.Insert(row.(R)) },
 	}
@@ -75,26 +100,107 @@ func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision e
 	}
 	r.mu.Lock()
 	if destroyed != r.destroyed {
-		r.newest, r.destroyed = recent.New[string, []table.Snapshot](remembered), destroyed
+		r.newest, r.destroyed = recent.New[string, remembered](rememberedRows), destroyed
 	}
-	all, _ := r.newest.Get(stream)
+	known, _ := r.newest.Get(stream)
 	r.mu.Unlock()
 	base := table.Snapshot{Revision: eventstore.NoStream}
-	if i := slices.IndexFunc(all, func(s table.Snapshot) bool { return s.Revision <= revision }); i >= 0 {
-		base = all[i]
+	if i := slices.IndexFunc(known.rows, func(s table.Snapshot) bool { return s.Revision <= revision }); i >= 0 {
+		base = known.rows[i]
+	} else if revision >= longStream {
+		base = r.restored(ctx, category, id, revision)
 	}
-	snapshot, err := r.fold(ctx, category, id, base, func(_ event.Metadata, at eventstore.Revision, _ eventstore.Position) bool { return at <= revision }, written)
-	if err != nil || snapshot.Revision <= base.Revision {
-		return snapshot, err
+	snapshot := base
+	if base.Revision < revision {
+		if snapshot, err = r.fold(ctx, category, id, base, int(revision-base.Revision), always, written); err != nil {
+			return snapshot, err
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if destroyed != r.destroyed {
 		return snapshot, nil
 	}
-	all, _ = r.newest.Get(stream)
-	r.newest.Put(stream, among(all, snapshot))
+	known, had := r.newest.Get(stream)
+	if !had {
+		known.saved = eventstore.NoStream
+	}
+	known.rows = among(known.rows, snapshot)
+	if r.snapshots != nil && snapshot.Revision-known.saved >= between {
+		known.saved = snapshot.Revision
+		r.snapshots.Save(RowPart, stream, saved{snapshot.Revision, snapshot.Position, snapshot.Event}, snapshot.Row)
+	}
+	r.newest.Put(stream, known)
 	return snapshot, nil
+}
+
+func always(event.Metadata, eventstore.Revision, eventstore.Position) bool { return true }
+
+// A saved is where a row that is saved stands.
+type saved struct {
+	Revision eventstore.Revision
+	Position eventstore.Position
+	Event    uuid.UUID
+}
+
+// restored returns the row that was saved of a stream, at most as of a revision, or none.
+func (r *Rows) restored(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision) table.Snapshot {
+	none, stream := table.Snapshot{Revision: eventstore.NoStream}, category+"-"+id.String()
+	if r.snapshots == nil {
+		return none
+	}
+	l, k, err := r.keeper(category)
+	if err != nil {
+		return none
+	}
+	r.ledgers.Put(l)
+	var at saved
+	row := k.blank()
+	if !r.snapshots.Load(ctx, RowPart, stream, &at, row) || at.Revision > revision {
+		return none
+	}
+	for e, err := range r.source.Store.Read(ctx, stream, at.Revision, eventstore.Forwards, 1) {
+		if err == nil && e.ID == at.Event && e.Position == at.Position {
+			return table.Snapshot{Row: reflect.ValueOf(row).Elem().Interface(), Revision: at.Revision, Position: at.Position, Event: at.Event}
+		}
+	}
+	return none // the log is not the one that it was taken of
+}
+
+// keeper returns a ledger, which must be put back, and the table that keeps the rows of a category.
+func (r *Rows) keeper(category string) (*Ledger, keeper, error) {
+	l, ok := r.ledgers.Get().(*Ledger)
+	if !ok {
+		var err error
+		if l, err = r.source.ledger(); err != nil {
+			return nil, keeper{}, err
+		}
+	}
+	k, ok := l.keepers[category]
+	if !ok {
+		r.ledgers.Put(l)
+		return nil, k, fmt.Errorf("no projection keeps rows of category %s", category)
+	}
+	return l, k, nil
+}
+
+// ProveSnapshot returns what the log gives for a snapshot that load decodes. It implements snapshot.Prover.
+func (r *Rows) ProveSnapshot(ctx context.Context, stream string, load func(into ...any) error) ([]any, error) {
+	category, id, err := event.ParseStream(stream)
+	if err != nil {
+		return nil, err
+	}
+	l, k, err := r.keeper(category)
+	if err != nil {
+		return nil, err
+	}
+	r.ledgers.Put(l)
+	var at saved
+	if err := load(&at, k.blank()); err != nil {
+		return nil, err
+	}
+	want, err := r.fold(ctx, category, id, table.Snapshot{Revision: eventstore.NoStream}, int(at.Revision)+1, always, nil)
+	return []any{saved{want.Revision, want.Position, want.Event}, want.Row}, err
 }
 
 // among returns a list with one more snapshot, which is short unless the stream is long.
@@ -114,24 +220,17 @@ func among(all []table.Snapshot, s table.Snapshot) []table.Snapshot {
 
 // AsOf returns an entity folded from the events for which keep returns true. The error can be table.ErrNoRow.
 func (r *Rows) AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (table.Snapshot, error) {
-	return r.fold(ctx, category, id, table.Snapshot{Revision: eventstore.NoStream}, keep, nil)
+	return r.fold(ctx, category, id, table.Snapshot{Revision: eventstore.NoStream}, 0, keep, nil)
 }
 
-// fold continues from a base with the events for which keep returns true, or with those just written. It returns table.ErrNoRow
-// if there is no row afterwards.
-func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base table.Snapshot, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool, written []event.Written) (table.Snapshot, error) {
-	l, ok := r.ledgers.Get().(*Ledger)
-	if !ok {
-		var err error
-		if l, err = r.source.ledger(); err != nil {
-			return base, err
-		}
+// fold continues from a base with the events for which keep returns true among the next ones, at most limit (0: all), or with those
+// just written. It returns table.ErrNoRow if there is no row afterwards.
+func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base table.Snapshot, limit int, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool, written []event.Written) (table.Snapshot, error) {
+	l, k, err := r.keeper(category)
+	if err != nil {
+		return base, err
 	}
 	defer r.ledgers.Put(l)
-	k, ok := l.keepers[category]
-	if !ok {
-		return base, fmt.Errorf("no projection keeps rows of category %s", category)
-	}
 	l.drop(true)
 	own := l.find(k.projection)
 	l.current = k.projection
@@ -141,7 +240,7 @@ func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base tab
 	apply := func(e entry) {
 		l.batch, l.at = []entry{e}, 0
 		l.folds[own].apply(&l.batch[0].Recorded)
-		base.Revision, base.Position = e.Revision, e.Position
+		base.Revision, base.Position, base.Event = e.Revision, e.Position, e.EventID
 	}
 	if len(written) > 0 && eventstore.Revision(written[0].Revision) <= base.Revision+1 {
 		for _, e := range written {
@@ -151,7 +250,7 @@ func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base tab
 		}
 		return taken(base, k, id)
 	}
-	for stored, err := range r.source.Store.Read(ctx, category+"-"+id.String(), base.Revision+1, eventstore.Forwards, 0) {
+	for stored, err := range r.source.Store.Read(ctx, category+"-"+id.String(), base.Revision+1, eventstore.Forwards, limit) {
 		if errors.Is(err, eventstore.ErrNotFound) {
 			break
 		}

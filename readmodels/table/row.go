@@ -3,6 +3,8 @@ package table
 import (
 	"errors"
 
+	"github.com/google/uuid"
+
 	"daybook/eventstore"
 )
 
@@ -11,6 +13,7 @@ type Snapshot struct {
 	Row      any // such as a Contact
 	Revision eventstore.Revision
 	Position eventstore.Position
+	Event    uuid.UUID // the last one
 }
 
 // ErrNoRow is returned if the entity does not exist, or did not exist yet.

@@ -19,6 +19,7 @@ import (
 type Keys struct {
 	mu        sync.Mutex
 	forgotten map[uuid.UUID]bool
+	destroyed int
 }
 
 // Make returns personal.ErrForgotten if a subject was forgotten.
@@ -46,7 +47,7 @@ func (k *Keys) Key(subject uuid.UUID) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// Forget destroys a subject's key.
+// Forget destroys a subject's key, and that of the snapshots.
 func (k *Keys) Forget(subject uuid.UUID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -54,13 +55,15 @@ func (k *Keys) Forget(subject uuid.UUID) {
 		k.forgotten = make(map[uuid.UUID]bool)
 	}
 	k.forgotten[subject] = true
+	k.forgotten[personal.Snapshots(k.destroyed)] = true
+	k.destroyed++
 }
 
 // Destroyed returns how many subjects were forgotten.
 func (k *Keys) Destroyed() (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return len(k.forgotten), nil
+	return k.destroyed, nil
 }
 
 // Names implements personal.Hasher with a key that everybody knows, so that hashes can be told beforehand.
