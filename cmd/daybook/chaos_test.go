@@ -442,7 +442,7 @@ func (l *requests) send(i int, ask func(method, path string, body any, change ..
 	})
 	l.answers[i] = a
 	defer l.answered.Add(1)
-	if a.Status >= 300 || i%4 > 0 {
+	if a.Status >= 300 || i%4 > 0 || l.Context().Err() != nil {
 		return
 	}
 	thing := a.Header.Get("Location") // of a new thing
