@@ -15,7 +15,9 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/key"
+	"daybook/domain/personal"
 	"daybook/domain/role"
+	"daybook/eventstore"
 	"daybook/vault"
 )
 
@@ -74,6 +76,38 @@ func RevokeAgain(ctx context.Context, d *work.Desk, v *vault.Vault, now time.Tim
 		}
 	}
 	return err
+}
+
+// DestroyAgain destroys the keys of people of which the log says, after a position, that they are lost, and the vault that they are
+// not, since it is older.
+func DestroyAgain(ctx context.Context, d *work.Desk, v *vault.Vault, after eventstore.Position) error {
+	for r, err := range d.Store.Read(ctx, desk.LogStream.Stream(desk.LogID), 0, eventstore.Forwards, 0) {
+		if errors.Is(err, eventstore.ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		e, err := desk.LogEvents.Decode(work.PlaceOf(r), r.Data, v)
+		if err != nil {
+			return err
+		}
+		lost, is := e.(desk.KeysLost)
+		if !is || r.Position <= after {
+			continue
+		}
+		alive := slices.DeleteFunc(lost.Subjects, func(s uuid.UUID) bool {
+			_, err := v.Key(s)
+			return errors.Is(err, personal.ErrForgotten)
+		})
+		if len(alive) == 0 {
+			continue
+		}
+		if err := v.Destroy(ctx, alive...); err != nil {
+			return fmt.Errorf("destroying keys again that the log says are lost: %w", err)
+		}
+	}
+	return nil
 }
 
 // OnCommandLine is who does what is done with the program on its data, at a time, as a request of its own.

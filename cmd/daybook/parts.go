@@ -203,6 +203,13 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	if err := errors.Join(d.restored.record(ctx, d.commands, d.vault), access.RevokeAgain(ctx, d.commands, d.vault, time.Now())); err != nil {
 		return "", err
 	}
+	noted, err := d.vault.Noted(ctx)
+	if err == nil {
+		err = access.DestroyAgain(ctx, d.commands, d.vault, eventstore.Position(noted.At))
+	}
+	if err != nil {
+		return "", err
+	}
 	if d.folder.shared() { // another process may do the same now
 		lock, err := d.folder.lock(ctx)
 		if err != nil {

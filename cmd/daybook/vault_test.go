@@ -58,13 +58,23 @@ func TestOlderVault(t *testing.T) {
 		t.Errorf("again: %d, %s, %s", exit, out, talk)
 	}
 	c, stop = reexec.Serve(t, f.Data)
-	defer stop()
 	about(409, "person-forgotten")
 	testdesk.Eventually(t, "the trail tells who is given up", func() bool {
 		told := c.All(t, "/v1/events?type=keys-lost")
 		return len(told) == 1 && strings.Contains(fmt.Sprint(told[0]["data"]), nora)
 	})
+	c.CaughtUp(t)
+	stop()
+
+	newer.putBack(t, f) // it has the keys that the log says are lost
+	c, stop = reexec.Serve(t, f.Data)
+	about(409, "person-forgotten")
 	c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Eve"})
+	c.CaughtUp(t)
+	stop()
+	if n := column(t, openSQL(t, f.path("vault.db")), "SELECT subject FROM persons WHERE length(wrapped) > 0 AND subject IN ('"+nora+"', '"+ada+"')"); len(n) > 0 {
+		t.Errorf("these keys are alive again: %v", n)
+	}
 }
 
 // A copiedVault is a vault that was copied while nothing used it.
