@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/google/uuid"
@@ -9,6 +10,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/address"
 	"daybook/domain/contact"
+	"daybook/domain/department"
 	"daybook/domain/event"
 	"daybook/domain/profile"
 	"daybook/domain/role"
@@ -64,6 +66,9 @@ func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.T
 	m := ReceiveMessage{
 		Body: in.Body, Channel: in.Channel, MessageID: in.MessageID, Subject: in.Subject, Department: in.Department, Priority: in.Priority, Identity: identity,
 	}
+	if err := work.Ahead(w, in.concerns(id, given, by)...); err != nil {
+		return none, err
+	}
 	to := target{id: id}
 	if in.InReplyTo != uuid.Nil {
 		if to, err = targetOf(w, in.InReplyTo, by); err != nil {
@@ -84,6 +89,17 @@ func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.T
 		Contact: m.From, Channel: in.Channel, Identity: m.Identity, MessageID: in.MessageID, Subject: in.Subject, Body: in.Body,
 		Department: in.Department, Priority: in.Priority, Ref: in.Ref,
 	}, by)
+}
+
+// concerns lists what is looked at in any case: the ticket, who has the addresses, and the contact whom it may register.
+func (in Inquiry) concerns(id uuid.UUID, given []Given, by By) []work.Thing {
+	things := []work.Thing{work.On(ticket.Stream, cmp.Or(in.InReplyTo, id)), work.On(contact.Stream, firstContact(by)), work.On(department.Stream, in.Department)}
+	for _, a := range given {
+		if !a.Unread {
+			things = append(things, work.Named(a.Hold()))
+		}
+	}
+	return things
 }
 
 // recognise returns the contact who has the first of the addresses that any contact has, and records what the inquiry says
@@ -145,13 +161,16 @@ func newContact(w *work.Work, unmade uuid.UUID, by By) (uuid.UUID, error) {
 	if unmade != uuid.Nil {
 		return unmade, nil
 	}
-	for id := uuid.NewSHA1(by.Request, []byte(contact.Stream.Category)); ; id = uuid.NewSHA1(id, []byte(contact.Stream.Category)) {
+	for id := firstContact(by); ; id = uuid.NewSHA1(id, []byte(contact.Stream.Category)) {
 		c, err := work.Look(w, contact.Stream, id)
 		if err != nil || !c.Deleted {
 			return id, err
 		}
 	}
 }
+
+// firstContact returns the id of the contact that a request registers, if it registers one.
+func firstContact(by By) uuid.UUID { return uuid.NewSHA1(by.Request, []byte(contact.Stream.Category)) }
 
 // teach records what an inquiry says of a contact who is known, and who may be the same person.
 func (s Sender) teach(w *work.Work, who uuid.UUID, free []Given, others []uuid.UUID, by By) error {

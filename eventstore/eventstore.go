@@ -114,6 +114,24 @@ const (
 	MaxStreamName   = 255 // bytes
 )
 
+// A Known is the last event of a stream that a caller knows. Revision is NoStream if it knows none.
+type Known struct {
+	Stream   string
+	Revision Revision
+	ID       uuid.UUID
+}
+
+// A Tail is what a stream has after a Known.
+type Tail struct {
+	Events []Recorded // at most TailEvents
+	More   bool       // there may be more
+	// Err is ErrNotFound if the stream has no events, ErrGone if it has not the event that was known, or a *DamageError.
+	Err error
+}
+
+// TailEvents is how many events of a stream Tails returns, at most.
+const TailEvents = 50
+
 // Direction is the direction in which a stream is read.
 type Direction bool
 
@@ -139,6 +157,10 @@ type Store interface {
 	// end starts at the end. A stream without events yields ErrNotFound, and one
 	// that has lost events a *DamageError, whichever of them are asked for.
 	Read(ctx context.Context, stream string, from Revision, way Direction, limit int) iter.Seq2[Recorded, error]
+
+	// Tails reads the ends of several streams, of each what comes after an event that the caller knows: at once where the backend
+	// can, else side by side.
+	Tails(ctx context.Context, after ...Known) ([]Tail, error)
 
 	// Follow subscribes to the global order after a position. It never ends by itself. It yields batches as large as are
 	// available, and once an empty batch, when the reader has caught up for the first time. It ends with the context's error, with
@@ -170,6 +192,7 @@ type Store interface {
 // Errors of a Store. Test for them with errors.Is.
 var (
 	ErrNotFound = errors.New("stream not found")
+	ErrGone     = errors.New("the stream no longer has the event that was known: the log was restored from an older backup, or another one is in its place")
 	ErrEmpty    = errors.New("an append needs at least one event")
 	ErrNoID     = errors.New("an event needs an id")
 	ErrNoType   = errors.New("an event needs a type, in UTF-8 without a NUL")

@@ -140,7 +140,7 @@ func (d *Desk) Play(ctx context.Context, do func(*Work) (done func(), err error)
 
 func (d *Desk) begin(ctx context.Context) (*Work, error) {
 	destroyed, err := d.Keys.Destroyed()
-	return &Work{ctx: ctx, desk: d, streams: make(map[string]*stream), destroyed: destroyed, since: anywhere}, err
+	return &Work{ctx: ctx, desk: d, streams: make(map[string]*stream), asked: make(map[string]opening), destroyed: destroyed, since: anywhere}, err
 }
 
 // A baseline caches streams, so that only newer events need to be read. It is never trusted to be up to date.
@@ -170,6 +170,14 @@ func (b *baseline) put(name string, s stream, destroyed int) {
 	defer b.mu.Unlock()
 	if b.streams != nil && b.destroyed == destroyed {
 		b.streams.Put(name, &s)
+	}
+}
+
+func (b *baseline) forget(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.streams != nil {
+		b.streams.Forget(name)
 	}
 }
 

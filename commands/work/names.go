@@ -19,6 +19,15 @@ var ErrWriteFirst = errors.New("the commands before this one must be written fir
 // hold claims the names that a command gave a thing, and releases those that it took away.
 func (w *Work) hold(s *stream, before, after any, by By) error {
 	had, has := s.kind.Holds(before), s.kind.Holds(after)
+	var changed []Thing
+	for _, h := range slices.Concat(had, has) {
+		if slices.Contains(had, h) != slices.Contains(has, h) {
+			changed = append(changed, Named(h))
+		}
+	}
+	if err := Ahead(w, changed...); err != nil {
+		return err
+	}
 	for _, h := range has {
 		if !slices.Contains(had, h) {
 			if err := w.claim(h, s.kind.Category, s.id, by); err != nil {
@@ -35,6 +44,9 @@ func (w *Work) hold(s *stream, before, after any, by By) error {
 	}
 	return nil
 }
+
+// Named is the reservation of a name, by which Find and claims go.
+func Named(h event.Hold) Thing { return On(reservation.Stream, h.ID) }
 
 // reserved loads the reservation of a name.
 func (w *Work) reserved(h event.Hold) (s *stream, by reservation.Reservation, err error) {

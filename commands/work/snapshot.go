@@ -29,8 +29,6 @@ type Snapshots interface {
 const StatePart = "state"
 
 const (
-	// glance is how many events of a stream are read before a snapshot is looked for.
-	glance = 200
 	// between is how many events a stream has more, at least, when a snapshot is saved again.
 	between = 1000
 	// keepRequests is how long an idempotency key counts, and a day, since clocks differ.

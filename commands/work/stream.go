@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/domain/catalogue"
 	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/eventstore"
@@ -72,21 +73,103 @@ func (w *Work) load(kind *event.Noun, id uuid.UUID) (*stream, error) {
 		s.advance(w)
 		return s, nil
 	}
-	s := &stream{kind: kind, id: id, state: kind.Nothing, revision: eventstore.NoStream, saved: eventstore.NoStream, order: orderOf(kind)}
-	if base := w.desk.baseline.get(name, w.destroyed); base != nil && w.suits(base) {
-		*s = *base
-	}
-	known := s.revision
-	if known == eventstore.NoStream { // it may be long, and then there may be a snapshot
-		if err := s.read(w, glance); err != nil {
+	if _, asked := w.asked[name]; !asked {
+		if err := w.ask(Thing{kind, id}); err != nil {
 			return nil, err
 		}
-		if s.revision == glance-1 {
-			s = w.desk.restored(w, s)
+	}
+	s, err := w.opened(w.asked[name])
+	if err != nil {
+		return nil, err
+	}
+	w.streams[name] = s
+	s.advance(w)
+	return s, nil
+}
+
+// A Thing is one that a Work is about to load.
+type Thing struct {
+	kind *event.Noun
+	id   uuid.UUID
+}
+
+// On is the thing of a kind with an id.
+func On[S any, E event.Event](kind event.Kind[S, E], id uuid.UUID) Thing {
+	return Thing{catalogue.Kind(kind.Category), id}
+}
+
+// Ahead reads what a Work is about to load, all in one question. What it does not name is read when it is loaded.
+func Ahead(w *Work, things ...Thing) error {
+	things = slices.DeleteFunc(things, func(t Thing) bool {
+		name := t.kind.Stream(t.id)
+		_, asked := w.asked[name]
+		return asked || t.id == uuid.Nil || w.streams[name] != nil
+	})
+	if len(things) == 0 {
+		return nil
+	}
+	return w.ask(things...)
+}
+
+// An opening is a stream as it is cached, and what the log has after that.
+type opening struct {
+	*stream
+	tail eventstore.Tail
+}
+
+// ask reads what the log has of streams after what is cached.
+func (w *Work) ask(things ...Thing) error {
+	cached, known := make([]*stream, len(things)), make([]eventstore.Known, len(things))
+	for i, t := range things {
+		name := t.kind.Stream(t.id)
+		s := w.desk.baseline.get(name, w.destroyed)
+		if s == nil || !w.suits(s) {
+			s = empty(t.kind, t.id)
+		}
+		cached[i], known[i] = s, eventstore.Known{Stream: name, Revision: s.revision, ID: s.last}
+	}
+	tails, err := w.desk.Store.Tails(w.ctx, known...)
+	if err != nil {
+		return err
+	}
+	for i, k := range known {
+		w.asked[k.Stream] = opening{cached[i], tails[i]}
+	}
+	return nil
+}
+
+func empty(kind *event.Noun, id uuid.UUID) *stream {
+	return &stream{kind: kind, id: id, state: kind.Nothing, revision: eventstore.NoStream, saved: eventstore.NoStream, order: orderOf(kind)}
+}
+
+// opened returns a stream with all that the log has of it.
+func (w *Work) opened(o opening) (*stream, error) {
+	name := o.kind.Stream(o.id)
+	known := o.revision
+	s := new(stream)
+	*s = *o.stream
+	switch err := o.tail.Err; {
+	case known == eventstore.NoStream && errors.Is(err, eventstore.ErrNotFound):
+		return s, nil
+	case known > eventstore.NoStream && (errors.Is(err, eventstore.ErrNotFound) || errors.Is(err, eventstore.ErrGone)): // the log was restored
+		w.desk.baseline.forget(name)
+		s, known, o.tail.More = empty(o.kind, o.id), eventstore.NoStream, true
+	case err != nil:
+		return nil, err
+	}
+	if len(o.tail.Events) > 0 {
+		s.requests = s.requests.copy() // they may be the cached one's
+		for _, recorded := range o.tail.Events {
+			if err := s.take(recorded, w); err != nil {
+				return nil, err
+			}
 		}
 	}
-	if known != eventstore.NoStream || s.revision >= glance-1 {
-		if err := s.read(w, 0); err != nil {
+	if o.tail.More {
+		if known == eventstore.NoStream { // it is long, and there may be a snapshot
+			s = w.desk.restored(w, s)
+		}
+		if err := s.read(w); err != nil {
 			return nil, err
 		}
 	}
@@ -94,22 +177,20 @@ func (w *Work) load(kind *event.Noun, id uuid.UUID) (*stream, error) {
 		s.save(w.desk)
 		w.desk.baseline.put(name, *s, w.destroyed)
 	}
-	w.streams[name] = s
-	s.advance(w)
 	return s, nil
 }
 
-// read folds what comes next, at most limit events; 0: all.
-func (s *stream) read(w *Work, limit int) error {
+// read folds what comes next.
+func (s *stream) read(w *Work) error {
 	own := false
-	for recorded, err := range w.desk.Store.Read(w.ctx, s.kind.Stream(s.id), s.revision+1, eventstore.Forwards, limit) {
+	for recorded, err := range w.desk.Store.Read(w.ctx, s.kind.Stream(s.id), s.revision+1, eventstore.Forwards, 0) {
 		if errors.Is(err, eventstore.ErrNotFound) {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		if !own { // they may be the baseline's
+		if !own {
 			s.requests, own = s.requests.copy(), true
 		}
 		if err := s.take(recorded, w); err != nil {

@@ -26,7 +26,8 @@ type Work struct {
 	ctx     context.Context
 	desk    *Desk
 	streams map[string]*stream
-	undo    []func() // undoes each keep
+	asked   map[string]opening // what was read of streams, for when they are loaded
+	undo    []func()           // undoes each keep
 
 	restsOn []*Event // where to note the last event that was read or written
 
@@ -102,6 +103,9 @@ type decider struct {
 }
 
 func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any], error) {
+	if err := Ahead(w, append(refsOf(c.command), Thing{kind, id})...); err != nil {
+		return Answer[any]{}, err
+	}
 	s, err := w.load(kind, id)
 	if err != nil {
 		return Answer[any]{}, by.unlessHidden(err)
@@ -196,6 +200,16 @@ func (w *Work) decide(s *stream, c decider, by By) ([]event.Event, error) {
 		return nil, err
 	}
 	return events, w.guard(s, before, after, by)
+}
+
+// refsOf returns the things that a command refers to.
+func refsOf(command any) (things []Thing) {
+	if referrer, is := command.(Referrer); is {
+		for _, ref := range referrer.Refs() {
+			things = append(things, Thing{catalogue.Kind(ref.category), ref.id})
+		}
+	}
+	return things
 }
 
 // know loads the things that a command refers to. A thing that the caller does not see is refused as unknown.

@@ -33,7 +33,7 @@ const realServer = "DAYBOOK_TEST_ESDB"
 // TestStore runs in one database, in which every case finds what the others have left.
 func TestStore(t *testing.T) {
 	server := start(t)
-	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, server.ConnectionString()) })
+	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, server.ConnectionString()) }, storetest.Shared)
 }
 
 // TestClock sets the server's clock back. The store passes on what the server recorded, as real servers do.
@@ -77,7 +77,7 @@ func TestClock(t *testing.T) {
 
 func TestRealServer(t *testing.T) {
 	connection := connectionToServer(t)
-	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, connection) })
+	storetest.Run(t, func(t testing.TB) eventstore.Store { return open(t, connection) }, storetest.Shared)
 }
 
 // connectionToServer skips a test if there is no real server.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/metadata"
 
 	"daybook/eventstore"
@@ -45,6 +46,49 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 			yield(eventstore.Recorded{}, explain("read stream "+stream, err))
 		}
 	}
+}
+
+// Tails implements eventstore.Store: side by side, each from the event that is known.
+func (s *Store) Tails(ctx context.Context, after ...eventstore.Known) ([]eventstore.Tail, error) {
+	tails := make([]eventstore.Tail, len(after))
+	var together errgroup.Group
+	for i, k := range after {
+		together.Go(func() error {
+			err := s.tail(ctx, k, &tails[i])
+			damage := (*eventstore.DamageError)(nil)
+			if errors.Is(err, eventstore.ErrNotFound) || errors.Is(err, eventstore.ErrGone) || errors.As(err, &damage) {
+				tails[i] = eventstore.Tail{Err: err}
+				return nil
+			}
+			return err
+		})
+	}
+	return tails, together.Wait()
+}
+
+func (s *Store) tail(ctx context.Context, k eventstore.Known, t *eventstore.Tail) error {
+	from, limit := max(k.Revision, 0), eventstore.TailEvents
+	knows := k.Revision > eventstore.NoStream
+	if knows {
+		limit++
+	}
+	found := !knows
+	for e, err := range s.Read(ctx, k.Stream, from, eventstore.Forwards, limit) {
+		switch {
+		case err != nil:
+			return err
+		case !found && e.ID != k.ID:
+			return eventstore.ErrGone
+		case !found:
+			found = true
+		default:
+			t.Events = append(t.Events, e)
+		}
+	}
+	if t.More = len(t.Events) == eventstore.TailEvents; !found {
+		return eventstore.ErrGone
+	}
+	return nil
 }
 
 // A reader is the state of one Read.

@@ -60,6 +60,10 @@ type Store struct {
 	now      func() *time.Time // nil: as the server's clock says
 	db       *sqlx.DB
 	commits  *sql.Stmt // commit, planned once per connection
+	tails    *sqlx.Stmt
+	pages    map[string]*sqlx.Stmt // by their questions
+	asks     chan *ask
+	asked    sync.WaitGroup // those who answer them
 	queue    *commit.Queue
 	written  chan struct{} // closed when the last request has been answered
 	news     *news
@@ -95,7 +99,9 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	}
 	limit := answerWithin
 	dialer := pgconn.Dialer{Limit: func() time.Duration { return limit }}
-	db, err := dialer.Open(address, connections, map[string]string{"search_path": pq.QuoteIdentifier(name)})
+	db, err := dialer.Open(address, connections, map[string]string{
+		"search_path": pq.QuoteIdentifier(name), "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off", // an index answers every question, however old the statistics
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +113,8 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 		written:  make(chan struct{}),
 		news:     newNews(),
 		heard:    make(chan struct{}),
+		asks:     make(chan *ask),
+		pages:    make(map[string]*sqlx.Stmt),
 	}
 	if s.patience <= 0 {
 		s.patience = patience
@@ -119,14 +127,33 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 		s.db.Close()
 		return nil, err
 	}
-	if s.commits, err = s.db.PrepareContext(ctx, commitBatch); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		s.db.Close()
 		return nil, err
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	go s.listen(dialer.Listen(s.closing, address, name))
 	go s.write()
+	for range askers {
+		s.asked.Go(s.answerAsks)
+	}
 	return s, nil
+}
+
+// prepare prepares what is asked often, so that each takes one round trip.
+func (s *Store) prepare(ctx context.Context) (err error) {
+	if s.commits, err = s.db.PrepareContext(ctx, commitBatch); err != nil {
+		return err
+	}
+	if s.tails, err = s.db.PreparexContext(ctx, tails); err != nil {
+		return err
+	}
+	for _, question := range []string{forwards, backwards, following} {
+		if s.pages[question], err = s.db.PreparexContext(ctx, question); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // create creates the tables if they are missing, and reads which log this is.
@@ -180,6 +207,7 @@ func (s *Store) Close() error {
 		s.queue.Close()
 		<-s.written
 		s.close()
+		s.asked.Wait()
 		s.db.Close()
 		<-s.heard
 	})

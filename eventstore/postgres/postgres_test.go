@@ -33,7 +33,7 @@ func TestStore(t *testing.T) {
 	var made atomic.Int64
 	storetest.Run(t, func(t testing.TB) eventstore.Store {
 		return open(t, url, postgres.Options{Schema: fmt.Sprintf("log_%d", made.Add(1))})
-	}, storetest.Dense, storetest.Atomic)
+	}, storetest.Dense, storetest.Atomic, storetest.Shared)
 }
 
 func TestClock(t *testing.T) {

@@ -271,7 +271,7 @@ func (s *Store) page(ctx context.Context, question string, args ...any) (page, e
 		return page{}, err
 	}
 	return answered(ctx, func() (p page, err error) {
-		rows, err := s.db.QueryxContext(ctx, question, args...)
+		rows, err := s.pages[question].QueryxContext(ctx, args...)
 		if err != nil {
 			return p, err
 		}

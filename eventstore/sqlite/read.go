@@ -61,6 +61,35 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 	}
 }
 
+// Tails implements eventstore.Store. Nobody else writes to the log, so an event that is known is there as long as the stream reaches to it.
+func (s *Store) Tails(ctx context.Context, after ...eventstore.Known) ([]eventstore.Tail, error) {
+	tails := make([]eventstore.Tail, len(after))
+	for i, k := range after {
+		t := &tails[i]
+		t.Events, t.More, t.Err = s.readPage(ctx, k.Stream, k.Revision+1, eventstore.Forwards, eventstore.TailEvents)
+		damage := (*eventstore.DamageError)(nil)
+		switch {
+		case errors.Is(t.Err, eventstore.ErrNotFound), errors.As(t.Err, &damage):
+		case t.Err != nil:
+			return nil, t.Err
+		case len(t.Events) == 0:
+			if at, known := s.known.find(k.Stream); !known || at.revision < k.Revision {
+				t.Err = s.mustHave(ctx, k)
+			}
+		}
+	}
+	return tails, nil
+}
+
+// mustHave returns ErrGone if a stream lacks an event.
+func (s *Store) mustHave(ctx context.Context, k eventstore.Known) error {
+	events, _, err := s.readPage(ctx, k.Stream, k.Revision, eventstore.Forwards, 1)
+	if err == nil && (len(events) == 0 || events[0].ID != k.ID) {
+		err = eventstore.ErrGone
+	}
+	return err
+}
+
 // readPage reads at most n events of a stream, and proves that they are all there are.
 func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, n int) (events []eventstore.Recorded, more bool, err error) {
 	err = s.proved(func() (err error) {

@@ -205,6 +205,93 @@ var readCases = []testCase{
 			}
 		}
 	}},
+	{"C64 the ends of several streams are read at once", func(d *desk) {
+		long, longHas := d.has(eventstore.TailEvents + 20)
+		short, shortHas := d.has(3)
+		none := d.stream()
+		known := func(stream string, events []eventstore.Event, at int) eventstore.Known {
+			if at < 0 {
+				return eventstore.Known{Stream: stream, Revision: eventstore.NoStream}
+			}
+			return eventstore.Known{Stream: stream, Revision: eventstore.Revision(at), ID: events[at].ID}
+		}
+		ask := []eventstore.Known{known(none, nil, -1)}
+		for at := -1; at < len(shortHas); at++ {
+			ask = append(ask, known(short, shortHas, at))
+		}
+		for _, at := range []int{-1, 0, 10, 19, 20, 30, len(longHas) - 2, len(longHas) - 1} {
+			ask = append(ask, known(long, longHas, at))
+		}
+		got, err := d.Tails(d.ctx, ask...)
+		if err != nil || len(got) != len(ask) {
+			d.Fatalf("%d tails, %v", len(got), err)
+		}
+		if !errors.Is(got[0].Err, eventstore.ErrNotFound) || len(got[0].Events) > 0 {
+			d.Errorf("of a stream that does not exist: %+v", got[0])
+		}
+		for i, k := range ask[1:] {
+			t, has := got[i+1], longHas
+			if k.Stream == short {
+				has = shortHas
+			}
+			rest := has[k.Revision+1:]
+			if n := min(len(rest), eventstore.TailEvents); t.Err != nil || len(t.Events) != n || n < len(rest) && !t.More {
+				d.Fatalf("after %d of %d: %d events, more %v, %v", k.Revision, len(has), len(t.Events), t.More, t.Err)
+			}
+			d.same(t.Events, rest[:len(t.Events)], k.Stream, k.Revision+1, 1)
+		}
+		if got, err := d.Tails(d.ctx); err != nil || len(got) != 0 {
+			d.Errorf("of no streams: %v, %v", got, err)
+		}
+	}},
+	{"C65 a stream that lacks the known event tells so", func(d *desk) {
+		stream, has := d.has(2)
+		for _, k := range []eventstore.Known{{Stream: stream, Revision: 2, ID: uuid.New()}, {Stream: stream, Revision: 7, ID: has[1].ID}, {Stream: d.stream(), Revision: 0, ID: has[0].ID}} {
+			got, err := d.Tails(d.ctx, eventstore.Known{Stream: stream, Revision: 0, ID: has[0].ID}, k)
+			if err != nil || got[0].Err != nil || len(got[0].Events) != 1 || !errors.Is(got[1].Err, eventstore.ErrGone) && !errors.Is(got[1].Err, eventstore.ErrNotFound) {
+				d.Errorf("%+v, %v", got, err)
+			}
+		}
+		if slices.Contains(d.features, Shared) {
+			got, err := d.Tails(d.ctx, eventstore.Known{Stream: stream, Revision: 1, ID: uuid.New()})
+			if err != nil || !errors.Is(got[0].Err, eventstore.ErrGone) {
+				d.Errorf("another event was known: %+v, %v", got, err)
+			}
+		}
+	}},
+	{"C66 what was acknowledged is at the ends of streams", func(d *desk) {
+		streams := []string{d.stream(), d.stream(), d.stream()}
+		together(len(streams)*2, func(i int) {
+			if i >= len(streams) {
+				for range 20 {
+					if _, err := d.Tails(d.ctx, eventstore.Known{Stream: streams[i%3], Revision: eventstore.NoStream}); err != nil {
+						d.Error(err)
+					}
+				}
+				return
+			}
+			last := eventstore.Known{Stream: streams[i], Revision: eventstore.NoStream}
+			for range 20 {
+				given := events(1)
+				before := last
+				if _, err := eventstore.AppendTo(d.ctx, d, last.Stream, last.Revision, given); err != nil {
+					d.Error(err)
+					return
+				}
+				last.Revision, last.ID = last.Revision+1, given[0].ID
+				got, err := d.Tails(d.ctx, before, last)
+				if err != nil || got[0].Err != nil || got[1].Err != nil || len(got[0].Events) != 1 || got[0].Events[0].ID != last.ID || len(got[1].Events) != 0 {
+					d.Errorf("after revision %d: %+v, %v", last.Revision, got, err)
+					return
+				}
+			}
+		})
+		ctx, cancel := context.WithCancel(d.ctx)
+		cancel()
+		if _, err := d.Tails(ctx, eventstore.Known{Stream: streams[0], Revision: eventstore.NoStream}); !errors.Is(err, context.Canceled) {
+			d.Errorf("with a context that has ended: %v", err)
+		}
+	}},
 }
 
 // heap returns how much memory is in use, in bytes.

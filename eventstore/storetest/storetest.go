@@ -34,6 +34,8 @@ const (
 	Dense Feature = iota
 	// Atomic means that several streams are appended to at once, all or none.
 	Atomic
+	// Shared means that other processes may have the log open, so that it may be restored from a backup meanwhile.
+	Shared
 )
 
 // patience ends a test that hangs. No result depends on it.

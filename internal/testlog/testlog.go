@@ -64,6 +64,24 @@ func (w *Watched) Read(ctx context.Context, stream string, from eventstore.Revis
 	}
 }
 
+// Tails implements eventstore.Store.
+func (w *Watched) Tails(ctx context.Context, after ...eventstore.Known) ([]eventstore.Tail, error) {
+	if w.Asked != nil {
+		for _, k := range after {
+			w.Asked(k.Stream)
+		}
+	}
+	tails, err := w.Store.Tails(ctx, after...)
+	for _, t := range tails {
+		for _, r := range t.Events {
+			if w.Got != nil {
+				w.Got(r, eventstore.Forwards)
+			}
+		}
+	}
+	return tails, err
+}
+
 // ErrDied is the error of a log that dies.
 var ErrDied = errors.New("the process died")
 
