@@ -19,6 +19,7 @@ import (
 	"daybook/commands/work"
 	"daybook/domain/role"
 	"daybook/eventstore"
+	"daybook/eventstore/postgres"
 	"daybook/eventstore/sqlite"
 	"daybook/projections"
 	"daybook/projections/engine"
@@ -29,7 +30,8 @@ import (
 // A desk is the program as it serves, assembled in this process.
 type desk struct {
 	dir    string
-	store  *sqlite.Store
+	store  eventstore.Store
+	home   table.Home
 	vault  *vault.Vault
 	live   *table.Live
 	source engine.Source
@@ -42,11 +44,28 @@ func openDesk(dir string) (*desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := vault.Open(filepath.Join(dir, "vault.db"))
+	return openDeskOn(dir, store, table.Folder(dir))
+}
+
+// openPostgresDesk opens a desk whose log and read models are in PostgreSQL.
+func openPostgresDesk(dir, database string) (*desk, error) {
+	store, err := postgres.Open(context.Background(), database, postgres.Options{Schema: "desk_" + uuid.NewString()[:8]})
+	if err != nil {
+		return nil, err
+	}
+	home, err := table.NewSchemas(database, table.SchemasOptions{Name: "rows_" + uuid.NewString()[:8]})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	d := &desk{dir: dir, store: store, vault: v, live: new(table.Live)}
+	return openDeskOn(dir, store, home)
+}
+
+func openDeskOn(dir string, store eventstore.Store, home table.Home) (*desk, error) {
+	v, err := vault.Open(filepath.Join(dir, "vault.db"))
+	if err != nil {
+		return nil, errors.Join(err, home.Close(), store.Close())
+	}
+	d := &desk{dir: dir, store: store, home: home, vault: v, live: new(table.Live)}
 	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(d.vault), Projections: projections.All, Version: projections.Version}
 	if _, d.token, err = v.NewAPIKey(context.Background(), "bench", role.Owner, uuid.Nil, time.Now()); err != nil {
 		return nil, errors.Join(err, d.close())
@@ -61,12 +80,12 @@ func (d *desk) close() error {
 		errs = append(errs, d.stops[i]())
 	}
 	d.live.Close()
-	return errors.Join(append(errs, d.store.Close(), d.vault.Close())...)
+	return errors.Join(append(errs, d.store.Close(), d.home.Close(), d.vault.Close())...)
 }
 
 // project starts the projections, and returns when they have caught up with the log.
 func (d *desk) project() error {
-	projecting, err := engine.New(d.source, table.Folder(d.dir), d.live)
+	projecting, err := engine.New(d.source, d.home, d.live)
 	if err != nil {
 		return err
 	}

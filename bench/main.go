@@ -43,6 +43,8 @@ type setting struct {
 	events  int           // in the log that is rebuilt
 	tickets int           // among which a contact's are searched
 
+	callers int // who send requests; 0: many
+
 	postgres string // the address of a database for the measures, for those that need one
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -32,6 +35,8 @@ var served = []measure{
 	{id: "P4", title: "HTTP command, everything on", reference: "trivial net/http JSON POST", must: 0.13, aim: 0.25, start: startP4},
 	{id: "P4k", title: "HTTP command with an Idempotency-Key", reference: "the same without a key", must: 0.8, aim: 0.95, start: startP4k},
 	{id: "P4n", title: "HTTP inquiry from a new address", reference: "HTTP command on a contact that is there", must: 0.4, aim: 0.6, start: startP4n},
+	{id: "P4pg", title: "HTTP command, log and read models in PostgreSQL", reference: "the same with both embedded", must: 0.5, aim: 0.8, postgres: true, start: startP4pg(manyCallers)},
+	{id: "P4pg1", title: "HTTP command, log and read models in PostgreSQL, 1 caller", reference: "the same with both embedded", must: 0.5, aim: 0.8, postgres: true, start: startP4pg(1)},
 	{id: "P5", title: "HTTP command, projections off", reference: "the same handler without the append", must: 0.7, aim: 0.9, start: startP5},
 	{id: "P8", title: "time from an accepted command until every read model shows it, p99, at half of P4's rate", reference: "the command itself, p99", must: 1, aim: 0.5, times: true, start: startP8},
 	{id: "P9", title: "last 50 tickets of a contact, 1 M tickets, through the API, p50", reference: "the bare SQL through sqlx", must: 1.8, aim: 1.3, times: true, start: startP9},
@@ -54,6 +59,40 @@ func startP4(s setting) (rounds, error) {
 		r.reference, err = d.posting(s)
 		return r, err
 	})
+}
+
+// startP4pg compares editing on a desk in PostgreSQL with that on an embedded one.
+func startP4pg(callers int) func(setting) (rounds, error) {
+	return func(s setting) (rounds, error) {
+		s.callers = callers
+		embedded, contacts, err := deskOfContacts(s)
+		if err != nil {
+			return rounds{}, err
+		}
+		dir := filepath.Join(s.dir, "served")
+		var d *desk
+		if err = os.Mkdir(dir, 0o700); err == nil {
+			d, err = openPostgresDesk(dir, s.postgres)
+		}
+		if err != nil {
+			return rounds{}, errors.Join(err, embedded.close())
+		}
+		embedded.stops = append(embedded.stops, d.close)
+		return embedded.rounds(func() (r rounds, err error) {
+			others, err := d.register()
+			if err != nil {
+				return r, err
+			}
+			if err := errors.Join(embedded.project(), d.project()); err != nil {
+				return r, err
+			}
+			if r.ours, err = d.patching(s, others); err != nil {
+				return r, err
+			}
+			r.reference, err = embedded.patching(s, contacts)
+			return r, err
+		})
+	}
 }
 
 func startP4k(s setting) (rounds, error) {
@@ -266,12 +305,21 @@ func deskOfContacts(s setting) (*desk, []uuid.UUID, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	contacts, err := d.register()
+	if err != nil {
+		return nil, nil, errors.Join(err, d.close())
+	}
+	return d, contacts, nil
+}
+
+// register registers contacts.
+func (d *desk) register() ([]uuid.UUID, error) {
 	contacts := make([]uuid.UUID, contactCount)
 	for i := range contacts {
 		contacts[i] = uuid.Must(uuid.NewV7())
 	}
 	desk := &work.Desk{Store: d.store, Keys: d.vault, Names: d.vault}
-	err = d.vault.Make(context.Background(), contacts...)
+	err := d.vault.Make(context.Background(), contacts...)
 	if err == nil {
 		err = inParallel(manyCallers, func(caller int) error {
 			for i := caller; i < contactCount; i += manyCallers {
@@ -286,11 +334,7 @@ func deskOfContacts(s setting) (*desk, []uuid.UUID, error) {
 			return nil
 		})
 	}
-	if err != nil {
-		d.close()
-		return nil, nil, err
-	}
-	return d, contacts, nil
+	return contacts, err
 }
 
 // patching serves the desk and returns a side that edits its contacts. Each edit must be an event in the log.
@@ -370,12 +414,12 @@ func (d *desk) posting(s setting) (func() (float64, error), error) {
 	}), err
 }
 
-// requesting returns a side in which each of many callers sends one request after another.
+// requesting returns a side in which each of many callers, or of the setting's, sends one request after another.
 func requesting(s setting, send func(caller int) error) func() (float64, error) {
 	return func() (float64, error) {
 		var total atomic.Int64
 		start := time.Now()
-		err := inParallel(manyCallers, func(caller int) error {
+		err := inParallel(cmp.Or(s.callers, manyCallers), func(caller int) error {
 			for time.Since(start) < s.time {
 				if err := send(caller); err != nil {
 					return err

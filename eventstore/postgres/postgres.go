@@ -2,14 +2,14 @@
 //
 // Each process has one goroutine that writes: it takes all waiting appends, checks them in order and commits them together, in
 // one statement. It numbers the events itself, so positions are dense, from 1, in commit order. Only the process that holds the
-// lease commits. Another that wants to write takes the lease over as soon as it is old enough. Each commit proves the lease's epoch,
-// which refuses a previous holder, however long it was suspended. Subscriptions read pages from the database when NOTIFY says that
+// lease commits. Another that wants to write takes the lease over, in the transaction in which it commits; processes that do so by
+// turns wait in the server's queue for the lease's row. Each commit proves the lease's epoch, which refuses a previous holder, however
+// long it was suspended. Subscriptions read pages from the database when NOTIFY says that
 // there are new ones, and check every second in case a notification is lost.
 package postgres
 
 import (
 	"context"
-	"database/sql"
 	_ "embed"
 	"fmt"
 	"sync"
@@ -25,7 +25,7 @@ import (
 )
 
 // format is the version of schema.sql. Open refuses a log with another one.
-const format = 3
+const format = 4
 
 //go:embed schema.sql
 var schema string
@@ -59,15 +59,17 @@ type Store struct {
 	patience time.Duration
 	now      func() *time.Time // nil: as the server's clock says
 	db       *sqlx.DB
-	commits  *sql.Stmt // commit, planned once per connection
-	tails    *sqlx.Stmt
 	pages    map[string]*sqlx.Stmt // by their questions
-	asks     chan *ask
-	asked    sync.WaitGroup // those who answer them
-	queue    *commit.Queue
-	written  chan struct{} // closed when the last request has been answered
-	news     *news
-	heard    chan struct{} // closed when listening has stopped
+	tails    *sqlx.Stmt
+
+	takes, heads, finds, wrote, commits, proofs *sqlx.Stmt // the writer's
+
+	asks    chan *ask
+	asked   sync.WaitGroup // those who answer them
+	queue   *commit.Queue
+	written chan struct{} // closed when the last request has been answered
+	news    *news
+	heard   chan struct{} // closed when listening has stopped
 
 	closing context.Context // ends with Close
 	close   context.CancelFunc
@@ -92,8 +94,8 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	if name == "" {
 		name = "eventlog"
 	}
-	// So that a process that is suspended while it opens the log does not block others.
-	address, err := pgconn.Parse(database, map[string]string{"idle_in_transaction_session_timeout": "10s"})
+	// So that a process that is suspended while it opens the log, or takes the lease over, does not block others.
+	address, err := pgconn.Parse(database, map[string]string{"idle_in_transaction_session_timeout": "1s"})
 	if err != nil {
 		return nil, err
 	}
@@ -141,14 +143,17 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 }
 
 // prepare prepares what is asked often, so that each takes one round trip.
-func (s *Store) prepare(ctx context.Context) (err error) {
-	if s.commits, err = s.db.PrepareContext(ctx, commitBatch); err != nil {
-		return err
-	}
-	if s.tails, err = s.db.PreparexContext(ctx, tails); err != nil {
-		return err
+func (s *Store) prepare(ctx context.Context) error {
+	for question, to := range map[string]**sqlx.Stmt{
+		tails: &s.tails, takeOver: &s.takes, askHead: &s.heads, findStreams: &s.finds, wrote: &s.wrote, commitBatch: &s.commits, prove: &s.proofs,
+	} {
+		var err error
+		if *to, err = s.db.PreparexContext(ctx, question); err != nil {
+			return err
+		}
 	}
 	for _, question := range []string{forwards, backwards, following} {
+		var err error
 		if s.pages[question], err = s.db.PreparexContext(ctx, question); err != nil {
 			return err
 		}
@@ -171,7 +176,7 @@ func (s *Store) create(ctx context.Context, name string) error {
 		if _, err := tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pq.QuoteIdentifier(name)+";"+schema); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO lease VALUES (true, 0, '-infinity', 'epoch')"); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO lease VALUES (true, 0, 'epoch')"); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "INSERT INTO identity VALUES (true, $1, $2)", uuid.New(), format); err != nil {

@@ -11,7 +11,6 @@ CREATE TABLE identity (
 CREATE TABLE lease (
 	one   boolean     PRIMARY KEY CHECK (one),
 	epoch bigint      NOT NULL,
-	since timestamptz NOT NULL,
 	settled timestamptz NOT NULL -- no further event is recorded before it
 );
 

@@ -150,4 +150,3 @@ func proveTail(t *eventstore.Tail, k eventstore.Known) {
 	}
 	t.More = len(t.Events) == eventstore.TailEvents
 }
-

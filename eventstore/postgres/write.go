@@ -10,6 +10,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"daybook/eventstore"
@@ -17,13 +18,8 @@ import (
 	"daybook/internal/recent"
 )
 
-const (
-	// knownStreams is how many streams' revisions are remembered, at least.
-	knownStreams = 1 << 16
-	// leaseAge is how old a lease must be before another process may take it: long enough for many commits, and short enough for
-	// callers to wait.
-	leaseAge = 20 * time.Millisecond
-)
+// knownStreams is how many streams' revisions are remembered, at least.
+const knownStreams = 1 << 16
 
 // prove finds the lease if the writer still holds it and the log still reaches to where the writer believes: a server after a
 // failover may lack the last commits. A process that takes the lease over waits until this is committed.
@@ -43,15 +39,20 @@ const commitBatch = `
 	FROM now, unnest($3::text[], $4::bigint[], $5::uuid[], $6::text[], $8::int[], $9::int[], $10::int[], $12::bigint[])
 		WITH ORDINALITY AS e (stream, revision, id, type, place, data, meta, checksum, n)`
 
-// takeOver takes the epoch from the clock too, so that one that was lost with the end of the log does not come again.
+// takeOver takes the lease, as soon as those have committed who asked for it before. It takes the epoch from the clock too, so that one
+// that was lost with the end of the log does not come again. A server or role that is set to read only is obeyed, although the driver
+// begins transactions that may write.
 const takeOver = `
-	UPDATE lease SET epoch = greatest(epoch + 1, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint), since = clock_timestamp()
-	WHERE since <= clock_timestamp() - $1 * interval '1 microsecond' OR since > clock_timestamp()
-	RETURNING epoch`
+	WITH had AS MATERIALIZED (SELECT epoch FROM lease WHERE NOT current_setting('default_transaction_read_only')::boolean FOR UPDATE)
+	UPDATE lease SET epoch = greatest(had.epoch + 1, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint) FROM had
+	RETURNING lease.epoch, had.epoch AS before`
 
 const findStreams = `
 	SELECT s.stream, coalesce((SELECT revision FROM events WHERE stream = s.stream ORDER BY revision DESC LIMIT 1), -1)
 	FROM unnest($1::text[]) AS s (stream)`
+
+// wrote finds the ids of the events of a stream after a revision.
+const wrote = "SELECT id, position FROM events WHERE stream = $1 AND revision > $2 ORDER BY revision LIMIT $3"
 
 // errLost means that another process has taken the lease, or that the log has lost its end.
 var errLost = errors.New("another process writes to the log")
@@ -63,7 +64,9 @@ const readOnly = "25006"
 type writer struct {
 	*Store
 	epoch int64               // of its lease; 0 if it has none, or cannot know what was written last
+	last  int64               // the epoch of the lease that it took last
 	head  eventstore.Position // of the log, if it holds the lease
+	tx    *sqlx.Tx            // in which it takes the lease over; nil: none
 	known *recent.Map[string, eventstore.Revision]
 
 	renewing bool // idle connections are not kept
@@ -95,7 +98,10 @@ func (w *writer) carryOut(batch []*commit.Request) {
 		if pause > 0 {
 			<-time.After(pause)
 		}
-		w.failure, w.failed = w.transact(batch), time.Now()
+		if w.failure, w.failed = w.transact(batch), time.Now(); errors.Is(w.failure, errLost) {
+			w.epoch = 0
+			w.failure, w.failed = w.transact(batch), time.Now()
+		}
 		w.keepConnections(!isReadOnly(w.failure))
 		if w.failure == nil {
 			break
@@ -164,17 +170,65 @@ func isPassing(err error) bool {
 	return true
 }
 
-// transact checks the requests in order, each seeing what those before it write, and writes what was accepted. Its end proves that
-// what it assumed about the log was true.
+// transact carries out a batch under the lease, which it takes over if it has none.
 func (w *writer) transact(batch []*commit.Request) error {
+	if w.epoch != 0 {
+		return w.attempt(batch)
+	}
+	tx, err := w.db.BeginTxx(w.closing, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	w.tx = tx
+	defer func() { w.tx = nil }()
+	mine, err := w.takeOver()
+	if err == nil {
+		err = w.attempt(batch)
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err == nil && !mine { // others write too, so it would be in vain to believe that it still has the lease next time
+		w.epoch = 0
+	}
+	return err
+}
+
+// takeOver takes the lease in a transaction, reads where the log ends, and reports whether this writer had the lease before.
+func (w *writer) takeOver() (mine bool, err error) {
+	var lease struct{ Epoch, Before int64 }
+	err = w.stmt(w.takes).GetContext(w.closing, &lease)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = &pq.Error{Severity: "ERROR", Code: readOnly, Message: "default_transaction_read_only is on"}
+	}
+	if err != nil {
+		return false, err
+	}
+	var head int64
+	if err := w.stmt(w.heads).GetContext(w.closing, &head); err != nil {
+		return false, err
+	}
+	mine = lease.Before == w.last
+	w.epoch, w.last, w.head = lease.Epoch, lease.Epoch, eventstore.Position(head)
+	w.known = recent.New[string, eventstore.Revision](knownStreams)
+	return mine, nil
+}
+
+// stmt returns a prepared statement for the transaction, if there is one.
+func (w *writer) stmt(s *sqlx.Stmt) *sqlx.Stmt {
+	if w.tx == nil {
+		return s
+	}
+	return w.tx.StmtxContext(w.closing, s)
+}
+
+// attempt checks the requests in order, each seeing what those before it write, and writes what was accepted. Its end proves that
+// what it assumed about the log was true.
+func (w *writer) attempt(batch []*commit.Request) error {
 	clear(w.places)
 	clear(w.written)
 	w.written, w.refused = w.written[:0], w.refused[:0]
-	if w.epoch == 0 {
-		if err := w.takeOver(); err != nil {
-			return err
-		}
-	}
 	if err := w.find(batch); err != nil {
 		return err
 	}
@@ -198,25 +252,6 @@ func (w *writer) transact(batch []*commit.Request) error {
 	return nil
 }
 
-// takeOver takes the lease, as soon as it is old enough, and then reads the state of the log.
-func (w *writer) takeOver() error {
-	var epoch int64
-	err := w.db.GetContext(w.closing, &epoch, takeOver, leaseAge.Microseconds())
-	if errors.Is(err, sql.ErrNoRows) {
-		return errLost
-	}
-	if err != nil {
-		return err
-	}
-	var head int64
-	if err := w.db.GetContext(w.closing, &head, askHead); err != nil {
-		return err
-	}
-	w.epoch, w.head = epoch, eventstore.Position(head)
-	w.known = recent.New[string, eventstore.Revision](knownStreams)
-	return nil
-}
-
 // find reads the revisions of a batch's streams, in one query for those that are not known.
 func (w *writer) find(batch []*commit.Request) error {
 	var unknown []string
@@ -235,7 +270,7 @@ func (w *writer) find(batch []*commit.Request) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	rows, err := w.db.QueryContext(w.closing, findStreams, pq.Array(unknown))
+	rows, err := w.stmt(w.finds).QueryContext(w.closing, pq.Array(unknown))
 	if err != nil {
 		return err
 	}
@@ -284,8 +319,7 @@ func (w *writer) repeated(a eventstore.Append, actual eventstore.Revision) (even
 		ID       uuid.UUID
 		Position eventstore.Position
 	}
-	err := w.db.SelectContext(w.closing, &found,
-		"SELECT id, position FROM events WHERE stream = $1 AND revision > $2 ORDER BY revision LIMIT $3", a.Stream, a.Expected, n)
+	err := w.stmt(w.wrote).SelectContext(w.closing, &found, a.Stream, a.Expected, n)
 	if err != nil {
 		return eventstore.Appended{}, err
 	}
@@ -320,13 +354,13 @@ func (w *writer) commit() error {
 		carried = append(append(carried, e.Data...), e.Meta...)
 		checksums[i] = w.checksum(e)
 	}
-	return proven(w.commits.ExecContext(w.closing, w.epoch, int64(w.head),
+	return proven(w.stmt(w.commits).ExecContext(w.closing, w.epoch, int64(w.head),
 		pq.Array(streams), pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta), w.now(), pq.Array(checksums)))
 }
 
 // prove proves for a batch that writes nothing what commit proves for others. A read-only server refuses it, too.
 func (w *writer) prove() error {
-	return proven(w.db.ExecContext(w.closing, prove, w.epoch, int64(w.head)))
+	return proven(w.stmt(w.proofs).ExecContext(w.closing, w.epoch, int64(w.head)))
 }
 
 // proven returns errLost if the lease was not found.
