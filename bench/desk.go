@@ -48,8 +48,8 @@ func openDesk(dir string) (*desk, error) {
 }
 
 // openPostgresDesk opens a desk whose log and read models are in PostgreSQL.
-func openPostgresDesk(dir, database string) (*desk, error) {
-	store, err := postgres.Open(context.Background(), database, postgres.Options{Schema: "desk_" + uuid.NewString()[:8]})
+func openPostgresDesk(dir, database, schema string) (*desk, error) {
+	store, err := postgres.Open(context.Background(), database, postgres.Options{Schema: schema})
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +112,10 @@ func (d *desk) project() error {
 
 // handler is the API on a store, which is the desk's or a wrapper of it.
 func (d *desk) handler(store eventstore.Store) http.Handler {
+	source := d.source
+	source.Store = store
 	door := access.New(&access.Door{Desk: &work.Desk{Store: store, Keys: d.vault, Names: d.vault}, Vault: d.vault, Live: d.live, Now: time.Now})
-	return api.New(api.Config{Door: door, Log: slog.New(slog.DiscardHandler), Rows: engine.NewRows(d.source, d.vault, nil), Drain: context.Background()})
+	return api.New(api.Config{Door: door, Log: slog.New(slog.DiscardHandler), Rows: engine.NewRows(source, d.vault, nil), Drain: context.Background()})
 }
 
 // serve serves a handler on loopback until the desk closes.

@@ -27,6 +27,7 @@ import (
 	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/eventstore"
+	"daybook/eventstore/postgres"
 	"daybook/readmodels"
 	"daybook/readmodels/table"
 )
@@ -41,6 +42,8 @@ var served = []measure{
 	{id: "P8", title: "time from an accepted command until every read model shows it, p99, at half of P4's rate", reference: "the command itself, p99", must: 1, aim: 0.5, times: true, start: startP8},
 	{id: "P9", title: "last 50 tickets of a contact, 1 M tickets, through the API, p50", reference: "the bare SQL through sqlx", must: 1.8, aim: 1.3, times: true, start: startP9},
 	{id: "P17", title: "a note on a ticket of 50 000 events, 1 caller, p50", reference: "on one of 10 events", must: 1.3, aim: 1.05, times: true, start: startP17},
+	{id: "P21", title: "HTTP command through 3 processes on one log in PostgreSQL, 16 callers each, in all", reference: "through one, 48 callers", must: 0.9, aim: 1, postgres: true, start: startP21(false)},
+	{id: "P21t", title: "the same, p99 of the slowest process", reference: "p99 of the one", must: 2, aim: 1.2, times: true, postgres: true, start: startP21(true)},
 	{id: "P18", title: "notes on one ticket of 20 000 events, 8 callers", reference: "1 caller", must: 1, aim: 2, start: startP18},
 }
 
@@ -72,7 +75,7 @@ func startP4pg(callers int) func(setting) (rounds, error) {
 		dir := filepath.Join(s.dir, "served")
 		var d *desk
 		if err = os.Mkdir(dir, 0o700); err == nil {
-			d, err = openPostgresDesk(dir, s.postgres)
+			d, err = openPostgresDesk(dir, s.postgres, "desk_"+uuid.NewString()[:8])
 		}
 		if err != nil {
 			return rounds{}, errors.Join(err, embedded.close())
@@ -93,6 +96,84 @@ func startP4pg(callers int) func(setting) (rounds, error) {
 			return r, err
 		})
 	}
+}
+
+// startP21 compares three writers on one log in PostgreSQL with one: how much they do, or how long the slowest takes.
+func startP21(times bool) func(setting) (rounds, error) {
+	const callers, writers = 48, 3
+	return func(s setting) (rounds, error) {
+		schema := "desk_" + uuid.NewString()[:8]
+		d, err := openPostgresDesk(s.dir, s.postgres, schema)
+		if err != nil {
+			return rounds{}, err
+		}
+		return d.rounds(func() (r rounds, err error) {
+			contacts, err := d.register()
+			if err != nil {
+				return r, err
+			}
+			if err := d.project(); err != nil {
+				return r, err
+			}
+			all, err := d.serve(d.handler(d.store))
+			if err != nil {
+				return r, err
+			}
+			one, three := []string{all}, []string(nil)
+			for range writers {
+				store, err := postgres.Open(context.Background(), s.postgres, postgres.Options{Schema: schema})
+				if err != nil {
+					return r, err
+				}
+				d.stops = append(d.stops, store.Close)
+				url, err := d.serve(d.handler(store))
+				if err != nil {
+					return r, err
+				}
+				three = append(three, url)
+			}
+			c := newClient(d.token)
+			r.ours = func() (float64, error) { return editThrough(s, c, three, callers, contacts, times) }
+			r.reference = func() (float64, error) { return editThrough(s, c, one, callers, contacts, times) }
+			for _, side := range []func() (float64, error){r.ours, r.reference} { // so that the contacts are cached
+				if _, err := side(); err != nil {
+					return r, err
+				}
+			}
+			return r, nil
+		})
+	}
+}
+
+// editThrough edits contacts through several servers, and returns the rate, or the 99th percentile of the slowest server in seconds.
+func editThrough(s setting, c *client, urls []string, callers int, contacts []uuid.UUID, times bool) (float64, error) {
+	took := make([][]time.Duration, callers)
+	began := time.Now()
+	err := inParallel(callers, func(caller int) error {
+		for time.Since(began) < s.time {
+			asked := time.Now()
+			contact := contacts[rand.IntN(len(contacts)/callers)*callers+caller]
+			if _, err := c.send(http.MethodPatch, urls[caller%len(urls)]+"/v1/contacts/"+contact.String(), edit()); err != nil {
+				return err
+			}
+			took[caller] = append(took[caller], time.Since(asked))
+		}
+		return nil
+	})
+	n := 0
+	of := make([][]time.Duration, len(urls))
+	for caller, each := range took {
+		n += len(each)
+		of[caller%len(urls)] = append(of[caller%len(urls)], each...)
+	}
+	if !times {
+		return float64(n) / time.Since(began).Seconds(), err
+	}
+	slowest := 0.0
+	for _, each := range of {
+		slowest = max(slowest, percentile(99, each))
+	}
+	return slowest, err
 }
 
 func startP4k(s setting) (rounds, error) {

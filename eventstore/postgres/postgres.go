@@ -62,7 +62,7 @@ type Store struct {
 	pages    map[string]*sqlx.Stmt // by their questions
 	tails    *sqlx.Stmt
 
-	takes, heads, finds, wrote, commits, proofs *sqlx.Stmt // the writer's
+	takes, finds, wrote, commits, proofs *sqlx.Stmt // the writer's
 
 	asks    chan *ask
 	asked   sync.WaitGroup // those who answer them
@@ -145,7 +145,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 // prepare prepares what is asked often, so that each takes one round trip.
 func (s *Store) prepare(ctx context.Context) error {
 	for question, to := range map[string]**sqlx.Stmt{
-		tails: &s.tails, takeOver: &s.takes, askHead: &s.heads, findStreams: &s.finds, wrote: &s.wrote, commitBatch: &s.commits, prove: &s.proofs,
+		tails: &s.tails, takeOver: &s.takes, findStreams: &s.finds, wrote: &s.wrote, commitBatch: &s.commits, prove: &s.proofs,
 	} {
 		var err error
 		if *to, err = s.db.PreparexContext(ctx, question); err != nil {

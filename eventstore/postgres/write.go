@@ -48,7 +48,8 @@ const takeOver = `
 	RETURNING lease.epoch, had.epoch AS before`
 
 const findStreams = `
-	SELECT s.stream, coalesce((SELECT revision FROM events WHERE stream = s.stream ORDER BY revision DESC LIMIT 1), -1)
+	SELECT s.stream, coalesce((SELECT revision FROM events WHERE stream = s.stream ORDER BY revision DESC LIMIT 1), -1),
+		(SELECT coalesce(max(position), 0) FROM events)
 	FROM unnest($1::text[]) AS s (stream)`
 
 // wrote finds the ids of the events of a stream after a revision.
@@ -98,10 +99,11 @@ func (w *writer) carryOut(batch []*commit.Request) {
 		if pause > 0 {
 			<-time.After(pause)
 		}
-		if w.failure, w.failed = w.transact(batch), time.Now(); errors.Is(w.failure, errLost) {
+		if w.failure = w.transact(&batch); errors.Is(w.failure, errLost) {
 			w.epoch = 0
-			w.failure, w.failed = w.transact(batch), time.Now()
+			w.failure = w.transact(&batch)
 		}
+		w.failed = time.Now()
 		w.keepConnections(!isReadOnly(w.failure))
 		if w.failure == nil {
 			break
@@ -170,10 +172,11 @@ func isPassing(err error) bool {
 	return true
 }
 
-// transact carries out a batch under the lease, which it takes over if it has none.
-func (w *writer) transact(batch []*commit.Request) error {
+// transact carries out a batch under the lease, which it takes over if it has none. Then it adds to the batch what has come while it
+// waited for its turn.
+func (w *writer) transact(batch *[]*commit.Request) error {
 	if w.epoch != 0 {
-		return w.attempt(batch)
+		return w.attempt(*batch)
 	}
 	tx, err := w.db.BeginTxx(w.closing, nil)
 	if err != nil {
@@ -184,7 +187,8 @@ func (w *writer) transact(batch []*commit.Request) error {
 	defer func() { w.tx = nil }()
 	mine, err := w.takeOver()
 	if err == nil {
-		err = w.attempt(batch)
+		*batch = w.queue.Drain(*batch)
+		err = w.attempt(*batch)
 	}
 	if err == nil {
 		err = tx.Commit()
@@ -195,7 +199,7 @@ func (w *writer) transact(batch []*commit.Request) error {
 	return err
 }
 
-// takeOver takes the lease in a transaction, reads where the log ends, and reports whether this writer had the lease before.
+// takeOver takes the lease in a transaction, and reports whether this writer had the lease before.
 func (w *writer) takeOver() (mine bool, err error) {
 	var lease struct{ Epoch, Before int64 }
 	err = w.stmt(w.takes).GetContext(w.closing, &lease)
@@ -205,12 +209,8 @@ func (w *writer) takeOver() (mine bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var head int64
-	if err := w.stmt(w.heads).GetContext(w.closing, &head); err != nil {
-		return false, err
-	}
 	mine = lease.Before == w.last
-	w.epoch, w.last, w.head = lease.Epoch, lease.Epoch, eventstore.Position(head)
+	w.epoch, w.last = lease.Epoch, lease.Epoch
 	w.known = recent.New[string, eventstore.Revision](knownStreams)
 	return mine, nil
 }
@@ -252,7 +252,8 @@ func (w *writer) attempt(batch []*commit.Request) error {
 	return nil
 }
 
-// find reads the revisions of a batch's streams, in one query for those that are not known.
+// find reads the revisions of a batch's streams, in one query for those that are not known. When the lease was taken over, none are, and
+// it reads where the log ends, too.
 func (w *writer) find(batch []*commit.Request) error {
 	var unknown []string
 	for _, r := range batch {
@@ -278,8 +279,12 @@ func (w *writer) find(batch []*commit.Request) error {
 	for rows.Next() {
 		var stream string
 		var revision eventstore.Revision
-		if err := rows.Scan(&stream, &revision); err != nil {
+		var head eventstore.Position
+		if err := rows.Scan(&stream, &revision, &head); err != nil {
 			return err
+		}
+		if w.tx != nil {
+			w.head = head
 		}
 		w.places[stream] = revision
 	}
