@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
 
 	"daybook/domain/personal"
 	"daybook/internal/recent"
@@ -177,4 +178,33 @@ func (v *Vault) unwrapped(subject uuid.UUID) (cipher.AEAD, error) {
 		return nil, err
 	}
 	return aead(plain)
+}
+
+// Lacks returns those of the subjects whose keys the vault neither has nor knows to be destroyed, whatever this process remembers.
+func (v *Vault) Lacks(ctx context.Context, subjects ...uuid.UUID) (missing []uuid.UUID, err error) {
+	const some = 500
+	for part := range slices.Chunk(subjects, some) {
+		query, args, err := sqlx.In("SELECT subject, wrapped FROM persons WHERE subject IN (?)", part)
+		if err != nil {
+			return nil, err
+		}
+		var rows []struct {
+			Subject uuid.UUID
+			Wrapped []byte
+		}
+		if err := v.read.SelectContext(ctx, &rows, v.read.Rebind(query), args...); err != nil {
+			return nil, fmt.Errorf("looking for keys: %w", err)
+		}
+		there := make(map[uuid.UUID]bool)
+		for _, r := range rows {
+			if there[r.Subject] = true; len(r.Wrapped) == 0 {
+				continue
+			}
+			if _, err := v.unwrap(r.Subject.String(), r.Wrapped); err != nil {
+				return nil, err
+			}
+		}
+		missing = append(missing, slices.DeleteFunc(slices.Clone(part), func(s uuid.UUID) bool { return there[s] })...)
+	}
+	return missing, nil
 }

@@ -75,7 +75,7 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 	}
 	d.engine, err = engine.New(d.source, home, d.live)
 	if err == nil {
-		err = d.adopt(ctx)
+		err = d.mayOpen(ctx)
 	}
 	if err == nil && f.shared() {
 		d.lock = io.NopCloser(nil)
@@ -137,13 +137,13 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	return d, nil
 }
 
-// adopt notes the log in a vault that knows none yet.
-func (d *parts) adopt(ctx context.Context) error {
-	noted, err := d.vault.Noted(ctx)
-	if err == nil && noted.Log == uuid.Nil {
-		err = d.vault.Note(ctx, d.store.ID(), 0, vault.Event{})
+// mayOpen returns an error if the vault lacks keys that the log needs since it was noted there. A restored log is noted once it tells
+// of that.
+func (d *parts) mayOpen(ctx context.Context) error {
+	if d.restored != nil {
+		return nil
 	}
-	return err
+	return d.note(ctx)
 }
 
 // mustBeReadable returns an error if the log is in another format than this program's.
