@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -44,7 +43,7 @@ func (v *Vault) Make(ctx context.Context, subjects ...uuid.UUID) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("creating keys: %w", err)
+		return failed("creating keys", err)
 	}
 	for i, s := range missing {
 		if !made[i] {
@@ -74,8 +73,8 @@ func (v *Vault) remember(from *recent.Map[uuid.UUID, cipher.AEAD], subject uuid.
 // this one has dropped them, and each other one has asked since, as it does before it uses a key that it has remembered for
 // a second.
 func (v *Vault) Destroy(ctx context.Context, subjects ...uuid.UUID) error {
-	if err := v.destroy(ctx, subjects); err != nil {
-		return fmt.Errorf("destroying keys: %w", err)
+	if err := v.destroy(ctx, subjects, func(tx) error { return nil }); err != nil {
+		return failed("destroying keys", err)
 	}
 	return v.Everywhere(ctx)
 }
@@ -90,14 +89,21 @@ func (v *Vault) Everywhere(ctx context.Context) error {
 	}
 }
 
-func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID) error {
+func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID, also func(tx) error) error {
 	subjects = slices.Clone(subjects)
 	var n int
 	err := v.writer.commit(ctx, func(tx tx) error {
 		for _, s := range subjects {
-			if _, err := tx.exec("INSERT INTO persons (subject, wrapped) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET wrapped = excluded.wrapped", s.String(), []byte{}); err != nil {
+			nothing, err := v.wrap(s.String(), nil)
+			if err != nil {
 				return err
 			}
+			if _, err := tx.exec("INSERT INTO persons (subject, wrapped) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET wrapped = excluded.wrapped", s.String(), nothing); err != nil {
+				return err
+			}
+		}
+		if err := also(tx); err != nil {
+			return err
 		}
 		return tx.get(&n, "UPDATE destructions SET n = n + 1 RETURNING n")
 	})
@@ -140,7 +146,7 @@ func (v *Vault) Destroyed() (int, error) {
 		return n, nil
 	}
 	if err := v.read.Get(&n, "SELECT n FROM destructions"); err != nil {
-		return 0, fmt.Errorf("asking whether keys were destroyed: %w", err)
+		return 0, failed("asking whether keys were destroyed", err)
 	}
 	v.noticed(n)
 	v.mu.Lock()
@@ -151,11 +157,12 @@ func (v *Vault) Destroyed() (int, error) {
 	return v.destructions, nil
 }
 
-// noticed forgets the keys that are remembered, if any was destroyed since.
+// noticed forgets the keys that are remembered, unless none was destroyed since. A count that goes back is damaged, or of a vault that
+// was replaced.
 func (v *Vault) noticed(destructions int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if destructions > v.destructions {
+	if destructions != v.destructions {
 		v.keys, v.destructions = recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys), destructions
 	}
 }
@@ -168,13 +175,10 @@ func (v *Vault) unwrapped(subject uuid.UUID) (cipher.AEAD, error) {
 		return nil, &personal.NoKeyError{Subject: subject}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading a key: %w", err)
-	}
-	if len(wrapped) == 0 {
-		return nil, nil
+		return nil, failed("reading a key", err)
 	}
 	plain, err := v.unwrap(subject.String(), wrapped)
-	if err != nil {
+	if err != nil || len(plain) == 0 {
 		return nil, err
 	}
 	return aead(plain)
@@ -193,13 +197,11 @@ func (v *Vault) Lacks(ctx context.Context, subjects ...uuid.UUID) (missing []uui
 			Wrapped []byte
 		}
 		if err := v.read.SelectContext(ctx, &rows, v.read.Rebind(query), args...); err != nil {
-			return nil, fmt.Errorf("looking for keys: %w", err)
+			return nil, failed("looking for keys", err)
 		}
 		there := make(map[uuid.UUID]bool)
 		for _, r := range rows {
-			if there[r.Subject] = true; len(r.Wrapped) == 0 {
-				continue
-			}
+			there[r.Subject] = true
 			if _, err := v.unwrap(r.Subject.String(), r.Wrapped); err != nil {
 				return nil, err
 			}
