@@ -138,6 +138,9 @@ func (d *parts) note(ctx context.Context) error {
 		after = d.restored.ends
 	}
 	missing, last, err := d.withoutKeys(ctx, after)
+	if _, damage := errors.AsType[*eventstore.DamageError](err); damage {
+		err = nil // whoever meets damage says so
+	}
 	switch {
 	case err != nil:
 		return err

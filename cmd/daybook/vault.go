@@ -47,15 +47,12 @@ func (c *vaultAcceptLoss) Run(ctx context.Context, t terminal) (err error) {
 }
 
 // withoutKeys returns everybody whose key the log needs after a position and the vault lacks, in the order of the log, and the last
-// event that it read. Whoever meets damage says so: it ends there.
+// event that it read. It returns them with an error too.
 func (d *parts) withoutKeys(ctx context.Context, after eventstore.Position) (missing []uuid.UUID, last eventstore.Recorded, err error) {
 	seen := make(map[uuid.UUID]bool)
 	for batch, err := range d.store.Follow(ctx, after) {
-		if _, damage := errors.AsType[*eventstore.DamageError](err); damage || err == nil && len(batch) == 0 {
-			break
-		}
-		if err != nil {
-			return nil, last, err
+		if err != nil || len(batch) == 0 {
+			return missing, last, err
 		}
 		var subjects []uuid.UUID
 		for _, e := range batch {
@@ -71,7 +68,7 @@ func (d *parts) withoutKeys(ctx context.Context, after eventstore.Position) (mis
 		}
 		lacks, err := d.vault.Lacks(ctx, subjects...) // a key is durable before the event that needs it
 		if err != nil {
-			return nil, last, err
+			return missing, last, err
 		}
 		missing = append(missing, lacks...)
 	}
