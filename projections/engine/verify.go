@@ -79,6 +79,11 @@ type VerifyOptions struct {
 // Projecting may continue meanwhile: Verify reads the database as of its start. A stream that was parked and retried later may
 // differ where it shares a row with others; see Retry.
 func (s Source) Verify(ctx context.Context, db *table.DB, o VerifyOptions) (v Verified, err error) {
+	v, err = s.verify(ctx, db, o)
+	return v, v.unlessDamaged(o, err)
+}
+
+func (s Source) verify(ctx context.Context, db *table.DB, o VerifyOptions) (v Verified, err error) {
 	var unreadable unreadable
 	s.Decode = unreadable.watch(s.Decode)
 	defer func() { v.Unreadable = unreadable.found }()
@@ -88,9 +93,6 @@ func (s Source) Verify(ctx context.Context, db *table.DB, o VerifyOptions) (v Ve
 	}
 	if !o.Quick {
 		anew, failed := db.Anew(ctx)
-		if table.IsDamage(failed) {
-			return v, v.damaged(o, failed)
-		}
 		if failed != nil {
 			return v, failed
 		}
@@ -144,8 +146,11 @@ func (s Source) Verify(ctx context.Context, db *table.DB, o VerifyOptions) (v Ve
 	return v, err
 }
 
-// damaged reports that the read models cannot be compared.
-func (v *Verified) damaged(o VerifyOptions, err error) error {
+// unlessDamaged returns an error, or reports it if it means that the read models cannot be compared, or no further.
+func (v *Verified) unlessDamaged(o VerifyOptions, err error) error {
+	if !table.IsDamage(err) {
+		return err
+	}
 	v.Differences++
 	if o.Report == nil {
 		return nil
@@ -219,9 +224,6 @@ func (p *projector) compare(ctx context.Context, f *feed, live *table.DB, o Veri
 	for _, r := range append(p.ledger.relations(), table.Bookkeeping()...) {
 		rows, err := compareTable(ctx, r, snapshot, p.db.Readers, counted)
 		v.Rows += rows
-		if table.IsDamage(err) {
-			return v, v.damaged(o, err)
-		}
 		if err != nil {
 			return v, fmt.Errorf("comparing %s: %w", r.Name, err)
 		}

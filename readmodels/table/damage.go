@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -34,9 +35,10 @@ func IsDamage(err error) bool {
 	return errors.As(AsDamage(err), &damage)
 }
 
-// readDamage is AsDamage for a statement that every whole generation understands, and whose values have their column's type.
+// readDamage is AsDamage for a statement that every whole generation understands and, if one row is asked for, has a row for, whose
+// values have their column's type.
 func readDamage(err error) error {
-	if broken.Is(err) && !IsDamage(err) {
+	if (broken.Is(err) || errors.Is(err, sql.ErrNoRows)) && !IsDamage(err) {
 		return &DamageError{err}
 	}
 	return AsDamage(err)

@@ -180,7 +180,7 @@ func (db *DB) Snapshot(ctx context.Context) (*sqlx.Tx, error) {
 	var one int
 	if err := tx.GetContext(ctx, &one, "SELECT one FROM generation"); err != nil {
 		tx.Rollback()
-		return nil, err
+		return nil, readDamage(err)
 	}
 	return tx, nil
 }

@@ -3,7 +3,6 @@ package table
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -53,7 +52,7 @@ func (f Folder) generation(ctx context.Context, number int) (g Generation, err e
 	if err == nil {
 		g, err = ReadGeneration(ctx, db.Readers)
 	}
-	if IsDamage(readDamage(err)) || errors.Is(err, sql.ErrNoRows) {
+	if IsDamage(readDamage(err)) {
 		return Generation{Number: number, State: Damaged}, nil
 	}
 	g.Number = number // whatever it says
