@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -14,9 +15,9 @@ var ErrDamaged = errors.New("the vault is damaged: put back its newest backup, w
 // damage is the error for a place that does not hold what was written.
 func damage(place string) error { return fmt.Errorf("%w (%s)", ErrDamaged, place) }
 
-// failed says what could not be done.
+// failed says what could not be done. A row that must be there is missing only from a damaged vault.
 func failed(doing string, err error) error {
-	if broken.Is(err) && !errors.Is(err, ErrDamaged) {
+	if (broken.Is(err) || errors.Is(err, sql.ErrNoRows)) && !errors.Is(err, ErrDamaged) {
 		err = damage(err.Error())
 	}
 	return fmt.Errorf("%s: %w", doing, err)

@@ -13,7 +13,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -181,8 +180,6 @@ func (v *Vault) unlock(ctx context.Context) error {
 	}
 	if !fresh {
 		switch stored, err := secret("format"); {
-		case errors.Is(err, sql.ErrNoRows):
-			return damage("its format is not there")
 		case err != nil:
 			return err
 		case string(stored) == "1", string(stored) == "2":
@@ -196,9 +193,6 @@ func (v *Vault) unlock(ctx context.Context) error {
 	}
 	if !fresh {
 		wrapped, err := secret("names")
-		if errors.Is(err, sql.ErrNoRows) {
-			err = damage("the key of names is not there")
-		}
 		if err != nil {
 			return err
 		}
