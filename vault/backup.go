@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -17,7 +16,7 @@ func Backup(ctx context.Context, path, to string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", to); err != nil {
-		return fmt.Errorf("copying the vault %s: %w", path, err)
+		return failed("copying the vault "+path, err)
 	}
 	return check(ctx, db)
 }
@@ -26,10 +25,10 @@ func Backup(ctx context.Context, path, to string) (err error) {
 func check(ctx context.Context, db *sqlx.DB) error {
 	var found string
 	if err := db.GetContext(ctx, &found, "PRAGMA integrity_check(1)"); err != nil {
-		return fmt.Errorf("checking the vault: %w", err)
+		return failed("checking the vault", err)
 	}
 	if found != "ok" {
-		return fmt.Errorf("the vault is damaged: %s", found)
+		return failed("checking the vault", damage(found))
 	}
 	return nil
 }

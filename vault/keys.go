@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,12 +32,12 @@ type APIKey struct {
 	RevokedAt string    `json:"revoked_at,omitempty" db:"revoked_at"`
 	Recorded  int       `json:"-" db:"recorded"` // how many of its events are in the log
 
-	// Altered says that the key was put into the vault, or changed there, by hand. It grants nothing.
+	// Altered says that the key was put into the vault or changed there by hand, or is damaged. It grants nothing.
 	Altered bool `json:"altered,omitempty" db:"-"`
 }
 
-// A keyRow is a key as it is stored. mac authenticates all that says whom it lets in and as what, under the master key: whoever can
-// write to the vault cannot make a key. An older row put back is not noticed.
+// A keyRow is a key as it is stored. mac authenticates it, under the master key: whoever can write to the vault cannot make a key.
+// An older row put back is not noticed.
 type keyRow struct {
 	APIKey
 	Sealed []byte `db:"name"`
@@ -47,7 +48,7 @@ type keyRow struct {
 const keyColumns = "id, name, role, agent, hash, created_at, revoked_at, recorded, mac"
 
 func macOf(under *master, r keyRow) []byte {
-	return under.mac("api_keys", []byte(r.ID), []byte(r.Role), r.Agent[:], r.Hash, []byte(r.CreatedAt), []byte(r.RevokedAt))
+	return under.mac("api_keys", []byte(r.ID), r.Sealed, []byte(r.Role), r.Agent[:], r.Hash, []byte(r.CreatedAt), []byte(r.RevokedAt), []byte(strconv.Itoa(r.Recorded)))
 }
 
 // authentic reports whether a row is as Daybook wrote it. It returns an error if that cannot be known without another master key.
@@ -56,8 +57,8 @@ func (v *Vault) authentic(r keyRow) (bool, error) {
 	return err == nil && hmac.Equal(macOf(master, r), r.MAC), err
 }
 
-// ErrAltered is the error for a key that was put into the vault, or changed there, by hand.
-var ErrAltered = errors.New("it was put into the vault, or changed there, by hand, and grants nothing: daybook key revoke removes it")
+// ErrAltered is the error for a key that was put into the vault or changed there by hand, or is damaged.
+var ErrAltered = errors.New("it was put into the vault or changed there by hand, or is damaged, and grants nothing: daybook key revoke removes it")
 
 // UUID is the key's id as an actor.
 func (k APIKey) UUID() uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceURL, []byte("daybook:key:"+k.ID)) }
@@ -111,7 +112,7 @@ func (v *Vault) newAPIKey(ctx context.Context, name string, r role.Role, agent u
 		return err
 	})
 	if err != nil {
-		return key, "", fmt.Errorf("storing an API key: %w", err)
+		return key, "", failed("storing an API key", err)
 	}
 	if late {
 		return key, "", nil
@@ -134,7 +135,7 @@ func (v *Vault) apiKeys(ctx context.Context, where string) ([]APIKey, error) {
 	var rows []keyRow
 	err := v.read.SelectContext(ctx, &rows, "SELECT "+keyColumns+" FROM api_keys "+where+" ORDER BY created_at DESC, id")
 	if err != nil {
-		return nil, fmt.Errorf("listing API keys: %w", err)
+		return nil, failed("listing API keys", err)
 	}
 	keys := make([]APIKey, len(rows))
 	for i, r := range rows {
@@ -153,7 +154,7 @@ func (v *Vault) apiKeys(ctx context.Context, where string) ([]APIKey, error) {
 func (v *Vault) APIKeyName(ctx context.Context, k APIKey) (string, error) {
 	var sealed []byte
 	if err := v.read.GetContext(ctx, &sealed, v.read.Rebind("SELECT name FROM api_keys WHERE id = ?"), k.ID); err != nil {
-		return "", fmt.Errorf("reading the name of an API key: %w", err)
+		return "", failed("reading the name of an API key", err)
 	}
 	return v.openName(k, sealed)
 }
@@ -161,11 +162,10 @@ func (v *Vault) APIKeyName(ctx context.Context, k APIKey) (string, error) {
 // RecordedAPIKey notes how many events of a key are in the log: 1 if it was created, 2 if it was revoked too.
 func (v *Vault) RecordedAPIKey(ctx context.Context, id string, events int) error {
 	err := v.writer.commit(ctx, func(tx tx) error {
-		_, err := tx.exec("UPDATE api_keys SET recorded = ? WHERE id = ? AND recorded < ?", events, id, events)
-		return err
+		return v.amend(tx, "id = ?", id, func(k *APIKey) { k.Recorded = max(k.Recorded, events) })
 	})
 	if err != nil {
-		return fmt.Errorf("noting that an API key is in the log: %w", err)
+		return failed("noting that an API key is in the log", err)
 	}
 	return nil
 }
@@ -173,11 +173,10 @@ func (v *Vault) RecordedAPIKey(ctx context.Context, id string, events int) error
 // RecordAPIKeysAgain notes that the log may lack events of keys, since an older one was restored.
 func (v *Vault) RecordAPIKeysAgain(ctx context.Context) error {
 	err := v.writer.commit(ctx, func(tx tx) error {
-		_, err := tx.exec("UPDATE api_keys SET recorded = 0")
-		return err
+		return v.amend(tx, "id <> ?", "", func(k *APIKey) { k.Recorded = 0 })
 	})
 	if err != nil {
-		return fmt.Errorf("noting that API keys are to be recorded again: %w", err)
+		return failed("noting that API keys are to be recorded again", err)
 	}
 	return nil
 }
@@ -210,12 +209,12 @@ func (v *Vault) openName(k APIKey, sealed []byte) (string, error) {
 	}
 	name, err := key.Open(nil, nil, sealed, []byte(k.ID))
 	if err != nil {
-		return "", fmt.Errorf("the name of API key %s is damaged", k.ID)
+		return "", fmt.Errorf("the name of API key %s: %w", k.ID, ErrAltered)
 	}
 	return string(name), nil
 }
 
-// RevokeAPIKey revokes a key, and deletes one that was put into the vault by hand. Revoking again changes nothing.
+// RevokeAPIKey revokes a key, and deletes an altered one. Revoking again changes nothing.
 func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) error {
 	known, err := v.revoke(ctx, "id = ?", id, now)
 	if err == nil && known == 0 {
@@ -227,35 +226,65 @@ func (v *Vault) RevokeAPIKey(ctx context.Context, id string, now time.Time) erro
 // revoke revokes the keys that a condition on one column finds, and returns how many there are.
 func (v *Vault) revoke(ctx context.Context, where, is string, now time.Time) (found int, err error) {
 	err = v.writer.commit(ctx, func(tx tx) error {
-		var rows []keyRow
-		if err := tx.Select(&rows, tx.Rebind("SELECT "+keyColumns+" FROM api_keys WHERE "+where), is); err != nil {
+		rows, err := v.keyRows(tx, where, is)
+		if err != nil {
 			return err
 		}
 		found = len(rows)
 		for _, r := range rows {
 			authentic, err := v.authentic(r)
-			switch {
-			case err != nil:
-			case !authentic:
-				_, err = tx.exec("DELETE FROM api_keys WHERE id = ?", r.ID)
-			case r.RevokedAt == "":
-				r.RevokedAt = now.UTC().Format(time.RFC3339)
-				var master *master
-				if master, err = v.masters.current(); err == nil {
-					_, err = tx.exec("UPDATE api_keys SET revoked_at = ?, mac = ? WHERE id = ?", r.RevokedAt, macOf(master, r), r.ID)
-				}
+			if err == nil && !authentic {
+				_, err = tx.exec("DELETE FROM api_keys WHERE id = ? AND mac = ?", r.ID, r.MAC)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		return nil
+		return v.amend(tx, where, is, func(k *APIKey) { k.RevokedAt = cmp.Or(k.RevokedAt, now.UTC().Format(time.RFC3339)) })
 	})
 	v.doors.forget() // also after an error: it may have been done
 	if err != nil {
-		return 0, fmt.Errorf("revoking API keys: %w", err)
+		return 0, failed("revoking API keys", err)
 	}
 	return found, nil
+}
+
+// amend changes the authentic rows that a condition on one column finds, and authenticates them anew.
+func (v *Vault) amend(tx tx, where, is string, change func(*APIKey)) error {
+	for again := true; again; {
+		again = false
+		rows, err := v.keyRows(tx, where, is)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			was := r
+			if change(&r.APIKey); r.APIKey == was.APIKey {
+				continue
+			}
+			authentic, err := v.authentic(was)
+			if err != nil {
+				return err
+			}
+			if !authentic {
+				continue
+			}
+			master, err := v.masters.current()
+			if err != nil {
+				return err
+			}
+			n, err := tx.exec("UPDATE api_keys SET revoked_at = ?, recorded = ?, mac = ? WHERE id = ? AND mac = ?", r.RevokedAt, r.Recorded, macOf(master, r), r.ID, was.MAC)
+			if err != nil {
+				return err
+			}
+			again = again || n == 0 // another process has changed it at this moment
+		}
+	}
+	return nil
+}
+
+func (v *Vault) keyRows(tx tx, where, is string) (rows []keyRow, err error) {
+	return rows, tx.Select(&rows, tx.Rebind("SELECT "+keyColumns+" FROM api_keys WHERE "+where), is)
 }
 
 // Revoke revokes all keys that act as an agent, and returns those of which that is not in the log yet.
@@ -291,23 +320,24 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (APIKey, error) 
 			return APIKey{}, ErrBadKey
 		}
 		if err != nil {
-			return APIKey{}, fmt.Errorf("looking up an API key: %w", err)
+			return APIKey{}, failed("looking up an API key", err)
+		}
+	}
+	if !known { // else it is authentic
+		authentic, err := v.authentic(found)
+		if err != nil {
+			return APIKey{}, err
+		}
+		if !authentic {
+			return APIKey{}, fmt.Errorf("API key %s: %w (%w)", found.ID, ErrBadKey, ErrAltered)
 		}
 	}
 	hash := sha256.Sum256([]byte(secret))
 	if subtle.ConstantTimeCompare(hash[:], found.Hash) != 1 || found.RevokedAt != "" {
 		return APIKey{}, ErrBadKey
 	}
-	if known { // and authentic
-		return found.APIKey, nil
+	if !known {
+		v.doors.put(found, now, changes)
 	}
-	authentic, err := v.authentic(found)
-	if err != nil {
-		return APIKey{}, err
-	}
-	if !authentic {
-		return APIKey{}, fmt.Errorf("API key %s: %w (%w)", found.ID, ErrBadKey, ErrAltered)
-	}
-	v.doors.put(found, now, changes)
 	return found.APIKey, nil
 }

@@ -152,7 +152,7 @@ func (m *masters) first() *master {
 // of returns the master key under which something is stored, and the rest of that.
 func (m *masters) of(stored []byte) (*master, []byte, error) {
 	if len(stored) < masterIDSize {
-		return nil, nil, errors.New("the vault is damaged: it names no master key")
+		return nil, nil, damage("it names no master key")
 	}
 	key, err := m.find(stored[:masterIDSize])
 	return key, stored[masterIDSize:], err
@@ -190,12 +190,12 @@ func (v *Vault) RotateMaster(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("rotating the master key: %w", err)
+		return failed("rotating the master key", err)
 	}
 	for {
 		changed, err := v.rewrap(ctx, to)
 		if err != nil {
-			return fmt.Errorf("rotating the master key: %w", err)
+			return failed("rotating the master key", err)
 		}
 		if changed == 0 {
 			return v.backend.scrub(ctx, v.db)
@@ -218,7 +218,7 @@ func (v *Vault) rewrap(ctx context.Context, to *master) (changed int, err error)
 			more = len(rows) == some
 			for _, r := range rows {
 				after = r.Subject
-				if len(r.Wrapped) == 0 || bytes.HasPrefix(r.Wrapped, to.id) {
+				if bytes.HasPrefix(r.Wrapped, to.id) {
 					continue
 				}
 				anew, err := v.wrapAnew(to, r.Subject, r.Wrapped)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,7 +44,7 @@ func (o Outcome) row() (string, error) {
 // fromRow undoes row.
 func (o *Outcome) fromRow(text string) error {
 	if err := json.Unmarshal([]byte(text), o); err != nil {
-		return fmt.Errorf("reading the outcome of a request: %w", err)
+		return failed("reading the outcome of a request", err)
 	}
 	if o.RestsOn.ID != uuid.Nil && o.RestsOn.Stream == "" {
 		o.RestsOn.Stream, o.RestsOn.Revision = o.Stream, o.Revision
@@ -61,44 +60,49 @@ var ErrKeyReused = errors.New("the idempotency key was used before with another 
 
 // Outcome returns what a request came to; nil if that is not known.
 func (v *Vault) Outcome(ctx context.Context, request uuid.UUID) (*Outcome, error) {
-	var row struct{ Digest, Outcome string }
+	var row outcomeRow
 	err := v.came.GetContext(ctx, &row, request[:])
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
+	if err == nil {
+		err = row.proved(request)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("looking for the outcome of a request: %w", err)
+		return nil, failed("looking for the outcome of a request", err)
 	}
 	o := &Outcome{Digest: row.Digest}
 	return o, o.fromRow(row.Outcome)
 }
 
-// KeepOutcome stores the outcome of a request, and calls kept when it is durable, or with an error: ErrKeyReused if another request
+// KeepOutcome stores the outcome of a request, and calls done when it is durable, or with an error: ErrKeyReused if another request
 // with the same key was first. If several copies of a request ran at the same time, a success replaces a refusal, and else the
-// first one stays. If nobody waits for kept, it may be called a little later, and the commit costs less. It must not block.
-func (v *Vault) KeepOutcome(ctx context.Context, request uuid.UUID, o Outcome, now time.Time, waits bool, kept func(error)) {
+// first one stays. If nobody waits for done, it may be called a little later, and the commit costs less. It must not block.
+func (v *Vault) KeepOutcome(ctx context.Context, request uuid.UUID, o Outcome, now time.Time, waits bool, done func(error)) {
 	text, err := o.row()
 	if err != nil {
-		kept(err)
+		done(err)
 		return
 	}
-	var digest string
+	var kept outcomeRow
 	keep := func(tx tx) error {
-		digest = o.Digest
-		n, err := tx.exec(keepOutcome, request[:], o.Digest, now.Unix(), o.Refusal != nil, text)
+		kept = outcomeRow{Digest: o.Digest, At: now.Unix(), Refused: o.Refusal != nil, Outcome: text}
+		n, err := tx.exec(keepOutcome, request[:], kept.Digest, kept.At, kept.Refused, text, kept.sum(request))
 		if err == nil && n == 0 {
-			err = tx.get(&digest, "SELECT digest FROM outcomes WHERE request = ?", request[:])
+			if err = tx.get(&kept, readOutcome, request[:]); err == nil {
+				err = kept.proved(request)
+			}
 		}
 		return err
 	}
 	ended := func(err error) {
 		switch {
 		case err != nil:
-			kept(fmt.Errorf("storing the outcome of a request: %w", err))
-		case digest != o.Digest:
-			kept(ErrKeyReused)
+			done(failed("storing the outcome of a request", err))
+		case kept.Digest != o.Digest:
+			done(ErrKeyReused)
 		default:
-			kept(nil)
+			done(nil)
 		}
 	}
 	if err := v.writer.accept(ctx, &change{do: keep, done: ended, urgent: waits}); err != nil {
@@ -106,8 +110,30 @@ func (v *Vault) KeepOutcome(ctx context.Context, request uuid.UUID, o Outcome, n
 	}
 }
 
-const keepOutcome = `INSERT INTO outcomes (request, digest, at, refused, outcome) VALUES (?, ?, ?, ?, ?)
-	ON CONFLICT (request) DO UPDATE SET at = excluded.at, refused = excluded.refused, outcome = excluded.outcome
+// An outcomeRow is an outcome as it is stored.
+type outcomeRow struct {
+	Digest   string
+	At       int64
+	Refused  bool
+	Outcome  string
+	Checksum int64
+}
+
+func (r outcomeRow) sum(request uuid.UUID) int64 {
+	return checksum("outcomes", request, r.Digest, r.At, r.Refused, r.Outcome)
+}
+
+func (r outcomeRow) proved(request uuid.UUID) error {
+	if r.sum(request) != r.Checksum {
+		return damage("the outcome was changed")
+	}
+	return nil
+}
+
+const readOutcome = "SELECT digest, at, refused, outcome, checksum FROM outcomes WHERE request = ?"
+
+const keepOutcome = `INSERT INTO outcomes (request, digest, at, refused, outcome, checksum) VALUES (?, ?, ?, ?, ?, ?)
+	ON CONFLICT (request) DO UPDATE SET at = excluded.at, refused = excluded.refused, outcome = excluded.outcome, checksum = excluded.checksum
 	WHERE outcomes.digest = excluded.digest AND outcomes.refused AND NOT excluded.refused`
 
 // ForgetOutcome deletes an outcome that does not count any more.
@@ -121,7 +147,7 @@ func (v *Vault) ForgetOutcome(ctx context.Context, request uuid.UUID, o Outcome)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("deleting the outcome of a request: %w", err)
+		return failed("deleting the outcome of a request", err)
 	}
 	return nil
 }
@@ -135,7 +161,7 @@ func (v *Vault) DropOutcomes(ctx context.Context, now time.Time) error {
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("deleting old outcomes: %w", err)
+			return failed("deleting old outcomes", err)
 		}
 	}
 	return nil

@@ -5,11 +5,11 @@ import (
 	"crypto/cipher"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
 
 	"daybook/domain/personal"
 	"daybook/internal/recent"
@@ -43,7 +43,7 @@ func (v *Vault) Make(ctx context.Context, subjects ...uuid.UUID) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("creating keys: %w", err)
+		return failed("creating keys", err)
 	}
 	for i, s := range missing {
 		if !made[i] {
@@ -75,8 +75,8 @@ func (v *Vault) remember(from *recent.Map[uuid.UUID, cipher.AEAD], subject uuid.
 // this one has dropped them, and each other one has asked since, as it does before it uses a key that it has remembered for
 // a second.
 func (v *Vault) Destroy(ctx context.Context, subjects ...uuid.UUID) error {
-	if err := v.destroy(ctx, subjects); err != nil {
-		return fmt.Errorf("destroying keys: %w", err)
+	if err := v.destroy(ctx, subjects, func(tx) error { return nil }); err != nil {
+		return failed("destroying keys", err)
 	}
 	return v.Everywhere(ctx)
 }
@@ -91,19 +91,31 @@ func (v *Vault) Everywhere(ctx context.Context) error {
 	}
 }
 
-func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID) error {
+func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID, also func(tx) error) error {
 	subjects = slices.Clone(subjects)
 	var n int
 	err := v.writer.commit(ctx, func(tx tx) error {
 		for _, s := range subjects {
-			if _, err := tx.exec(destroyKey, s.String(), []byte{}); err != nil {
+			nothing, err := v.wrap(s.String(), nil)
+			if err != nil {
 				return err
 			}
+			if _, err := tx.exec(destroyKey, s.String(), nothing); err != nil {
+				return err
+			}
+		}
+		if err := also(tx); err != nil {
+			return err
 		}
 		if err := tx.get(&n, "UPDATE destructions SET n = n + 1 RETURNING n"); err != nil {
 			return err
 		}
-		_, err := tx.exec(destroyKey, personal.Snapshots(n-1).String(), []byte{})
+		snapshots := personal.Snapshots(n - 1).String()
+		nothing, err := v.wrap(snapshots, nil)
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec(destroyKey, snapshots, nothing)
 		return err
 	})
 	if err != nil {
@@ -145,7 +157,7 @@ func (v *Vault) Destroyed() (int, error) {
 		return n, nil
 	}
 	if err := v.read.Get(&n, "SELECT n FROM destructions"); err != nil {
-		return 0, fmt.Errorf("asking whether keys were destroyed: %w", err)
+		return 0, failed("asking whether keys were destroyed", err)
 	}
 	v.noticed(n)
 	v.mu.Lock()
@@ -156,11 +168,12 @@ func (v *Vault) Destroyed() (int, error) {
 	return v.destructions, nil
 }
 
-// noticed forgets the keys that are remembered, if any was destroyed since.
+// noticed forgets the keys that are remembered, unless none was destroyed since. A count that goes back is damaged, or of a vault that
+// was replaced.
 func (v *Vault) noticed(destructions int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if destructions > v.destructions {
+	if destructions != v.destructions {
 		v.keys, v.destructions = recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys), destructions
 	}
 }
@@ -173,14 +186,38 @@ func (v *Vault) unwrapped(subject uuid.UUID) (cipher.AEAD, error) {
 		return nil, &personal.NoKeyError{Subject: subject}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading a key: %w", err)
-	}
-	if len(wrapped) == 0 {
-		return nil, nil
+		return nil, failed("reading a key", err)
 	}
 	plain, err := v.unwrap(subject.String(), wrapped)
-	if err != nil {
+	if err != nil || len(plain) == 0 {
 		return nil, err
 	}
 	return aead(plain)
+}
+
+// Lacks returns those of the subjects whose keys the vault neither has nor knows to be destroyed, whatever this process remembers.
+func (v *Vault) Lacks(ctx context.Context, subjects ...uuid.UUID) (missing []uuid.UUID, err error) {
+	const some = 500
+	for part := range slices.Chunk(subjects, some) {
+		query, args, err := sqlx.In("SELECT subject, wrapped FROM persons WHERE subject IN (?)", part)
+		if err != nil {
+			return nil, err
+		}
+		var rows []struct {
+			Subject uuid.UUID
+			Wrapped []byte
+		}
+		if err := v.read.SelectContext(ctx, &rows, v.read.Rebind(query), args...); err != nil {
+			return nil, failed("looking for keys", err)
+		}
+		there := make(map[uuid.UUID]bool)
+		for _, r := range rows {
+			there[r.Subject] = true
+			if _, err := v.unwrap(r.Subject.String(), r.Wrapped); err != nil {
+				return nil, err
+			}
+		}
+		missing = append(missing, slices.DeleteFunc(slices.Clone(part), func(s uuid.UUID) bool { return there[s] })...)
+	}
+	return missing, nil
 }

@@ -58,26 +58,29 @@ func (p postgres) open() (write, read *sqlx.DB, err error) {
 	return write, read, nil
 }
 
-func (p postgres) create(ctx context.Context, tx *sqlx.Tx) error {
+func (p postgres) create(ctx context.Context, tx *sqlx.Tx) (created bool, err error) {
 	var is struct {
 		New, Durable bool
 		Encoding     string
 	}
-	err := tx.GetContext(ctx, &is, `SELECT to_regclass('vault.secrets') IS NULL AS new, current_setting('synchronous_commit') = 'on' AS durable,
+	err = tx.GetContext(ctx, &is, `SELECT to_regclass('vault.secrets') IS NULL AS new, current_setting('synchronous_commit') = 'on' AS durable,
 		current_setting('server_encoding') AS encoding FROM pg_advisory_xact_lock(hashtext('daybook vault'))`)
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case is.Encoding != "UTF8":
-		return fmt.Errorf("the database has the encoding %s: use one with UTF8", is.Encoding)
+		return false, fmt.Errorf("the database has the encoding %s: use one with UTF8", is.Encoding)
 	case !is.Durable:
-		return errors.New("a setting does not reach the server: connect to it directly, or through a pool of sessions")
+		return false, errors.New("a setting does not reach the server: connect to it directly, or through a pool of sessions")
 	case !is.New:
-		return nil
+		return false, nil
 	}
 	_, err = tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS vault; COMMENT ON SCHEMA vault IS 'Keys and secrets of Daybook'; REVOKE ALL ON SCHEMA vault FROM PUBLIC;"+postgresSchema)
-	return err
+	return true, err
 }
+
+// check leaves it to the server to find damage to its pages.
+func (postgres) check(context.Context, *sqlx.DB) error { return nil }
 
 func (postgres) state() string { return state + " FOR SHARE OF destructions" }
 

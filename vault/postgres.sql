@@ -3,7 +3,7 @@ CREATE TABLE secrets (
 	value BYTEA NOT NULL
 );
 
--- The key of each person, wrapped by the master key; empty once the person is forgotten.
+-- The key of each person, wrapped by the master key. Once the person is forgotten, nothing is wrapped: that too is authenticated.
 CREATE TABLE persons (
 	subject TEXT COLLATE "C" PRIMARY KEY,
 	wrapped BYTEA NOT NULL
@@ -25,7 +25,7 @@ CREATE TABLE api_keys (
 	created_at TEXT COLLATE "C" NOT NULL,
 	revoked_at TEXT COLLATE "C" NOT NULL DEFAULT '',
 	recorded   INTEGER NOT NULL DEFAULT 0, -- how many of its events are in the log: created, revoked
-	mac        BYTEA NOT NULL -- of all but the name, which is sealed, and of recorded
+	mac        BYTEA NOT NULL -- of all this
 );
 
 -- What each request with an idempotency key came to.
@@ -34,7 +34,8 @@ CREATE TABLE outcomes (
 	digest  TEXT NOT NULL,      -- the keyed hash of route, path and body
 	at      BIGINT NOT NULL,    -- seconds since 1970
 	refused BOOLEAN NOT NULL,
-	outcome TEXT NOT NULL       -- JSON
+	outcome TEXT NOT NULL,      -- JSON
+	checksum BIGINT NOT NULL    -- of all this
 );
 CREATE INDEX outcomes_by_age ON outcomes (at);
 
@@ -45,7 +46,8 @@ CREATE TABLE noted (
 	position BIGINT NOT NULL,
 	stream   TEXT NOT NULL,
 	revision BIGINT NOT NULL,
-	event    TEXT NOT NULL
+	event    TEXT NOT NULL,
+	checksum BIGINT NOT NULL -- of all this
 );
 
 -- Whose keys were given up, and of whom the log does not tell that yet.

@@ -45,10 +45,17 @@ func (s sqlite) open() (write, read *sqlx.DB, err error) {
 	return write, read, nil
 }
 
-func (sqlite) create(_ context.Context, tx *sqlx.Tx) error {
-	_, err := tx.Exec(sqliteSchema)
-	return err
+func (sqlite) create(ctx context.Context, tx *sqlx.Tx) (created bool, err error) {
+	var empty bool
+	if err := tx.GetContext(ctx, &empty, "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)"); err != nil || !empty {
+		return false, err
+	}
+	_, err = tx.ExecContext(ctx, sqliteSchema)
+	return true, err
 }
+
+// check takes a second for a million people and as many outcomes.
+func (sqlite) check(ctx context.Context, read *sqlx.DB) error { return check(ctx, read) }
 
 func (sqlite) state() string { return state }
 

@@ -1,22 +1,22 @@
-CREATE TABLE IF NOT EXISTS secrets (
+CREATE TABLE secrets (
 	name  TEXT PRIMARY KEY,
 	value BLOB NOT NULL
 ) WITHOUT ROWID;
 
--- The key of each person, wrapped by the master key; empty once the person is forgotten.
-CREATE TABLE IF NOT EXISTS persons (
+-- The key of each person, wrapped by the master key. Once the person is forgotten, nothing is wrapped: that too is authenticated.
+CREATE TABLE persons (
 	subject TEXT PRIMARY KEY,
 	wrapped BLOB NOT NULL
 ) WITHOUT ROWID;
 
 -- How often keys of persons were destroyed, so that other processes notice.
-CREATE TABLE IF NOT EXISTS destructions (
+CREATE TABLE destructions (
 	one INTEGER PRIMARY KEY CHECK (one = 1),
 	n   INTEGER NOT NULL
 );
-INSERT INTO destructions (one, n) VALUES (1, 0) ON CONFLICT DO NOTHING;
+INSERT INTO destructions (one, n) VALUES (1, 0);
 
-CREATE TABLE IF NOT EXISTS api_keys (
+CREATE TABLE api_keys (
 	id         TEXT PRIMARY KEY,
 	name       BLOB NOT NULL, -- sealed under the key of its subject
 	role       TEXT NOT NULL,
@@ -25,30 +25,32 @@ CREATE TABLE IF NOT EXISTS api_keys (
 	created_at TEXT NOT NULL,
 	revoked_at TEXT NOT NULL DEFAULT '',
 	recorded   INTEGER NOT NULL DEFAULT 0, -- how many of its events are in the log: created, revoked
-	mac        BLOB NOT NULL -- of all but the name, which is sealed, and of recorded
+	mac        BLOB NOT NULL -- of all this
 ) WITHOUT ROWID;
 
 -- What each request with an idempotency key came to.
-CREATE TABLE IF NOT EXISTS outcomes (
+CREATE TABLE outcomes (
 	request BLOB PRIMARY KEY,  -- the keyed hash of the principal and the idempotency key
 	digest  TEXT NOT NULL,     -- the keyed hash of route, path and body
 	at      INTEGER NOT NULL,  -- seconds since 1970
 	refused INTEGER NOT NULL,
-	outcome TEXT NOT NULL      -- JSON
+	outcome TEXT NOT NULL,     -- JSON
+	checksum INTEGER NOT NULL  -- of all this
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS outcomes_by_age ON outcomes (at);
+CREATE INDEX outcomes_by_age ON outcomes (at);
 
 -- The log that the vault belongs to, and an event up to which it has every key.
-CREATE TABLE IF NOT EXISTS noted (
+CREATE TABLE noted (
 	one      INTEGER PRIMARY KEY CHECK (one = 1),
 	log      TEXT NOT NULL,
 	position INTEGER NOT NULL,
 	stream   TEXT NOT NULL,
 	revision INTEGER NOT NULL,
-	event    TEXT NOT NULL
+	event    TEXT NOT NULL,
+	checksum INTEGER NOT NULL -- of all this
 );
 
 -- Whose keys were given up, and of whom the log does not tell that yet.
-CREATE TABLE IF NOT EXISTS lost (
+CREATE TABLE lost (
 	subject TEXT PRIMARY KEY
 ) WITHOUT ROWID;

@@ -13,7 +13,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -60,7 +59,7 @@ const lease = time.Second
 const unwrappedKeys = 25_000
 
 // format is the version of what is stored. A vault of another one is refused.
-const format = "2"
+const format = "4" // no single bit makes an earlier one of it
 
 // A backend is what differs between the databases that a vault can be in.
 type backend interface {
@@ -69,8 +68,10 @@ type backend interface {
 	exists(ctx context.Context) (bool, error)
 	// open returns a connection that writes, and connections that only read. Statements have ? for each argument, and are rebound.
 	open() (write, read *sqlx.DB, err error)
-	// create creates what is missing, in a transaction that no other process has at the same time.
-	create(ctx context.Context, tx *sqlx.Tx) error
+	// create creates the tables, if there are none, in a transaction that no other process has at the same time.
+	create(ctx context.Context, tx *sqlx.Tx) (created bool, err error)
+	// check returns an error if tables and indexes are not as they were written, as far as that shows without a key.
+	check(ctx context.Context, read *sqlx.DB) error
 	// state is the statement that reads the state below in a transaction. Whoever changes it waits until that has ended.
 	state() string
 	// waits is the statement after which a connection's commits wait for the disk, or do not. At first they do.
@@ -107,7 +108,7 @@ func OpenAt(ctx context.Context, database string, from Master) (*Vault, error) {
 		db.SetMaxIdleConns(connections)
 	}
 	if err := v.open(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the vault %s: %w", b.name(), err), v.Close())
+		return nil, errors.Join(failed("opening the vault "+b.name(), err), v.Close())
 	}
 	return v, nil
 }
@@ -150,7 +151,7 @@ func (v *Vault) open(ctx context.Context) error {
 	if v.writer, err = newWriter(v.db, v.backend.waits, v.fresh, makeKey, keepOutcome); err != nil {
 		return err
 	}
-	if v.came, err = prepare(v.read, "SELECT digest, outcome FROM outcomes WHERE request = ?"); err != nil {
+	if v.came, err = prepare(v.read, readOutcome); err != nil {
 		return err
 	}
 	if v.person, err = prepare(v.read, "SELECT wrapped FROM persons WHERE subject = ?"); err != nil {
@@ -162,12 +163,16 @@ func (v *Vault) open(ctx context.Context) error {
 
 // unlock reads the secrets of the vault, and makes them for a new one.
 func (v *Vault) unlock(ctx context.Context) error {
+	if err := v.backend.check(ctx, v.read); err != nil { // before anything is written
+		return err
+	}
 	begun, err := begin(ctx, v.db)
 	if err != nil {
 		return err
 	}
 	defer begun.Rollback()
-	if err := v.backend.create(ctx, begun); err != nil {
+	fresh, err := v.backend.create(ctx, begun)
+	if err != nil {
 		return err
 	}
 	t := tx{Tx: begun}
@@ -175,20 +180,24 @@ func (v *Vault) unlock(ctx context.Context) error {
 		err = t.get(&value, "SELECT value FROM secrets WHERE name = ?", name)
 		return value, err
 	}
-	wrapped, err := secret("names")
-	fresh := errors.Is(err, sql.ErrNoRows)
-	if err != nil && !fresh {
-		return err
-	}
 	if !fresh {
-		if stored, err := secret("format"); err != nil || string(stored) != format {
+		switch stored, err := secret("format"); {
+		case err != nil:
+			return err
+		case string(stored) == "1", string(stored) == "2":
 			return fmt.Errorf("it is in the format of a version of Daybook before its first release (%q, not %s): start with an empty data folder, and import again", stored, format)
+		case string(stored) != format:
+			return fmt.Errorf("it is in the format %q: use the newer version of Daybook that wrote it. If there was none, %w", stored, ErrDamaged)
 		}
 	}
 	if err := v.masters.read(fresh); err != nil {
 		return err
 	}
 	if !fresh {
+		wrapped, err := secret("names")
+		if err != nil {
+			return err
+		}
 		uses, err := secret("master")
 		if err == nil {
 			err = v.masters.use(uses)
@@ -207,6 +216,10 @@ func (v *Vault) unlock(ctx context.Context) error {
 	}
 	master := v.masters.first()
 	if _, err := t.Exec(t.Rebind("INSERT INTO secrets (name, value) VALUES ('names', ?), ('format', ?), ('master', ?)"), master.seal("names", v.names), []byte(format), master.id); err != nil {
+		return err
+	}
+	none := Noted{}
+	if _, err := t.Exec(t.Rebind("INSERT INTO noted (one, log, position, stream, revision, event, checksum) VALUES (1, ?, 0, '', 0, ?, ?)"), none.Log.String(), none.ID.String(), none.checksum()); err != nil {
 		return err
 	}
 	if err := v.masters.use(master.id); err != nil {
@@ -300,7 +313,7 @@ func (v *Vault) unwrap(name string, wrapped []byte) ([]byte, error) {
 	}
 	key, err := master.wrap.Open(nil, nil, sealed, []byte(name))
 	if err != nil {
-		return nil, fmt.Errorf("the key of %s cannot be decrypted: the vault is damaged", name)
+		return nil, damage("the key of " + name + " cannot be decrypted")
 	}
 	return key, nil
 }

@@ -51,6 +51,7 @@ func TestVault(t *testing.T) {
 			"AlteredAPIKeys":              testAlteredAPIKeys,
 			"Outcomes":                    testOutcomes,
 			"ConcurrentVault":             testConcurrentVault,
+			"Damaged":                     testDamaged,
 		} {
 			t.Run(backend+"/"+name, func(t *testing.T) {
 				t.Parallel()

@@ -166,7 +166,8 @@ type restoreCommand struct {
 	File string `arg:"" help:"File that backup wrote." type:"existingfile"`
 }
 
-// Run checks everything before the data folder has anything. The log comes last: without it, the desk is not served.
+// Run checks everything before the data folder has anything. The vault comes first and the log last: what has the one and not the other
+// is not served.
 func (c *restoreCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return err
@@ -194,7 +195,11 @@ func (c *restoreCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s cannot be restored: %w", c.File, err)
 	}
-	for _, f := range slices.Backward(m.Files) {
+	files := m.Files
+	if m.Log != nil { // which comes first
+		files = append(files[1:], files[0])
+	}
+	for _, f := range files {
 		if err := errors.Join(os.Rename(filepath.Join(made, f.Name), filepath.Join(c.Data, f.Name)), syncFolder(c.Data)); err != nil {
 			return err
 		}

@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -189,6 +191,96 @@ func TestBackupAfterAKilledOne(t *testing.T) {
 	inProcess.Must(t, 0, "backup", file, "--data", data)
 	if _, err := os.Stat(left); !os.IsNotExist(err) {
 		t.Errorf("it is still there: %v", err)
+	}
+}
+
+// TestKillRestore kills restores at their end, where they move the files into the data folder. What is there then is the whole desk, or
+// is not served, or is nothing, and the next restore makes the desk or says what to do.
+func TestKillRestore(t *testing.T) {
+	t.Parallel()
+	work := t.TempDir()
+	data, file, settings := filepath.Join(work, "data"), filepath.Join(work, "desk.tar"), filepath.Join(work, "settings.yaml")
+	if err := os.WriteFile(settings, []byte("region: IT\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, stop := reexec.Serve(t, data)
+	for i := range 10 {
+		c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": fmt.Sprint("Contact ", i)})
+	}
+	c.CaughtUp(t)
+	stop()
+	reexec.Must(t, 0, "backup", file, "--data", data, "--config", settings)
+	there := func(folder, name string) bool {
+		_, err := os.Stat(filepath.Join(folder, name))
+		return err == nil
+	}
+	isWhole := func(t *testing.T, folder string) {
+		t.Helper()
+		copyKeys(t, data, folder)
+		c, stop := reexec.Serve(t, folder)
+		c.CaughtUp(t)
+		if n := len(c.All(t, "/v1/contacts")); n != 10 {
+			t.Errorf("it has %d contacts", n)
+		}
+		stop()
+		verified(t, reexec, folder, 0)
+	}
+	// goesOn restores into a folder where a restore was killed.
+	goesOn := func(t *testing.T, folder string) {
+		t.Helper()
+		if there(folder, logFile) {
+			isWhole(t, folder)
+			return
+		}
+		if there(folder, vaultFile) {
+			for _, says := range []string{"put it back from the backup", "restore it"} {
+				if _, talk, exit := reexec.Run(t, "serve", "--data", folder, "--listen", "127.0.0.1:0"); exit == 0 || !strings.Contains(talk, says) || there(folder, logFile) {
+					t.Errorf("serve: exit %d, %s", exit, talk)
+				}
+				copyKeys(t, data, folder)
+			}
+			if _, talk, exit := reexec.Run(t, "restore", file, "--data", folder); exit != conflict || !strings.Contains(talk, "move what is in it away") {
+				t.Errorf("restore: exit %d, %s", exit, talk)
+			}
+			if err := os.RemoveAll(folder); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reexec.Must(t, 0, "restore", file, "--data", folder)
+		isWhole(t, folder)
+	}
+	for i := range 3 * kills() {
+		t.Run(fmt.Sprint("killed/", i), func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "data")
+			restore := reexec.Start(t, io.Discard, "restore", file, "--data", folder)
+			for at := []string{"", vaultFile, settingsFile}[i%3]; !there(folder, at) && !restore.Over(); { // as soon as possible
+			}
+			restore.Kill()
+			left, err := os.ReadDir(folder)
+			t.Logf("left: %v, %v", left, err)
+			goesOn(t, folder)
+		})
+	}
+	for _, left := range [][]string{nil, {vaultFile}, {vaultFile, settingsFile}} { // in this order
+		t.Run(fmt.Sprint("left/", len(left)), func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "data")
+			reexec.Must(t, 0, "restore", file, "--data", folder)
+			scratch := filepath.Join(folder, ".daybook-temporary-1")
+			if err := os.MkdirAll(filepath.Join(scratch, "data"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(scratch, "lock"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{logFile, settingsFile, vaultFile} {
+				if !slices.Contains(left, name) {
+					if err := os.Rename(filepath.Join(folder, name), filepath.Join(scratch, "data", name)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			goesOn(t, folder)
+		})
 	}
 }
 

@@ -91,7 +91,7 @@ func (c *keyList) Run(ctx context.Context, t terminal) error {
 				agent = k.Agent.String()
 			}
 			if k.Altered {
-				k.RevokedAt = "changed by hand; grants nothing"
+				k.RevokedAt = "changed by hand or damaged; grants nothing"
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, agent, k.CreatedAt, k.RevokedAt)
 		}

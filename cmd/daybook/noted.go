@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,7 +17,6 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/eventstore"
-	"daybook/readmodels/table"
 	"daybook/vault"
 )
 
@@ -109,33 +109,60 @@ func (o *operator) note(ctx context.Context) {
 	each := time.NewTicker(noteEvery)
 	defer each.Stop()
 	for last := false; !last; {
+		patience := noteEvery
 		select {
 		case <-each.C:
 		case <-ctx.Done():
-			last = true
+			last, patience = true, statusWithin
 		}
-		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusWithin)
-		if err := o.parts.note(within); err != nil && !errors.Is(err, table.ErrNotReady) {
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		if err := o.parts.note(within); err != nil {
 			o.log.Warn("noting the log in the vault failed", "error", err)
 		}
 		cancel()
 	}
 }
 
-// note notes the last event that is in the read models: the vault has every key up to it.
+// note notes in the vault an event up to which it has every key, and returns an error if it lacks one of a later event. A vault that
+// knows no log yet belongs to this one from now on.
 func (d *parts) note(ctx context.Context) error {
-	var last table.Point
-	err := d.live.Read(func(db *table.DB) error {
-		all, err := table.ReadCheckpoints(ctx, db.Readers)
-		for i, c := range all {
-			if i == 0 || c.Position < last.Position {
-				last = c.Point
-			}
-		}
-		return err
-	})
-	if err != nil || last.Stream == "" { // it is at the start, or at a notice, which is no event
+	noted, err := d.vault.Noted(ctx)
+	if err != nil {
 		return err
 	}
-	return d.vault.Note(ctx, d.store.ID(), uint64(last.Position), vault.Event{Stream: last.Stream, Revision: int64(last.Revision), ID: last.EventID})
+	if noted.Log == uuid.Nil {
+		return d.vault.Note(ctx, d.store.ID(), 0, vault.Event{})
+	}
+	after := eventstore.Position(noted.At)
+	if d.restored != nil && noted == d.restored.known {
+		after = d.restored.ends
+	}
+	missing, last, err := d.withoutKeys(ctx, after)
+	if _, damage := errors.AsType[*eventstore.DamageError](err); damage {
+		err = nil // whoever meets damage says so
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(missing) > 0:
+		return &keysMissingError{missing}
+	case last.Stream == "": // nothing is new
+		return nil
+	}
+	return d.vault.Note(ctx, d.store.ID(), uint64(last.Position), vault.Event{Stream: last.Stream, Revision: int64(last.Revision), ID: last.ID})
+}
+
+// A keysMissingError says whose keys the vault lacks.
+type keysMissingError struct{ of []uuid.UUID }
+
+func (e *keysMissingError) Error() string {
+	const few = 3
+	names := make([]string, 0, few+1)
+	for _, id := range e.of[:min(few, len(e.of))] {
+		names = append(names, id.String())
+	}
+	if len(e.of) > few {
+		names = append(names, "…")
+	}
+	return fmt.Sprintf("the vault lacks %d of the keys that the log needs (%s): it is older than the log. Put the newer vault back; if there is none, daybook vault accept-loss gives up what is sealed under missing keys", len(e.of), strings.Join(names, ", "))
 }

@@ -78,7 +78,7 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 	}
 	d.engine, err = engine.New(d.source, home, d.live)
 	if err == nil {
-		err = d.adopt(ctx)
+		err = d.mayOpen(ctx)
 	}
 	if err == nil && f.shared() {
 		d.lock = io.NopCloser(nil)
@@ -145,13 +145,17 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	return d, nil
 }
 
-// adopt notes the log in a vault that knows none yet.
-func (d *parts) adopt(ctx context.Context) error {
+// mayOpen destroys the keys again that the log says are lost, and returns an error if the vault lacks keys that the log needs since it was noted there. A restored log is noted once it tells
+// of that.
+func (d *parts) mayOpen(ctx context.Context) error {
 	noted, err := d.vault.Noted(ctx)
-	if err == nil && noted.Log == uuid.Nil {
-		err = d.vault.Note(ctx, d.store.ID(), 0, vault.Event{})
+	if err == nil {
+		err = access.DestroyAgain(ctx, d.commands, d.vault, eventstore.Position(noted.At))
 	}
-	return err
+	if err != nil || d.restored != nil {
+		return err
+	}
+	return d.note(ctx)
 }
 
 // mustBeReadable returns an error if the log is in another format than this program's.
@@ -201,13 +205,6 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 		}
 	}
 	if err := errors.Join(d.restored.record(ctx, d.commands, d.vault), access.RevokeAgain(ctx, d.commands, d.vault, time.Now())); err != nil {
-		return "", err
-	}
-	noted, err := d.vault.Noted(ctx)
-	if err == nil {
-		err = access.DestroyAgain(ctx, d.commands, d.vault, eventstore.Position(noted.At))
-	}
-	if err != nil {
 		return "", err
 	}
 	if d.folder.shared() { // another process may do the same now

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain/personal"
 	"daybook/eventstore"
 )
@@ -27,7 +28,7 @@ func (c *vaultAcceptLoss) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	missing, err := d.withoutKeys(ctx)
+	missing, _, err := d.withoutKeys(ctx, eventstore.Start)
 	if err != nil {
 		return err
 	}
@@ -45,31 +46,31 @@ func (c *vaultAcceptLoss) Run(ctx context.Context, t terminal) (err error) {
 	return err
 }
 
-// withoutKeys returns everybody whose key the log needs and the vault lacks, in the order of the log.
-func (d *parts) withoutKeys(ctx context.Context) (missing []uuid.UUID, err error) {
-	head, err := d.store.Head(ctx)
-	if err != nil || head == eventstore.Start {
-		return nil, err
-	}
+// withoutKeys returns everybody whose key the log needs after a position and the vault lacks, in the order of the log, and the last
+// event that it read. It returns them with an error too.
+func (d *parts) withoutKeys(ctx context.Context, after eventstore.Position) (missing []uuid.UUID, last eventstore.Recorded, err error) {
 	seen := make(map[uuid.UUID]bool)
-	for batch, err := range d.store.Follow(ctx, eventstore.Start) {
+	for batch, err := range d.store.Follow(ctx, after) {
 		if err != nil || len(batch) == 0 {
-			return missing, err
+			return missing, last, err
 		}
+		var subjects []uuid.UUID
 		for _, e := range batch {
-			for _, subject := range append(personal.Subjects(e.Data), personal.Subjects(e.Meta)...) {
-				if seen[subject] {
-					continue
-				}
-				seen[subject] = true
-				var none *personal.NoKeyError
-				if _, err := d.vault.Key(subject); errors.As(err, &none) {
-					missing = append(missing, subject)
-				} else if err != nil && !errors.Is(err, personal.ErrForgotten) {
-					return nil, err
+			for _, subject := range work.KeysOf(e) {
+				if !seen[subject] {
+					seen[subject] = true
+					subjects = append(subjects, subject)
 				}
 			}
+			if !e.Notice {
+				last = e
+			}
 		}
+		lacks, err := d.vault.Lacks(ctx, subjects...) // a key is durable before the event that needs it
+		if err != nil {
+			return missing, last, err
+		}
+		missing = append(missing, lacks...)
 	}
-	return missing, nil
+	return missing, last, nil
 }

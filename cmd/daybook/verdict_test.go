@@ -68,6 +68,9 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("verify: %+v", v)
 			}
 			out, talk, _ := inProcess.Run(t, "verify", "--data", folder)
+			if _, _, exit := inProcess.Run(t, "vault", "accept-loss", "--data", folder); (exit == 0) == (test.verdict == api.LogDamaged) && name != "a time is gone" {
+				t.Errorf("accept-loss: exit %d", exit)
+			}
 			if said := out + talk; !strings.Contains(said, test.says) || test.verdict != api.ReadModelsDiffer && strings.Contains(said, "daybook rebuild") || strings.Contains(said, "Mallory") {
 				t.Errorf("it says %s", said)
 			}

@@ -101,6 +101,9 @@ func (c *verifyCommand) verify(ctx context.Context, o verifyOptions) (v api.Veri
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
 	db, err := d.source.OpenLive(ctx, d.home)
+	if table.IsDamage(err) {
+		return api.Verification{Verdict: api.ReadModelsDiffer, Damage: []string{}, Index: []string{}, Differences: []string{err.Error()}, Found: 1, Position: eventstore.Start.String()}, nil
+	}
 	if err != nil {
 		return v, err
 	}

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/cipher"
 	"errors"
 	"slices"
 
@@ -276,6 +277,30 @@ func (w *Work) write() error {
 	}
 	return nil
 }
+
+// KeysOf returns whose keys a stored event needs: those that seal its texts, and that of the thing whose stream begins with it, which
+// was made for it.
+func KeysOf(e eventstore.Recorded) []uuid.UUID {
+	of := append(personal.Subjects(e.Data), personal.Subjects(e.Meta)...)
+	kind := catalogue.Of(e.Type)
+	if kind == nil || kind.Keyless || e.Revision != 0 {
+		return of
+	}
+	_, id, err := event.ParseStream(e.Stream)
+	if err != nil {
+		return of // whoever reads it says so
+	}
+	first, err := kind.Decode(PlaceOf(e), e.Data, unread{})
+	if err == nil && kind.Subject(kind.Apply(kind.Nothing, first), id, first) == id {
+		of = append(of, id)
+	}
+	return of
+}
+
+// unread leaves sealed texts unread.
+type unread struct{ personal.Keys }
+
+func (unread) Key(uuid.UUID) (cipher.AEAD, error) { return nil, personal.ErrForgotten }
 
 // rest notes the last event that was read or written, for those who ask.
 func (w *Work) rest() {

@@ -67,6 +67,9 @@ func Kind(category string) *event.Noun {
 	return kind
 }
 
+// Of returns the kind that has events of a type; nil if none has.
+func Of(eventType string) *event.Noun { return byType[eventType] }
+
 // Types returns the stored names of all events, sorted.
 func Types() []string { return slices.Sorted(maps.Keys(byType)) }
 

@@ -32,6 +32,7 @@ type Engine struct {
 	handovers chan handover
 	ended     chan struct{} // closed when Run or Follow returns
 	building  sync.Mutex    // held while a generation is being built
+	spoilt    int           // the generation that was found damaged; used by start and what comes after it
 
 	mu    sync.Mutex
 	state situation

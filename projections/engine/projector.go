@@ -105,11 +105,11 @@ func (p *projector) reload(ctx context.Context) error {
 		return err
 	}
 	if len(checkpoints) != len(p.ledger.folds) {
-		return fmt.Errorf("generation %d has %d checkpoints for %d projections", p.number, len(checkpoints), len(p.ledger.folds))
+		return table.NewDamage("generation %d has %d checkpoints for %d projections", p.number, len(checkpoints), len(p.ledger.folds))
 	}
 	for i, c := range checkpoints {
 		if i > 0 && (c.Point != p.at || c.Epoch != p.epoch) {
-			return fmt.Errorf("the checkpoints of generation %d differ, at positions %s and %s: rebuild the read models", p.number, p.at.Position, c.Position)
+			return table.NewDamage("the checkpoints of generation %d differ, at positions %s and %s", p.number, p.at.Position, c.Position)
 		}
 		p.at, p.applied, p.epoch = c.Point, c.Applied, c.Epoch
 	}
@@ -181,6 +181,9 @@ func (p *projector) do(ctx context.Context, w portion) error {
 		}
 		if errors.Is(err, table.ErrGone) {
 			return fmt.Errorf("%w: %w", errAnew, err)
+		}
+		if table.IsDamage(err) {
+			return err
 		}
 		// The database tells whether it was committed and who has the checkpoints now. It may have been restored, or have
 		// failed over to a standby that lacks the last commits: then the events in between are projected again.

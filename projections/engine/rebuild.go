@@ -228,8 +228,9 @@ func (b *rebuild) compareWithLive(ctx context.Context, report func(Difference) e
 		return err
 	}
 	return b.engine.live.Read(func(live *table.DB) error {
-		_, err := b.projector.compare(ctx, b.feed, live, VerifyOptions{Report: report})
-		return err
+		o := VerifyOptions{Report: report}
+		v, err := b.projector.compare(ctx, b.feed, live, o)
+		return v.unlessDamaged(o, err)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -96,7 +97,7 @@ func hopeless(err error) bool {
 // ends reports whether an error ends a projector: it must not continue with what it has in memory.
 func ends(err error) bool {
 	unfit := (*UnfitError)(nil)
-	return hopeless(err) || errors.As(err, &unfit) || errors.Is(err, errAnew)
+	return hopeless(err) || errors.As(err, &unfit) || errors.Is(err, errAnew) || table.IsDamage(err)
 }
 
 // An UnfitError means that read models cannot be continued from this log. Its text says what to do.
@@ -165,10 +166,19 @@ func (e *Engine) projectIn(t *tenure, progress func(Progress)) error {
 			return nil //nolint:nilerr // the term is over; otherwise a process without a term has taken over
 		}
 		if err != nil {
-			return err
+			return e.unless(p.number, err)
 		}
 		p = next
 	}
+}
+
+// unless returns the error of a generation. One that is damaged is left alone from now on, and the projector starts again: with another
+// one, that it builds if there is none.
+func (e *Engine) unless(damaged int, err error) error {
+	if table.IsDamage(err) {
+		e.spoilt, err = damaged, fmt.Errorf("%w: %w", errAnew, table.AsDamage(err))
+	}
+	return err
 }
 
 // start opens the live generation, or builds one if there is none. Rebuild has to wait for it.
@@ -189,15 +199,21 @@ func (e *Engine) start(t *tenure, progress func(Progress)) (*projector, error) {
 	if err := table.Clean(ctx, e.home, t, e.schema); err != nil { // what the previous process left
 		return nil, err
 	}
+	all = slices.DeleteFunc(all, func(g table.Generation) bool { return g.Number == e.spoilt })
 	live, found := table.Newest(all, e.schema)
 	if !found {
 		return e.first(ctx, t, progress)
 	}
 	db, err := e.home.Open(ctx, live.Number)
 	if err != nil {
-		return nil, err
+		return nil, e.unless(live.Number, err)
 	}
-	return e.resume(ctx, t, db)
+	p, err := e.resume(ctx, t, db)
+	if err != nil {
+		return nil, e.unless(live.Number, err)
+	}
+	p.number = live.Number // whatever the rows say
+	return p, nil
 }
 
 // foreign returns the error for a generation that was projected from another log.
@@ -206,8 +222,12 @@ func (e *Engine) foreign(ctx context.Context, g table.Generation) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(&UnfitError{fmt.Errorf("%s was projected from log %s, but this is log %s: give the right data folder, or %s to have it rebuilt from this log",
-		db.Path(), g.Log, e.Store.ID(), db.WayOut())}, db.Close())
+	return errors.Join(e.Source.foreign(db, g), db.Close())
+}
+
+func (s Source) foreign(db *table.DB, g table.Generation) error {
+	return &UnfitError{fmt.Errorf("%s was projected from log %s, but this is log %s: give the right data folder, or %s to have it rebuilt from this log",
+		db.Path(), g.Log, s.Store.ID(), db.WayOut())}
 }
 
 // resume takes over a generation, unless it was not projected from this log.

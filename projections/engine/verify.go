@@ -33,6 +33,7 @@ const (
 	Differs DifferenceKind = "differs"
 	Missing DifferenceKind = "missing" // the log gives this row, and it is not there
 	Extra   DifferenceKind = "extra"   // the row is there, and the log does not give it
+	Damaged DifferenceKind = "damaged" // Key says what cannot be read
 )
 
 // String describes the difference in a sentence. It shows no text that the rows hold, which may be personal.
@@ -42,6 +43,8 @@ func (d Difference) String() string {
 		return fmt.Sprintf("%s %s: the row is missing", d.Table, d.Key)
 	case Extra:
 		return fmt.Sprintf("%s %s: the row should not be there", d.Table, d.Key)
+	case Damaged:
+		return d.Key
 	}
 	if _, text := d.Live.(string); text {
 		return fmt.Sprintf("%s %s: %s differs", d.Table, d.Key, d.Column)
@@ -76,6 +79,11 @@ type VerifyOptions struct {
 // Projecting may continue meanwhile: Verify reads the database as of its start. A stream that was parked and retried later may
 // differ where it shares a row with others; see Retry.
 func (s Source) Verify(ctx context.Context, db *table.DB, o VerifyOptions) (v Verified, err error) {
+	v, err = s.verify(ctx, db, o)
+	return v, v.unlessDamaged(o, err)
+}
+
+func (s Source) verify(ctx context.Context, db *table.DB, o VerifyOptions) (v Verified, err error) {
 	var unreadable unreadable
 	s.Decode = unreadable.watch(s.Decode)
 	defer func() { v.Unreadable = unreadable.found }()
@@ -83,12 +91,22 @@ func (s Source) Verify(ctx context.Context, db *table.DB, o VerifyOptions) (v Ve
 	if err != nil {
 		return v, err
 	}
+	if !o.Quick {
+		anew, failed := db.Anew(ctx)
+		if failed != nil {
+			return v, failed
+		}
+		if anew != nil {
+			defer func() { err = errors.Join(err, anew.Close()) }()
+			db = anew
+		}
+	}
 	g, err := table.ReadGeneration(ctx, db.Readers)
 	if err != nil {
 		return v, err
 	}
 	if g.Log != s.Store.ID() {
-		return v, fmt.Errorf("%s was projected from log %s, but this is log %s", db.Path(), g.Log, s.Store.ID())
+		return v, s.foreign(db, g)
 	}
 	if g.Schema != l.schema() {
 		return v, fmt.Errorf("%s was projected by another version of the program", db.Path())
@@ -126,6 +144,18 @@ func (s Source) Verify(ctx context.Context, db *table.DB, o VerifyOptions) (v Ve
 		_, v.Newer = split([]entry{s.decode(stored)})
 	}
 	return v, err
+}
+
+// unlessDamaged returns an error, or reports it if it means that the read models cannot be compared, or no further.
+func (v *Verified) unlessDamaged(o VerifyOptions, err error) error {
+	if !table.IsDamage(err) {
+		return err
+	}
+	v.Differences++
+	if o.Report == nil {
+		return nil
+	}
+	return o.Report(Difference{Kind: Damaged, Key: table.AsDamage(err).Error()})
 }
 
 // unreadable collects the events that cannot be decoded, but for those that a newer version wrote.
@@ -273,12 +303,20 @@ func (c *cursor) next() (err error) {
 		return err
 	}
 	for i, column := range c.relation.Columns {
-		if n, ok := c.row[i].(int64); ok && column.Kind == table.Boolean { // SQLite has no booleans
-			c.row[i] = n != 0
+		switch value := c.row[i].(type) {
+		case int64:
+			if column.Kind == table.Boolean { // SQLite has no booleans
+				c.row[i] = value != 0
+			}
+		case []byte: // which no column has, unless it is damaged
+			c.row[i] = blob(value)
 		}
 	}
 	return nil
 }
+
+// blob can be compared.
+type blob string
 
 // compare reports which of two cursors is at the lower key: -1 or 1, or 0 for the same key.
 func (c *cursor) compare(d *cursor) int {
@@ -296,17 +334,23 @@ func (c *cursor) compare(d *cursor) int {
 	return 0
 }
 
-// compareValues orders the values of keys as the database does.
+// compareValues orders the values of keys as the database does. Of different types, which only damage makes of them, any order will do.
 func compareValues(a, b any) int {
 	switch a := a.(type) {
 	case string:
-		return strings.Compare(a, b.(string))
+		if b, same := b.(string); same {
+			return strings.Compare(a, b)
+		}
 	case int64:
-		return cmp.Compare(a, b.(int64))
+		if b, same := b.(int64); same {
+			return cmp.Compare(a, b)
+		}
 	case float64:
-		return cmp.Compare(a, b.(float64))
+		if b, same := b.(float64); same {
+			return cmp.Compare(a, b)
+		}
 	}
-	panic(fmt.Sprintf("a key holds a %T", a))
+	return cmp.Or(strings.Compare(fmt.Sprintf("%T", a), fmt.Sprintf("%T", b)), strings.Compare(fmt.Sprint(a), fmt.Sprint(b)))
 }
 
 func (c *cursor) key() string {

@@ -180,15 +180,16 @@ func (db *DB) Snapshot(ctx context.Context) (*sqlx.Tx, error) {
 	var one int
 	if err := tx.GetContext(ctx, &one, "SELECT one FROM generation"); err != nil {
 		tx.Rollback()
-		return nil, err
+		return nil, readDamage(err)
 	}
 	return tx, nil
 }
 
 // ReadAll reads all rows of a table in key order, which is Go's order of numbers and strings.
 func ReadAll(ctx context.Context, q Queryer, r *Relation) (*sqlx.Rows, error) {
-	return q.QueryxContext(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY %s",
+	rows, err := q.QueryxContext(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY %s",
 		strings.Join(columnNames(r), ", "), quoted(r.Name), strings.Join(keyNames(r), ", ")))
+	return rows, readDamage(err)
 }
 
 // Path is the database's file, or a description of where it is.

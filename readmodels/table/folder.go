@@ -45,10 +45,18 @@ func (f Folder) generation(ctx context.Context, number int) (g Generation, err e
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var laid bool
-	if err := db.Readers.GetContext(ctx, &laid, "SELECT count(*) FROM sqlite_schema WHERE name = 'generation'"); err != nil || !laid {
-		return Generation{Number: number, State: Building}, err
+	err = db.Readers.GetContext(ctx, &laid, "SELECT count(*) FROM sqlite_schema WHERE name = 'generation'")
+	if err == nil && !laid {
+		return Generation{Number: number, State: Building}, nil
 	}
-	return ReadGeneration(ctx, db.Readers)
+	if err == nil {
+		g, err = ReadGeneration(ctx, db.Readers)
+	}
+	if IsDamage(readDamage(err)) {
+		return Generation{Number: number, State: Damaged}, nil
+	}
+	g.Number = number // whatever it says
+	return g, err
 }
 
 // Open implements Home.

@@ -17,6 +17,7 @@ import (
 const (
 	Building = "building" // not readable yet; useless once the process that builds it is gone
 	Ready    = "live"     // readable; the newest one is live
+	Damaged  = "damaged"  // not what was written; useless
 )
 
 // A Generation describes a database of read models.
@@ -163,18 +164,18 @@ func (db *DB) MarkReady(ctx context.Context, term Term) error {
 // ReadGeneration reads a database's description of itself.
 func ReadGeneration(ctx context.Context, q Queryer) (g Generation, err error) {
 	err = sqlx.GetContext(ctx, q, &g, "SELECT number, schema, log_id, state FROM generation")
-	return g, err
+	return g, readDamage(err)
 }
 
 // ReadCheckpoints returns the checkpoints in order of projections.
 func ReadCheckpoints(ctx context.Context, q Queryer) (all []Checkpoint, err error) {
 	err = sqlx.SelectContext(ctx, q, &all, "SELECT projection, position, stream, revision, event_id, applied, epoch FROM checkpoints ORDER BY projection")
-	return all, err
+	return all, readDamage(err)
 }
 
 // ReadParked returns the parked streams, ordered by projection and stream.
 func ReadParked(ctx context.Context, q Queryer) (all []Parked, err error) {
 	err = sqlx.SelectContext(ctx, q, &all,
 		"SELECT projection, stream, position, event_id, error, waiting, parked_at FROM parked ORDER BY projection, stream")
-	return all, err
+	return all, readDamage(err)
 }

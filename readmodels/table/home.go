@@ -62,7 +62,8 @@ func Newest(all []Generation, schema string) (live Generation, found bool) {
 	return Generation{}, false
 }
 
-// OpenLive opens the live generation of a schema for reading, or returns nil if there is none.
+// OpenLive opens the live generation of a schema for reading, or returns nil if there is none. If it may be one that is damaged, it
+// returns a *DamageError.
 func OpenLive(ctx context.Context, home Home, schema string) (*DB, error) {
 	all, err := home.Generations(ctx)
 	if err != nil {
@@ -70,6 +71,11 @@ func OpenLive(ctx context.Context, home Home, schema string) (*DB, error) {
 	}
 	live, found := Newest(all, schema)
 	if !found {
+		for _, g := range all {
+			if g.State == Damaged {
+				return nil, NewDamage("generation %d cannot be read", g.Number)
+			}
+		}
 		return nil, nil
 	}
 	return home.OpenReadOnly(ctx, live.Number)

@@ -123,7 +123,7 @@ func (r *Relation) Decode(values []driver.Value, row reflect.Value) error {
 	for i := range r.Columns {
 		c := &r.Columns[i]
 		if err := c.decode(row.FieldByIndex(c.index), values[i]); err != nil {
-			return fmt.Errorf("column %s of %s: %w", c.Name, r.Name, err)
+			return NewDamage("column %s of %s: %w", c.Name, r.Name, err)
 		}
 	}
 	return nil

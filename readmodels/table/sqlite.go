@@ -274,7 +274,7 @@ func (tx *sqliteTx) prepare(name string, statement func() string) (driver.Stmt, 
 	}
 	s, err := tx.conn.Prepare(statement())
 	if err != nil {
-		return nil, fmt.Errorf("preparing %q: %w", name, err)
+		return nil, readDamage(fmt.Errorf("preparing %q: %w", name, err))
 	}
 	if tx.statements == nil {
 		tx.statements = map[string]driver.Stmt{}
