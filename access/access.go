@@ -18,6 +18,7 @@ import (
 	"daybook/domain/agent"
 	"daybook/domain/event"
 	"daybook/domain/role"
+	"daybook/eventstore"
 	"daybook/readmodels/table"
 	"daybook/vault"
 )
@@ -144,33 +145,42 @@ func (d *Door) Correlation(sent string) string {
 
 var traceID = regexp.MustCompile(`^([0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$`)
 
-// agents caches the states of agents whose keys were used. It works only while the log is followed, and then lags behind
-// other processes' writes by a moment, and by fresh at most: a log that is away does not say so. Otherwise every state is
-// read from the log.
+// agents caches the states of agents whose keys were used. It works only while the log is followed, and what it tells is then as the
+// log was less than a lease ago: a log that is away does not say so, and is asked where it ends. Otherwise every state is read from
+// the log.
 type agents struct {
 	mu      sync.Mutex
 	follows bool
 	changes int // counts invalidations, so that no state read before one is cached after it
-	known   map[uuid.UUID]knownAgent
+	known   map[uuid.UUID]agent.Agent
+
+	seen  eventstore.Position // up to which the log was followed
+	asked end                 // of the log, as it was asked for last
+	asOf  time.Time           // everything that was written by then is known
 }
 
-type knownAgent struct {
-	agent.Agent
-	until time.Time
+// An end is where the log ended when it was asked.
+type end struct {
+	eventstore.Position
+	at time.Time
 }
 
-// fresh is how long a cached state is used before it is read again.
-const fresh = 10 * time.Second
+const (
+	// lease is how old what is known of agents may be.
+	lease = time.Second
+	// askEvery is how often the log is asked where it ends.
+	askEvery = lease / 3
+)
 
 func (a *agents) state(ctx context.Context, d *work.Desk, id uuid.UUID) (agent.Agent, error) {
 	a.mu.Lock()
 	state, known := a.known[id]
 	changes := a.changes
+	known = known && time.Since(a.asOf) < lease
 	a.mu.Unlock()
-	if known && time.Now().Before(state.until) {
-		return state.Agent, nil
+	if known {
+		return state, nil
 	}
-	asked := time.Now()
 	answer, err := work.State(ctx, d, agent.Stream, id)
 	if err != nil {
 		return agent.Agent{}, err
@@ -178,7 +188,7 @@ func (a *agents) state(ctx context.Context, d *work.Desk, id uuid.UUID) (agent.A
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.follows && a.changes == changes {
-		a.known[id] = knownAgent{answer.State, asked.Add(fresh)}
+		a.known[id] = answer.State
 	}
 	return answer.State, nil
 }
@@ -195,12 +205,38 @@ func (a *agents) wrote(category string, id uuid.UUID) {
 }
 
 // follow clears the cache, and switches it on or off.
-func (a *agents) follow(follows bool) {
+func (a *agents) follow(follows bool, from end) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.follows = follows
 	a.changes++
-	a.known = make(map[uuid.UUID]knownAgent)
+	a.known = make(map[uuid.UUID]agent.Agent)
+	a.seen, a.asked, a.asOf = from.Position, from, from.at
+}
+
+// reached notes up to where the log was followed.
+func (a *agents) reached(p eventstore.Position) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seen = p
+	a.prove()
+}
+
+// ends notes where the log ended when it was asked.
+func (a *agents) ends(e end) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.asked.at.After(a.asOf) { // what was asked before is still awaited
+		return
+	}
+	a.asked = e
+	a.prove()
+}
+
+func (a *agents) prove() {
+	if a.seen >= a.asked.Position && a.asked.at.After(a.asOf) {
+		a.asOf = a.asked.at
+	}
 }
 
 // Follow follows the log until the context ends, so that agents need not be read from it at each request. If the
@@ -215,13 +251,18 @@ func (d *Door) Follow(ctx context.Context, failing func(error)) {
 }
 
 func (d *Door) followOnce(ctx context.Context) error {
-	head, err := d.Desk.Store.Head(ctx)
+	head, err := d.ask(ctx)
 	if err != nil {
 		return err
 	}
-	d.agents.follow(true)
-	defer d.agents.follow(false)
-	for batch, err := range d.Desk.Store.Follow(ctx, head) {
+	d.agents.follow(true, head)
+	defer d.agents.follow(false, end{})
+	asking, stop := context.WithCancel(ctx)
+	var asks sync.WaitGroup
+	defer asks.Wait()
+	defer stop()
+	asks.Go(func() { d.askOn(asking) })
+	for batch, err := range d.Desk.Store.Follow(ctx, head.Position) {
 		if err != nil {
 			return err
 		}
@@ -230,6 +271,32 @@ func (d *Door) followOnce(ctx context.Context) error {
 				d.agents.wrote(category, id)
 			}
 		}
+		if n := len(batch); n > 0 {
+			d.agents.reached(batch[n-1].Position)
+		}
 	}
 	return errors.New("the event store ended its feed")
+}
+
+// ask asks where the log ends.
+func (d *Door) ask(ctx context.Context) (end, error) {
+	at := time.Now()
+	head, err := d.Desk.Store.Head(ctx)
+	return end{head, at}, err
+}
+
+// askOn asks where the log ends until the context ends. While the log does not answer, agents are read from it.
+func (d *Door) askOn(ctx context.Context) {
+	each := time.NewTicker(askEvery)
+	defer each.Stop()
+	for {
+		select {
+		case <-each.C:
+			if e, err := d.ask(ctx); err == nil {
+				d.agents.ends(e)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -101,6 +101,9 @@ func (by By) bare() By {
 	return by
 }
 
+// alone reports whether no other process can carry out the same request: its id was made up for it, rather than derived from a key.
+func (by By) alone() bool { return by.Request.Version() == 7 }
+
 // at is when it happened, as it is stored.
 func (by By) at() time.Time { return by.At.UTC().Truncate(time.Microsecond) }
 

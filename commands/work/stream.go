@@ -344,7 +344,7 @@ func (s *stream) appended(w *Work, at eventstore.Appended) {
 		r, _ := s.requests.get(p.by.Request)
 		r.position, r.at = at.Position, time.Now().Unix()
 		s.requests.set(p.by.Request, r)
-		if !at.New {
+		if !at.New && !p.by.alone() {
 			continue // another process may have written these events for the same request
 		}
 		s.written = append(s.written, event.Written{

@@ -148,13 +148,13 @@ func (s *Store) prepare(ctx context.Context) error {
 		tails: &s.tails, takeOver: &s.takes, findStreams: &s.finds, wrote: &s.wrote, commitBatch: &s.commits, prove: &s.proofs,
 	} {
 		var err error
-		if *to, err = s.db.PreparexContext(ctx, question); err != nil {
+		if *to, err = s.db.PreparexContext(ctx, question); err != nil { //nolint:sqlclosecheck // closed with the connections
 			return err
 		}
 	}
 	for _, question := range []string{forwards, backwards, following} {
 		var err error
-		if s.pages[question], err = s.db.PreparexContext(ctx, question); err != nil {
+		if s.pages[question], err = s.db.PreparexContext(ctx, question); err != nil { //nolint:sqlclosecheck // closed with the connections
 			return err
 		}
 	}

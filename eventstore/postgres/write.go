@@ -202,7 +202,7 @@ func (w *writer) transact(batch *[]*commit.Request) error {
 // takeOver takes the lease in a transaction, and reports whether this writer had the lease before.
 func (w *writer) takeOver() (mine bool, err error) {
 	var lease struct{ Epoch, Before int64 }
-	err = w.stmt(w.takes).GetContext(w.closing, &lease)
+	err = w.stmt(w.takes).GetContext(w.closing, &lease) //nolint:sqlclosecheck // closed with the transaction
 	if errors.Is(err, sql.ErrNoRows) {
 		err = &pq.Error{Severity: "ERROR", Code: readOnly, Message: "default_transaction_read_only is on"}
 	}
@@ -271,7 +271,7 @@ func (w *writer) find(batch []*commit.Request) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	rows, err := w.stmt(w.finds).QueryContext(w.closing, pq.Array(unknown))
+	rows, err := w.stmt(w.finds).QueryContext(w.closing, pq.Array(unknown)) //nolint:sqlclosecheck // closed with the transaction
 	if err != nil {
 		return err
 	}
@@ -324,7 +324,7 @@ func (w *writer) repeated(a eventstore.Append, actual eventstore.Revision) (even
 		ID       uuid.UUID
 		Position eventstore.Position
 	}
-	err := w.stmt(w.wrote).SelectContext(w.closing, &found, a.Stream, a.Expected, n)
+	err := w.stmt(w.wrote).SelectContext(w.closing, &found, a.Stream, a.Expected, n) //nolint:sqlclosecheck // closed with the transaction
 	if err != nil {
 		return eventstore.Appended{}, err
 	}

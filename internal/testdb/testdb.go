@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -86,6 +87,31 @@ func start(t testing.TB) *Server {
 
 // URL is the address of its database.
 func (s *Server) URL() string { return s.server.URL("postgres") }
+
+// LogStatements makes it log every statement of new sessions.
+func (s *Server) LogStatements(t testing.TB) {
+	t.Helper()
+	db, err := sqlx.Connect("postgres", s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, set := range []string{"ALTER SYSTEM SET log_statement = 'all'", "ALTER SYSTEM SET log_line_prefix = '%p|'", "SELECT pg_reload_conf()"} {
+		if _, err := db.Exec(set); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Log returns what it has logged.
+func (s *Server) Log(t testing.TB) string {
+	t.Helper()
+	log, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(log)
+}
 
 // Address is its host and port.
 func (s *Server) Address() string { return s.server.Address() }

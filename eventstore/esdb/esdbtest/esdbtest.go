@@ -62,6 +62,8 @@ func (o Options) modern() bool { return !strings.HasPrefix(o.Version, "23.10.") 
 type Faults struct {
 	// Call is called before a call is carried out. It may wait until the context ends, or refuse the call with an error.
 	Call func(ctx context.Context, method string) error
+	// Served is called with each append to a stream, and each read of one, that is carried out.
+	Served func(method, stream string)
 	// Committed is called after an append is carried out and before it is answered. An error replaces the answer.
 	Committed func(ctx context.Context, stream string) error
 	// Answer may replace a message that is about to be sent to a reader, or end the call.

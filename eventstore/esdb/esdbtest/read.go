@@ -47,6 +47,9 @@ func (s *streamsServer) Read(req *streams.ReadReq, call streams.Streams_ReadServ
 		}
 		return err
 	}
+	if hook, stream := s.node.broken().Served, r.options.GetStream(); hook != nil && stream != nil {
+		hook("Read", string(stream.GetStreamIdentifier().GetStreamName()))
+	}
 	if err := s.node.mayRead(r.ctx, r.options); err != nil {
 		return err
 	}

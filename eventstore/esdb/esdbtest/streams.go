@@ -51,6 +51,9 @@ func (s *streamsServer) Append(call streams.Streams_AppendServer) error {
 	if name == "" {
 		return errHandler
 	}
+	if hook := s.node.broken().Served; hook != nil {
+		hook("Append", name)
+	}
 	v, position := s.log().append(name, expected, events)
 	if v.refusal != nil {
 		return v.refusal

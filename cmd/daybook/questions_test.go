@@ -1,0 +1,210 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"daybook/eventstore/esdb/esdbtest"
+	"daybook/internal/testdb"
+	"daybook/internal/testdesk"
+)
+
+// asked counts what reached the server of a log.
+type asked struct{ questions, appends int }
+
+func (a asked) String() string { return fmt.Sprintf("%d + %d", a.questions, a.appends) }
+
+// TestQuestions counts what each kind of command asks the log, and how often it writes, on a desk that has been at work for a while:
+// the statements that PostgreSQL logs, and the calls that EventStoreDB serves. Who adds a command adds its line.
+func TestQuestions(t *testing.T) {
+	t.Parallel()
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		server := testdb.NewServer(t)
+		server.LogStatements(t)
+		seen := 0
+		commandsAsk(t, server.URL(), server.URL(), func(t *testing.T) (a asked) {
+			log := server.Log(t)[seen:]
+			seen += len(log)
+			for _, statement := range entry.Split(log, -1) {
+				switch {
+				case !strings.HasPrefix(statement, "LOG:  execute "):
+				case strings.Contains(statement, "SELECT k.n, e.*"), strings.Contains(statement, "WHERE stream = $1"):
+					a.questions++
+				case strings.Contains(statement, "WITH mine AS"), strings.Contains(statement, "WITH had AS"):
+					a.appends++
+				}
+			}
+			return a
+		}, 0)
+	})
+	t.Run("EventStoreDB", func(t *testing.T) {
+		t.Parallel()
+		server := esdbtest.NewServer(esdbtest.Options{})
+		t.Cleanup(server.Close)
+		var mu sync.Mutex
+		var all asked
+		server.Break(esdbtest.Faults{Served: func(method, stream string) {
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case strings.HasPrefix(stream, "$$"): // whether the server was told to forget events, asked side by side
+			case method == "Append":
+				all.appends++
+			default:
+				all.questions++
+			}
+		}})
+		commandsAsk(t, server.ConnectionString(), testdb.URL(t), func(*testing.T) asked {
+			mu.Lock()
+			defer mu.Unlock()
+			a := all
+			all = asked{}
+			return a
+		}, 1)
+	})
+}
+
+// commandsAsk executes each kind of command, with a count that returns what was asked since it was called last.
+func commandsAsk(t *testing.T, events, readModels string, count func(*testing.T) asked, column int) {
+	folder := t.TempDir()
+	c, stop := inProcess.Serve(t, folder, shared(events, readModels)...)
+	defer stop()
+	left := operations(t, c)
+	ids := map[string]string{}
+	var wrong []string
+	for _, step := range questioned {
+		fill := func(s string) string {
+			return placeholder.ReplaceAllStringFunc(s, func(name string) string { return ids[strings.Trim(name, "<>")] })
+		}
+		method, path, _ := strings.Cut(fill(step.request), " ")
+		var body any
+		if step.body != "" {
+			body = []byte(fill(step.body))
+		}
+		c.CaughtUp(t)
+		count(t)
+		a := c.Do(t, method, path, body)
+		if a.Status >= 300 {
+			t.Fatalf("%s: %s", step.request, a)
+		}
+		got := count(t)
+		if step.makes != "" {
+			ids[step.makes] = a.ID(t)
+		}
+		delete(left, method+" "+step.route)
+		if want := step.want[column]; step.route != "" && got != want {
+			wrong = append(wrong, fmt.Sprintf("%s %s: %s, want %s", method, step.route, got, want))
+		}
+	}
+	for _, w := range wrong {
+		t.Error(w)
+	}
+	if len(left) > 0 {
+		t.Errorf("these commands have no line: %v", slices.Sorted(maps.Keys(left)))
+	}
+}
+
+// entry is the beginning of an entry in the log.
+var entry = regexp.MustCompile(`(?m)^[0-9]+\|`)
+
+var placeholder = regexp.MustCompile(`<[a-z]+>`)
+
+// operations lists the API's commands.
+func operations(t *testing.T, c testdesk.Client) map[string]bool {
+	t.Helper()
+	var document struct {
+		Paths map[string]map[string]any
+	}
+	c.Get(t, "/openapi.json").Into(t, &document)
+	all := map[string]bool{}
+	for path, methods := range document.Paths {
+		for method := range methods {
+			if method != "get" && path != "/v1/import" && !strings.HasPrefix(path, "/v1/projections/") {
+				all[strings.ToUpper(method)+" "+path] = true
+			}
+		}
+	}
+	return all
+}
+
+// questioned are requests in the order in which they are sent. <name> is the id of what a step makes.
+var questioned = []struct {
+	route   string // empty: it only prepares
+	request string
+	body    string
+	makes   string
+	want    [2]asked // in PostgreSQL, and in EventStoreDB, where each stream is a call of its own: those for one question go out side by side
+}{
+	{request: "POST /v1/departments", body: `{"name":"Support"}`, makes: "support"},
+	{"/v1/departments", "POST /v1/departments", `{"name":"Sales"}`, "sales", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/departments/{id}", "PATCH /v1/departments/<sales>", `{"name":"Orders"}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{request: "POST /v1/tags", body: `{"scope":"contacts","name":"old"}`, makes: "old"},
+	{"/v1/tags", "POST /v1/tags", `{"scope":"contacts","name":"vip"}`, "vip", [2]asked{{2, 1}, {2, 2}}},
+	{request: "POST /v1/tags", body: `{"scope":"tickets","name":"bug"}`, makes: "bug"},
+	{request: "POST /v1/tags", body: `{"scope":"tickets","name":"late"}`, makes: "late"},
+	{"/v1/tags/{id}", "PATCH /v1/tags/<vip>", `{"name":"VIP!"}`, "", [2]asked{{2, 1}, {3, 3}}},
+	{"/v1/tags/{id}", "DELETE /v1/tags/<old>", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{request: "POST /v1/groups", body: `{"name":"Old"}`, makes: "oldgroup"},
+	{"/v1/groups", "POST /v1/groups", `{"name":"Gold"}`, "gold", [2]asked{{2, 1}, {2, 2}}},
+	{"/v1/groups/{id}", "PATCH /v1/groups/<gold>", `{"name":"Golden"}`, "", [2]asked{{2, 1}, {3, 3}}},
+	{"/v1/groups/{id}", "DELETE /v1/groups/<oldgroup>", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents", "POST /v1/agents", `{"name":"Ada","email":"ada@desk.example","role":"agent"}`, "ada", [2]asked{{2, 1}, {2, 2}}},
+	{request: "POST /v1/agents", body: `{"name":"Leaves","email":"leaves@desk.example","role":"agent"}`, makes: "leaves"},
+	{"/v1/agents/{id}", "PATCH /v1/agents/<ada>", `{"alias":"A."}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/departments/{other}", "PUT /v1/agents/<ada>/departments/<support>", "", "", [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/agents/{id}/departments/{other}", "PATCH /v1/agents/<ada>/departments/<support>", `{"chats":false}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/status/sign-in", "POST /v1/agents/<ada>/status/sign-in", `{"device":"desk"}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/status/pause", "POST /v1/agents/<ada>/status/pause", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/status/unpause", "POST /v1/agents/<ada>/status/unpause", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/status/sign-out", "POST /v1/agents/<ada>/status/sign-out", `{"device":"desk"}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{request: "PUT /v1/agents/<ada>/departments/<sales>"},
+	{"/v1/agents/{id}/departments/{other}", "DELETE /v1/agents/<ada>/departments/<sales>", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/companies", "POST /v1/companies", `{"name":"Acme"}`, "acme", [2]asked{{1, 1}, {1, 1}}},
+	{request: "POST /v1/companies", body: `{"name":"Gone"}`, makes: "gone"},
+	{"/v1/companies/{id}", "PATCH /v1/companies/<acme>", `{"note":"Big"}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/companies/{id}/groups/{other}", "PUT /v1/companies/<acme>/groups/<gold>", "", "", [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/companies/{id}/groups/{other}", "DELETE /v1/companies/<acme>/groups/<gold>", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/companies/{id}", "DELETE /v1/companies/<gone>", "", "", [2]asked{{7, 2}, {7, 3}}},
+	{"/v1/contacts", "POST /v1/contacts", `{"name":"Nora","emails":["nora@customers.example"]}`, "nora", [2]asked{{2, 1}, {2, 2}}},
+	{request: "POST /v1/contacts", body: `{"name":"Dan"}`, makes: "dan"},
+	{"/v1/contacts/{id}", "PATCH /v1/contacts/<nora>", `{"note":"She phoned."}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}/company", "PUT /v1/contacts/<nora>/company", `{"company":"<acme>"}`, "", [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/company", "DELETE /v1/contacts/<nora>/company", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}/groups/{other}", "PUT /v1/contacts/<nora>/groups/<gold>", "", "", [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/groups/{other}", "DELETE /v1/contacts/<nora>/groups/<gold>", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}/tags/{other}", "PUT /v1/contacts/<nora>/tags/<vip>", "", "", [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/tags/{other}", "DELETE /v1/contacts/<nora>/tags/<vip>", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}", "DELETE /v1/contacts/<dan>", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}/restore", "POST /v1/contacts/<dan>/restore", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/inquiries", "POST /v1/inquiries", `{"channel":"email","from":{"email":"eve@customers.example"},"subject":"Help"}`, "", [2]asked{{1, 1}, {3, 3}}},
+	{"/v1/inquiries", "POST /v1/inquiries", `{"channel":"email","from":{"email":"nora@customers.example"},"subject":"Help"}`, "ticket", [2]asked{{2, 1}, {4, 1}}},
+	{"/v1/tickets", "POST /v1/tickets", `{"contact":"<nora>","channel":"call","subject":"Help","body":"She called."}`, "other", [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/assign", "POST /v1/tickets/<ticket>/assign", `{"agent":"<ada>"}`, "", [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/unassign", "POST /v1/tickets/<ticket>/unassign", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/transfer", "POST /v1/tickets/<ticket>/transfer", `{"department":"<support>"}`, "", [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/messages", "POST /v1/tickets/<ticket>/messages", `{"body":"Hello?"}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/notes", "POST /v1/tickets/<ticket>/notes", `{"body":"Hm."}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/replies", "POST /v1/tickets/<ticket>/replies", `{"body":"Soon."}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/priority", "POST /v1/tickets/<ticket>/priority", `{"priority":"high"}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/subject", "POST /v1/tickets/<ticket>/subject", `{"subject":"The parcel"}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/tags/{other}", "PUT /v1/tickets/<ticket>/tags/<bug>", "", "", [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/tags/{other}", "POST /v1/tickets/<ticket>/tags/<late>", "", "", [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/tags/{other}", "DELETE /v1/tickets/<ticket>/tags/<bug>", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/postpone", "POST /v1/tickets/<ticket>/postpone", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/resume", "POST /v1/tickets/<ticket>/resume", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/resolve", "POST /v1/tickets/<ticket>/resolve", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/reopen", "POST /v1/tickets/<ticket>/reopen", "", "", [2]asked{{2, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/spam", "POST /v1/tickets/<other>/spam", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/unspam", "POST /v1/tickets/<other>/unspam", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}", "DELETE /v1/tickets/<other>", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/restore", "POST /v1/tickets/<other>/restore", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/close", "POST /v1/tickets/<ticket>/close", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}", "DELETE /v1/agents/<leaves>", "", "", [2]asked{{8, 2}, {8, 4}}},
+	{"/v1/departments/{id}", "DELETE /v1/departments/<sales>", "", "", [2]asked{{7, 2}, {7, 3}}},
+}
