@@ -71,9 +71,9 @@ func (v *Vault) remember(from *recent.Map[uuid.UUID, cipher.AEAD], subject uuid.
 	}
 }
 
-// Destroy destroys the keys of subjects, for ever, and that of the snapshots, which may hold their texts. When it returns, no process opens or seals anything under them any more:
-// this one has dropped them, and each other one has asked since, as it does before it uses a key that it has remembered for
-// a second.
+// Destroy destroys the keys of subjects, for ever, with their blobs, and the key of the snapshots, which may hold their texts. When it
+// returns, no process opens or seals anything under them any more: this one has dropped them, and each other one has asked since, as
+// it does before it uses a key that it has remembered for a second.
 func (v *Vault) Destroy(ctx context.Context, subjects ...uuid.UUID) error {
 	if err := v.destroy(ctx, subjects, func(tx) error { return nil }); err != nil {
 		return failed("destroying keys", err)
@@ -101,6 +101,9 @@ func (v *Vault) destroy(ctx context.Context, subjects []uuid.UUID, also func(tx)
 				return err
 			}
 			if _, err := tx.exec(destroyKey, s.String(), nothing); err != nil {
+				return err
+			}
+			if _, err := tx.exec("DELETE FROM blobs WHERE subject = ?", s.String()); err != nil {
 				return err
 			}
 		}

@@ -54,3 +54,11 @@ CREATE TABLE noted (
 CREATE TABLE lost (
 	subject text PRIMARY KEY
 );
+
+-- Pictures and the like, each sealed under the key of the person whom it is about.
+CREATE TABLE blobs (
+	id      TEXT COLLATE "C" PRIMARY KEY,
+	subject TEXT COLLATE "C" NOT NULL,
+	box     BYTEA NOT NULL
+);
+CREATE INDEX blobs_by_subject ON blobs (subject);

@@ -54,3 +54,11 @@ CREATE TABLE noted (
 CREATE TABLE lost (
 	subject TEXT PRIMARY KEY
 ) WITHOUT ROWID;
+
+-- Pictures and the like, each sealed under the key of the person whom it is about.
+CREATE TABLE blobs (
+	id      TEXT PRIMARY KEY,
+	subject TEXT NOT NULL,
+	box     BLOB NOT NULL
+);
+CREATE INDEX blobs_by_subject ON blobs (subject);

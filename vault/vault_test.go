@@ -50,6 +50,7 @@ func TestVault(t *testing.T) {
 			"APIKeys":                     testAPIKeys,
 			"AlteredAPIKeys":              testAlteredAPIKeys,
 			"Outcomes":                    testOutcomes,
+			"Blobs":                       testBlobs,
 			"ConcurrentVault":             testConcurrentVault,
 			"Damaged":                     testDamaged,
 		} {
@@ -711,5 +712,71 @@ func testNoted(t *testing.T, newPlace func(*testing.T) place) {
 			t.Fatal(err)
 		}
 		is(n)
+	}
+}
+
+// testBlobs stores data about two people. It is sealed, found by its id alone, and gone with the person's key.
+func testBlobs(t *testing.T, newPlace func(*testing.T) place) {
+	p := newPlace(t)
+	v, other := mustOpen(t, p), mustOpen(t, p)
+	nora, dan := uuid.New(), uuid.New()
+	if _, err := v.KeepBlob(t.Context(), nora, []byte("picture")); !errors.As(err, new(*personal.NoKeyError)) {
+		t.Errorf("without a key: %v", err)
+	}
+	if err := v.Make(t.Context(), nora, dan); err != nil {
+		t.Fatal(err)
+	}
+	keeps := func(of uuid.UUID, data []byte) uuid.UUID {
+		t.Helper()
+		id, err := v.KeepBlob(t.Context(), of, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := other.Blob(t.Context(), of, id); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%d bytes of %d, %v", len(got), len(data), err)
+		}
+		return id
+	}
+	large := bytes.Repeat([]byte("picture "), vault.MaxBlob/8)
+	first, second, empty, his := keeps(nora, large), keeps(nora, []byte("another picture")), keeps(nora, nil), keeps(dan, []byte("his picture"))
+	if _, err := v.KeepBlob(t.Context(), nora, append(large, 'x')); !errors.Is(err, vault.ErrBlobTooLong) {
+		t.Errorf("one that is too large: %v", err)
+	}
+	lacks := func(of, id uuid.UUID, want error) {
+		t.Helper()
+		if got, err := other.Blob(t.Context(), of, id); !errors.Is(err, want) || got != nil {
+			t.Errorf("%q, %v, want %v", got, err, want)
+		}
+	}
+	lacks(dan, second, vault.ErrNoBlob)
+	lacks(nora, uuid.New(), vault.ErrNoBlob)
+	if err := v.DropBlob(t.Context(), empty); err != nil {
+		t.Fatal(err)
+	}
+	lacks(nora, empty, vault.ErrNoBlob)
+
+	db := p.sql(t)
+	var boxes [][]byte
+	if err := db.Select(&boxes, "SELECT box FROM blobs"); err != nil || len(boxes) != 3 {
+		t.Fatalf("%d boxes, %v", len(boxes), err)
+	}
+	for _, box := range boxes {
+		if bytes.Contains(box, []byte("picture")) {
+			t.Error("a blob is in clear")
+		}
+	}
+	db.MustExec(db.Rebind("UPDATE blobs SET box = (SELECT box FROM blobs WHERE id = ?) WHERE id = ?"), first.String(), second.String())
+	lacks(nora, second, vault.ErrDamaged)
+
+	if err := v.Destroy(t.Context(), nora); err != nil {
+		t.Fatal(err)
+	}
+	lacks(nora, first, personal.ErrForgotten)
+	if got, err := other.Blob(t.Context(), dan, his); err != nil || string(got) != "his picture" {
+		t.Errorf("%q, %v", got, err)
+	}
+	var left []string
+	if err := db.Select(&left, "SELECT id FROM blobs"); err != nil || len(left) != 1 || left[0] != his.String() {
+		t.Errorf("%v are left, %v", left, err)
 	}
 }

@@ -20,13 +20,14 @@ func TestChangesShareACommit(t *testing.T) {
 	}
 	var mu sync.Mutex
 	transactions := make(map[any]int) // the changes of each
-	hold := make(chan struct{})
+	busy, hold := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() { // keeps the writer busy until the others wait
-		if err := v.writer.commit(t.Context(), func(tx) error { <-hold; return nil }); err != nil {
+		if err := v.writer.commit(t.Context(), func(tx) error { close(busy); <-hold; return nil }); err != nil {
 			t.Error(err)
 		}
 	})
+	<-busy
 	bad := errors.New("bad")
 	const n = 50
 	for i := range n {
