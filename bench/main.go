@@ -34,7 +34,7 @@ type measure struct {
 // measures are all measures, in the order in which they run.
 var measures []measure
 
-func init() { measures = slices.Concat(appends, served[:4], rebuilds, served[4:]) }
+func init() { measures = slices.Concat(appends, served[:4], rebuilds, served[4:], imports) }
 
 // A setting is what a measure works with.
 type setting struct {

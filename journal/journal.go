@@ -20,6 +20,7 @@ import (
 	"daybook/commands"
 	"daybook/commands/work"
 	"daybook/domain"
+	"daybook/domain/contact"
 	"daybook/domain/desk"
 	"daybook/domain/event"
 )
@@ -113,6 +114,9 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 			return nil, err
 		}
 		w.Batch(p.requests(lines), p.recorded)
+		if err := work.Ahead(w, p.mentioned(lines)...); err != nil {
+			return nil, err
+		}
 		inBatch := make(map[string]desk.Result)
 		for _, l := range lines {
 			o, err := p.one(w, l, inBatch)
@@ -133,6 +137,21 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 		err = ErrStopped
 	}
 	return outcomes, err
+}
+
+// mentioned lists the things that the lines of a batch are about.
+func (p *Player) mentioned(lines []line) []work.Thing {
+	things := []work.Thing{work.On(desk.ImportStream, p.stream)}
+	for _, l := range lines {
+		for _, m := range l.names {
+			if m.kind != anEmail {
+				things = append(things, work.Called(m.kind, p.thing(m.kind, m.name)))
+			} else if a, err := contact.NewAddress(p.Desk.Names, contact.Email, "", m.name, p.Region); err == nil {
+				things = append(things, work.Named(a.Hold()))
+			}
+		}
+	}
+	return things
 }
 
 // one imports one line. A line that is refused leaves no changes behind.

@@ -7,6 +7,12 @@ import (
 	"reflect"
 	"time"
 
+	"daybook/domain/agent"
+	"daybook/domain/company"
+	"daybook/domain/contact"
+	"daybook/domain/department"
+	"daybook/domain/ticket"
+
 	"github.com/google/uuid"
 )
 
@@ -17,7 +23,36 @@ type line struct {
 	request uuid.UUID // of the line's id; nil: it has none
 	header
 	verb      verb
+	names     []mention
 	malformed error
+}
+
+// A mention is the source's name of a thing, or an e-mail address.
+type mention struct{ kind, name string }
+
+// mentioned are the fields that mention things. Each is named like its kind.
+var mentioned = []string{agent.Stream.Category, company.Stream.Category, contact.Stream.Category, department.Stream.Category, ticket.Stream.Category}
+
+const anEmail = "email"
+
+// mentions returns what a line's fields mention, as far as that is easily told.
+func mentions(fields map[string]json.RawMessage) (all []mention) {
+	for _, kind := range mentioned {
+		var name string
+		if json.Unmarshal(fields[kind], &name) == nil && name != "" {
+			all = append(all, mention{kind, name})
+		}
+	}
+	var from struct{ Email string }
+	_ = json.Unmarshal(fields["from"], &from)
+	var emails []string
+	_ = json.Unmarshal(fields["emails"], &emails)
+	for _, email := range append(emails, from.Email) {
+		if email != "" {
+			all = append(all, mention{anEmail, email})
+		}
+	}
+	return all
 }
 
 // header are the fields that all lines have.
@@ -69,6 +104,7 @@ func (l *line) parse(data []byte) error {
 	if err := headForm.read(head, nil, reflect.ValueOf(&l.header).Elem(), nil); err != nil {
 		return err
 	}
+	l.names = mentions(fields)
 	l.verb = verb.make()
 	for _, name := range []string{"id", "at", "by", "do"} {
 		delete(fields, name)

@@ -98,12 +98,19 @@ func On[S any, E event.Event](kind event.Kind[S, E], id uuid.UUID) Thing {
 	return Thing{catalogue.Kind(kind.Category), id}
 }
 
+// Called is the thing of a category with an id.
+func Called(category string, id uuid.UUID) Thing { return Thing{catalogue.Kind(category), id} }
+
 // Ahead reads what a Work is about to load, all in one question. What it does not name is read when it is loaded.
 func Ahead(w *Work, things ...Thing) error {
 	things = slices.DeleteFunc(things, func(t Thing) bool {
 		name := t.kind.Stream(t.id)
 		_, asked := w.asked[name]
-		return asked || t.id == uuid.Nil || w.streams[name] != nil
+		if asked || t.id == uuid.Nil || w.streams[name] != nil {
+			return true
+		}
+		w.asked[name] = opening{} // so that it is asked for once
+		return false
 	})
 	if len(things) == 0 {
 		return nil
@@ -130,6 +137,9 @@ func (w *Work) ask(things ...Thing) error {
 	}
 	tails, err := w.desk.Store.Tails(w.ctx, known...)
 	if err != nil {
+		for _, k := range known {
+			delete(w.asked, k.Stream)
+		}
 		return err
 	}
 	for i, k := range known {
