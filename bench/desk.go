@@ -37,6 +37,7 @@ type desk struct {
 	source engine.Source
 	token  string // of an API key with all permissions
 	stops  []func() error
+	last   func() error // after everything; nil: nothing
 }
 
 func openDesk(dir string) (*desk, error) {
@@ -61,7 +62,24 @@ func openPostgresDesk(dir, database, schema string) (*desk, error) {
 }
 
 func openDeskOn(dir string, store eventstore.Store, home table.Home) (*desk, error) {
-	v, err := vault.Open(filepath.Join(dir, "vault.db"))
+	return openDeskWith(dir, store, home, filepath.Join(dir, "vault.db"))
+}
+
+// openVaultDesk opens an embedded desk whose vault is in PostgreSQL.
+func openVaultDesk(dir, database string) (*desk, error) {
+	store, err := sqlite.Open(filepath.Join(dir, "events.db"), sqlite.Options{})
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDeskWith(dir, store, table.Folder(dir), database)
+	if err == nil {
+		d.last = func() error { return execute(database, "DROP SCHEMA vault CASCADE") }
+	}
+	return d, err
+}
+
+func openDeskWith(dir string, store eventstore.Store, home table.Home, database string) (*desk, error) {
+	v, err := vault.OpenAt(context.Background(), database, vault.MasterFile(filepath.Join(dir, "vault.key")))
 	if err != nil {
 		return nil, errors.Join(err, home.Close(), store.Close())
 	}
@@ -80,7 +98,11 @@ func (d *desk) close() error {
 		errs = append(errs, d.stops[i]())
 	}
 	d.live.Close()
-	return errors.Join(append(errs, d.store.Close(), d.home.Close(), d.vault.Close())...)
+	errs = append(errs, d.store.Close(), d.home.Close(), d.vault.Close())
+	if d.last != nil {
+		errs = append(errs, d.last())
+	}
+	return errors.Join(errs...)
 }
 
 // project starts the projections, and returns when they have caught up with the log.

@@ -45,6 +45,7 @@ type setting struct {
 
 	callers int // who send requests; 0: many
 
+	vault    string // the address of a database for the vault; empty: in a file
 	postgres string // the address of a database for the measures, for those that need one
 }
 

@@ -36,6 +36,8 @@ var served = []measure{
 	{id: "P4", title: "HTTP command, everything on", reference: "trivial net/http JSON POST", must: 0.13, aim: 0.25, start: startP4},
 	{id: "P4k", title: "HTTP command with an Idempotency-Key", reference: "the same without a key", must: 0.8, aim: 0.95, start: startP4k},
 	{id: "P4n", title: "HTTP inquiry from a new address", reference: "HTTP command on a contact that is there", must: 0.4, aim: 0.6, start: startP4n},
+	{id: "P4kv", title: "P4k with the vault in PostgreSQL", reference: "the same without a key", must: 0.8, aim: 0.95, postgres: true, start: withVault(startP4k)},
+	{id: "P4nv", title: "P4n with the vault in PostgreSQL", reference: "HTTP command on a contact that is there", must: 0.4, aim: 0.6, postgres: true, start: withVault(startP4n)},
 	{id: "P4pg", title: "HTTP command, log and read models in PostgreSQL", reference: "the same with both embedded", must: 0.5, aim: 0.8, postgres: true, start: startP4pg(manyCallers)},
 	{id: "P4pg1", title: "HTTP command, log and read models in PostgreSQL, 1 caller", reference: "the same with both embedded", must: 0.5, aim: 0.8, postgres: true, start: startP4pg(1)},
 	{id: "P5", title: "HTTP command, projections off", reference: "the same handler without the append", must: 0.7, aim: 0.9, start: startP5},
@@ -62,6 +64,14 @@ func startP4(s setting) (rounds, error) {
 		r.reference, err = d.posting(s)
 		return r, err
 	})
+}
+
+// withVault starts a measure on a desk whose vault is in PostgreSQL.
+func withVault(start func(setting) (rounds, error)) func(setting) (rounds, error) {
+	return func(s setting) (rounds, error) {
+		s.vault = s.postgres
+		return start(s)
+	}
 }
 
 // startP4pg compares editing on a desk in PostgreSQL with that on an embedded one.
@@ -382,7 +392,11 @@ const contactCount = 160 * manyCallers
 
 // deskOfContacts opens a desk that has contacts.
 func deskOfContacts(s setting) (*desk, []uuid.UUID, error) {
-	d, err := openDesk(s.dir)
+	open := func() (*desk, error) { return openDesk(s.dir) }
+	if s.vault != "" {
+		open = func() (*desk, error) { return openVaultDesk(s.dir, s.vault) }
+	}
+	d, err := open()
 	if err != nil {
 		return nil, nil, err
 	}
