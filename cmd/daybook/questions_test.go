@@ -9,12 +9,14 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"daybook/eventstore/esdb/esdbtest"
 	"daybook/internal/testdb"
 	"daybook/internal/testdesk"
 )
 
-// asked counts what reached the server of a log.
+// asked counts what reached the servers of the log and the vault: questions, and durable writes one after another.
 type asked struct{ questions, appends int }
 
 func (a asked) String() string { return fmt.Sprintf("%d + %d", a.questions, a.appends) }
@@ -28,16 +30,17 @@ func TestQuestions(t *testing.T) {
 		server := testdb.NewServer(t)
 		server.LogStatements(t)
 		seen := 0
-		commandsAsk(t, server.URL(), server.URL(), func(t *testing.T) (a asked) {
+		commandsAsk(t, append(shared(server.URL(), server.URL()), "--vault", server.URL()), func(t *testing.T) (a asked) {
 			log := server.Log(t)[seen:]
 			seen += len(log)
 			for _, statement := range entry.Split(log, -1) {
 				switch {
 				case !strings.HasPrefix(statement, "LOG:  execute "):
-				case strings.Contains(statement, "SELECT k.n, e.*"), strings.Contains(statement, "WHERE stream = $1"):
+				case strings.Contains(statement, "SELECT k.n, e.*"), strings.Contains(statement, "WHERE stream = $1"), strings.Contains(statement, "FROM outcomes"),
+					strings.Contains(statement, "FROM persons"):
 					a.questions++
-				case strings.Contains(statement, "WITH mine AS"), strings.Contains(statement, "WITH had AS"):
-					a.appends++
+				case strings.Contains(statement, "WITH mine AS"), strings.Contains(statement, "WITH had AS"), strings.Contains(statement, "INSERT INTO persons"):
+					a.appends++ // an outcome that left events is stored later, and nobody waits for it
 				}
 			}
 			return a
@@ -60,7 +63,7 @@ func TestQuestions(t *testing.T) {
 				all.questions++
 			}
 		}})
-		commandsAsk(t, server.ConnectionString(), testdb.URL(t), func(*testing.T) asked {
+		commandsAsk(t, shared(server.ConnectionString(), testdb.URL(t)), func(*testing.T) asked {
 			mu.Lock()
 			defer mu.Unlock()
 			a := all
@@ -71,9 +74,9 @@ func TestQuestions(t *testing.T) {
 }
 
 // commandsAsk executes each kind of command, with a count that returns what was asked since it was called last.
-func commandsAsk(t *testing.T, events, readModels string, count func(*testing.T) asked, column int) {
+func commandsAsk(t *testing.T, where []string, count func(*testing.T) asked, column int) {
 	folder := t.TempDir()
-	c, stop := inProcess.Serve(t, folder, shared(events, readModels)...)
+	c, stop := inProcess.Serve(t, folder, where...)
 	defer stop()
 	left := operations(t, c)
 	ids := map[string]string{}
@@ -89,7 +92,11 @@ func commandsAsk(t *testing.T, events, readModels string, count func(*testing.T)
 		}
 		c.CaughtUp(t)
 		count(t)
-		a := c.Do(t, method, path, body)
+		var with []testdesk.With
+		if step.keyed {
+			with = append(with, testdesk.Header("Idempotency-Key", uuid.NewString()))
+		}
+		a := c.Do(t, method, path, body, with...)
 		if a.Status >= 300 {
 			t.Fatalf("%s: %s", step.request, a)
 		}
@@ -139,72 +146,75 @@ var questioned = []struct {
 	request string
 	body    string
 	makes   string
+	keyed   bool     // with an Idempotency-Key
 	want    [2]asked // in PostgreSQL, and in EventStoreDB, where each stream is a call of its own: those for one question go out side by side
 }{
 	{request: "POST /v1/departments", body: `{"name":"Support"}`, makes: "support"},
-	{"/v1/departments", "POST /v1/departments", `{"name":"Sales"}`, "sales", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/departments/{id}", "PATCH /v1/departments/<sales>", `{"name":"Orders"}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/departments", "POST /v1/departments", `{"name":"Sales"}`, "sales", false, [2]asked{{1, 2}, {1, 1}}},
+	{"/v1/departments/{id}", "PATCH /v1/departments/<sales>", `{"name":"Orders"}`, "", false, [2]asked{{1, 1}, {1, 1}}},
 	{request: "POST /v1/tags", body: `{"scope":"contacts","name":"old"}`, makes: "old"},
-	{"/v1/tags", "POST /v1/tags", `{"scope":"contacts","name":"vip"}`, "vip", [2]asked{{2, 1}, {2, 2}}},
+	{"/v1/tags", "POST /v1/tags", `{"scope":"contacts","name":"vip"}`, "vip", false, [2]asked{{2, 2}, {2, 2}}},
 	{request: "POST /v1/tags", body: `{"scope":"tickets","name":"bug"}`, makes: "bug"},
 	{request: "POST /v1/tags", body: `{"scope":"tickets","name":"late"}`, makes: "late"},
-	{"/v1/tags/{id}", "PATCH /v1/tags/<vip>", `{"name":"VIP!"}`, "", [2]asked{{2, 1}, {3, 3}}},
-	{"/v1/tags/{id}", "DELETE /v1/tags/<old>", "", "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tags/{id}", "PATCH /v1/tags/<vip>", `{"name":"VIP!"}`, "", false, [2]asked{{2, 1}, {3, 3}}},
+	{"/v1/tags/{id}", "DELETE /v1/tags/<old>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
 	{request: "POST /v1/groups", body: `{"name":"Old"}`, makes: "oldgroup"},
-	{"/v1/groups", "POST /v1/groups", `{"name":"Gold"}`, "gold", [2]asked{{2, 1}, {2, 2}}},
-	{"/v1/groups/{id}", "PATCH /v1/groups/<gold>", `{"name":"Golden"}`, "", [2]asked{{2, 1}, {3, 3}}},
-	{"/v1/groups/{id}", "DELETE /v1/groups/<oldgroup>", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/agents", "POST /v1/agents", `{"name":"Ada","email":"ada@desk.example","role":"agent"}`, "ada", [2]asked{{2, 1}, {2, 2}}},
+	{"/v1/groups", "POST /v1/groups", `{"name":"Gold"}`, "gold", false, [2]asked{{2, 2}, {2, 2}}},
+	{"/v1/groups/{id}", "PATCH /v1/groups/<gold>", `{"name":"Golden"}`, "", false, [2]asked{{2, 1}, {3, 3}}},
+	{"/v1/groups/{id}", "DELETE /v1/groups/<oldgroup>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents", "POST /v1/agents", `{"name":"Ada","email":"ada@desk.example","role":"agent"}`, "ada", false, [2]asked{{2, 2}, {2, 2}}},
 	{request: "POST /v1/agents", body: `{"name":"Leaves","email":"leaves@desk.example","role":"agent"}`, makes: "leaves"},
-	{"/v1/agents/{id}", "PATCH /v1/agents/<ada>", `{"alias":"A."}`, "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/agents/{id}/departments/{other}", "PUT /v1/agents/<ada>/departments/<support>", "", "", [2]asked{{1, 1}, {2, 1}}},
-	{"/v1/agents/{id}/departments/{other}", "PATCH /v1/agents/<ada>/departments/<support>", `{"chats":false}`, "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/agents/{id}/status/sign-in", "POST /v1/agents/<ada>/status/sign-in", `{"device":"desk"}`, "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/agents/{id}/status/pause", "POST /v1/agents/<ada>/status/pause", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/agents/{id}/status/unpause", "POST /v1/agents/<ada>/status/unpause", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/agents/{id}/status/sign-out", "POST /v1/agents/<ada>/status/sign-out", `{"device":"desk"}`, "", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}", "PATCH /v1/agents/<ada>", `{"alias":"A."}`, "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/departments/{other}", "PUT /v1/agents/<ada>/departments/<support>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/agents/{id}/departments/{other}", "PATCH /v1/agents/<ada>/departments/<support>", `{"chats":false}`, "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/status/sign-in", "POST /v1/agents/<ada>/status/sign-in", `{"device":"desk"}`, "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/status/pause", "POST /v1/agents/<ada>/status/pause", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/status/unpause", "POST /v1/agents/<ada>/status/unpause", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/status/sign-out", "POST /v1/agents/<ada>/status/sign-out", `{"device":"desk"}`, "", false, [2]asked{{1, 1}, {1, 1}}},
 	{request: "PUT /v1/agents/<ada>/departments/<sales>"},
-	{"/v1/agents/{id}/departments/{other}", "DELETE /v1/agents/<ada>/departments/<sales>", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/companies", "POST /v1/companies", `{"name":"Acme"}`, "acme", [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/departments/{other}", "DELETE /v1/agents/<ada>/departments/<sales>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/companies", "POST /v1/companies", `{"name":"Acme"}`, "acme", false, [2]asked{{1, 2}, {1, 1}}},
 	{request: "POST /v1/companies", body: `{"name":"Gone"}`, makes: "gone"},
-	{"/v1/companies/{id}", "PATCH /v1/companies/<acme>", `{"note":"Big"}`, "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/companies/{id}/groups/{other}", "PUT /v1/companies/<acme>/groups/<gold>", "", "", [2]asked{{1, 1}, {2, 1}}},
-	{"/v1/companies/{id}/groups/{other}", "DELETE /v1/companies/<acme>/groups/<gold>", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/companies/{id}", "DELETE /v1/companies/<gone>", "", "", [2]asked{{7, 2}, {7, 3}}},
-	{"/v1/contacts", "POST /v1/contacts", `{"name":"Nora","emails":["nora@customers.example"]}`, "nora", [2]asked{{2, 1}, {2, 2}}},
+	{"/v1/companies/{id}", "PATCH /v1/companies/<acme>", `{"note":"Big"}`, "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/companies/{id}/groups/{other}", "PUT /v1/companies/<acme>/groups/<gold>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/companies/{id}/groups/{other}", "DELETE /v1/companies/<acme>/groups/<gold>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/companies/{id}", "DELETE /v1/companies/<gone>", "", "", false, [2]asked{{7, 2}, {7, 3}}},
+	{"/v1/contacts", "POST /v1/contacts", `{"name":"Nora","emails":["nora@customers.example"]}`, "nora", false, [2]asked{{2, 2}, {2, 2}}},
 	{request: "POST /v1/contacts", body: `{"name":"Dan"}`, makes: "dan"},
-	{"/v1/contacts/{id}", "PATCH /v1/contacts/<nora>", `{"note":"She phoned."}`, "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/contacts/{id}/company", "PUT /v1/contacts/<nora>/company", `{"company":"<acme>"}`, "", [2]asked{{1, 1}, {2, 1}}},
-	{"/v1/contacts/{id}/company", "DELETE /v1/contacts/<nora>/company", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/contacts/{id}/groups/{other}", "PUT /v1/contacts/<nora>/groups/<gold>", "", "", [2]asked{{1, 1}, {2, 1}}},
-	{"/v1/contacts/{id}/groups/{other}", "DELETE /v1/contacts/<nora>/groups/<gold>", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/contacts/{id}/tags/{other}", "PUT /v1/contacts/<nora>/tags/<vip>", "", "", [2]asked{{1, 1}, {2, 1}}},
-	{"/v1/contacts/{id}/tags/{other}", "DELETE /v1/contacts/<nora>/tags/<vip>", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/contacts/{id}", "DELETE /v1/contacts/<dan>", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/contacts/{id}/restore", "POST /v1/contacts/<dan>/restore", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/inquiries", "POST /v1/inquiries", `{"channel":"email","from":{"email":"eve@customers.example"},"subject":"Help"}`, "", [2]asked{{1, 1}, {3, 3}}},
-	{"/v1/inquiries", "POST /v1/inquiries", `{"channel":"email","from":{"email":"nora@customers.example"},"subject":"Help"}`, "ticket", [2]asked{{2, 1}, {4, 1}}},
-	{"/v1/tickets", "POST /v1/tickets", `{"contact":"<nora>","channel":"call","subject":"Help","body":"She called."}`, "other", [2]asked{{1, 1}, {2, 1}}},
-	{"/v1/tickets/{id}/assign", "POST /v1/tickets/<ticket>/assign", `{"agent":"<ada>"}`, "", [2]asked{{1, 1}, {2, 1}}},
-	{"/v1/tickets/{id}/unassign", "POST /v1/tickets/<ticket>/unassign", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/transfer", "POST /v1/tickets/<ticket>/transfer", `{"department":"<support>"}`, "", [2]asked{{1, 1}, {2, 1}}},
-	{"/v1/tickets/{id}/messages", "POST /v1/tickets/<ticket>/messages", `{"body":"Hello?"}`, "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/notes", "POST /v1/tickets/<ticket>/notes", `{"body":"Hm."}`, "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/replies", "POST /v1/tickets/<ticket>/replies", `{"body":"Soon."}`, "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/priority", "POST /v1/tickets/<ticket>/priority", `{"priority":"high"}`, "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/subject", "POST /v1/tickets/<ticket>/subject", `{"subject":"The parcel"}`, "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/tags/{other}", "PUT /v1/tickets/<ticket>/tags/<bug>", "", "", [2]asked{{1, 1}, {2, 1}}},
-	{"/v1/tickets/{id}/tags/{other}", "POST /v1/tickets/<ticket>/tags/<late>", "", "", [2]asked{{1, 1}, {2, 1}}},
-	{"/v1/tickets/{id}/tags/{other}", "DELETE /v1/tickets/<ticket>/tags/<bug>", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/postpone", "POST /v1/tickets/<ticket>/postpone", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/resume", "POST /v1/tickets/<ticket>/resume", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/resolve", "POST /v1/tickets/<ticket>/resolve", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/reopen", "POST /v1/tickets/<ticket>/reopen", "", "", [2]asked{{2, 1}, {2, 1}}},
-	{"/v1/tickets/{id}/spam", "POST /v1/tickets/<other>/spam", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/unspam", "POST /v1/tickets/<other>/unspam", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}", "DELETE /v1/tickets/<other>", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/restore", "POST /v1/tickets/<other>/restore", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/tickets/{id}/close", "POST /v1/tickets/<ticket>/close", "", "", [2]asked{{1, 1}, {1, 1}}},
-	{"/v1/agents/{id}", "DELETE /v1/agents/<leaves>", "", "", [2]asked{{8, 2}, {8, 4}}},
-	{"/v1/departments/{id}", "DELETE /v1/departments/<sales>", "", "", [2]asked{{7, 2}, {7, 3}}},
+	{"/v1/contacts/{id}", "PATCH /v1/contacts/<nora>", `{"note":"She phoned."}`, "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}/company", "PUT /v1/contacts/<nora>/company", `{"company":"<acme>"}`, "", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/company", "DELETE /v1/contacts/<nora>/company", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}/groups/{other}", "PUT /v1/contacts/<nora>/groups/<gold>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/groups/{other}", "DELETE /v1/contacts/<nora>/groups/<gold>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}/tags/{other}", "PUT /v1/contacts/<nora>/tags/<vip>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/tags/{other}", "DELETE /v1/contacts/<nora>/tags/<vip>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}", "DELETE /v1/contacts/<dan>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}/restore", "POST /v1/contacts/<dan>/restore", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/inquiries", "POST /v1/inquiries", `{"channel":"email","from":{"email":"eve@customers.example"},"subject":"Help"}`, "", false, [2]asked{{1, 2}, {3, 3}}},
+	{"/v1/inquiries", "POST /v1/inquiries", `{"channel":"email","from":{"email":"nora@customers.example"},"subject":"Help"}`, "ticket", false, [2]asked{{2, 1}, {4, 1}}},
+	{"/v1/inquiries", "POST /v1/inquiries", `{"channel":"email","from":{"email":"ben@customers.example"},"subject":"Help"}`, "", true, [2]asked{{2, 2}, {4, 3}}},
+	{"/v1/contacts/{id}", "PATCH /v1/contacts/<nora>", `{"note":"She phoned again."}`, "", true, [2]asked{{2, 1}, {2, 1}}},
+	{"/v1/tickets", "POST /v1/tickets", `{"contact":"<nora>","channel":"call","subject":"Help","body":"She called."}`, "other", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/assign", "POST /v1/tickets/<ticket>/assign", `{"agent":"<ada>"}`, "", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/unassign", "POST /v1/tickets/<ticket>/unassign", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/transfer", "POST /v1/tickets/<ticket>/transfer", `{"department":"<support>"}`, "", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/messages", "POST /v1/tickets/<ticket>/messages", `{"body":"Hello?"}`, "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/notes", "POST /v1/tickets/<ticket>/notes", `{"body":"Hm."}`, "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/replies", "POST /v1/tickets/<ticket>/replies", `{"body":"Soon."}`, "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/priority", "POST /v1/tickets/<ticket>/priority", `{"priority":"high"}`, "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/subject", "POST /v1/tickets/<ticket>/subject", `{"subject":"The parcel"}`, "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/tags/{other}", "PUT /v1/tickets/<ticket>/tags/<bug>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/tags/{other}", "POST /v1/tickets/<ticket>/tags/<late>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/tags/{other}", "DELETE /v1/tickets/<ticket>/tags/<bug>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/postpone", "POST /v1/tickets/<ticket>/postpone", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/resume", "POST /v1/tickets/<ticket>/resume", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/resolve", "POST /v1/tickets/<ticket>/resolve", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/reopen", "POST /v1/tickets/<ticket>/reopen", "", "", false, [2]asked{{2, 1}, {2, 1}}},
+	{"/v1/tickets/{id}/spam", "POST /v1/tickets/<other>/spam", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/unspam", "POST /v1/tickets/<other>/unspam", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}", "DELETE /v1/tickets/<other>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/restore", "POST /v1/tickets/<other>/restore", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/tickets/{id}/close", "POST /v1/tickets/<ticket>/close", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}", "DELETE /v1/agents/<leaves>", "", "", false, [2]asked{{8, 2}, {8, 4}}},
+	{"/v1/departments/{id}", "DELETE /v1/departments/<sales>", "", "", false, [2]asked{{7, 2}, {7, 3}}},
 }

@@ -158,15 +158,36 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 func (w *Work) mayWrite(s *stream, n int) error {
 	for i := len(s.pending) - n; i < len(s.pending); i++ {
 		p := &s.pending[i]
-		if _, err := w.desk.Keys.Key(p.subject); !errors.Is(err, personal.ErrForgotten) {
+		if w.batch == nil && w.begins(p.subject) { // the key is yet to be made: write looks then
 			continue
 		}
-		if personal.Any(p.event) || p.by.Reason != "" {
-			return domain.Conflict("person-forgotten", "The person was forgotten: no text about them can be stored any more, nor a reason.")
+		if err := w.mayHold(p); err != nil {
+			return err
 		}
-		p.by.Digest = ""
 	}
 	return nil
+}
+
+// mayHold refuses text about a person who was forgotten in a pending event.
+func (w *Work) mayHold(p *pending) error {
+	if _, err := w.desk.Keys.Key(p.subject); !errors.Is(err, personal.ErrForgotten) {
+		return nil
+	}
+	if personal.Any(p.event) || p.by.Reason != "" {
+		return domain.Conflict("person-forgotten", "The person was forgotten: no text about them can be stored any more, nor a reason.")
+	}
+	p.by.Digest = ""
+	return nil
+}
+
+// begins reports whether a stream begins in this Work whose thing is a subject.
+func (w *Work) begins(subject uuid.UUID) bool {
+	for _, s := range w.streams {
+		if s.id == subject && s.revision == eventstore.NoStream && len(s.pending) > 0 && !s.kind.Keyless {
+			return true
+		}
+	}
+	return false
 }
 
 // again repeats the answer to a request that came before. What it asked for cannot be compared if it was about a person who
@@ -256,6 +277,16 @@ func (w *Work) write() error {
 	if len(beginning) > 0 {
 		if err := w.desk.Keys.Make(w.ctx, beginning...); err != nil {
 			return err
+		}
+		for _, s := range changed {
+			for i := range s.pending {
+				if !slices.Contains(beginning, s.pending[i].subject) {
+					continue
+				}
+				if err := w.mayHold(&s.pending[i]); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	slices.SortFunc(changed, func(a, b *stream) int {
