@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -59,6 +60,22 @@ func openPostgresDesk(dir, database, schema string) (*desk, error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	return openDeskOn(dir, store, home)
+}
+
+// bothDesks opens an embedded desk, and one in PostgreSQL, which closes with it.
+func bothDesks(s setting) (embedded, served *desk, err error) {
+	if embedded, err = openDesk(s.dir); err != nil {
+		return nil, nil, err
+	}
+	dir := filepath.Join(s.dir, "served")
+	if err = os.Mkdir(dir, 0o700); err == nil {
+		served, err = openPostgresDesk(dir, s.postgres, "desk_"+uuid.NewString()[:8])
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, embedded.close())
+	}
+	embedded.stops = append(embedded.stops, served.close)
+	return embedded, served, nil
 }
 
 func openDeskOn(dir string, store eventstore.Store, home table.Home) (*desk, error) {

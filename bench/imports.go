@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,19 +20,10 @@ var imports = []measure{
 
 // startP15pg compares imports into a desk in PostgreSQL with those into an embedded one, while both are projected.
 func startP15pg(s setting) (rounds, error) {
-	embedded, err := openDesk(s.dir)
+	embedded, d, err := bothDesks(s)
 	if err != nil {
 		return rounds{}, err
 	}
-	dir := filepath.Join(s.dir, "served")
-	var d *desk
-	if err = os.Mkdir(dir, 0o700); err == nil {
-		d, err = openPostgresDesk(dir, s.postgres, "desk_"+uuid.NewString()[:8])
-	}
-	if err != nil {
-		return rounds{}, errors.Join(err, embedded.close())
-	}
-	embedded.stops = append(embedded.stops, d.close)
 	return embedded.rounds(func() (r rounds, err error) {
 		if err := errors.Join(embedded.project(), d.project()); err != nil {
 			return r, err

@@ -9,8 +9,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -78,20 +76,15 @@ func withVault(start func(setting) (rounds, error)) func(setting) (rounds, error
 func startP4pg(callers int) func(setting) (rounds, error) {
 	return func(s setting) (rounds, error) {
 		s.callers = callers
-		embedded, contacts, err := deskOfContacts(s)
+		embedded, d, err := bothDesks(s)
 		if err != nil {
 			return rounds{}, err
 		}
-		dir := filepath.Join(s.dir, "served")
-		var d *desk
-		if err = os.Mkdir(dir, 0o700); err == nil {
-			d, err = openPostgresDesk(dir, s.postgres, "desk_"+uuid.NewString()[:8])
-		}
-		if err != nil {
-			return rounds{}, errors.Join(err, embedded.close())
-		}
-		embedded.stops = append(embedded.stops, d.close)
 		return embedded.rounds(func() (r rounds, err error) {
+			contacts, err := embedded.register()
+			if err != nil {
+				return r, err
+			}
 			others, err := d.register()
 			if err != nil {
 				return r, err

@@ -16,6 +16,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/personal"
 	"daybook/domain/role"
+	"daybook/internal/testdisk"
 	"daybook/vault"
 )
 
@@ -226,32 +227,6 @@ func sayWhatToDo(t testing.TB, refused []error) {
 	}
 }
 
-// flip flips one bit of a file.
-func flip(t testing.TB, path string, bit int64) {
-	t.Helper()
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var b [1]byte
-	if _, err := f.ReadAt(b[:], bit/8); err != nil {
-		t.Fatal(err)
-	}
-	b[0] ^= 1 << (bit % 8)
-	if _, err := f.WriteAt(b[:], bit/8); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// flips is how many bits are flipped in each file.
-func flips() int {
-	if os.Getenv("DAYBOOK_SOAK") != "" {
-		return 1000
-	}
-	return 60
-}
-
 // copyOf copies the files of a vault into a folder of its own.
 func copyOf(t testing.TB, folder string) place {
 	t.Helper()
@@ -269,15 +244,6 @@ func copyOf(t testing.TB, folder string) place {
 		}
 	}
 	return inFile(to)
-}
-
-func bits(t testing.TB, path string) int64 {
-	t.Helper()
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info.Size() * 8
 }
 
 // TestFlippedBits flips one bit after another in a vault: closed; as a killed process left it, with a write-ahead log; and open. Each
@@ -307,21 +273,21 @@ func TestFlippedBits(t *testing.T) {
 	} {
 		noticed, holds := 0, holds
 		holds.older, holds.open = test.older, test.open
-		for range flips() {
-			bit := rand.Int64N(bits(t, filepath.Join(test.from, test.file)))
+		for range testdisk.Flips() {
+			bit := rand.Int64N(testdisk.Bits(t, filepath.Join(test.from, test.file)))
 			t.Run(fmt.Sprint(test.name, "/", test.file, "/", bit), func(t *testing.T) {
 				p := copyOf(t, test.from)
 				path := filepath.Join(filepath.Dir(p.database), test.file)
 				var refused []error
 				if test.open {
 					before, beside := mustOpen(t, p), mustOpen(t, p)
-					flip(t, path, bit)
+					testdisk.Flip(t, path, bit)
 					if err := beside.Make(t.Context(), uuid.New()); err != nil { // a change by another process: what was read is read again
 						refused = append(refused, err)
 					}
 					refused = append(refused, holds.answers(t, before)...)
 				} else {
-					flip(t, path, bit)
+					testdisk.Flip(t, path, bit)
 				}
 				v, err := vault.OpenAt(t.Context(), p.database, vault.MasterFile(p.key))
 				if err != nil {
@@ -338,9 +304,9 @@ func TestFlippedBits(t *testing.T) {
 				sayWhatToDo(t, refused)
 			})
 		}
-		t.Logf("%s, %s: of %d flips %d were noticed", test.name, test.file, flips(), noticed)
-		if noticed < flips()/10 && test.file == "vault.db" && test.from == closed {
-			t.Errorf("%s, %s: of %d flips %d were noticed", test.name, test.file, flips(), noticed)
+		t.Logf("%s, %s: of %d flips %d were noticed", test.name, test.file, testdisk.Flips(), noticed)
+		if noticed < testdisk.Flips()/10 && test.file == "vault.db" && test.from == closed {
+			t.Errorf("%s, %s: of %d flips %d were noticed", test.name, test.file, testdisk.Flips(), noticed)
 		}
 	}
 }

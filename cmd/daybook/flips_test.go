@@ -16,6 +16,7 @@ import (
 
 	"daybook/api"
 	"daybook/internal/testdesk"
+	"daybook/internal/testdisk"
 )
 
 // flips is how many bits are flipped.
@@ -29,24 +30,8 @@ func flips() int {
 // flip flips one bit of a file, anywhere, and returns which.
 func flip(t *testing.T, path string) int64 {
 	t.Helper()
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bit := rand.Int64N(info.Size() * 8)
-	var b [1]byte
-	if _, err := f.ReadAt(b[:], bit/8); err != nil {
-		t.Fatal(err)
-	}
-	b[0] ^= 1 << (bit % 8)
-	if _, err := f.WriteAt(b[:], bit/8); err != nil {
-		t.Fatal(err)
-	}
+	bit := rand.Int64N(testdisk.Bits(t, path))
+	testdisk.Flip(t, path, bit)
 	return bit
 }
 

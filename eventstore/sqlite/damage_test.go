@@ -15,6 +15,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/sqlite"
+	"daybook/internal/testdisk"
 )
 
 // mends has a log checked by its writer, which makes a wrong index anew.
@@ -65,24 +66,6 @@ func copied(t testing.TB, path string) string {
 		}
 	}
 	return to
-}
-
-// flip flips one bit of a file.
-func flip(t testing.TB, path string, bit int64) {
-	t.Helper()
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var b [1]byte
-	if _, err := f.ReadAt(b[:], bit/8); err != nil {
-		t.Fatal(err)
-	}
-	b[0] ^= 1 << (bit % 8)
-	if _, err := f.WriteAt(b[:], bit/8); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // checked returns what Check tells of a log.
@@ -180,14 +163,6 @@ func same(got, want []eventstore.Recorded) bool {
 	return cmp.Equal(got, want) || len(got)+len(want) == 0
 }
 
-// flips is how many bits are flipped in each file.
-func flips() int {
-	if os.Getenv("DAYBOOK_SOAK") != "" {
-		return 1000
-	}
-	return 60
-}
-
 // TestFlippedBits flips one bit after another in the log and in its index. A flip in the log is noticed by what reads it and by
 // Check, or nothing comes of it. A flip in the index does not show at all, but for Check.
 func TestFlippedBits(t *testing.T) {
@@ -199,11 +174,11 @@ func TestFlippedBits(t *testing.T) {
 			t.Fatal(err)
 		}
 		noticed := 0
-		for range flips() {
+		for range testdisk.Flips() {
 			bit := rand.Int64N(int64(len(whole)) * 8)
 			t.Run(fmt.Sprint("log.db", suffix, "/", bit), func(t *testing.T) {
 				to := copied(t, path)
-				flip(t, to+suffix, bit)
+				testdisk.Flip(t, to+suffix, bit)
 				found := checked(t, to)
 				var refused []error
 				store, err := sqlite.Open(to, sqlite.Options{})
@@ -231,8 +206,8 @@ func TestFlippedBits(t *testing.T) {
 				}
 			})
 		}
-		if noticed < flips()/10 {
-			t.Errorf("of %d flips in log.db%s %d were noticed", flips(), suffix, noticed)
+		if noticed < testdisk.Flips()/10 {
+			t.Errorf("of %d flips in log.db%s %d were noticed", testdisk.Flips(), suffix, noticed)
 		}
 	}
 }
@@ -240,7 +215,7 @@ func TestFlippedBits(t *testing.T) {
 // TestFlippedWhileOpen flips bits under an open log.
 func TestFlippedWhileOpen(t *testing.T) {
 	path, _ := aLog(t, 24, 12)
-	for range flips() / 3 {
+	for range testdisk.Flips() / 3 {
 		for _, suffix := range []string{"", ".index"} {
 			to := copied(t, path)
 			store := open(t, to, sqlite.Options{})
@@ -256,7 +231,7 @@ func TestFlippedWhileOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 			bit := rand.Int64N(info.Size() * 8)
-			flip(t, to+suffix, bit)
+			testdisk.Flip(t, to+suffix, bit)
 			found := checked(t, to)
 			if refused := holds.answers(t, store); len(refused) > 0 && (suffix != "" || len(found) == 0) {
 				t.Errorf("bit %d of log.db%s: %v; Check tells %v", bit, suffix, refused[0], found)

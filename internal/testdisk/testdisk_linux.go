@@ -1,4 +1,3 @@
-// Package testdisk makes open files fail under a program: it redirects their descriptors for a while.
 package testdisk
 
 import (
@@ -9,7 +8,7 @@ import (
 	"testing"
 )
 
-// A Failure is a way in which a disk fails.
+// A Failure is a way in which a disk fails under a program: its descriptors are redirected for a while.
 type Failure struct {
 	Name    string // of the system call that fails
 	instead string // the file that replaces the right one

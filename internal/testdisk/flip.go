@@ -1,0 +1,43 @@
+// Package testdisk makes files and disks fail in tests.
+package testdisk
+
+import (
+	"os"
+	"testing"
+)
+
+// Flips is how many bits a test flips in each file.
+func Flips() int {
+	if os.Getenv("DAYBOOK_SOAK") != "" {
+		return 1000
+	}
+	return 60
+}
+
+// Bits is how many bits a file has.
+func Bits(t testing.TB, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size() * 8
+}
+
+// Flip flips one bit of a file.
+func Flip(t testing.TB, path string, bit int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], bit/8); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1 << (bit % 8)
+	if _, err := f.WriteAt(b[:], bit/8); err != nil {
+		t.Fatal(err)
+	}
+}
