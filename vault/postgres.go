@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"fmt"
 	"net/url"
 	"time"
 
@@ -28,16 +27,14 @@ const (
 	lifetime = time.Minute
 )
 
-// Sessions do not rely on what the server or the database has set.
-var settings = map[string]string{
-	"search_path": "vault", "synchronous_commit": "on", "idle_in_transaction_session_timeout": "10s", "idle_session_timeout": "0",
-	"statement_timeout": "0", "lock_timeout": "0", "default_transaction_isolation": "read committed", "default_transaction_read_only": "off",
-}
+var settings = map[string]string{"search_path": "vault"}
+
+var patiently = pgconn.Dialer{Limit: func() time.Duration { return answerWithin }}
 
 func (p postgres) name() string { return "in PostgreSQL" }
 
 func (p postgres) exists(ctx context.Context) (there bool, err error) {
-	write, read, err := p.open()
+	write, read, err := p.open(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -45,12 +42,14 @@ func (p postgres) exists(ctx context.Context) (there bool, err error) {
 	return there, errors.Join(err, read.Close(), write.Close())
 }
 
-func (p postgres) open() (write, read *sqlx.DB, err error) {
-	dialer := pgconn.Dialer{Limit: func() time.Duration { return answerWithin }}
-	if write, err = dialer.Open(p.address, 1, settings); err != nil {
+func (p postgres) open(ctx context.Context) (write, read *sqlx.DB, err error) {
+	if err := patiently.Prove(ctx, p.address); err != nil {
 		return nil, nil, err
 	}
-	if read, err = dialer.Open(p.address, 4, settings); err != nil {
+	if write, err = patiently.Open(p.address, 1, settings); err != nil {
+		return nil, nil, err
+	}
+	if read, err = patiently.Open(p.address, 4, settings); err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
 	write.SetConnMaxLifetime(lifetime)
@@ -59,23 +58,11 @@ func (p postgres) open() (write, read *sqlx.DB, err error) {
 }
 
 func (p postgres) create(ctx context.Context, tx *sqlx.Tx) error {
-	var is struct {
-		New, Durable bool
-		Encoding     string
-	}
-	err := tx.GetContext(ctx, &is, `SELECT to_regclass('vault.secrets') IS NULL AS new, current_setting('synchronous_commit') = 'on' AS durable,
-		current_setting('server_encoding') AS encoding FROM pg_advisory_xact_lock(hashtext('daybook vault'))`)
-	switch {
-	case err != nil:
+	var isNew bool
+	if err := tx.GetContext(ctx, &isNew, "SELECT to_regclass('vault.secrets') IS NULL FROM pg_advisory_xact_lock(hashtext('daybook vault'))"); err != nil || !isNew {
 		return err
-	case is.Encoding != "UTF8":
-		return fmt.Errorf("the database has the encoding %s: use one with UTF8", is.Encoding)
-	case !is.Durable:
-		return errors.New("a setting does not reach the server: connect to it directly, or through a pool of sessions")
-	case !is.New:
-		return nil
 	}
-	_, err = tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS vault; COMMENT ON SCHEMA vault IS 'Keys and secrets of Daybook'; REVOKE ALL ON SCHEMA vault FROM PUBLIC;"+postgresSchema)
+	_, err := tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS vault; COMMENT ON SCHEMA vault IS 'Keys and secrets of Daybook'; REVOKE ALL ON SCHEMA vault FROM PUBLIC;"+postgresSchema)
 	return err
 }
 

@@ -25,7 +25,7 @@ import (
 )
 
 // format is the version of schema.sql. Open refuses a log with another one.
-const format = 3
+const format = 4
 
 //go:embed schema.sql
 var schema string
@@ -92,15 +92,17 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	if name == "" {
 		name = "eventlog"
 	}
-	// So that a process that is suspended while it opens the log does not block others.
-	address, err := pgconn.Parse(database, map[string]string{"idle_in_transaction_session_timeout": "10s"})
+	address, err := pgconn.Parse(database)
 	if err != nil {
 		return nil, err
 	}
 	limit := answerWithin
 	dialer := pgconn.Dialer{Limit: func() time.Duration { return limit }}
+	if err := dialer.Prove(ctx, address); err != nil {
+		return nil, err
+	}
 	db, err := dialer.Open(address, connections, map[string]string{
-		"search_path": pq.QuoteIdentifier(name), "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off", // an index answers every question, however old the statistics
+		"search_path": pq.QuoteIdentifier(name), "enable_seqscan": "off", "enable_bitmapscan": "off", // an index answers every question, however old the statistics
 	})
 	if err != nil {
 		return nil, err

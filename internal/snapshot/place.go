@@ -82,7 +82,7 @@ func (file) lacks(err error) bool { return strings.Contains(err.Error(), "no suc
 
 // InPostgreSQL returns a store in the schema of the read models, in the database of a URL. keys seal what it holds.
 func InPostgreSQL(database string, keys personal.Keys) (*Store, error) {
-	address, err := pgconn.Parse(database, nil)
+	address, err := pgconn.Parse(database)
 	if err != nil {
 		return nil, err
 	}
@@ -97,9 +97,7 @@ func (schema) table() string { return "readmodels.snapshots" }
 const answerWithin = 5 * time.Second
 
 func (s schema) open(bool) (*sqlx.DB, error) {
-	return pgconn.Dialer{Limit: func() time.Duration { return answerWithin }}.Open(s.database, 2, map[string]string{
-		"synchronous_commit": "off", "default_transaction_isolation": "read committed", "default_transaction_read_only": "off", "statement_timeout": "0",
-	})
+	return pgconn.Dialer{Limit: func() time.Duration { return answerWithin }}.Open(s.database, 2, map[string]string{"synchronous_commit": "off"})
 }
 
 func (schema) create(ctx context.Context, db *sqlx.DB) error {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +26,7 @@ type Schemas struct {
 	name    string
 	lease   time.Duration
 	control *sqlx.DB // for short queries outside the generations
+	proved  atomic.Bool
 }
 
 var _ Home = (*Schemas)(nil)
@@ -47,7 +49,7 @@ var (
 
 // NewSchemas returns a Home in the database of a URL (postgres://…, as lib/pq reads it). It does not connect yet.
 func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
-	address, err := pgconn.Parse(database, nil)
+	address, err := pgconn.Parse(database)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +76,9 @@ CREATE SEQUENCE IF NOT EXISTS %[1]s.numbers;
 
 // ensure creates what is beside the generations if it is missing.
 func (s *Schemas) ensure(ctx context.Context) error {
+	if err := s.Prove(ctx); err != nil {
+		return err
+	}
 	var there bool
 	err := s.control.GetContext(ctx, &there, "SELECT num_nulls(to_regclass($1), to_regclass($2)) = 0", s.quoted()+".numbers", s.quoted()+".terms")
 	if err == nil && !there {
@@ -82,6 +87,18 @@ func (s *Schemas) ensure(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening the read models in PostgreSQL: %w", err)
 	}
+	return nil
+}
+
+// Prove returns a *pgconn.UnfitError if Daybook cannot rely on the database. Whatever else it returns may pass.
+func (s *Schemas) Prove(ctx context.Context) error {
+	if s.proved.Load() {
+		return nil
+	}
+	if err := briskly.Prove(ctx, s.address); err != nil {
+		return fmt.Errorf("opening the read models in PostgreSQL: %w", err)
+	}
+	s.proved.Store(true)
 	return nil
 }
 
@@ -202,7 +219,7 @@ func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
 
 // OpenReadOnly implements Home.
 func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
-	readers, err := patiently.Open(s.address, 8, s.searching(number), map[string]string{"default_transaction_read_only": "on"})
+	readers, err := patiently.Open(s.address, 8, s.searching(number), reading)
 	if err != nil {
 		return nil, err
 	}
@@ -213,6 +230,9 @@ func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
 	close(none)
 	return &DB{Readers: readers, dialect: s.dialect(number), conn: none, path: "schema " + s.schema(number)}, nil
 }
+
+// reading are the readers' settings. A comparison reads from one snapshot for as long as it takes.
+var reading = map[string]string{"default_transaction_read_only": "on", "idle_in_transaction_session_timeout": "0"}
 
 // searching are the settings with which a generation's tables are found.
 func (s *Schemas) searching(number int) map[string]string {
@@ -226,12 +246,12 @@ var shortestSleep = 5 * time.Second
 // And a blocked statement fails before its client gives up, so that the server does not keep waiting for it.
 func (s *Schemas) awake() map[string]string {
 	sleep := max(s.lease, shortestSleep)
-	return map[string]string{"idle_in_transaction_session_timeout": strconv.FormatInt(sleep.Milliseconds(), 10), "lock_timeout": "4s"}
+	return map[string]string{"idle_in_transaction_session_timeout": strconv.FormatInt(sleep.Milliseconds(), 10) + "ms", "lock_timeout": "4s"}
 }
 
 // writing are the writer's settings. Rows are found by their keys. While a table is filled it has no statistics, so the planner
-// must be kept from scanning it; then some plans look costly but are not worth compiling.
-var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+// must be kept from scanning it.
+var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 // Hold implements Home.
 func (s *Schemas) Hold(ctx context.Context, schema string, waiting func()) (Term, error) {
