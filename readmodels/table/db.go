@@ -103,7 +103,18 @@ func (db *DB) BuildIndexes(ctx context.Context, tables []*Relation) error {
 
 // Write runs f in a transaction; there is one at a time. The changes are kept if f returns nil and the commit succeeds. After
 // an error the commit may still have happened: the checkpoints tell.
-func (db *DB) Write(ctx context.Context, f func(Tx) error) (err error) {
+func (db *DB) Write(ctx context.Context, f func(Tx) error) error {
+	err := db.write(ctx, f)
+	if errors.Is(err, errNotBegun) && ctx.Err() == nil { // the connection may have ended while it was idle
+		err = db.write(ctx, f)
+	}
+	return err
+}
+
+// errNotBegun means that nothing was done.
+var errNotBegun = errors.New("the database began no transaction")
+
+func (db *DB) write(ctx context.Context, f func(Tx) error) (err error) {
 	conn, err := db.take(ctx)
 	if err != nil {
 		return err

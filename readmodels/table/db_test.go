@@ -568,3 +568,27 @@ func TestListingWhileOthersComeAndGo(t *testing.T) {
 		}
 	}
 }
+
+// TestAConnectionEndsWhileIdle: that is no failure. // 8.9
+func TestAConnectionEndsWhileIdle(t *testing.T) {
+	home := schemas(t, time.Hour)
+	db := laid(t, home)
+	term := held(t, home, "s")
+	admin := sqlx.MustConnect("postgres", home.address.String())
+	defer admin.Close()
+	for range 3 {
+		admin.MustExec("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+		if err := db.Write(t.Context(), term.Prove); err != nil {
+			t.Errorf("the writer: %v", err)
+		}
+		if _, err := ReadCheckpoints(t.Context(), db.Readers); err != nil {
+			t.Errorf("a reader: %v", err)
+		}
+		if _, err := home.Generations(t.Context()); err != nil {
+			t.Errorf("the home: %v", err)
+		}
+	}
+	if err := term.End(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -138,7 +138,7 @@ func isGone(err error) bool {
 func (p postgres) transact(ctx context.Context, conn *sql.Conn, f func(Tx) error) error {
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}
 	defer tx.Rollback()
 	if err := f(postgresTx{ctx, tx}); err != nil {
