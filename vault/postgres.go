@@ -39,7 +39,7 @@ func (p postgres) exists(ctx context.Context) (there bool, err error) {
 		return false, err
 	}
 	err = read.GetContext(ctx, &there, "SELECT to_regclass('vault.secrets') IS NOT NULL")
-	return there, errors.Join(err, read.Close(), write.Close())
+	return there, errors.Join(pgconn.Explain(err), read.Close(), write.Close())
 }
 
 func (p postgres) open(ctx context.Context) (write, read *sqlx.DB, err error) {
@@ -58,12 +58,17 @@ func (p postgres) open(ctx context.Context) (write, read *sqlx.DB, err error) {
 }
 
 func (p postgres) create(ctx context.Context, tx *sqlx.Tx) error {
-	var isNew bool
-	if err := tx.GetContext(ctx, &isNew, "SELECT to_regclass('vault.secrets') IS NULL FROM pg_advisory_xact_lock(hashtext('daybook vault'))"); err != nil || !isNew {
-		return err
+	var is struct{ New, Here bool }
+	const ask = "SELECT to_regclass('vault.secrets') IS NULL AS new, to_regnamespace('vault') IS NOT NULL AS here FROM pg_advisory_xact_lock(hashtext('daybook vault'))"
+	if err := tx.GetContext(ctx, &is, ask); err != nil || !is.New {
+		return pgconn.Explain(err)
 	}
-	_, err := tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS vault; COMMENT ON SCHEMA vault IS 'Keys and secrets of Daybook'; REVOKE ALL ON SCHEMA vault FROM PUBLIC;"+postgresSchema)
-	return err
+	create := postgresSchema
+	if !is.Here { // or an administrator has made it, and the user needs no right to
+		create = "CREATE SCHEMA vault; COMMENT ON SCHEMA vault IS 'Keys and secrets of Daybook'; REVOKE ALL ON SCHEMA vault FROM PUBLIC;" + create
+	}
+	_, err := tx.ExecContext(ctx, create)
+	return pgconn.Explain(err)
 }
 
 func (postgres) state() string { return state + " FOR SHARE OF destructions" }

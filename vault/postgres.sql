@@ -50,5 +50,5 @@ CREATE TABLE noted (
 
 -- Whose keys were given up, and of whom the log does not tell that yet.
 CREATE TABLE lost (
-	subject text PRIMARY KEY
+	subject TEXT COLLATE "C" PRIMARY KEY
 );

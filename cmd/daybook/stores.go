@@ -82,7 +82,7 @@ func (f folder) home(ctx context.Context) (table.Home, error) {
 	if f.ReadModels == "" {
 		return table.Folder(f.Data), nil
 	}
-	home, err := table.NewSchemas(f.ReadModels, table.SchemasOptions{Lease: f.Lease})
+	home, err := table.NewSchemas(f.ReadModels, table.SchemasOptions{Reporting: f.Reporting, Lease: f.Lease})
 	if err != nil {
 		return nil, status{wrongUsage, fmt.Errorf("--read-models: %w; without it, the read models are in the data folder", err)}
 	}

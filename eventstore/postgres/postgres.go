@@ -165,13 +165,24 @@ func (s *Store) create(ctx context.Context, name string) error {
 		return err
 	}
 	defer tx.Rollback()
-	var isNew bool
-	if err := tx.GetContext(ctx, &isNew, "SELECT to_regclass('identity') IS NULL FROM pg_advisory_xact_lock(hashtext('daybook'))"); err != nil {
+	var is struct {
+		Here, Closed, New bool
+	}
+	const ask = `SELECT at IS NOT NULL AS here, has_schema_privilege(at, 'USAGE') IS FALSE AS closed, to_regclass('identity') IS NULL AS new
+		FROM pg_advisory_xact_lock(hashtext('daybook')), CAST(to_regnamespace($1) AS oid) AS at`
+	if err := tx.GetContext(ctx, &is, ask, pq.QuoteIdentifier(name)); err != nil {
 		return err
 	}
-	if isNew {
-		if _, err := tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pq.QuoteIdentifier(name)+";"+schema); err != nil {
-			return err
+	if is.Closed {
+		return fmt.Errorf("the user may not use the schema %s: GRANT USAGE on it; docs/operations.md lists the rights that each kind of process needs", name)
+	}
+	if is.New {
+		lay := schema
+		if !is.Here { // or an administrator has made it, and the user needs no right to
+			lay = "CREATE SCHEMA " + pq.QuoteIdentifier(name) + ";" + schema
+		}
+		if _, err := tx.ExecContext(ctx, lay); err != nil {
+			return pgconn.Explain(err)
 		}
 		if _, err := tx.ExecContext(ctx, "INSERT INTO lease VALUES (true, 0, '-infinity', 'epoch')"); err != nil {
 			return err
@@ -185,7 +196,7 @@ func (s *Store) create(ctx context.Context, name string) error {
 		Format int
 	}
 	if err := tx.GetContext(ctx, &found, "SELECT log, format FROM identity"); err != nil {
-		return err
+		return pgconn.Explain(err)
 	}
 	if found.Format != format {
 		return fmt.Errorf("the log has format %d, but this program knows format %d: another version wrote it", found.Format, format)

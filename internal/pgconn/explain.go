@@ -71,6 +71,14 @@ func explained(err error) error {
 	return &explainedError{says, err}
 }
 
+// Explain returns an error with what to do, if the user lacks a right.
+func Explain(err error) error {
+	if refusal, is := errors.AsType[*pq.Error](err); is && refusal.Code == pqerror.InsufficientPrivilege && !errors.As(err, new(*explainedError)) {
+		return &explainedError{"the user lacks a right; docs/operations.md lists what each kind of process needs", err}
+	}
+	return err
+}
+
 // waysOut are what to do after a refusal of a connection.
 var waysOut = map[pqerror.Code]string{
 	pqerror.InvalidPassword:                   "the server does not accept the user's password: correct it in the URL",

@@ -101,12 +101,20 @@ func (s schema) open(bool) (*sqlx.DB, error) {
 }
 
 func (schema) create(ctx context.Context, db *sqlx.DB) error {
+	var there bool
+	if err := db.GetContext(ctx, &there, "SELECT to_regclass('readmodels.snapshots') IS NOT NULL"); err != nil || there {
+		return pgconn.Explain(err)
+	}
 	_, err := db.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtext('"readmodels"'));
-		CREATE SCHEMA IF NOT EXISTS readmodels;
+		DO $do$ BEGIN
+			IF to_regnamespace('readmodels') IS NULL THEN
+				CREATE SCHEMA readmodels;
+			END IF;
+		END $do$;
 		CREATE TABLE IF NOT EXISTS readmodels.snapshots (
-			stream TEXT NOT NULL, part TEXT NOT NULL, version TEXT NOT NULL, destroyed BIGINT NOT NULL, at BIGINT NOT NULL, box BYTEA NOT NULL,
+			stream TEXT COLLATE "C" NOT NULL, part TEXT COLLATE "C" NOT NULL, version TEXT COLLATE "C" NOT NULL, destroyed BIGINT NOT NULL, at BIGINT NOT NULL, box BYTEA NOT NULL,
 			PRIMARY KEY (stream, part, version))`)
-	return err
+	return pgconn.Explain(err)
 }
 
 func (schema) lacks(err error) bool {

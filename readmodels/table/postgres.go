@@ -1,12 +1,14 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +20,7 @@ import (
 type postgres struct {
 	channel string // is notified of every commit
 	schema  string
+	views   string // the schema that dashboards read
 }
 
 var postgresWords = [...]string{Text: `text COLLATE "C"`, Integer: "bigint", Moment: "bigint", Real: "double precision", Boolean: "boolean"}
@@ -25,8 +28,19 @@ var postgresWords = [...]string{Text: `text COLLATE "C"`, Integer: "bigint", Mom
 func (postgres) createTable(r *Relation) string { return createTable(r, postgresWords[:]) }
 
 func (p postgres) beforeTables() string {
-	return "CREATE SCHEMA " + pq.QuoteIdentifier(p.schema) + ";\n"
+	return "CREATE SCHEMA " + pq.QuoteIdentifier(p.schema) + ";\n" + fmt.Sprintf(readable, pq.QuoteLiteral(pq.QuoteIdentifier(p.channel)), pq.QuoteLiteral(pq.QuoteIdentifier(p.schema))) +
+		strings.ReplaceAll(system, "TEXT", postgresWords[Text])
 }
+
+// readable lets those who may use the schema beside the generations read a generation whose tables are created after this.
+const readable = `DO $do$ DECLARE reader text; BEGIN
+	FOR reader IN SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
+		FROM pg_namespace, aclexplode(nspacl) WHERE oid = to_regnamespace(%[1]s) AND privilege_type = 'USAGE' AND grantee <> nspowner LOOP
+		EXECUTE 'GRANT USAGE ON SCHEMA ' || %[2]s || ' TO ' || reader;
+		EXECUTE 'ALTER DEFAULT PRIVILEGES IN SCHEMA ' || %[2]s || ' GRANT SELECT ON TABLES TO ' || reader;
+	END LOOP;
+END $do$;
+`
 
 func (postgres) beforeIndexes() string { return "" }
 
@@ -46,11 +60,15 @@ func (postgres) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 }
 
-// reporting is the schema that dashboards read: a commented view of each table, with the same name in every generation. A view is
+// reporting creates the schema that dashboards read: a commented view of each table, with the same name in every generation. A view is
 // replaced in place, which keeps its grants, unless its columns have changed.
 const reporting = `
-CREATE SCHEMA IF NOT EXISTS reporting;
-COMMENT ON SCHEMA reporting IS %[1]s;
+DO $do$ BEGIN
+	IF to_regnamespace(%[1]s) IS NULL THEN
+		CREATE SCHEMA %[2]s;
+	END IF;
+END $do$;
+COMMENT ON SCHEMA %[2]s IS %[3]s;
 DO $do$ BEGIN
 	CREATE ROLE daybook_reader NOLOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL; -- an administrator may make it
@@ -61,22 +79,99 @@ END $do$;
 const granted = `
 DO $do$ BEGIN
 	IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'daybook_reader') THEN
-		GRANT USAGE ON SCHEMA reporting TO daybook_reader;
-		GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO daybook_reader;
+		GRANT USAGE ON SCHEMA %[1]s TO daybook_reader;
+		GRANT SELECT ON ALL TABLES IN SCHEMA %[1]s TO daybook_reader;
 	END IF;
 END $do$;
 `
 
-// comment is the comment on the schema reporting. It names the generation whose rows dashboards see.
+// replaced creates a view, or replaces it. Its grants are lost if its columns have changed; what somebody has made of it is not.
+const replaced = `DO $do$ DECLARE others text; BEGIN
+	CREATE OR REPLACE %[2]s;
+EXCEPTION WHEN invalid_table_definition THEN
+	BEGIN
+		DROP VIEW %[1]s;
+	EXCEPTION WHEN dependent_objects_still_exist THEN
+		GET STACKED DIAGNOSTICS others = PG_EXCEPTION_DETAIL;
+		RAISE dependent_objects_still_exist USING MESSAGE = 'the columns of a view have changed, and something that Daybook did not make depends on it: drop that, and create it again once the view is new. ' || others;
+	END;
+	CREATE %[2]s;
+END $do$;
+`
+
+// seen is how the comment on the schema begins.
+const seen = "Views for dashboards of the read models in schema "
+
+// comment is the comment on the schema that dashboards read. It names the generation whose rows they see.
 func (p postgres) comment() string {
-	return pq.QuoteLiteral("Views for dashboards of the read models in schema " + p.schema + ". A rebuild replaces them. They contain names, addresses and messages.")
+	return seen + p.schema + ". A rebuild replaces them. They contain names, addresses and messages."
 }
 
-func (p postgres) publish(tables []*Relation) string {
+// found asks for the views and tables that are in the schema, and which of them are Daybook's: a view that has a comment and shows a
+// table of its own name in a generation.
+const found = `
+SELECT relname, relkind = 'v' AND obj_description(c.oid, 'pg_class') IS NOT NULL AND EXISTS (
+	SELECT FROM pg_rewrite AS r JOIN pg_depend AS d ON d.objid = r.oid JOIN pg_class AS t ON t.oid = d.refobjid JOIN pg_namespace AS n ON n.oid = t.relnamespace
+	WHERE r.ev_class = c.oid AND d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND t.relname = c.relname AND starts_with(n.nspname, $2)) AS ours
+FROM pg_class AS c WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY relname`
+
+// publish shows the tables, unless dashboards see this generation already. Replacing a view waits for those who read it, and makes later
+// readers wait: so the lock timeout is short. What Daybook did not make is not touched. The script is run as it is, not by a block of
+// PL/pgSQL, whose errors would repeat it: the driver reads none over 30 kB.
+func (p postgres) publish(tables []*Relation) func(Tx) error {
+	return func(tx Tx) error {
+		within := tx.(postgresTx)
+		if _, err := within.tx.ExecContext(within.ctx, "SET LOCAL lock_timeout = '200ms'; SELECT pg_advisory_xact_lock(hashtext('reporting'))"); err != nil {
+			return err
+		}
+		var said sql.NullString
+		if err := within.tx.QueryRowContext(within.ctx, "SELECT obj_description(to_regnamespace($1), 'pg_namespace')", pq.QuoteIdentifier(p.views)).Scan(&said); err != nil || said.String == p.comment() {
+			return err
+		}
+		stale, err := p.stale(within, tables, strings.HasPrefix(said.String, seen))
+		if err != nil {
+			return err
+		}
+		_, err = within.tx.ExecContext(within.ctx, stale+p.script(tables))
+		return err
+	}
+}
+
+// stale is the SQL that removes Daybook's views of tables that are no more. It fails if what somebody else made is in the way.
+func (p postgres) stale(within postgresTx, tables []*Relation, made bool) (script string, err error) {
+	there, err := within.tx.QueryContext(within.ctx, found, pq.QuoteIdentifier(p.views), p.channel+"_")
+	if err != nil {
+		return "", err
+	}
+	defer there.Close()
+	var others []string
+	for there.Next() {
+		var name string
+		var ours bool
+		if err := there.Scan(&name, &ours); err != nil {
+			return "", err
+		}
+		wanted := slices.ContainsFunc(tables, func(r *Relation) bool { return r.Name == name })
+		if !ours && (wanted || !made) {
+			others = append(others, name)
+		}
+		if ours && !wanted {
+			script += fmt.Sprintf("DROP VIEW %s.%s;\n", pq.QuoteIdentifier(p.views), quoted(name))
+		}
+	}
+	if others != nil {
+		return "", fmt.Errorf("the schema %s has what Daybook did not make (%s), and is left as it is: give the views of Daybook another schema with --reporting", p.views, strings.Join(others, ", "))
+	}
+	return script, there.Err()
+}
+
+// script is the SQL that makes the views.
+func (p postgres) script(tables []*Relation) string {
+	schema := pq.QuoteIdentifier(p.views)
 	var script strings.Builder
-	fmt.Fprintf(&script, reporting, p.comment())
+	fmt.Fprintf(&script, reporting, pq.QuoteLiteral(schema), schema, pq.QuoteLiteral(p.comment()))
 	for _, r := range tables {
-		view := "reporting." + quoted(r.Name)
+		view := schema + "." + quoted(r.Name)
 		columns := make([]string, len(r.Columns))
 		for i, c := range r.Columns {
 			columns[i] = quoted(c.Name)
@@ -84,28 +179,15 @@ func (p postgres) publish(tables []*Relation) string {
 				columns[i] = fmt.Sprintf("to_timestamp(%[1]s / 1000000.0) AS %[1]s", columns[i])
 			}
 		}
-		as := fmt.Sprintf("VIEW %s AS SELECT %s FROM %s", view, strings.Join(columns, ", "), quoted(r.Name))
-		fmt.Fprintf(&script, "DO $do$ BEGIN\n\tCREATE OR REPLACE %s;\nEXCEPTION WHEN invalid_table_definition THEN\n\tDROP VIEW %s CASCADE;\n\tCREATE %s;\nEND $do$;\n", as, view, as)
-		fmt.Fprintf(&script, "COMMENT ON VIEW %s IS %s;\n", view, pq.QuoteLiteral(r.Comment))
+		fmt.Fprintf(&script, replaced, view, fmt.Sprintf("VIEW %s AS SELECT %s FROM %s", view, strings.Join(columns, ", "), quoted(r.Name)))
+		fmt.Fprintf(&script, "COMMENT ON VIEW %s IS %s;\n", view, pq.QuoteLiteral(cmp.Or(r.Comment, "Made by Daybook.")))
 		for _, c := range r.Columns {
 			fmt.Fprintf(&script, "COMMENT ON COLUMN %s.%s IS %s;\n", view, quoted(c.Name), pq.QuoteLiteral(c.Doc))
 		}
 	}
-	script.WriteString(granted)
-	return fmt.Sprintf(unlessPublished, p.comment(), script.String())
+	fmt.Fprintf(&script, granted, schema)
+	return script.String()
 }
-
-// unlessPublished runs a script unless dashboards see this generation already. Replacing a view waits for those who read it, and
-// makes later readers wait: so the lock timeout is short.
-const unlessPublished = `
-SET LOCAL lock_timeout = '200ms';
-DO $publish$ BEGIN
-	PERFORM pg_advisory_xact_lock(hashtext('reporting'));
-	IF obj_description(to_regnamespace('reporting'), 'pg_namespace') IS DISTINCT FROM %s THEN
-		EXECUTE $script$ %s $script$;
-	END IF;
-END $publish$;
-`
 
 func (postgres) wayOut() string { return "drop that schema" }
 
