@@ -692,3 +692,52 @@ func TestOwnCollation(t *testing.T) {
 		t.Errorf("%v have another collation: %v", others, err)
 	}
 }
+
+// TestLargeRows: what is written at once is limited by bytes. // 8.1
+func TestLargeRows(t *testing.T) {
+	type note struct {
+		ID   uuid.UUID `db:"id,key"`
+		Text string    `db:"text"`
+	}
+	r, err := Relate(Table{Name: "notes", Row: note{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const all = 120
+	text := strings.Repeat(`"`, 200_000) // twice as long in an array
+	ids := func(yield func([]driver.Value) bool) {
+		for i := range all {
+			if !yield([]driver.Value{uuid.NewSHA1(uuid.Nil, []byte{byte(i)}).String()}) {
+				return
+			}
+		}
+	}
+	rows := func(yield func([]driver.Value) bool) {
+		for id := range ids {
+			if !yield([]driver.Value{id[0], text}) {
+				return
+			}
+		}
+	}
+	for arrays := range gathered(2, rows) {
+		if n := len(arrays[0].(string)) + len(arrays[1].(string)); n > statementBytes+3*len(text) {
+			t.Errorf("%d bytes at once", n)
+		}
+	}
+	db := laid(t, schemas(t, 0), r)
+	found := 0
+	err = db.Write(t.Context(), func(tx Tx) error {
+		return errors.Join(tx.Put(r, rows), tx.Put(r, rows), tx.Load(r, ids, func(row []driver.Value) error {
+			if found++; row[1] != text {
+				t.Errorf("%v came back otherwise", row[0])
+			}
+			return nil
+		}))
+	})
+	if err != nil || found != all {
+		t.Errorf("%d rows came back: %v", found, err)
+	}
+	if err := db.Write(t.Context(), func(tx Tx) error { return tx.Delete(r, ids) }); err != nil {
+		t.Error(err)
+	}
+}

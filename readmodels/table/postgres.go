@@ -238,10 +238,15 @@ type postgresTx struct {
 }
 
 func (tx postgresTx) Load(r *Relation, keys iter.Seq[[]driver.Value], take func([]driver.Value) error) error {
-	arrays, n := gather(len(r.Key), keys)
-	if n == 0 {
-		return nil
+	for arrays := range gathered(len(r.Key), keys) {
+		if err := tx.load(r, arrays, take); err != nil {
+			return fmt.Errorf("reading %s: %w", r.Name, err)
+		}
 	}
+	return nil
+}
+
+func (tx postgresTx) load(r *Relation, arrays []any, take func([]driver.Value) error) error {
 	columns := make([]string, len(r.Columns))
 	for i, c := range r.Columns {
 		columns[i] = "t." + quoted(c.Name)
@@ -250,7 +255,7 @@ func (tx postgresTx) Load(r *Relation, keys iter.Seq[[]driver.Value], take func(
 	rows, err := tx.tx.QueryContext(tx.ctx, fmt.Sprintf("SELECT %s FROM unnest(%s) AS k (%s) JOIN %s AS t USING (%s)",
 		strings.Join(columns, ", "), arrayMarks(r, r.Key), names, quoted(r.Name), names), arrays...)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", r.Name, err)
+		return err
 	}
 	defer rows.Close()
 	found, row := make([]any, len(r.Columns)), make([]driver.Value, len(r.Columns))
@@ -260,7 +265,7 @@ func (tx postgresTx) Load(r *Relation, keys iter.Seq[[]driver.Value], take func(
 	}
 	for rows.Next() {
 		if err := rows.Scan(places...); err != nil {
-			return fmt.Errorf("reading %s: %w", r.Name, err)
+			return err
 		}
 		for i, value := range found {
 			row[i] = value
@@ -301,12 +306,10 @@ func (tx postgresTx) Delete(r *Relation, keys iter.Seq[[]driver.Value]) error {
 
 // set runs a statement for many rows at once.
 func (tx postgresTx) set(doing string, r *Relation, columns []int, rows iter.Seq[[]driver.Value], statement string) error {
-	arrays, n := gather(len(columns), rows)
-	if n == 0 {
-		return nil
-	}
-	if _, err := tx.tx.ExecContext(tx.ctx, statement, arrays...); err != nil {
-		return fmt.Errorf("%s %s: %w", doing, r.Name, err)
+	for arrays := range gathered(len(columns), rows) {
+		if _, err := tx.tx.ExecContext(tx.ctx, statement, arrays...); err != nil {
+			return fmt.Errorf("%s %s: %w", doing, r.Name, err)
+		}
 	}
 	return nil
 }
@@ -333,25 +336,41 @@ func arrayMarks(r *Relation, columns []int) string {
 	return strings.Join(marks, ", ")
 }
 
-// gather returns an array of each column, in PostgreSQL's notation, and the number of rows.
-func gather(columns int, rows iter.Seq[[]driver.Value]) (arrays []any, n int) {
-	texts := make([][]byte, columns)
-	for i := range texts {
-		texts[i] = append(texts[i], '{')
-	}
-	for row := range rows {
-		for i, value := range row {
-			if n > 0 {
-				texts[i] = append(texts[i], ',')
+// statementBytes is how long the arrays of a statement may be together, or those of one row. The server takes 1 GiB, and this process and
+// the server each have them in memory, several times.
+const statementBytes = 16 << 20
+
+// gathered yields an array of each column, in PostgreSQL's notation, of as many rows at a time as go into a statement.
+func gathered(columns int, rows iter.Seq[[]driver.Value]) iter.Seq[[]any] {
+	return func(yield func([]any) bool) {
+		texts, size := make([][]byte, columns), 0
+		arrays := func() (all []any) {
+			for i, text := range texts {
+				all = append(all, string(append(text, '}')))
+				texts[i] = text[:0]
 			}
-			texts[i] = appendElement(texts[i], value)
+			size = 0
+			return all
 		}
-		n++
+		for row := range rows {
+			for i, value := range row {
+				before := len(texts[i])
+				if before == 0 {
+					texts[i] = append(texts[i], '{')
+				} else {
+					texts[i] = append(texts[i], ',')
+				}
+				texts[i] = appendElement(texts[i], value)
+				size += len(texts[i]) - before
+			}
+			if size >= statementBytes && !yield(arrays()) {
+				return
+			}
+		}
+		if size > 0 {
+			yield(arrays())
+		}
 	}
-	for _, text := range texts {
-		arrays = append(arrays, string(append(text, '}')))
-	}
-	return arrays, n
 }
 
 // appendElement appends a value in the notation of an array's element.
