@@ -162,6 +162,9 @@ func TestRights(t *testing.T) {
 	if _, talk, exit := reexec.Run(t, append([]string{"rebuild", "--data", folder}, owner...)...); exit != failed || !strings.Contains(talk, "permission denied for database desk") || !strings.Contains(talk, "docs/operations.md") {
 		t.Errorf("%d, %s", exit, talk)
 	}
+	admin.MustExec("DROP SCHEMA readmodels_2, readmodels_3 CASCADE")
+	building, _ := reexec.Serve(t, folder, append(owner, "--only", "projections,reactions")...)
+	testdesk.Eventually(t, "why the read models cannot be built is said", func() bool { return strings.Contains(warnings(t, building), "permission denied for database desk") }) // 8.1
 }
 
 // TestAClockSetBack: the process that projects is killed, and the server comes back with its clock an hour behind. // 8.3
