@@ -32,7 +32,7 @@ func TestDurable(t *testing.T) {
 // TestServerRefused: a log is not opened where it could be lost or misread. // 8.4, 8.6, 8.7
 func TestServerRefused(t *testing.T) {
 	unsafe := testdb.NewServer(t, pgconn.MayLoseData+"=off") // fsync is off
-	database := testdb.URL(t)
+	database := testdb.NewServer(t).URL()
 	execute(t, database, "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
 	for says, address := range map[string]string{
 		"fsync=off":         unsafe.URL(),

@@ -56,7 +56,7 @@ func TestSessionsAreSet(t *testing.T) { // 8.4, 8.5
 // TestRefuses what waiting does not mend.
 func TestRefuses(t *testing.T) {
 	server := testdb.NewServer(t, pgconn.MayLoseData+"=off") // fsync is off
-	ours := testdb.URL(t)
+	ours := testdb.NewServer(t).URL()
 	admin := sqlx.MustConnect("postgres", ours)
 	defer admin.Close()
 	for _, statement := range []string{
