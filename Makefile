@@ -25,6 +25,7 @@ test: ## run every test that this machine can run; list the tests that it cannot
 		left+=("the tests of pages in a browser: they need Chromium"); fi; \
 	if ! command -v postgres >/dev/null && ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
 		left+=("the tests of PostgreSQL: they need its server"); fi; \
+	if ! command -v pgbouncer >/dev/null && [[ ! -x /usr/sbin/pgbouncer ]]; then left+=("the tests of a pooler: they need PgBouncer"); fi; \
 	if ! command -v sqlite3 >/dev/null; then left+=("the restore drill: it needs sqlite3"); fi; \
 	if [[ -n $${DAYBOOK_TEST_REQUIRE:-} && $${#left[@]} -gt 0 ]]; then printf 'missing: %s\n' "$${left[@]}" >&2; exit 1; fi; \
 	status=0; go test $$race -timeout 14m ./... || status=$$?; \

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"fmt"
 	"net/url"
 	"time"
 
@@ -28,29 +27,29 @@ const (
 	lifetime = time.Minute
 )
 
-// Sessions do not rely on what the server or the database has set.
-var settings = map[string]string{
-	"search_path": "vault", "synchronous_commit": "on", "idle_in_transaction_session_timeout": "10s", "idle_session_timeout": "0",
-	"statement_timeout": "0", "lock_timeout": "0", "default_transaction_isolation": "read committed", "default_transaction_read_only": "off",
-}
+var settings = map[string]string{"search_path": "vault"}
+
+var patiently = pgconn.Dialer{Limit: func() time.Duration { return answerWithin }}
 
 func (p postgres) name() string { return "in PostgreSQL" }
 
 func (p postgres) exists(ctx context.Context) (there bool, err error) {
-	write, read, err := p.open()
+	write, read, err := p.open(ctx)
 	if err != nil {
 		return false, err
 	}
 	err = read.GetContext(ctx, &there, "SELECT to_regclass('vault.secrets') IS NOT NULL")
-	return there, errors.Join(err, read.Close(), write.Close())
+	return there, errors.Join(pgconn.Explain(err), read.Close(), write.Close())
 }
 
-func (p postgres) open() (write, read *sqlx.DB, err error) {
-	dialer := pgconn.Dialer{Limit: func() time.Duration { return answerWithin }}
-	if write, err = dialer.Open(p.address, 1, settings); err != nil {
+func (p postgres) open(ctx context.Context) (write, read *sqlx.DB, err error) {
+	if err := patiently.Prove(ctx, p.address); err != nil {
 		return nil, nil, err
 	}
-	if read, err = dialer.Open(p.address, 4, settings); err != nil {
+	if write, err = patiently.Open(p.address, 1, settings); err != nil {
+		return nil, nil, err
+	}
+	if read, err = patiently.Open(p.address, 4, settings); err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
 	write.SetConnMaxLifetime(lifetime)
@@ -59,24 +58,17 @@ func (p postgres) open() (write, read *sqlx.DB, err error) {
 }
 
 func (p postgres) create(ctx context.Context, tx *sqlx.Tx) (created bool, err error) {
-	var is struct {
-		New, Durable bool
-		Encoding     string
+	var is struct{ New, Here bool }
+	const ask = "SELECT to_regclass('vault.secrets') IS NULL AS new, to_regnamespace('vault') IS NOT NULL AS here FROM pg_advisory_xact_lock(hashtext('daybook vault'))"
+	if err := tx.GetContext(ctx, &is, ask); err != nil || !is.New {
+		return false, pgconn.Explain(err)
 	}
-	err = tx.GetContext(ctx, &is, `SELECT to_regclass('vault.secrets') IS NULL AS new, current_setting('synchronous_commit') = 'on' AS durable,
-		current_setting('server_encoding') AS encoding FROM pg_advisory_xact_lock(hashtext('daybook vault'))`)
-	switch {
-	case err != nil:
-		return false, err
-	case is.Encoding != "UTF8":
-		return false, fmt.Errorf("the database has the encoding %s: use one with UTF8", is.Encoding)
-	case !is.Durable:
-		return false, errors.New("a setting does not reach the server: connect to it directly, or through a pool of sessions")
-	case !is.New:
-		return false, nil
+	create := postgresSchema
+	if !is.Here { // or an administrator has made it, and the user needs no right to
+		create = "CREATE SCHEMA vault; COMMENT ON SCHEMA vault IS 'Keys and secrets of Daybook'; REVOKE ALL ON SCHEMA vault FROM PUBLIC;" + create
 	}
-	_, err = tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS vault; COMMENT ON SCHEMA vault IS 'Keys and secrets of Daybook'; REVOKE ALL ON SCHEMA vault FROM PUBLIC;"+postgresSchema)
-	return true, err
+	_, err = tx.ExecContext(ctx, create)
+	return true, pgconn.Explain(err)
 }
 
 // check leaves it to the server to find damage to its pages.

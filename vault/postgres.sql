@@ -52,7 +52,7 @@ CREATE TABLE noted (
 
 -- Whose keys were given up, and of whom the log does not tell that yet.
 CREATE TABLE lost (
-	subject text PRIMARY KEY
+	subject TEXT COLLATE "C" PRIMARY KEY
 );
 
 -- Pictures and the like, each sealed under the key of the person whom it is about.

@@ -33,7 +33,7 @@ func (s sqlite) exists(context.Context) (bool, error) {
 // fileURI returns the driver's name of a file, whatever characters its path has.
 func fileURI(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
 
-func (s sqlite) open() (write, read *sqlx.DB, err error) {
+func (s sqlite) open(context.Context) (write, read *sqlx.DB, err error) {
 	write, err = sqlx.Open("sqlite", fileURI(s.path)+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(8000)&_pragma=busy_timeout(10)&_txlock=immediate")
 	if err != nil {
 		return nil, nil, err

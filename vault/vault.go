@@ -67,7 +67,7 @@ type backend interface {
 	name() string
 	exists(ctx context.Context) (bool, error)
 	// open returns a connection that writes, and connections that only read. Statements have ? for each argument, and are rebound.
-	open() (write, read *sqlx.DB, err error)
+	open(ctx context.Context) (write, read *sqlx.DB, err error)
 	// create creates the tables, if there are none, in a transaction that no other process has at the same time.
 	create(ctx context.Context, tx *sqlx.Tx) (created bool, err error)
 	// check returns an error if tables and indexes are not as they were written, as far as that shows without a key.
@@ -96,7 +96,7 @@ func OpenAt(ctx context.Context, database string, from Master) (*Vault, error) {
 		return nil, err
 	}
 	v := &Vault{backend: b, masters: &masters{from: from}, keys: recent.New[uuid.UUID, cipher.AEAD](unwrappedKeys)}
-	if v.db, v.read, err = b.open(); err != nil {
+	if v.db, v.read, err = b.open(ctx); err != nil {
 		return nil, fmt.Errorf("opening the vault %s: %w", b.name(), err)
 	}
 	for _, db := range []*sqlx.DB{v.db, v.read} {
@@ -117,7 +117,7 @@ func at(database string) (backend, error) {
 	if !InPostgreSQL(database) {
 		return sqlite{database}, nil
 	}
-	address, err := pgconn.Parse(database, nil)
+	address, err := pgconn.Parse(database)
 	if err != nil {
 		return nil, fmt.Errorf("the vault's address: %w", err)
 	}

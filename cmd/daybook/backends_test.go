@@ -115,7 +115,7 @@ func sameNames(t *testing.T) string {
 // recording, and the owner and key that each created at its first start.
 func dump(t *testing.T, f folder) rows {
 	t.Helper()
-	home, err := f.home()
+	home, err := f.home(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,7 @@ type folder struct {
 	Events     string `help:"Database of the log, if it is not in the data folder: PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The vault belongs to this log only." env:"DAYBOOK_EVENTS" placeholder:"URL"`
 	Vault      string `help:"Database of the vault: sqlite (vault.db in the data folder), or PostgreSQL (postgres://…), which processes on several machines can share. Its master key is in the environment variable DAYBOOK_MASTER_KEY, in the systemd credential daybook-master-key, or in vault.key in the data folder." default:"sqlite" env:"DAYBOOK_VAULT" placeholder:"URL"`
 	ReadModels string `help:"Database of the read models, if they are not in the data folder: PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
+	Reporting  string `help:"Schema of the views that dashboards read, in the database of the read models. What Daybook did not make there is never changed." default:"reporting" env:"DAYBOOK_REPORTING" placeholder:"NAME"`
 
 	Lease time.Duration `help:"How long a process that projects read models to PostgreSQL, or runs an operation, may be silent before another process takes over." default:"10s" env:"DAYBOOK_LEASE"`
 }

@@ -290,6 +290,14 @@ func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 	if parked > 0 {
 		return nil, o.parkedError(ctx)
 	}
+	for _, s := range all[:1] { // they move together
+		if s.Nobody {
+			warnings = append(warnings, "No process projects the read models: they stay as they are. Start one with daybook serve, or serve --only projections.")
+		}
+		if s.Unshown != nil {
+			warnings = append(warnings, fmt.Sprintf("Dashboards do not see the newest rows: %v", s.Unshown))
+		}
+	}
 	if o.parts.restored != nil {
 		warnings = append(warnings, o.parts.restored.says)
 	}

@@ -48,7 +48,7 @@ type parts struct {
 // openDesk opens the desk in a folder for reading and writing, and creates it if there is none. Only a shared desk may be
 // open in several processes.
 func openDesk(ctx context.Context, f folder) (d *parts, err error) {
-	home, err := f.home()
+	home, err := f.home(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func openDesk(ctx context.Context, f folder) (d *parts, err error) {
 
 // readDesk opens the desk in a folder for reading only. It also works while another process serves the desk.
 func readDesk(ctx context.Context, f folder) (d *parts, err error) {
-	home, err := f.home()
+	home, err := f.home(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"daybook/eventstore/postgres"
 	"daybook/eventstore/sqlite"
 	"daybook/internal/lock"
+	"daybook/internal/pgconn"
 	"daybook/internal/snapshot"
 	"daybook/readmodels/table"
 	"daybook/vault"
@@ -73,17 +74,20 @@ func (f folder) openRemote(ctx context.Context) (eventstore.Store, error) {
 // shortestLease is the shortest lease that can be renewed in time.
 const shortestLease = 100 * time.Millisecond
 
-// home returns where the read models are.
-func (f folder) home() (table.Home, error) {
+// home returns where the read models are. A server that is away may come later; one that Daybook cannot rely on is refused.
+func (f folder) home(ctx context.Context) (table.Home, error) {
 	if f.Lease != 0 && f.Lease < shortestLease {
 		return nil, status{wrongUsage, fmt.Errorf("--lease must be at least %s", shortestLease)}
 	}
 	if f.ReadModels == "" {
 		return table.Folder(f.Data), nil
 	}
-	home, err := table.NewSchemas(f.ReadModels, table.SchemasOptions{Lease: f.Lease})
+	home, err := table.NewSchemas(f.ReadModels, table.SchemasOptions{Reporting: f.Reporting, Lease: f.Lease})
 	if err != nil {
 		return nil, status{wrongUsage, fmt.Errorf("--read-models: %w; without it, the read models are in the data folder", err)}
+	}
+	if err := home.Prove(ctx); errors.As(err, new(*pgconn.UnfitError)) {
+		return nil, errors.Join(err, home.Close())
 	}
 	return home, nil
 }

@@ -94,15 +94,18 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	if name == "" {
 		name = "eventlog"
 	}
-	// So that a process that is suspended while it opens the log, or takes the lease over, does not block others.
-	address, err := pgconn.Parse(database, map[string]string{"idle_in_transaction_session_timeout": "1s"})
+	address, err := pgconn.Parse(database)
 	if err != nil {
 		return nil, err
 	}
 	limit := answerWithin
 	dialer := pgconn.Dialer{Limit: func() time.Duration { return limit }}
+	if err := dialer.Prove(ctx, address); err != nil {
+		return nil, err
+	}
 	db, err := dialer.Open(address, connections, map[string]string{
-		"search_path": pq.QuoteIdentifier(name), "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off", // an index answers every question, however old the statistics
+		"idle_in_transaction_session_timeout": "1s", // whoever is suspended while it opens the log, or takes the lease over, does not block others
+		"search_path": pq.QuoteIdentifier(name), "enable_seqscan": "off", "enable_bitmapscan": "off", // an index answers every question, however old the statistics
 	})
 	if err != nil {
 		return nil, err
@@ -168,13 +171,24 @@ func (s *Store) create(ctx context.Context, name string) error {
 		return err
 	}
 	defer tx.Rollback()
-	var isNew bool
-	if err := tx.GetContext(ctx, &isNew, "SELECT to_regclass('identity') IS NULL FROM pg_advisory_xact_lock(hashtext('daybook'))"); err != nil {
+	var is struct {
+		Here, Closed, New bool
+	}
+	const ask = `SELECT at IS NOT NULL AS here, has_schema_privilege(at, 'USAGE') IS FALSE AS closed, to_regclass('identity') IS NULL AS new
+		FROM pg_advisory_xact_lock(hashtext('daybook')), CAST(to_regnamespace($1) AS oid) AS at`
+	if err := tx.GetContext(ctx, &is, ask, pq.QuoteIdentifier(name)); err != nil {
 		return err
 	}
-	if isNew {
-		if _, err := tx.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pq.QuoteIdentifier(name)+";"+schema); err != nil {
-			return err
+	if is.Closed {
+		return fmt.Errorf("the user may not use the schema %s: GRANT USAGE on it; docs/operations.md lists the rights that each kind of process needs", name)
+	}
+	if is.New {
+		lay := schema
+		if !is.Here { // or an administrator has made it, and the user needs no right to
+			lay = "CREATE SCHEMA " + pq.QuoteIdentifier(name) + ";" + schema
+		}
+		if _, err := tx.ExecContext(ctx, lay); err != nil {
+			return pgconn.Explain(err)
 		}
 		if _, err := tx.ExecContext(ctx, "INSERT INTO lease VALUES (true, 0, 'epoch')"); err != nil {
 			return err
@@ -188,7 +202,7 @@ func (s *Store) create(ctx context.Context, name string) error {
 		Format int
 	}
 	if err := tx.GetContext(ctx, &found, "SELECT log, format FROM identity"); err != nil {
-		return err
+		return pgconn.Explain(err)
 	}
 	if found.Format != format {
 		return fmt.Errorf("the log has format %d, but this program knows format %d: another version wrote it", found.Format, format)

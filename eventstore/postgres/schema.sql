@@ -16,10 +16,10 @@ CREATE TABLE lease (
 
 CREATE TABLE events (
 	position    bigint      PRIMARY KEY, -- from 1, without gaps, in the order of commits
-	stream      text        NOT NULL,
+	stream      text COLLATE "C" NOT NULL, -- no other collation is the same for ever, and an index relies on that
 	revision    bigint      NOT NULL, -- from 0, without gaps
 	id          uuid        NOT NULL,
-	type        text        NOT NULL,
+	type        text COLLATE "C" NOT NULL,
 	data        bytea       NOT NULL,
 	meta        bytea       NOT NULL,
 	recorded_at timestamptz NOT NULL, -- never earlier than that of the event before

@@ -10,13 +10,31 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// An explaining is a connector whose errors say what to do, if waiting does not mend them.
-type explaining struct{ driver.Connector }
+// An explaining is a connector whose errors say what to do, if waiting does not mend them. Its connections begin with a statement, if
+// there is one.
+type explaining struct {
+	driver.Connector
+	first string
+}
 
 // Connect implements driver.Connector.
 func (c explaining) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
-	return conn, explained(err)
+	if err != nil || c.first == "" {
+		return conn, explained(err)
+	}
+	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, c.first, nil); err != nil {
+		return nil, errors.Join(unset(err), conn.Close())
+	}
+	return conn, nil
+}
+
+// unset explains why a setting could not be set.
+func unset(err error) error {
+	if refusal, is := errors.AsType[*pq.Error](err); is && refusal.Code == pqerror.InsufficientPrivilege {
+		return unfit("the database or the role sets what Daybook's user may not set back (%s): ALTER DATABASE … RESET it, or ALTER ROLE … RESET it", refusal.Message)
+	}
+	return err
 }
 
 // An explainedError is the driver's error, with what to do.
@@ -51,6 +69,14 @@ func explained(err error) error {
 		return err
 	}
 	return &explainedError{says, err}
+}
+
+// Explain returns an error with what to do, if the user lacks a right.
+func Explain(err error) error {
+	if refusal, is := errors.AsType[*pq.Error](err); is && refusal.Code == pqerror.InsufficientPrivilege && !errors.As(err, new(*explainedError)) {
+		return &explainedError{"the user lacks a right; docs/operations.md lists what each kind of process needs", err}
+	}
+	return err
 }
 
 // waysOut are what to do after a refusal of a connection.

@@ -63,7 +63,7 @@ func TestWhatWaitingDoesNotMend(t *testing.T) {
 func fails(t *testing.T, cases map[string]struct{ database, says string }) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			address, err := pgconn.Parse(c.database, nil)
+			address, err := pgconn.Parse(c.database)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/url"
 	"sync/atomic"
@@ -17,31 +16,18 @@ import (
 	"github.com/lib/pq"
 )
 
-// Parse parses the address of a database (postgres://…, as lib/pq reads it), and adds settings that it does not have. Its error does
-// not repeat the address, which may contain a password.
-func Parse(database string, unless map[string]string) (*url.URL, error) {
+// Parse parses the address of a database (postgres://…, as lib/pq reads it). Its error does not repeat the address, which may contain
+// a password.
+func Parse(database string) (*url.URL, error) {
 	u, err := url.Parse(database)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return nil, errors.New("the database's address must be a URL, like postgres://user@host:5432/database?sslmode=require")
 	}
-	settings := map[string]string{"connect_timeout": "5"} // seconds
-	maps.Copy(settings, unless)
-	for name := range u.Query() {
-		delete(settings, name)
+	if all := u.Query(); !all.Has("connect_timeout") {
+		all.Set("connect_timeout", "5") // seconds
+		u.RawQuery = all.Encode()
 	}
-	return with(u, settings), nil
-}
-
-// with is an address with other settings.
-func with(address *url.URL, settings ...map[string]string) *url.URL {
-	u, all := *address, address.Query()
-	for _, some := range settings {
-		for name, value := range some {
-			all.Set(name, value)
-		}
-	}
-	u.RawQuery = all.Encode()
-	return &u
+	return u, nil
 }
 
 // A Dialer makes connections that end when an answer takes too long.
@@ -97,14 +83,20 @@ func (c *conn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// Open returns a pool of at most so many connections, with some settings. It does not connect yet.
-func (d Dialer) Open(address *url.URL, connections int, settings ...map[string]string) (*sqlx.DB, error) {
-	connector, err := pq.NewConnector(with(address, settings...).String())
+// Open returns a pool of at most so many connections, each a session with Daybook's settings and a caller's own. It does not connect
+// yet.
+func (d Dialer) Open(address *url.URL, connections int, own ...map[string]string) (*sqlx.DB, error) {
+	return d.open(address, connections, set(append([]map[string]string{settings}, own...)...))
+}
+
+// open returns a pool of connections that begin with a statement, if there is one.
+func (d Dialer) open(address *url.URL, connections int, first string) (*sqlx.DB, error) {
+	connector, err := pq.NewConnector(address.String())
 	if err != nil {
 		return nil, fmt.Errorf("the database's address: %w", err)
 	}
 	connector.Dialer(d)
-	db := sqlx.NewDb(sql.OpenDB(explaining{connector}), "postgres")
+	db := sqlx.NewDb(sql.OpenDB(explaining{connector, first}), "postgres")
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil

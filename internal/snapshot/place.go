@@ -82,7 +82,7 @@ func (file) lacks(err error) bool { return strings.Contains(err.Error(), "no suc
 
 // InPostgreSQL returns a store in the schema of the read models, in the database of a URL. keys seal what it holds.
 func InPostgreSQL(database string, keys personal.Keys) (*Store, error) {
-	address, err := pgconn.Parse(database, nil)
+	address, err := pgconn.Parse(database)
 	if err != nil {
 		return nil, err
 	}
@@ -97,18 +97,24 @@ func (schema) table() string { return "readmodels.snapshots" }
 const answerWithin = 5 * time.Second
 
 func (s schema) open(bool) (*sqlx.DB, error) {
-	return pgconn.Dialer{Limit: func() time.Duration { return answerWithin }}.Open(s.database, 2, map[string]string{
-		"synchronous_commit": "off", "default_transaction_isolation": "read committed", "default_transaction_read_only": "off", "statement_timeout": "0",
-	})
+	return pgconn.Dialer{Limit: func() time.Duration { return answerWithin }}.Open(s.database, 2, map[string]string{"synchronous_commit": "off"})
 }
 
 func (schema) create(ctx context.Context, db *sqlx.DB) error {
+	var there bool
+	if err := db.GetContext(ctx, &there, "SELECT to_regclass('readmodels.snapshots') IS NOT NULL"); err != nil || there {
+		return pgconn.Explain(err)
+	}
 	_, err := db.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtext('"readmodels"'));
-		CREATE SCHEMA IF NOT EXISTS readmodels;
+		DO $do$ BEGIN
+			IF to_regnamespace('readmodels') IS NULL THEN
+				CREATE SCHEMA readmodels;
+			END IF;
+		END $do$;
 		CREATE TABLE IF NOT EXISTS readmodels.snapshots (
-			stream TEXT NOT NULL, part TEXT NOT NULL, version TEXT NOT NULL, destroyed BIGINT NOT NULL, at BIGINT NOT NULL, box BYTEA NOT NULL,
+			stream TEXT COLLATE "C" NOT NULL, part TEXT COLLATE "C" NOT NULL, version TEXT COLLATE "C" NOT NULL, destroyed BIGINT NOT NULL, at BIGINT NOT NULL, box BYTEA NOT NULL,
 			PRIMARY KEY (stream, part, version))`)
-	return err
+	return pgconn.Explain(err)
 }
 
 func (schema) lacks(err error) bool {

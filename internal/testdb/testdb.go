@@ -12,6 +12,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"daybook/internal/pgconn"
 	"daybook/internal/postgresserver"
 )
 
@@ -58,22 +59,22 @@ type Server struct {
 	dir    string
 }
 
-// NewServer starts a server, which ends with the test.
-func NewServer(t testing.TB) *Server {
+// NewServer starts a server with settings such as "jit=on", which ends with the test.
+func NewServer(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s := start(t)
+	s := start(t, settings...)
 	t.Cleanup(s.remove)
 	return s
 }
 
 // start skips a test if no server can be started, or fails it if DAYBOOK_TEST_REQUIRE is set.
-func start(t testing.TB) *Server {
+func start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "testdb-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := postgresserver.Create(dir, "fsync=off", "wal_retrieve_retry_interval=50ms")
+	server, err := postgresserver.Create(dir, append([]string{"fsync=off", pgconn.MayLoseData + "=on", "wal_retrieve_retry_interval=50ms"}, settings...)...)
 	if err == nil {
 		return &Server{server, dir}
 	}

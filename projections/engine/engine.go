@@ -199,12 +199,18 @@ func (e *Engine) project(ctx context.Context, p *projector) (*projector, error) 
 // to try again; projecting continues meanwhile.
 func (e *Engine) publish(ctx context.Context, p *projector) (again <-chan time.Time, err error) {
 	err = p.db.Publish(ctx, p.term, p.ledger.relations())
+	var before error
+	e.note(func(s *situation) {
+		if before = s.unshown; !errors.Is(err, table.ErrBusy) {
+			s.unshown = err
+		}
+	})
 	switch {
 	case err == nil, errors.Is(err, table.ErrTermOver), ctx.Err() != nil:
 		return nil, err
 	case errors.Is(err, table.ErrGone):
 		return nil, fmt.Errorf("%w: %w", errAnew, err)
-	case !errors.Is(err, table.ErrBusy):
+	case !errors.Is(err, table.ErrBusy) && (before == nil || before.Error() != err.Error()):
 		e.failing(err)
 	}
 	return time.After(publishAgain), nil

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sort"
 
+	"golang.org/x/sync/semaphore"
+
 	"daybook/domain/event"
 	"daybook/eventstore"
 	"daybook/readmodels/table"
@@ -45,6 +47,7 @@ func (s Source) ledger() (*Ledger, error) {
 type entry struct {
 	Recorded
 	stream string
+	size   int   // bytes in the log
 	err    error // why it could not be decoded, or a *eventstore.DamageError
 	notice bool
 }
@@ -98,7 +101,7 @@ func split(batch []entry) (before []entry, newer *NewerError) {
 
 func (s Source) decode(stored eventstore.Recorded) entry {
 	if stored.Notice || stored.Damage != nil {
-		e := entry{Recorded{EventID: stored.ID, Revision: stored.Revision, Position: stored.Position}, stored.Stream, nil, stored.Notice}
+		e := entry{Recorded{EventID: stored.ID, Revision: stored.Revision, Position: stored.Position}, stored.Stream, 0, nil, stored.Notice}
 		if stored.Damage != nil {
 			e.err = stored.Damage
 		}
@@ -108,7 +111,7 @@ func (s Source) decode(stored eventstore.Recorded) entry {
 	if err != nil {
 		decoded.EventID, decoded.Revision, decoded.Position = stored.ID, stored.Revision, stored.Position
 	}
-	return entry{decoded, stored.Stream, err, false}
+	return entry{decoded, stored.Stream, len(stored.Data) + len(stored.Meta), err, false}
 }
 
 // A feed is the log after a position. Its own goroutine decodes ahead while the receiver folds and writes. Call stop after use.
@@ -122,23 +125,51 @@ type feed struct {
 type page struct {
 	entries []entry
 	err     error
+	free    func() // lets others be decoded; nil: there is nothing to free
 }
 
 // pagesAhead is how many pages are decoded ahead: more events than a transaction of a rebuild takes, if the log is fast enough.
 const pagesAhead = 16
 
+// Events are as large as their texts, and rows as events. So what is in memory is limited by bytes too: of the log, which is fewer than
+// a decoded event takes.
+const (
+	aheadBytes = 32 << 20 // that are decoded ahead
+	batchBytes = 16 << 20 // in one transaction, or one event
+)
+
+// fitting returns how many of the first events go into one transaction, at most n.
+func fitting(events []entry, n int) int {
+	n = min(n, len(events))
+	size := 0
+	for i := range n {
+		if size += events[i].size; size > batchBytes && i > 0 {
+			return i
+		}
+	}
+	return n
+}
+
 func (s Source) feed(ctx context.Context, after eventstore.Position) *feed {
 	ctx, stop := context.WithCancel(ctx)
-	pages := make(chan page, pagesAhead)
+	pages, room := make(chan page, pagesAhead), semaphore.NewWeighted(aheadBytes)
 	go func() {
 		defer close(pages)
 		for batch, err := range s.Store.Follow(ctx, after) {
+			size := 0
+			for _, stored := range batch {
+				size += len(stored.Data) + len(stored.Meta)
+			}
+			taken := int64(min(size, aheadBytes))
+			if room.Acquire(ctx, taken) != nil {
+				return
+			}
 			entries := make([]entry, len(batch))
 			for i, stored := range batch {
 				entries[i] = s.decode(stored)
 			}
 			select {
-			case pages <- page{entries, err}:
+			case pages <- page{entries, err, func() { room.Release(taken) }}:
 			case <-ctx.Done():
 				return
 			}
@@ -156,10 +187,10 @@ func (s Source) feed(ctx context.Context, after eventstore.Position) *feed {
 
 var errFeedEnded = errors.New("the event store ended its feed")
 
-// next returns the next n events, or fewer if it reaches the position upTo first, which the log must have.
+// next returns the next n events, or fewer if they are large or if it reaches the position upTo first, which the log must have.
 func (f *feed) next(ctx context.Context, n int, upTo eventstore.Position) ([]entry, error) {
 	f.rest = slices.Grow(f.rest, n)
-	for len(f.rest) < n && !f.reaches(upTo) {
+	for len(f.rest) < n && fitting(f.rest, n) == len(f.rest) && !f.reaches(upTo) {
 		select {
 		case p, ok := <-f.pages:
 			if err := p.check(ok); err != nil {
@@ -173,6 +204,7 @@ func (f *feed) next(ctx context.Context, n int, upTo eventstore.Position) ([]ent
 	if f.reaches(upTo) {
 		n = min(n, sort.Search(len(f.rest), func(i int) bool { return f.rest[i].Position > upTo }))
 	}
+	n = fitting(f.rest, n)
 	batch := f.rest[:n:n]
 	f.rest = slices.Clone(f.rest[n:])
 	return batch, nil
@@ -185,7 +217,7 @@ func (f *feed) reaches(p eventstore.Position) bool {
 // more adds further decoded events to a page, up to about n, without waiting.
 func (f *feed) more(first page, n int) ([]entry, error) {
 	f.rest = append(f.rest, first.entries...)
-	for len(f.rest) < n {
+	for len(f.rest) < n && fitting(f.rest, n) == len(f.rest) {
 		select {
 		case p, ok := <-f.pages:
 			if err := p.check(ok); err != nil {
@@ -203,6 +235,9 @@ func (f *feed) more(first page, n int) ([]entry, error) {
 }
 
 func (p page) check(ok bool) error {
+	if p.free != nil {
+		p.free()
+	}
 	if !ok {
 		return errFeedEnded
 	}

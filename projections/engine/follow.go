@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"daybook/readmodels/table"
@@ -48,6 +49,7 @@ func (e *Engine) look(ctx context.Context, told bool) (wrong error) {
 			e.saw(now.db, at)
 		}
 		if told && at.Position > now.at.Position {
+			e.note(func(s *situation) { s.nobody = false })
 			return nil
 		}
 		wrong = errors.Join(err, e.fits(ctx, now.db, at))
@@ -56,6 +58,8 @@ func (e *Engine) look(ctx context.Context, told bool) (wrong error) {
 	if err != nil {
 		return err
 	}
+	held := slices.ContainsFunc(all, func(g table.Generation) bool { return g.Schema == e.schema && g.Held })
+	e.note(func(s *situation) { s.nobody = !held })
 	newest, found := table.Newest(all, e.schema)
 	if !found || newest.Number == now.number {
 		return wrong

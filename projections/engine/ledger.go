@@ -70,8 +70,22 @@ func (l *Ledger) declare(spec table.Table, t owned) declared {
 	return declared{Ledger: l, rows: r, by: l.binding, vals: make([]driver.Value, len(r.Columns))}
 }
 
-// cacheRows is the default of Source.CacheRows.
-const cacheRows = 10_000
+const (
+	// cacheRows is the default of Source.CacheRows.
+	cacheRows = 10_000
+	// cacheBytes is of how many bytes of text a table keeps the rows in memory, at least; at most twice as many and those of a batch.
+	cacheBytes = 8 << 20
+)
+
+// textIn returns how many bytes of text are in a row.
+func textIn(row []driver.Value) (n int) {
+	for _, v := range row {
+		if text, is := v.(string); is {
+			n += len(text)
+		}
+	}
+	return n
+}
 
 // newLedger binds the projections, which declare their tables.
 func newLedger(projections []Projection, cacheRows int) (*Ledger, error) {

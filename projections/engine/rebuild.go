@@ -95,7 +95,7 @@ func because(ctx context.Context, err error) error {
 
 // first builds a generation when there is no live one.
 func (e *Engine) first(ctx context.Context, term table.Term, progress func(Progress)) (*projector, error) {
-	e.note(func(s *situation) { s.building, s.failure = true, nil })
+	e.note(func(s *situation) { s.building = true }) // what failed before is told until it is built
 	defer e.note(func(s *situation) { s.building = false })
 	b, err := e.begin(ctx, term, progress)
 	if err != nil {

@@ -32,13 +32,16 @@ type write struct {
 	delete   bool           // rows holds only keys
 }
 
+// everyRow is a number of rows in memory with which none is ever forgotten, so none is ever read.
+const everyRow = 1 << 62
+
 // Record folds the whole log. It keeps every row in memory.
 func (s Source) Record(ctx context.Context) (*Recording, error) {
 	l, err := s.ledger()
 	if err != nil {
 		return nil, err
 	}
-	l.cacheRows = 1 << 62 // no row is ever evicted, so none is ever read
+	l.cacheRows = everyRow
 	l.drop(true)
 	r := &Recording{source: s, ledger: l}
 	if r.end, err = s.Store.Head(ctx); err != nil {

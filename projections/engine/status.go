@@ -37,6 +37,8 @@ type Status struct {
 	Parked   int                 // parked streams
 	Moved    time.Time           // when this process last projected an event; zero if it has not
 	Err      error               // why it is stopped, fenced or retrying
+	Nobody   bool                // no process projects
+	Unshown  error               // why dashboards do not see the newest rows; nil: they do, or somebody reads them at the moment
 }
 
 // Status returns the states of the projections, in their order.
@@ -53,11 +55,11 @@ func (e *Engine) Status(ctx context.Context) ([]Status, error) {
 	s := e.state
 	e.mu.Unlock()
 	if s.running && s.tenure == nil {
-		if err := e.observe(ctx, &s); err != nil {
+		if err := e.observe(ctx, &s); err != nil && s.failure == nil { // watch knows better why
 			s.failure = err
 		}
 	}
-	one := Status{Position: s.position, Applied: s.applied, Head: head, Posting: s.tenure != nil, Moved: s.moved}
+	one := Status{Position: s.position, Applied: s.applied, Head: head, Posting: s.tenure != nil, Moved: s.moved, Nobody: s.tenure == nil && s.nobody, Unshown: s.unshown}
 	if head > s.position {
 		one.Lag = eventsUpTo(head, s.position, s.applied) - s.applied
 		first, err := e.after(ctx, s.position)
@@ -107,6 +109,8 @@ type situation struct {
 	failure  error // why it ended, or why it is being retried
 	position eventstore.Position
 	applied  int64
+	nobody   bool        // no process held the term when this one looked last
+	unshown  error       // of Publish
 	newer    *NewerError // why it waits for a newer program
 	moved    time.Time
 	parked   map[string]int

@@ -24,6 +24,7 @@ type Table[K comparable, R any] struct {
 	// The rows in memory are in two generations. When young is full it becomes old, and the rows of the former old one that
 	// were not used since are forgotten.
 	young, old map[K]*cached[R]
+	weight     int  // bytes of text in young
 	complete   bool // no row was ever forgotten, so a row that is not in memory does not exist
 
 	waiting []*cached[R] // rows that must be read, or whose changes wait
@@ -37,6 +38,7 @@ type cached[R any] struct {
 	waits  bool // it is in waiting
 	dirty  bool // it is in dirty
 	at     int  // the event that changed it last
+	size   int  // bytes of text, when it was read or written
 	change []change[R]
 }
 
@@ -159,7 +161,15 @@ func (t *Table[K, R]) find(key K) *cached[R] {
 		}
 	}
 	t.young[key] = c
+	t.weight += c.size
 	return c
+}
+
+// weigh notes how large a row is that was read or written.
+func (t *Table[K, R]) weigh(c *cached[R], values []driver.Value) {
+	size := textIn(values)
+	t.weight += size - c.size
+	c.size = size
 }
 
 func (t *Table[K, R]) wait(c *cached[R]) {
@@ -177,6 +187,7 @@ func (t *Table[K, R]) load() {
 		}
 		c := t.find(*t.key(&row))
 		c.row, c.state = row, present
+		t.weigh(c, values)
 		return nil
 	}))
 	now := t.at
@@ -215,11 +226,23 @@ func (t *Table[K, R]) changed(s state) iter.Seq[reflect.Value] {
 	return func(yield func(reflect.Value) bool) {
 		for _, c := range t.dirty {
 			t.at = c.at
-			if c.state == s && !yield(reflect.ValueOf(&c.row).Elem()) {
+			if c.state != s {
+				continue
+			}
+			if !yield(reflect.ValueOf(&c.row).Elem()) {
 				return
 			}
+			t.weigh(c, t.vals[:t.width(s)]) // which has been encoded
 		}
 	}
+}
+
+// width is how many columns of a row are written.
+func (t *Table[K, R]) width(s state) int {
+	if s == absent {
+		return len(t.rows.Key)
+	}
+	return len(t.rows.Columns)
 }
 
 func (t *Table[K, R]) settle() {
@@ -227,7 +250,8 @@ func (t *Table[K, R]) settle() {
 		c.dirty = false
 	}
 	t.dirty = t.dirty[:0]
-	if len(t.young) >= t.cacheRows {
+	if len(t.young) >= t.cacheRows || t.weight >= cacheBytes && t.cacheRows != everyRow {
+		t.weight = 0
 		t.complete = t.complete && len(t.old) == 0
 		t.old, t.young = t.young, make(map[K]*cached[R], t.cacheRows)
 	}
@@ -235,7 +259,7 @@ func (t *Table[K, R]) settle() {
 
 func (t *Table[K, R]) drop(empty bool) {
 	t.young, t.old, t.complete = map[K]*cached[R]{}, nil, empty
-	t.waiting, t.dirty = nil, nil
+	t.waiting, t.dirty, t.weight = nil, nil, 0
 }
 
 // check panics if the table may not be touched now.

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 
 	"github.com/jmoiron/sqlx"
+
+	"daybook/internal/pgconn"
 )
 
 // A DB is the database of one generation: the tables that one set of projections made from one log, and a checkpoint for each
@@ -30,7 +32,7 @@ type DB struct {
 
 // A dialect is what differs between databases: the SQL, and how many rows are read and written at once.
 type dialect interface {
-	// beforeTables is SQL to run before the tables are created.
+	// beforeTables is SQL to run before the tables are created. It creates those that every generation has.
 	beforeTables() string
 	// createTable is the SQL that creates a table.
 	createTable(*Relation) string
@@ -43,8 +45,8 @@ type dialect interface {
 	write(ctx context.Context, conn *sql.Conn, f func(Tx) error) error
 	// lasts reports whether a connection can be used again after an error.
 	lasts() bool
-	// publish is the SQL that shows the tables to dashboards; empty if there is none.
-	publish(tables []*Relation) string
+	// publish shows the tables to dashboards; nil if there are none.
+	publish(tables []*Relation) func(Tx) error
 	// wayOut tells an operator how to remove the database.
 	wayOut() string
 	close()
@@ -103,7 +105,18 @@ func (db *DB) BuildIndexes(ctx context.Context, tables []*Relation) error {
 
 // Write runs f in a transaction; there is one at a time. The changes are kept if f returns nil and the commit succeeds. After
 // an error the commit may still have happened: the checkpoints tell.
-func (db *DB) Write(ctx context.Context, f func(Tx) error) (err error) {
+func (db *DB) Write(ctx context.Context, f func(Tx) error) error {
+	err := db.write(ctx, f)
+	if errors.Is(err, errNotBegun) && ctx.Err() == nil { // the connection may have ended while it was idle
+		err = db.write(ctx, f)
+	}
+	return err
+}
+
+// errNotBegun means that nothing was done.
+var errNotBegun = errors.New("the database began no transaction")
+
+func (db *DB) write(ctx context.Context, f func(Tx) error) (err error) {
 	conn, err := db.take(ctx)
 	if err != nil {
 		return err
@@ -155,13 +168,13 @@ var (
 // Publish makes dashboards see these tables, unless they do already. It does nothing in databases without dashboards. It does
 // not wait for dashboards that are reading: it returns ErrBusy. It fails with ErrTermOver if the term is over.
 func (db *DB) Publish(ctx context.Context, term Term, tables []*Relation) error {
-	views := db.dialect.publish(tables)
-	if views == "" {
+	publish := db.dialect.publish(tables)
+	if publish == nil {
 		return nil
 	}
 	return db.Write(ctx, func(tx Tx) error {
-		if _, err := tx.Exec(views); err != nil {
-			return fmt.Errorf("showing the tables to dashboards: %w", err)
+		if err := publish(tx); err != nil {
+			return fmt.Errorf("showing the tables to dashboards: %w", pgconn.Explain(err))
 		}
 		return term.Prove(tx)
 	})

@@ -568,3 +568,176 @@ func TestListingWhileOthersComeAndGo(t *testing.T) {
 		}
 	}
 }
+
+// TestAConnectionEndsWhileIdle: that is no failure. // 8.9
+func TestAConnectionEndsWhileIdle(t *testing.T) {
+	home := schemas(t, time.Hour)
+	db := laid(t, home)
+	term := held(t, home, "s")
+	admin := sqlx.MustConnect("postgres", home.address.String())
+	defer admin.Close()
+	for range 3 {
+		admin.MustExec("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+		if err := db.Write(t.Context(), term.Prove); err != nil {
+			t.Errorf("the writer: %v", err)
+		}
+		if _, err := ReadCheckpoints(t.Context(), db.Readers); err != nil {
+			t.Errorf("a reader: %v", err)
+		}
+		if _, err := home.Generations(t.Context()); err != nil {
+			t.Errorf("the home: %v", err)
+		}
+	}
+	if err := term.End(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWhatOthersMadeStays: what Daybook did not make is neither replaced nor dropped. // 8.2
+func TestWhatOthersMadeStays(t *testing.T) {
+	type ticket struct {
+		ID   uuid.UUID `db:"id,key" doc:"The ticket"`
+		Mood string    `db:"mood" doc:"How it is"`
+	}
+	type longTicket struct {
+		Place string `db:"place" doc:"Where"`
+		ticket
+	}
+	relate := func(name string, row any) *Relation {
+		r, err := Relate(Table{Name: name, Comment: "Tickets.", Row: row})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	generation := func(home Home, relations ...*Relation) *DB {
+		t.Helper()
+		db := laid(t, home, relations...)
+		if err := db.MarkReady(t.Context(), Alone{}); err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	address := testdb.URL(t)
+	company := sqlx.MustConnect("postgres", address)
+	defer company.Close()
+	company.MustExec(`CREATE SCHEMA reporting; COMMENT ON SCHEMA reporting IS 'Our figures';
+		CREATE VIEW reporting.tickets AS SELECT 42 AS answer; COMMENT ON VIEW reporting.tickets IS 'Ours'; CREATE VIEW reporting.best AS SELECT answer FROM reporting.tickets`)
+	still := func(query string) {
+		t.Helper()
+		var n int
+		if err := company.Get(&n, query); err != nil || n != 42 {
+			t.Errorf("%s: %d, %v", query, n, err)
+		}
+	}
+	home := func(views string) *Schemas {
+		h, err := NewSchemas(address, SchemasOptions{Reporting: views})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { h.Close() })
+		return h
+	}
+	refused := func(db *DB, says string, relations ...*Relation) {
+		t.Helper()
+		if err := db.Publish(t.Context(), Alone{}, relations); err == nil || errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), says) {
+			t.Errorf("got %v, want it to say %q", err, says)
+		}
+		still("SELECT answer FROM reporting.best")
+	}
+	short, long, other := relate("tickets", ticket{}), relate("tickets", longTicket{}), relate("moods", ticket{})
+	refused(generation(home(""), short), "--reporting", short)
+	refused(generation(home(""), other), "best, tickets", other) // no view of its name is there, but others' are
+
+	desk := home("desk")
+	publish := func(relations ...*Relation) {
+		t.Helper()
+		if err := generation(desk, relations...).Publish(t.Context(), Alone{}, relations); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(short, other)
+	company.MustExec("CREATE VIEW desk.company AS SELECT count(*) + 42 AS answer FROM desk.tickets")
+	publish(short, other)
+	still("SELECT answer FROM desk.company")
+	refused(generation(desk, long), "company", long) // whose columns are others
+	still("SELECT answer FROM desk.company")
+	company.MustExec("DROP VIEW desk.company; CREATE VIEW desk.company AS SELECT 42 AS answer")
+	publish(long) // without moods
+	still("SELECT answer FROM desk.company")
+	var views string
+	if err := company.Get(&views, "SELECT string_agg(viewname, ' ' ORDER BY viewname) FROM pg_views WHERE schemaname = 'desk'"); err != nil || views != "company tickets" {
+		t.Errorf("the views are %s: %v", views, err)
+	}
+
+	company.MustExec("CREATE VIEW public.direct AS SELECT count(*) + 42 AS answer FROM readmodels_1.tickets")
+	if err := Clean(t.Context(), desk, Alone{}, "another"); err != nil {
+		t.Error(err)
+	}
+	still("SELECT answer FROM direct")
+	all, err := desk.Generations(t.Context())
+	if err != nil || len(all) != 3 || all[0].Number != 1 {
+		t.Errorf("left are %+v: %v", all, err)
+	}
+}
+
+// TestOwnCollation: no index of a text depends on the system's collations. // 8.10
+func TestOwnCollation(t *testing.T) {
+	home := schemas(t, 0)
+	laid(t, home, related(t, kinds{}, "order"))
+	var others []string
+	err := home.control.Select(&others, `SELECT attrelid::regclass || '.' || attname FROM pg_index, pg_attribute
+		WHERE attrelid = indexrelid AND attcollation NOT IN (0, 'pg_catalog."C"'::regcollation) AND attrelid::regclass::text LIKE 'readmodels%'`)
+	if err != nil || len(others) > 0 {
+		t.Errorf("%v have another collation: %v", others, err)
+	}
+}
+
+// TestLargeRows: what is written at once is limited by bytes. // 8.1
+func TestLargeRows(t *testing.T) {
+	type note struct {
+		ID   uuid.UUID `db:"id,key"`
+		Text string    `db:"text"`
+	}
+	r, err := Relate(Table{Name: "notes", Row: note{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const all = 120
+	text := strings.Repeat(`"`, 200_000) // twice as long in an array
+	ids := func(yield func([]driver.Value) bool) {
+		for i := range all {
+			if !yield([]driver.Value{uuid.NewSHA1(uuid.Nil, []byte{byte(i)}).String()}) {
+				return
+			}
+		}
+	}
+	rows := func(yield func([]driver.Value) bool) {
+		for id := range ids {
+			if !yield([]driver.Value{id[0], text}) {
+				return
+			}
+		}
+	}
+	for arrays := range gathered(2, rows) {
+		if n := len(arrays[0].(string)) + len(arrays[1].(string)); n > statementBytes+3*len(text) {
+			t.Errorf("%d bytes at once", n)
+		}
+	}
+	db := laid(t, schemas(t, 0), r)
+	found := 0
+	err = db.Write(t.Context(), func(tx Tx) error {
+		return errors.Join(tx.Put(r, rows), tx.Put(r, rows), tx.Load(r, ids, func(row []driver.Value) error {
+			if found++; row[1] != text {
+				t.Errorf("%v came back otherwise", row[0])
+			}
+			return nil
+		}))
+	})
+	if err != nil || found != all {
+		t.Errorf("%d rows came back: %v", found, err)
+	}
+	if err := db.Write(t.Context(), func(tx Tx) error { return tx.Delete(r, ids) }); err != nil {
+		t.Error(err)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"daybook/eventstore"
+	"daybook/internal/pgconn"
 )
 
 // The states of a generation.
@@ -129,13 +130,13 @@ func Schema(tables []*Relation, projections []Checkpoint, version string) string
 // Lay creates the tables in an empty database, without indexes, and a checkpoint for each projection.
 func (db *DB) Lay(ctx context.Context, g Generation, tables []*Relation, projections []Checkpoint) error {
 	script := strings.Builder{}
-	script.WriteString(db.dialect.beforeTables() + system)
+	script.WriteString(db.dialect.beforeTables())
 	for _, t := range tables {
 		script.WriteString(db.dialect.createTable(t) + ";\n")
 	}
 	return db.Write(ctx, func(tx Tx) error {
 		if _, err := tx.Exec(script.String()); err != nil {
-			return fmt.Errorf("creating the tables: %w", err)
+			return fmt.Errorf("creating the tables: %w", pgconn.Explain(err))
 		}
 		const generation = "INSERT INTO generation (one, number, schema, log_id, state) VALUES (1, ?, ?, ?, ?)"
 		if _, err := tx.Exec(generation, int64(g.Number), g.Schema, g.Log.String(), g.State); err != nil {

@@ -11,7 +11,8 @@ import (
 
 // A lease is a term that must be renewed, in a row that all processes see. Times are the database's. The holder gives it up by its
 // own clock before it can have expired by the database's. The lease only saves two processes from doing the same work: if a
-// process is suspended past the end of its lease and then writes, the checkpoints' epoch refuses it.
+// process is suspended past the end of its lease and then writes, the checkpoints' epoch refuses it. A lease that begins in the future
+// is void: the database's clock was set back since, by however much.
 type lease struct {
 	db      *sqlx.DB
 	table   string
@@ -27,9 +28,10 @@ type lease struct {
 
 // wait takes the lease as soon as it is free.
 func (l *lease) wait(ctx context.Context, watch func() <-chan struct{}) error {
-	// It is free if it has expired, or if this holder has it already but did not learn so.
-	const take = `INSERT INTO %[1]s AS t VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
-		ON CONFLICT (schema) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until WHERE t.holder = EXCLUDED.holder OR t.until < clock_timestamp()`
+	// It is free if it has expired or is void, or if this holder has it already but did not learn so.
+	const take = `INSERT INTO %[1]s AS t (schema, holder, until, since) SELECT $1, $2, now + make_interval(secs => $3), now FROM clock_timestamp() AS now
+		ON CONFLICT (schema) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until, since = EXCLUDED.since
+		WHERE t.holder = EXCLUDED.holder OR t.until < clock_timestamp() OR t.since > clock_timestamp()`
 	again := time.NewTicker(l.length / 3)
 	defer again.Stop()
 	for changes := (<-chan struct{})(nil); ; {
@@ -68,7 +70,7 @@ func (l *lease) put(ctx context.Context, statement string) (bool, error) {
 // renew renews the lease until the term ends, and ends the term when renewing has failed for the length of the lease, however
 // long the database takes to answer.
 func (l *lease) renew(asked time.Time) {
-	const renew = `UPDATE %s SET until = clock_timestamp() + make_interval(secs => $3) WHERE schema = $1 AND holder = $2 AND until > clock_timestamp()`
+	const renew = `UPDATE %s SET until = clock_timestamp() + make_interval(secs => $3), since = clock_timestamp() WHERE schema = $1 AND holder = $2 AND until > clock_timestamp()`
 	defer close(l.stopped)
 	over := time.AfterFunc(time.Until(asked.Add(l.length)), func() { l.stop(ErrTermOver) })
 	defer over.Stop()

@@ -190,3 +190,31 @@ func TestATermEndsInSilence(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestATermOfTheFuture: a lease is void if the database's clock was set back since it was taken. // 8.3
+func TestATermOfTheFuture(t *testing.T) {
+	home := schemas(t, time.Hour)
+	prove := proving(t, home)
+	gone := held(t, home, "s") // its process is killed
+	isHeld := func() bool {
+		all, err := home.Generations(t.Context())
+		if err != nil || len(all) != 1 {
+			t.Fatal(all, err)
+		}
+		return all[0].Held
+	}
+	if !isHeld() {
+		t.Error("nobody has the term")
+	}
+	home.control.MustExec("UPDATE readmodels.terms SET since = since + interval '1 hour', until = until + interval '1 hour'")
+	if isHeld() {
+		t.Error("it is held in the future")
+	}
+	next := held(t, home, "s")
+	if err := errors.Join(prove(next), next.End(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if err := prove(gone); !errors.Is(err, ErrTermOver) {
+		t.Error(err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,8 +24,10 @@ import (
 type Schemas struct {
 	address *url.URL // of the database
 	name    string
+	views   string // the schema that dashboards read
 	lease   time.Duration
 	control *sqlx.DB // for short queries outside the generations
+	proved  atomic.Bool
 }
 
 var _ Home = (*Schemas)(nil)
@@ -33,6 +36,8 @@ var _ Home = (*Schemas)(nil)
 type SchemasOptions struct {
 	// Name is the prefix of the schemas, default "readmodels".
 	Name string
+	// Reporting is the schema of the views that dashboards read, default "reporting".
+	Reporting string
 	// Lease is how long the process that projects may be silent before another takes over, default 10 s.
 	Lease time.Duration
 }
@@ -47,11 +52,11 @@ var (
 
 // NewSchemas returns a Home in the database of a URL (postgres://…, as lib/pq reads it). It does not connect yet.
 func NewSchemas(database string, opts SchemasOptions) (*Schemas, error) {
-	address, err := pgconn.Parse(database, nil)
+	address, err := pgconn.Parse(database)
 	if err != nil {
 		return nil, err
 	}
-	s := &Schemas{address: address, name: cmp.Or(opts.Name, "readmodels"), lease: cmp.Or(opts.Lease, 10*time.Second)}
+	s := &Schemas{address: address, name: cmp.Or(opts.Name, "readmodels"), views: cmp.Or(opts.Reporting, "reporting"), lease: cmp.Or(opts.Lease, 10*time.Second)}
 	s.control, err = briskly.Open(address, 2, s.awake())
 	return s, err
 }
@@ -63,25 +68,47 @@ func (s *Schemas) Close() error { return s.control.Close() }
 // building a generation does not continue in another's.
 const control = `
 SELECT pg_advisory_xact_lock(hashtext('%[1]s'));
-CREATE SCHEMA IF NOT EXISTS %[1]s;
+DO $do$ BEGIN
+	IF to_regnamespace('%[1]s') IS NULL THEN
+		CREATE SCHEMA %[1]s;
+	END IF;
+END $do$;
 CREATE TABLE IF NOT EXISTS %[1]s.terms (
-	schema TEXT        NOT NULL PRIMARY KEY,
-	holder TEXT        NOT NULL,
-	until  TIMESTAMPTZ NOT NULL
+	schema TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+	holder TEXT             NOT NULL,
+	until  TIMESTAMPTZ      NOT NULL
 );
+ALTER TABLE %[1]s.terms ADD COLUMN IF NOT EXISTS since TIMESTAMPTZ; -- of a version that does not know it: null
 CREATE SEQUENCE IF NOT EXISTS %[1]s.numbers;
 `
 
-// ensure creates what is beside the generations if it is missing.
+// ensure creates what is beside the generations if it is missing. What is there needs no right to create.
 func (s *Schemas) ensure(ctx context.Context) error {
+	err := s.Prove(ctx)
+	if err != nil {
+		return err
+	}
 	var there bool
-	err := s.control.GetContext(ctx, &there, "SELECT num_nulls(to_regclass($1), to_regclass($2)) = 0", s.quoted()+".numbers", s.quoted()+".terms")
+	err = s.control.GetContext(ctx, &there, `SELECT to_regclass($1) IS NOT NULL AND
+		EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($2) AND attname = 'since')`, s.quoted()+".numbers", s.quoted()+".terms")
 	if err == nil && !there {
 		_, err = s.control.ExecContext(ctx, fmt.Sprintf(control, s.quoted()))
 	}
 	if err != nil {
+		return fmt.Errorf("opening the read models in PostgreSQL: %w", pgconn.Explain(err))
+	}
+	return nil
+}
+
+// Prove returns a *pgconn.UnfitError if Daybook cannot rely on the database. Whatever else it returns may pass.
+func (s *Schemas) Prove(ctx context.Context) error {
+	if s.proved.Load() {
+		return nil
+	}
+	if err := briskly.Prove(ctx, s.address); err != nil {
 		return fmt.Errorf("opening the read models in PostgreSQL: %w", err)
 	}
+	s.proved.Store(true)
 	return nil
 }
 
@@ -96,7 +123,7 @@ func (s *Schemas) Generations(ctx context.Context) ([]Generation, error) {
 		}
 		all, err := s.generations(ctx)
 		if !isGone(err) { // otherwise one was removed between the two queries
-			return all, err
+			return all, pgconn.Explain(err)
 		}
 	}
 }
@@ -118,7 +145,7 @@ func (s *Schemas) generations(ctx context.Context) ([]Generation, error) {
 		return nil, nil
 	}
 	var all []Generation
-	err = s.control.SelectContext(ctx, &all, fmt.Sprintf("SELECT g.*, coalesce(until > clock_timestamp(), false) AS held FROM (%s) AS g LEFT JOIN %s.terms USING (schema) ORDER BY number",
+	err = s.control.SelectContext(ctx, &all, fmt.Sprintf("SELECT g.*, coalesce(until > clock_timestamp() AND (since > clock_timestamp()) IS NOT TRUE, false) AS held FROM (%s) AS g LEFT JOIN %s.terms USING (schema) ORDER BY number",
 		strings.Join(each, " UNION ALL "), s.quoted()))
 	return all, err
 }
@@ -142,14 +169,19 @@ func (s *Schemas) number(ctx context.Context) (number int, err error) {
 	return number, err
 }
 
-// remove drops a schema, unless dashboards still see it: dropping its views would lose their grants.
+// remove drops a schema, unless dashboards still see it: dropping its views would lose their grants. What somebody else has made in it,
+// or of it, is not dropped either.
 const remove = `
 SET LOCAL lock_timeout = '1s';
-DO $remove$ BEGIN
-	IF obj_description(to_regnamespace('reporting'), 'pg_namespace') = %s THEN
+DO $remove$ DECLARE tables text; BEGIN
+	IF obj_description(to_regnamespace(%[1]s), 'pg_namespace') = %[2]s THEN
 		RAISE lock_not_available USING MESSAGE = 'dashboards still see this generation';
 	END IF;
-	DROP SCHEMA IF EXISTS %s CASCADE;
+	SELECT string_agg(oid::regclass::text, ', ') INTO tables FROM pg_class WHERE relnamespace = to_regnamespace(%[3]s) AND relkind = 'r';
+	IF tables IS NOT NULL THEN
+		EXECUTE 'DROP TABLE ' || tables;
+	END IF;
+	DROP SCHEMA IF EXISTS %[4]s;
 END $remove$;
 `
 
@@ -166,18 +198,21 @@ func (s *Schemas) Remove(ctx context.Context, term Term, number int) error {
 		return err
 	}
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf(remove, p.comment(), pq.QuoteIdentifier(p.schema))); err != nil {
-		return named(err)
-	}
 	if err := term.Prove(postgresTx{ctx, tx}); err != nil {
 		return err
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(remove, pq.QuoteLiteral(pq.QuoteIdentifier(p.views)), pq.QuoteLiteral(p.comment()), pq.QuoteLiteral(pq.QuoteIdentifier(p.schema)), pq.QuoteIdentifier(p.schema))); err != nil {
+		if e, ok := errors.AsType[*pq.Error](err); ok && e.Code == "2BP01" { // dependent_objects_still_exist
+			return fmt.Errorf("%w: %w", ErrBusy, err)
+		}
+		return named(err)
 	}
 	return tx.Commit()
 }
 
 func (s *Schemas) schema(number int) string { return s.name + "_" + strconv.Itoa(number) }
 
-func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number)} }
+func (s *Schemas) dialect(number int) postgres { return postgres{s.name, s.schema(number), s.views} }
 
 // Open implements Home.
 func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
@@ -202,17 +237,20 @@ func (s *Schemas) Open(ctx context.Context, number int) (*DB, error) {
 
 // OpenReadOnly implements Home.
 func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
-	readers, err := patiently.Open(s.address, 8, s.searching(number), map[string]string{"default_transaction_read_only": "on"})
+	readers, err := patiently.Open(s.address, 8, s.searching(number), reading)
 	if err != nil {
 		return nil, err
 	}
 	if err := readers.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the read models in PostgreSQL: %w", err), readers.Close())
+		return nil, errors.Join(fmt.Errorf("opening the read models in PostgreSQL: %w", pgconn.Explain(err)), readers.Close())
 	}
 	none := make(chan *sql.Conn)
 	close(none)
 	return &DB{Readers: readers, dialect: s.dialect(number), conn: none, path: "schema " + s.schema(number)}, nil
 }
+
+// reading are the readers' settings. A comparison reads from one snapshot for as long as it takes.
+var reading = map[string]string{"default_transaction_read_only": "on", "idle_in_transaction_session_timeout": "0"}
 
 // searching are the settings with which a generation's tables are found.
 func (s *Schemas) searching(number int) map[string]string {
@@ -226,12 +264,12 @@ var shortestSleep = 5 * time.Second
 // And a blocked statement fails before its client gives up, so that the server does not keep waiting for it.
 func (s *Schemas) awake() map[string]string {
 	sleep := max(s.lease, shortestSleep)
-	return map[string]string{"idle_in_transaction_session_timeout": strconv.FormatInt(sleep.Milliseconds(), 10), "lock_timeout": "4s"}
+	return map[string]string{"idle_in_transaction_session_timeout": strconv.FormatInt(sleep.Milliseconds(), 10) + "ms", "lock_timeout": "4s"}
 }
 
 // writing are the writer's settings. Rows are found by their keys. While a table is filled it has no statistics, so the planner
-// must be kept from scanning it; then some plans look costly but are not worth compiling.
-var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+// must be kept from scanning it.
+var writing = map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 // Hold implements Home.
 func (s *Schemas) Hold(ctx context.Context, schema string, waiting func()) (Term, error) {

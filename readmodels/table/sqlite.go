@@ -98,13 +98,13 @@ func (*sqlite) createTable(r *Relation) string {
 	return create
 }
 
-// An index is sorted in as much memory as the cache may use.
-func (*sqlite) beforeTables() string { return "" }
+func (*sqlite) beforeTables() string { return system }
 
+// An index is sorted in as much memory as the cache may use.
 func (*sqlite) beforeIndexes() string           { return "PRAGMA cache_size = -16384;\n" }
 func (*sqlite) afterIndexes([]*Relation) string { return "PRAGMA cache_size = -65536;\n" }
 
-func (*sqlite) publish([]*Relation) string { return "" }
+func (*sqlite) publish([]*Relation) func(Tx) error { return nil }
 
 func (*sqlite) wayOut() string { return "move that file away" }
 
