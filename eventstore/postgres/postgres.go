@@ -104,8 +104,8 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	db, err := dialer.Open(address, connections, map[string]string{
-		"idle_in_transaction_session_timeout": "1s", // whoever is suspended while it opens the log, or takes the lease over, does not block others
-		"search_path": pq.QuoteIdentifier(name), "enable_seqscan": "off", "enable_bitmapscan": "off", // an index answers every question, however old the statistics
+		"idle_in_transaction_session_timeout": "1s",                                                                          // whoever is suspended while it opens the log, or takes the lease over, does not block others
+		"search_path":                         pq.QuoteIdentifier(name), "enable_seqscan": "off", "enable_bitmapscan": "off", // an index answers every question, however old the statistics
 	})
 	if err != nil {
 		return nil, err
