@@ -18,7 +18,7 @@ const tails = `
 
 const (
 	// askers is how many questions about tails are under way at once. What is asked meanwhile waits, and shares the next one.
-	askers = 3
+	askers = 2
 	// together is how many callers share one question, at most.
 	together = 64
 )
