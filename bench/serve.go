@@ -579,6 +579,16 @@ type unwritten struct {
 	appended atomic.Uint64
 }
 
+// Tails implements eventstore.Store: nothing came after what is known.
+func (u *unwritten) Tails(ctx context.Context, after ...eventstore.Known) ([]eventstore.Tail, error) {
+	for _, k := range after {
+		if k.Revision == eventstore.NoStream {
+			return u.Store.Tails(ctx, after...)
+		}
+	}
+	return make([]eventstore.Tail, len(after)), nil
+}
+
 // Append implements eventstore.Store.
 func (u *unwritten) Append(_ context.Context, to ...eventstore.Append) ([]eventstore.Appended, error) {
 	done := make([]eventstore.Appended, len(to))

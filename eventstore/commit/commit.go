@@ -23,16 +23,28 @@ type Request struct {
 	Asked   time.Time
 	size    int
 	answer  chan error // buffered, so that the writer never waits for a caller that has left
+
+	one  [1]eventstore.Append // room for most requests
+	done [1]eventstore.Appended
+}
+
+// A Judge knows a log as its writer sees it.
+type Judge interface {
+	// Before tells what became of an append before: nothing yet, done, or an error, which is a *eventstore.ConflictError if it is
+	// refused.
+	Before(a eventstore.Append) (eventstore.Appended, error)
+	// Add writes an append.
+	Add(a eventstore.Append) eventstore.Appended
 }
 
 // Answer tells the caller that the request is done, or why it is not. Call it once.
 func (r *Request) Answer(err error) { r.answer <- err }
 
-// Judge tells what is to be written of a request. It asks what became of each append: nothing yet, done before, or refused. If
-// one is refused, so is the request, and nothing of it is written. failure is an error of asking.
-func (r *Request) Judge(before func(eventstore.Append) (eventstore.Appended, error), write func(eventstore.Append) eventstore.Appended) (refused, failure error) {
+// Judge writes what is to be written of a request. If one of its appends is refused, so is the request, and nothing of it is written.
+// failure is an error of asking.
+func (r *Request) Judge(by Judge) (refused, failure error) {
 	for i, a := range r.Appends {
-		done, err := before(a)
+		done, err := by.Before(a)
 		if conflict, is := errors.AsType[*eventstore.ConflictError](err); is {
 			return conflict, nil
 		}
@@ -43,7 +55,7 @@ func (r *Request) Judge(before func(eventstore.Append) (eventstore.Appended, err
 	}
 	for i, a := range r.Appends {
 		if r.Done[i] == (eventstore.Appended{}) {
-			r.Done[i] = write(a)
+			r.Done[i] = by.Add(a)
 		}
 	}
 	return nil, nil
@@ -70,7 +82,11 @@ func (q *Queue) Append(ctx context.Context, to []eventstore.Append) ([]eventstor
 	if err := eventstore.Check(to); err != nil {
 		return nil, err
 	}
-	r := &Request{Appends: slices.Clone(to), Done: make([]eventstore.Appended, len(to)), Asked: time.Now(), answer: make(chan error, 1)}
+	r := &Request{Asked: time.Now(), answer: make(chan error, 1)}
+	if r.Appends, r.Done = r.one[:], r.done[:]; len(to) > 1 {
+		r.Appends, r.Done = make([]eventstore.Append, len(to)), make([]eventstore.Appended, len(to))
+	}
+	copy(r.Appends, to)
 	for i := range r.Appends {
 		a := &r.Appends[i]
 		size := eventstore.Size(a.Events)

@@ -233,7 +233,7 @@ func (w *writer) attempt(batch []*commit.Request) error {
 		return err
 	}
 	for _, r := range batch {
-		refused, err := r.Judge(w.before, w.add)
+		refused, err := r.Judge(w)
 		if err != nil {
 			return err
 		}
@@ -291,16 +291,16 @@ func (w *writer) find(batch []*commit.Request) error {
 	return rows.Err()
 }
 
-// before tells what became of an append before: nothing, if the stream is at the expected revision.
-func (w *writer) before(a eventstore.Append) (eventstore.Appended, error) {
+// Before tells what became of an append before: nothing, if the stream is at the expected revision.
+func (w *writer) Before(a eventstore.Append) (eventstore.Appended, error) {
 	if revision := w.places[a.Stream]; revision != a.Expected {
 		return w.repeated(a, revision)
 	}
 	return eventstore.Appended{}, nil
 }
 
-// add adds an append to the batch.
-func (w *writer) add(a eventstore.Append) eventstore.Appended {
+// Add adds an append to the batch.
+func (w *writer) Add(a eventstore.Append) eventstore.Appended {
 	revision, position := w.places[a.Stream], w.head+eventstore.Position(len(w.written))
 	for _, e := range a.Events {
 		revision++

@@ -146,7 +146,7 @@ func (w *writer) transact(batch []*commit.Request) error {
 	defer w.writing.put(c)
 	w.conn, w.at = c, w.tail.time(w.now())
 	for _, r := range batch {
-		refused, err := r.Judge(w.before, w.add)
+		refused, err := r.Judge(w)
 		if err != nil {
 			return err
 		}
@@ -192,8 +192,8 @@ func (w *writer) insert() error {
 	return nil
 }
 
-// before tells what became of an append before: nothing, if the stream is at the expected revision.
-func (w *writer) before(a eventstore.Append) (eventstore.Appended, error) {
+// Before tells what became of an append before: nothing, if the stream is at the expected revision.
+func (w *writer) Before(a eventstore.Append) (eventstore.Appended, error) {
 	p, err := w.find(a.Stream)
 	if err != nil || p.revision == a.Expected {
 		return eventstore.Appended{}, err
@@ -201,8 +201,8 @@ func (w *writer) before(a eventstore.Append) (eventstore.Appended, error) {
 	return w.repeated(a, p)
 }
 
-// add adds an append to the batch. Its stream was found before.
-func (w *writer) add(a eventstore.Append) eventstore.Appended {
+// Add adds an append to the batch. Its stream was found before.
+func (w *writer) Add(a eventstore.Append) eventstore.Appended {
 	p := w.places[a.Stream]
 	position := w.head + eventstore.Position(len(w.written))
 	if p.id == 0 {
