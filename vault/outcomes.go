@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -153,37 +152,17 @@ func (v *Vault) ForgetOutcome(ctx context.Context, request uuid.UUID, o Outcome)
 	return nil
 }
 
-// DropOutcomes deletes outcomes that are older than KeepOutcomes. It looks at all of them: an index by age would cost each request more.
+// DropOutcomes deletes outcomes that are older than KeepOutcomes.
 func (v *Vault) DropOutcomes(ctx context.Context, now time.Time) error {
 	const some = 1000 // so that nobody waits for long
-	before := now.Add(-KeepOutcomes).Unix()
-	type dated struct {
-		Request []byte
-		At      int64
-	}
-	for after := []byte{}; ; {
-		var page []dated
-		if err := v.read.SelectContext(ctx, &page, v.read.Rebind("SELECT request, at FROM outcomes WHERE request > ? ORDER BY request LIMIT ?"), after, some); err != nil {
-			return failed("looking for old outcomes", err)
-		}
-		if len(page) == 0 {
-			return nil
-		}
-		after = page[len(page)-1].Request
-		page = slices.DeleteFunc(page, func(o dated) bool { return o.At >= before })
-		if len(page) == 0 {
-			continue
-		}
-		err := v.writer.commit(ctx, func(tx tx) error {
-			for _, o := range page {
-				if _, err := tx.exec("DELETE FROM outcomes WHERE request = ? AND at < ?", o.Request, before); err != nil {
-					return err
-				}
-			}
-			return nil
+	for dropped := int64(some); dropped == some; {
+		err := v.writer.commit(ctx, func(tx tx) (err error) {
+			dropped, err = tx.exec("DELETE FROM outcomes WHERE request IN (SELECT request FROM outcomes WHERE at < ? LIMIT ?)", now.Add(-KeepOutcomes).Unix(), some)
+			return err
 		})
 		if err != nil {
 			return failed("deleting old outcomes", err)
 		}
 	}
+	return nil
 }

@@ -37,6 +37,7 @@ CREATE TABLE outcomes (
 	outcome TEXT NOT NULL,     -- JSON
 	checksum INTEGER NOT NULL  -- of all this
 ) WITHOUT ROWID;
+CREATE INDEX outcomes_by_age ON outcomes (at);
 
 -- The log that the vault belongs to, and an event up to which it has every key.
 CREATE TABLE noted (
