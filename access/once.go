@@ -127,13 +127,8 @@ func (d *Door) has(ctx context.Context, e vault.Event) (bool, error) {
 	if e.ID == uuid.Nil {
 		return true, nil
 	}
-	for r, err := range d.Desk.Store.Read(ctx, e.Stream, eventstore.Revision(e.Revision), eventstore.Forwards, 1) {
-		if errors.Is(err, eventstore.ErrNotFound) {
-			break
-		}
-		return err == nil && r.ID == e.ID, err
-	}
-	return false, nil
+	_, found, err := eventstore.Find(ctx, d.Desk.Store, e.Stream, eventstore.Revision(e.Revision), e.ID)
+	return found, err
 }
 
 // running are the requests with an idempotency key that this process executes.

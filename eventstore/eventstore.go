@@ -230,6 +230,26 @@ func isName(s string) bool {
 	return s != "" && utf8.ValidString(s) && !strings.Contains(s, "\x00")
 }
 
+// Snapshots keeps parts of streams as they were folded, for processes that have yet to begin. What it holds is only a help.
+type Snapshots interface {
+	// Load decodes the snapshot of a part of a stream into pointers to structs, and reports whether there is one.
+	Load(ctx context.Context, part, stream string, into ...any) bool
+	// Save stores a snapshot, structs that must not change any more, unless keys were destroyed since they were folded: then they
+	// had been destroyed so often. It must not block.
+	Save(destroyed int, part, stream string, values ...any)
+}
+
+// Find returns the event at a revision of a stream, and reports whether it is the one with the id.
+func Find(ctx context.Context, s Store, stream string, at Revision, id uuid.UUID) (e Recorded, found bool, err error) {
+	for e, err := range s.Read(ctx, stream, at, Forwards, 1) {
+		if errors.Is(err, ErrNotFound) {
+			break
+		}
+		return e, err == nil && e.ID == id, err
+	}
+	return e, false, nil
+}
+
 // AppendTo appends to one stream.
 func AppendTo(ctx context.Context, s Store, stream string, expected Revision, events []Event) (Appended, error) {
 	done, err := s.Append(ctx, Append{Stream: stream, Expected: expected, Events: events})

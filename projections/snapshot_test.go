@@ -365,6 +365,42 @@ func TestALongStreamIsReadFromItsSnapshot(t *testing.T) {
 	}
 }
 
+// TestASnapshotOfWhatWasErasedIsNotKept: keys are destroyed while a snapshot waits to be stored.
+func TestASnapshotOfWhatWasErasedIsNotKept(t *testing.T) {
+	t.Parallel()
+	for name, place := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			type thing struct{ Text personal.Text }
+			keys := &personaltest.Keys{}
+			snaps := place.open(keys)
+			snaps.Save(0, "state", "kept", thing{personal.New("before")})
+			snaps.Close()
+			snaps = place.open(keys)
+			var got thing
+			if !snaps.Load(t.Context(), "state", "kept", &got) || got.Text.String() != "before" {
+				t.Errorf("%+v", got)
+			}
+			keys.Forget(uuid.New())
+			snaps.Save(0, "state", "late", thing{personal.New("erased")})
+			snaps.Save(1, "state", "new", thing{personal.New("after")})
+			snaps.Close()
+			snaps = place.open(keys)
+			defer snaps.Close()
+			for stream, want := range map[string]bool{"kept": false, "late": false, "new": true} {
+				if got := snaps.Load(t.Context(), "state", stream, &thing{}); got != want {
+					t.Errorf("%s: %v", stream, got)
+				}
+			}
+			db, table := place.db()
+			defer db.Close()
+			var n int
+			if err := db.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil || n != 1 {
+				t.Errorf("%d snapshots are kept, %v", n, err)
+			}
+		})
+	}
+}
+
 // TestOldRequestsOfALongStream: a snapshot knows the requests of some days. A batch of an import that was tried long before still
 // finds what it wrote.
 func TestOldRequestsOfALongStream(t *testing.T) {

@@ -145,15 +145,18 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	return d, nil
 }
 
-// mayOpen destroys the keys again that the log says are lost, and returns an error if the vault lacks keys that the log needs since it was noted there. A restored log is noted once it tells
-// of that.
+// mayOpen destroys the keys again that the log says are lost, and returns an error if the vault lacks keys that the log needs since
+// it was noted there. A restored log is noted once it tells of that; what was folded from it as it was is forgotten.
 func (d *parts) mayOpen(ctx context.Context) error {
 	noted, err := d.vault.Noted(ctx)
 	if err == nil {
 		err = access.DestroyAgain(ctx, d.commands, d.vault, eventstore.Position(noted.At))
 	}
-	if err != nil || d.restored != nil {
+	switch {
+	case err != nil:
 		return err
+	case d.restored != nil:
+		return d.snaps.Clear(ctx)
 	}
 	return d.note(ctx)
 }
@@ -198,11 +201,6 @@ func (d *parts) begin(ctx context.Context) (ownerKey string, err error) {
 	var no *domain.Error
 	if err != nil && !errors.As(err, &no) {
 		return "", fmt.Errorf("creating the first owner: %w", err)
-	}
-	if d.restored != nil { // what was folded from the log as it was is no help
-		if err := d.snaps.Clear(ctx); err != nil {
-			return "", err
-		}
 	}
 	if err := errors.Join(d.restored.record(ctx, d.commands, d.vault), access.RevokeAgain(ctx, d.commands, d.vault, time.Now())); err != nil {
 		return "", err

@@ -24,7 +24,7 @@ type Desk struct {
 	// Doors revokes the keys of agents who were deleted. Nil: there are no keys.
 	Doors Doors
 	// Snapshots keeps the states of long streams beyond this process. Nil: they are not kept.
-	Snapshots Snapshots
+	Snapshots eventstore.Snapshots
 	// Wrote is called for each thing that this process has written to. It must not block. Nil: not called.
 	Wrote func(category string, id uuid.UUID)
 

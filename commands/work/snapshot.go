@@ -17,14 +17,6 @@ import (
 	"daybook/eventstore"
 )
 
-// Snapshots keeps parts of streams as they were folded, for processes that have yet to begin. What it holds is only a help.
-type Snapshots interface {
-	// Load decodes the snapshot of a part of a stream into pointers to structs, and reports whether there is one.
-	Load(ctx context.Context, part, stream string, into ...any) bool
-	// Save stores a snapshot, structs that must not change any more. It must not block.
-	Save(part, stream string, values ...any)
-}
-
 // StatePart is the part of a stream that this package saves.
 const StatePart = "state"
 
@@ -59,7 +51,8 @@ type snapshotRequest struct {
 }
 
 // save saves a snapshot of the stream, if it has grown much since the last one.
-func (s *stream) save(d *Desk) {
+func (s *stream) save(w *Work) {
+	d := w.desk
 	known := 0
 	for _, some := range s.requests {
 		known += len(some)
@@ -68,7 +61,7 @@ func (s *stream) save(d *Desk) {
 		return
 	}
 	s.saved = s.revision
-	d.Snapshots.Save(StatePart, s.kind.Stream(s.id), s.snapshot(time.Now().Add(-keepRequests)), s.state)
+	d.Snapshots.Save(w.destroyed, StatePart, s.kind.Stream(s.id), s.snapshot(time.Now().Add(-keepRequests)), s.state)
 }
 
 // snapshot returns the stream as it is saved, with the requests that wrote something since.
@@ -112,12 +105,10 @@ func (d *Desk) restored(w *Work, s *stream) *stream {
 	if !w.suits(from) {
 		return s
 	}
-	for r, err := range d.Store.Read(w.ctx, name, shot.Revision, eventstore.Forwards, 1) {
-		if err == nil && r.ID == shot.Last && r.Position == shot.Position {
-			return from
-		}
+	if e, found, err := eventstore.Find(w.ctx, d.Store, name, shot.Revision, shot.Last); err != nil || !found || e.Position != shot.Position {
+		return s // the log is not the one that it was taken of
 	}
-	return s // the log is not the one that it was taken of
+	return from
 }
 
 func (s snapshot) requests() map[uuid.UUID]played {

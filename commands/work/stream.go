@@ -149,7 +149,7 @@ func (w *Work) ask(things ...Thing) error {
 }
 
 func empty(kind *event.Noun, id uuid.UUID) *stream {
-	return &stream{kind: kind, id: id, state: kind.Nothing, revision: eventstore.NoStream, saved: eventstore.NoStream, order: orderOf(kind)}
+	return &stream{kind: kind, id: id, state: kind.Nothing, revision: eventstore.NoStream, saved: eventstore.NoStream, requests: requests{{}}, order: orderOf(kind)}
 }
 
 // opened returns a stream with all that the log has of it.
@@ -184,24 +184,20 @@ func (w *Work) opened(o opening) (*stream, error) {
 		}
 	}
 	if s.revision != known && len(s.later) == 0 {
-		s.save(w.desk)
+		s.save(w)
 		w.desk.baseline.put(name, *s, w.destroyed)
 	}
 	return s, nil
 }
 
-// read folds what comes next.
+// read folds what comes next. The stream's requests must be its own.
 func (s *stream) read(w *Work) error {
-	own := false
 	for recorded, err := range w.desk.Store.Read(w.ctx, s.kind.Stream(s.id), s.revision+1, eventstore.Forwards, 0) {
 		if errors.Is(err, eventstore.ErrNotFound) {
 			break
 		}
 		if err != nil {
 			return err
-		}
-		if !own {
-			s.requests, own = s.requests.copy(), true
 		}
 		if err := s.take(recorded, w); err != nil {
 			return err
@@ -369,7 +365,7 @@ func (s *stream) appended(w *Work, at eventstore.Appended) {
 	if len(s.later) == 0 {
 		base := *s
 		base.order, base.written = orderOf(s.kind), nil
-		base.save(d)
+		base.save(w)
 		s.saved = base.saved
 		d.baseline.put(name, base, w.destroyed)
 	}

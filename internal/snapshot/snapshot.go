@@ -20,6 +20,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"daybook/domain/personal"
+	"daybook/eventstore"
 )
 
 // A Store keeps snapshots. All methods can be called concurrently.
@@ -29,10 +30,10 @@ type Store struct {
 	version func() string // of the program
 	failing atomic.Pointer[func(error)]
 
-	saving chan save
-	ended  chan struct{}
-	closed sync.RWMutex // held for reading while a save enters
-	over   bool
+	saving  chan save
+	closing chan struct{}
+	close   func() // closing, once
+	ended   chan struct{}
 
 	mu    sync.Mutex
 	db    *sqlx.DB // nil until it is opened
@@ -50,6 +51,7 @@ type place interface {
 
 // A save is a snapshot that is to be stored.
 type save struct {
+	destroyed    int // how often keys were destroyed when it was folded
 	part, stream string
 	values       []any
 }
@@ -62,7 +64,8 @@ const kept = 7 * 24 * time.Hour
 
 // start starts a store. keys seal what it holds.
 func start(at place, keys personal.Keys) *Store {
-	s := &Store{place: at, keys: keys, version: sync.OnceValue(program), saving: make(chan save, waiting), ended: make(chan struct{}), ready: -1}
+	s := &Store{place: at, keys: keys, version: sync.OnceValue(program), saving: make(chan save, waiting), closing: make(chan struct{}), ended: make(chan struct{}), ready: -1}
+	s.close = sync.OnceFunc(func() { close(s.closing) })
 	go s.run()
 	return s
 }
@@ -120,30 +123,44 @@ func (s *Store) binding(part, stream string) string {
 	return s.version() + " " + part + " " + stream
 }
 
-// Save stores a snapshot of a part of a stream, structs that must not change any more, at leisure. It replaces the one before.
-func (s *Store) Save(part, stream string, values ...any) {
-	s.closed.RLock()
-	defer s.closed.RUnlock()
-	if s.over {
-		return
-	}
+// Save implements eventstore.Snapshots. It stores the snapshot at leisure, in place of the one before.
+func (s *Store) Save(destroyed int, part, stream string, values ...any) {
 	select {
-	case s.saving <- save{part, stream, values}:
+	case s.saving <- save{destroyed, part, stream, values}:
 	default:
 	}
 }
 
+// run stores snapshots until the store is closed, and then those that wait.
 func (s *Store) run() {
 	defer close(s.ended)
-	for c := range s.saving {
-		if err := s.store(context.Background(), c); err != nil {
-			s.fails("storing a snapshot", err)
+	for {
+		select {
+		case c := <-s.saving:
+			s.keep(c)
+			continue
+		default:
+		}
+		select {
+		case c := <-s.saving:
+			s.keep(c)
+		case <-s.closing:
+			return
 		}
 	}
 }
 
+func (s *Store) keep(c save) {
+	if err := s.store(context.Background(), c); err != nil {
+		s.fails("storing a snapshot", err)
+	}
+}
+
 func (s *Store) store(ctx context.Context, c save) error {
-	destroyed, err := s.keys.Destroyed()
+	key, err := s.key(ctx, c.destroyed)
+	if errors.Is(err, personal.ErrForgotten) { // keys were destroyed since, and it may hold what was sealed under them
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -151,22 +168,15 @@ func (s *Store) store(ctx context.Context, c save) error {
 	if err != nil {
 		return err
 	}
-	if s.ready != destroyed { // only this goroutine uses it
+	if s.ready != c.destroyed { // only this goroutine uses it
 		if err := s.create(ctx, db); err != nil {
 			return err
 		}
-		_, err := db.ExecContext(ctx, db.Rebind("DELETE FROM "+s.table()+" WHERE destroyed < ? OR version <> ? AND at < ?"), destroyed, s.version(), time.Now().Add(-kept).Unix())
+		_, err := db.ExecContext(ctx, db.Rebind("DELETE FROM "+s.table()+" WHERE destroyed < ? OR version <> ? AND at < ?"), c.destroyed, s.version(), time.Now().Add(-kept).Unix())
 		if err != nil {
 			return err
 		}
-		s.ready = destroyed
-	}
-	key, err := s.key(ctx, destroyed)
-	if errors.Is(err, personal.ErrForgotten) { // keys were destroyed meanwhile
-		return nil
-	}
-	if err != nil {
-		return err
+		s.ready = c.destroyed
 	}
 	box, err := personal.Enclose(key, s.binding(c.part, c.stream), c.values...)
 	if err != nil {
@@ -174,7 +184,7 @@ func (s *Store) store(ctx context.Context, c save) error {
 	}
 	_, err = db.ExecContext(ctx, db.Rebind("INSERT INTO "+s.table()+` (stream, part, version, destroyed, at, box) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (stream, part, version) DO UPDATE SET destroyed = excluded.destroyed, at = excluded.at, box = excluded.box`),
-		c.stream, c.part, s.version(), destroyed, time.Now().Unix(), box)
+		c.stream, c.part, s.version(), c.destroyed, time.Now().Unix(), box)
 	return err
 }
 
@@ -218,12 +228,7 @@ func (s *Store) Clear(ctx context.Context) error {
 
 // Close stores what waits, and closes the store.
 func (s *Store) Close() error {
-	s.closed.Lock()
-	if !s.over {
-		s.over = true
-		close(s.saving)
-	}
-	s.closed.Unlock()
+	s.close()
 	<-s.ended
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -255,12 +260,14 @@ func (s *Store) Verify(ctx context.Context, provers map[string]Prover, wrong fun
 	}
 	for _, saved := range all {
 		var held []any
+		var closed error // why it cannot be opened
 		load := func(into ...any) error {
 			held = into
 			found, err := s.load(ctx, saved.Part, saved.Stream, into)
 			if err == nil && !found {
 				err = errors.New("it is gone")
 			}
+			closed = err
 			return err
 		}
 		prove, known := provers[saved.Part]
@@ -269,10 +276,12 @@ func (s *Store) Verify(ctx context.Context, provers map[string]Prover, wrong fun
 			continue
 		}
 		want, err := prove(ctx, saved.Stream, load)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return n, ctx.Err()
-		}
-		if err != nil || !s.same(want, held) {
+		case err != nil && closed == nil && !errors.Is(err, eventstore.ErrNotFound):
+			return n, err
+		case err != nil || !s.same(want, held):
 			wrong(saved.Stream, saved.Part)
 		}
 		n++

@@ -25,19 +25,11 @@ type Rows struct {
 	ledgers sync.Pool // of *Ledger, reused because making one takes longer than folding a stream
 
 	keys      personal.Keys
-	snapshots Snapshots
+	snapshots eventstore.Snapshots
 
 	mu        sync.Mutex
 	newest    *recent.Map[string, remembered] // by stream, to save folding again; they may be outdated
 	destroyed int                             // personal.Keys.Destroyed when they were folded
-}
-
-// Snapshots keeps parts of streams as they were folded, for processes that have yet to begin. What it holds is only a help.
-type Snapshots interface {
-	// Load decodes the snapshot of a part of a stream into pointers to structs, and reports whether there is one.
-	Load(ctx context.Context, part, stream string, into ...any) bool
-	// Save stores a snapshot, structs that must not change any more. It must not block.
-	Save(part, stream string, values ...any)
 }
 
 // RowPart is the part of a stream that this package saves.
@@ -45,7 +37,7 @@ const RowPart = "row"
 
 // NewRows returns Rows of a log whose events are opened with these keys. The rows of long streams are kept in snapshots; nil: they are
 // not kept.
-func NewRows(s Source, keys personal.Keys, snapshots Snapshots) *Rows {
+func NewRows(s Source, keys personal.Keys, snapshots eventstore.Snapshots) *Rows {
 	return &Rows{source: s, keys: keys, snapshots: snapshots, newest: recent.New[string, remembered](rememberedRows)}
 }
 
@@ -128,7 +120,7 @@ func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision e
 	known.rows = among(known.rows, snapshot)
 	if r.snapshots != nil && snapshot.Revision-known.saved >= between {
 		known.saved = snapshot.Revision
-		r.snapshots.Save(RowPart, stream, saved{snapshot.Revision, snapshot.Position, snapshot.Event}, snapshot.Row)
+		r.snapshots.Save(destroyed, RowPart, stream, saved{snapshot.Revision, snapshot.Position, snapshot.Event}, snapshot.Row)
 	}
 	r.newest.Put(stream, known)
 	return snapshot, nil
@@ -159,12 +151,10 @@ func (r *Rows) restored(ctx context.Context, category string, id uuid.UUID, revi
 	if !r.snapshots.Load(ctx, RowPart, stream, &at, row) || at.Revision > revision {
 		return none
 	}
-	for e, err := range r.source.Store.Read(ctx, stream, at.Revision, eventstore.Forwards, 1) {
-		if err == nil && e.ID == at.Event && e.Position == at.Position {
-			return table.Snapshot{Row: reflect.ValueOf(row).Elem().Interface(), Revision: at.Revision, Position: at.Position, Event: at.Event}
-		}
+	if e, found, err := eventstore.Find(ctx, r.source.Store, stream, at.Revision, at.Event); err != nil || !found || e.Position != at.Position {
+		return none // the log is not the one that it was taken of
 	}
-	return none // the log is not the one that it was taken of
+	return table.Snapshot{Row: reflect.ValueOf(row).Elem().Interface(), Revision: at.Revision, Position: at.Position, Event: at.Event}
 }
 
 // keeper returns a ledger, which must be put back, and the table that keeps the rows of a category.
