@@ -217,8 +217,8 @@ func (db *DB) closeWriter() error {
 	if !open {
 		return nil
 	}
-	close(db.conn)
 	db.dialect.close()
+	close(db.conn)
 	if conn != nil {
 		conn.Close()
 	}

@@ -21,10 +21,9 @@ import (
 
 // Open opens the database in a file for its one writer and its readers, and creates it if it is missing.
 func Open(path string) (*DB, error) {
-	// What a crash loses is projected again, so commits need not wait for the disk. Checkpoints of the write-ahead log are
-	// rare because each stalls a batch. cache_size is 64 MiB.
+	// What a crash loses is projected again, so commits need not wait for the disk. cache_size is 64 MiB.
 	writer, err := sql.Open("sqlite", uri(path, "rwc", "_txlock=immediate",
-		"_pragma=journal_mode(WAL)", "_pragma=synchronous(NORMAL)", "_pragma=cache_size(-65536)", "_pragma=wal_autocheckpoint(16000)"))
+		"_pragma=journal_mode(WAL)", "_pragma=synchronous(NORMAL)", "_pragma=cache_size(-65536)", "_pragma=wal_autocheckpoint(0)"))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
@@ -38,6 +37,7 @@ func Open(path string) (*DB, error) {
 	}
 	db.writer, db.conn = writer, make(chan *sql.Conn, 1)
 	db.conn <- conn
+	db.dialect = &sqlite{wal: keepShort(db, writer)}
 	return db, nil
 }
 
@@ -80,9 +80,11 @@ func uri(path, mode string, options ...string) string {
 type sqlite struct {
 	statements map[string]driver.Stmt
 	named      []driver.NamedValue
+	wal        *wal
 }
 
 func (d *sqlite) close() {
+	d.wal.close()
 	for _, s := range d.statements {
 		s.Close()
 	}
@@ -140,6 +142,7 @@ func (d *sqlite) write(ctx context.Context, conn *sql.Conn, f func(Tx) error) er
 			return err
 		}
 		committed = true
+		d.wal.grew()
 		return nil
 	})
 	if panicked != nil {
