@@ -22,6 +22,7 @@ type Outcome struct {
 	Position eventstore.Position
 	Created  bool
 	Replayed bool
+	Read     []event.Written // the thing's events before these that were read for it, unless they are many
 	Written  []event.Written // the thing's new events; empty if replayed
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -88,7 +89,7 @@ func carry[S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	row, err := s.Rows.At(ctx, done.Category, done.ID, done.Revision, done.Written)
+	row, err := s.Rows.At(ctx, done.Category, done.ID, done.Revision, slices.Concat(done.Read, done.Written))
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}

@@ -310,5 +310,5 @@ func (t *resource[S, E, R]) timeline() {
 
 // outcome returns the outcome of an answer.
 func outcome[S any, E event.Event](kind event.Kind[S, E], a work.Answer[S]) access.Outcome {
-	return access.Outcome{Category: kind.Category, ID: a.ID, Revision: a.Revision, Position: a.Position, Replayed: a.Replayed, Written: a.Written}
+	return access.Outcome{Category: kind.Category, ID: a.ID, Revision: a.Revision, Position: a.Position, Replayed: a.Replayed, Read: a.Read, Written: a.Written}
 }

@@ -29,22 +29,7 @@ func TestQuestions(t *testing.T) {
 		t.Parallel()
 		server := testdb.NewServer(t)
 		server.LogStatements(t)
-		seen := 0
-		commandsAsk(t, append(shared(server.URL(), server.URL()), "--vault", server.URL()), func(t *testing.T) (a asked) {
-			log := server.Log(t)[seen:]
-			seen += len(log)
-			for _, statement := range entry.Split(log, -1) {
-				switch {
-				case !strings.HasPrefix(statement, "LOG:  execute "):
-				case strings.Contains(statement, "SELECT k.n, e.*"), strings.Contains(statement, "WHERE stream = $1"), strings.Contains(statement, "FROM outcomes"),
-					strings.Contains(statement, "FROM persons"):
-					a.questions++
-				case strings.Contains(statement, "WITH mine AS"), strings.Contains(statement, "WITH had AS"), strings.Contains(statement, "INSERT INTO persons"):
-					a.appends++ // an outcome that left events is stored later, and nobody waits for it
-				}
-			}
-			return a
-		}, 0)
+		commandsAsk(t, append(shared(server.URL(), server.URL()), "--vault", server.URL()), asksOf(server), 0)
 	})
 	t.Run("EventStoreDB", func(t *testing.T) {
 		t.Parallel()
@@ -71,6 +56,49 @@ func TestQuestions(t *testing.T) {
 			return a
 		}, 1)
 	})
+}
+
+// asksOf returns a count of what reaches a server whose statements are logged.
+func asksOf(server *testdb.Server) func(*testing.T) asked {
+	seen := 0
+	return func(t *testing.T) (a asked) {
+		log := server.Log(t)[seen:]
+		seen += len(log)
+		for _, statement := range entry.Split(log, -1) {
+			switch {
+			case !strings.HasPrefix(statement, "LOG:  execute "):
+			case strings.Contains(statement, "SELECT k.n, e.*"), strings.Contains(statement, "WHERE stream = $1"), strings.Contains(statement, "FROM outcomes"),
+				strings.Contains(statement, "FROM persons"):
+				a.questions++
+			case strings.Contains(statement, "FROM append("), strings.Contains(statement, "INSERT INTO persons"):
+				a.appends++ // an outcome that left events is stored later, and nobody waits for it
+			}
+		}
+		return a
+	}
+}
+
+// TestQuestionsOfSeveral counts what an edit asks of what another process has just edited.
+func TestQuestionsOfSeveral(t *testing.T) {
+	t.Parallel()
+	server := testdb.NewServer(t)
+	server.LogStatements(t)
+	folder, where := t.TempDir(), append(shared(server.URL(), server.URL()), "--vault", server.URL())
+	one, stopOne := reexec.Serve(t, folder, where...)
+	defer stopOne()
+	two, stopTwo := reexec.Serve(t, folder, append(where, "--only", "api")...)
+	defer stopTwo()
+	count := asksOf(server)
+	path := "/v1/companies/" + one.Must(t, 201, "POST", "/v1/companies", map[string]any{"name": "Acme"}).ID(t)
+	two.Must(t, 200, "PATCH", path, map[string]any{"name": "Acme & Co."}) // now it knows who asks
+	for i, c := range []testdesk.Client{one, two, one, two} {
+		c.CaughtUp(t)
+		count(t)
+		a := c.Do(t, "PATCH", path, fmt.Appendf(nil, `{"name":"Acme %d"}`, i))
+		if got := count(t); a.Status != 200 || got != (asked{1, 1}) {
+			t.Errorf("edit %d: %s; it asked %s", i, a, got)
+		}
+	}
 }
 
 // commandsAsk executes each kind of command, with a count that returns what was asked since it was called last.

@@ -46,6 +46,7 @@ type Answer[S any] struct {
 	Position eventstore.Position // of the last event that the answer is based on
 	Changed  bool                // false: nothing to change
 	Replayed bool                // the same request came before; this repeats its result
+	Read     []event.Written     // the thing's events before these that were read for it, unless they are many
 	Written  []event.Written     // the thing's new events, in order; empty if replayed
 
 	stream *stream
@@ -54,7 +55,7 @@ type Answer[S any] struct {
 // settled returns the answer once everything is written.
 func (a Answer[S]) settled() Answer[S] {
 	if a.stream != nil && !a.Replayed {
-		a.Revision, a.Position, a.Written = a.stream.revision, a.stream.position, a.stream.written
+		a.Revision, a.Position, a.Read, a.Written = a.stream.revision, a.stream.position, a.stream.taken, a.stream.written
 	}
 	a.stream = nil
 	return a

@@ -140,7 +140,7 @@ func (d *Desk) ProveSnapshot(ctx context.Context, name string, load func(into ..
 	s := &stream{kind: kind, id: id, state: kind.Nothing, revision: eventstore.NoStream, requests: requests{{}}}
 	for r, err := range d.Store.Read(ctx, name, 0, eventstore.Forwards, int(held.Revision)+1) {
 		if err == nil {
-			err = s.take(r, w)
+			_, err = s.take(r, w)
 		}
 		if err != nil {
 			return nil, err

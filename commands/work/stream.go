@@ -30,6 +30,7 @@ type stream struct {
 	later    []later             // stored by an earlier try at the same batch, and not in state yet
 	pending  []pending
 	encoded  []eventstore.Event // the pending events in their stored form
+	taken    []event.Written    // the events that the Work has read, unless they are many
 	written  []event.Written    // the events that were appended
 	order    order
 }
@@ -170,12 +171,15 @@ func (w *Work) opened(o opening) (*stream, error) {
 	if len(o.tail.Events) > 0 {
 		s.requests = s.requests.copy() // they may be the cached one's
 		for _, recorded := range o.tail.Events {
-			if err := s.take(recorded, w); err != nil {
+			e, err := s.take(recorded, w)
+			if err != nil {
 				return nil, err
 			}
+			s.taken = append(s.taken, e)
 		}
 	}
 	if o.tail.More {
+		s.taken = nil
 		if known == eventstore.NoStream { // it is long, and there may be a snapshot
 			s = w.desk.restored(w, s)
 		}
@@ -185,7 +189,9 @@ func (w *Work) opened(o opening) (*stream, error) {
 	}
 	if s.revision != known && len(s.later) == 0 {
 		s.save(w)
-		w.desk.baseline.put(name, *s, w.destroyed)
+		base := *s
+		base.taken = nil
+		w.desk.baseline.put(name, base, w.destroyed)
 	}
 	return s, nil
 }
@@ -199,7 +205,7 @@ func (s *stream) read(w *Work) error {
 		if err != nil {
 			return err
 		}
-		if err := s.take(recorded, w); err != nil {
+		if _, err := s.take(recorded, w); err != nil {
 			return err
 		}
 	}
@@ -210,17 +216,17 @@ func (s *stream) read(w *Work) error {
 func (w *Work) suits(s *stream) bool { return s.since <= w.since && !s.requests.anyOf(w.batch) }
 
 // take decodes one stored event. It folds the event, or keeps it for later if the batch has not reached it.
-func (s *stream) take(r eventstore.Recorded, w *Work) error {
+func (s *stream) take(r eventstore.Recorded, w *Work) (event.Written, error) {
 	e, err := s.kind.Decode(PlaceOf(r), r.Data, w.desk.Keys)
 	if errors.Is(err, event.ErrUnknown) {
-		return &NewerError{r.Stream, r.Revision, err, s}
+		return event.Written{}, &NewerError{r.Stream, r.Revision, err, s}
 	}
 	if err != nil {
-		return err
+		return event.Written{}, err
 	}
 	meta, err := event.DecodeMetadata(PlaceOf(r), r.Meta, w.desk.Keys)
 	if err != nil {
-		return err
+		return event.Written{}, err
 	}
 	if _, ours := w.batch[meta.Request]; ours || len(s.later) > 0 {
 		s.later = append(s.later, later{e, meta.At, meta.Request})
@@ -233,7 +239,7 @@ func (s *stream) take(r eventstore.Recorded, w *Work) error {
 		before.digest = meta.Digest
 	}
 	s.requests.set(meta.Request, played{before.digest, before.events + 1, r.Revision, r.Position, r.RecordedAt.Unix()})
-	return nil
+	return event.Written{Event: e, ID: r.ID, Metadata: meta, Revision: int64(r.Revision), Position: uint64(r.Position)}, nil
 }
 
 // PlaceOf returns where a stored event stands.
@@ -364,7 +370,7 @@ func (s *stream) appended(w *Work, at eventstore.Appended) {
 	}
 	if len(s.later) == 0 {
 		base := *s
-		base.order, base.written = orderOf(s.kind), nil
+		base.order, base.taken, base.written = orderOf(s.kind), nil, nil
 		base.save(w)
 		s.saved = base.saved
 		d.baseline.put(name, base, w.destroyed)

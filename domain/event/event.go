@@ -46,7 +46,7 @@ type Metadata struct {
 	Correlation string `json:"$correlationId,omitzero"`
 }
 
-// Written is an event that was just appended, so that its writer need not read it back.
+// Written is an event that was just appended or read, so that nobody need read it again.
 type Written struct {
 	Event    Event
 	ID       uuid.UUID

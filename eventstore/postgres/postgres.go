@@ -1,11 +1,10 @@
 // Package postgres stores events in a PostgreSQL database, which several processes can share.
 //
-// Each process has one goroutine that writes: it takes all waiting appends, checks them in order and commits them together, in
-// one statement. It numbers the events itself, so positions are dense, from 1, in commit order. Only the process that holds the
-// lease commits. Another that wants to write takes the lease over, in the transaction in which it commits; processes that do so by
-// turns wait in the server's queue for the lease's row. Each commit proves the lease's epoch, which refuses a previous holder, however
-// long it was suspended. Subscriptions read pages from the database when NOTIFY says that
-// there are new ones, and check every second in case a notification is lost.
+// Each process has one goroutine that writes: it takes all waiting appends, checks them in order by what it knows of their streams, and
+// commits them together, by one call of a function in the database. That numbers the events from the end of the log, so positions are
+// dense, from 1, in commit order, and it writes nothing unless the streams are where the writer believes: otherwise it says where they
+// are. Processes that write at the same time wait in the server's queue for the lock of one row. Subscriptions read pages from the
+// database when NOTIFY says that there are new ones, and check every second in case a notification is lost.
 package postgres
 
 import (
@@ -25,7 +24,7 @@ import (
 )
 
 // format is the version of schema.sql. Open refuses a log with another one.
-const format = 4
+const format = 5
 
 //go:embed schema.sql
 var schema string
@@ -62,7 +61,7 @@ type Store struct {
 	pages    map[string]*sqlx.Stmt // by their questions
 	tails    *sqlx.Stmt
 
-	takes, finds, wrote, commits, proofs *sqlx.Stmt // the writer's
+	commits, wrote *sqlx.Stmt // the writer's
 
 	asks    chan *ask
 	asked   sync.WaitGroup // those who answer them
@@ -104,7 +103,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	db, err := dialer.Open(address, connections, map[string]string{
-		"idle_in_transaction_session_timeout": "1s",                                                                          // whoever is suspended while it opens the log, or takes the lease over, does not block others
+		"idle_in_transaction_session_timeout": "1s",                                                                          // whoever is suspended while it opens the log does not block others
 		"search_path":                         pq.QuoteIdentifier(name), "enable_seqscan": "off", "enable_bitmapscan": "off", // an index answers every question, however old the statistics
 	})
 	if err != nil {
@@ -148,7 +147,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 // prepare prepares what is asked often, so that each takes one round trip.
 func (s *Store) prepare(ctx context.Context) error {
 	for question, to := range map[string]**sqlx.Stmt{
-		tails: &s.tails, takeOver: &s.takes, findStreams: &s.finds, wrote: &s.wrote, commitBatch: &s.commits, prove: &s.proofs,
+		tails: &s.tails, commitBatch: &s.commits, wrote: &s.wrote,
 	} {
 		var err error
 		if *to, err = s.db.PreparexContext(ctx, question); err != nil { //nolint:sqlclosecheck // closed with the connections
@@ -190,7 +189,7 @@ func (s *Store) create(ctx context.Context, name string) error {
 		if _, err := tx.ExecContext(ctx, lay); err != nil {
 			return pgconn.Explain(err)
 		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO lease VALUES (true, 0, 'epoch')"); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO turn VALUES (true, 'epoch')"); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "INSERT INTO identity VALUES (true, $1, $2)", uuid.New(), format); err != nil {

@@ -103,7 +103,7 @@ func TestMayOnlyRead(t *testing.T) {
 	if got := rest(t, reader, eventstore.Start); len(got) != childBatch || reader.ID() != owner.ID() {
 		t.Errorf("followed %d events of log %v", len(got), reader.ID())
 	}
-	if _, err := eventstore.AppendTo(t.Context(), reader, "a", eventstore.NoStream, event()); err == nil || !strings.Contains(err.Error(), "permission denied for table lease") {
+	if _, err := eventstore.AppendTo(t.Context(), reader, "a", eventstore.NoStream, event()); err == nil || !strings.Contains(err.Error(), "permission denied for table turn") {
 		t.Errorf("Append: %v", err)
 	}
 	appends(t, owner)

@@ -46,7 +46,7 @@ func (s *Store) event(r row) (eventstore.Recorded, error) {
 		ID: r.ID, Type: r.Type, Data: r.Data, Meta: r.Meta, Stream: r.Stream,
 		Revision: eventstore.Revision(r.Revision), Position: eventstore.Position(r.Position), RecordedAt: r.RecordedAt.UTC(),
 	}
-	if s.checksum(e)^e.RecordedAt.UnixMicro() != r.Checksum {
+	if s.checksum(e)^given(e) != r.Checksum {
 		return e, &eventstore.DamageError{Position: e.Position, Stream: e.Stream, What: "its checksum is wrong"}
 	}
 	return e, nil
@@ -54,11 +54,14 @@ func (s *Store) event(r row) (eventstore.Recorded, error) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// given returns the part of a row's checksum that the function append adds: the position and the time that it gives the event.
+func given(e eventstore.Recorded) int64 { return e.RecordedAt.UnixMicro() ^ int64(e.Position)<<24 }
+
 // checksum returns the part of a row's checksum that its writer knows.
 func (s *Store) checksum(e eventstore.Recorded) int64 {
 	var room [256]byte
 	b := append(append(room[:0], s.id[:]...), e.ID[:]...)
-	for _, n := range []uint64{uint64(e.Position), uint64(e.Revision), uint64(len(e.Stream)), uint64(len(e.Type)), uint64(len(e.Data))} {
+	for _, n := range []uint64{uint64(e.Revision), uint64(len(e.Stream)), uint64(len(e.Type)), uint64(len(e.Data))} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
 	sum := crc32.Update(0, castagnoli, append(append(b, e.Stream...), e.Type...))
@@ -211,13 +214,13 @@ func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 	return eventstore.Position(head), s.explain(ctx, "ask where the event log ends", err)
 }
 
-// No further event is recorded before reached. An UPDATE of the lease waits for the commit that has locked it.
+// No further event is recorded before reached. An UPDATE of the turn waits for the commit that has locked it.
 const (
 	reached  = "greatest(settled, (SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1))"
 	clock    = "coalesce($1, clock_timestamp())"
-	askTimes = "SELECT " + reached + " AS reached, " + clock + " AS clock FROM lease"
-	isPast   = "SELECT $1 < " + reached + " FROM lease"
-	settle   = "UPDATE lease SET settled = greatest(settled, $2::timestamptz + interval '1 microsecond') WHERE $2 <= greatest(" + clock + ", " + reached + ")"
+	askTimes = "SELECT " + reached + " AS reached, " + clock + " AS clock FROM turn"
+	isPast   = "SELECT $1 < " + reached + " FROM turn"
+	settle   = "UPDATE turn SET settled = greatest(settled, $2::timestamptz + interval '1 microsecond') WHERE $2 <= greatest(" + clock + ", " + reached + ")"
 )
 
 // Settle implements eventstore.Store. It writes only if no event has been recorded after the instant yet.
@@ -231,7 +234,7 @@ func (s *Store) Settle(ctx context.Context, at time.Time) (eventstore.Position, 
 		if err := s.db.GetContext(ctx, &past, isPast, at); err != nil || past {
 			return nil, err
 		}
-		// Afterwards every event that was recorded by then is committed: its commit had locked the lease.
+		// Afterwards every event that was recorded by then is committed: its commit had locked the turn.
 		done, err := s.db.ExecContext(ctx, settle, s.now(), at)
 		if err != nil {
 			return nil, err

@@ -82,8 +82,8 @@ func Keep[R any](l *Ledger, category string, spec table.Table) *Table[uuid.UUID,
 	return t
 }
 
-// At returns an entity as of a revision. written are the events that the caller has just written, if any: then the log need not be
-// read. Otherwise it reads what came after the row that it remembers. The error can be table.ErrNoRow.
+// At returns an entity as of a revision. written are the last events before it that the caller has just read or written, if any: if they
+// go back to the row that it remembers, the log need not be read. The error can be table.ErrNoRow.
 func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision, written []event.Written) (table.Snapshot, error) {
 	stream := category + "-" + id.String()
 	destroyed, err := r.keys.Destroyed()
