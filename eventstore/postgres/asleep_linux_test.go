@@ -13,7 +13,7 @@ import (
 
 // TestAsleep suspends a process at a random moment, lets another write, and resumes it.
 func TestAsleep(t *testing.T) {
-	t.Run("C34 a process suspended with the lease continues after others wrote, and no reader sees a gap or an event twice", func(t *testing.T) {
+	t.Run("C34 a process suspended while it writes continues after others wrote, and no reader sees a gap or an event twice", func(t *testing.T) {
 		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 		url := testdb.URL(t)
 		store := open(t, url, postgres.Options{})
@@ -22,7 +22,7 @@ func TestAsleep(t *testing.T) {
 		var last eventstore.Position
 		beyond := func(p eventstore.Position) bool { return p > last }
 		for range scripted(20, 400) {
-			c.listen(t, beyond) // it has the lease
+			c.listen(t, beyond) // it writes
 			c.stop(t)
 			last = appends(t, store)
 			if err := c.Process.Signal(syscall.SIGCONT); err != nil {
