@@ -501,7 +501,7 @@ func held(value any) string {
 		return strconv.Quote(v)
 	case int64:
 		if v > anInstant {
-			return table.Instant(v).Time().Format("2006-01-02 15:04:05")
+			return time.UnixMicro(v).UTC().Format("2006-01-02 15:04:05")
 		}
 	}
 	return fmt.Sprint(value)

@@ -87,7 +87,7 @@ func FindAgents(ctx context.Context, q table.Queryer, f AgentFilter, p table.Pag
 	unlessDeleted(&w, f.Deleted)
 	return table.Find(ctx, q, AgentsTable, w, p, []string{"name", "created_at"}, func(a Agent, sort string) (any, any) {
 		if sort == "created_at" {
-			return int64(a.CreatedAt), a.ID
+			return a.CreatedAt.Stored(), a.ID
 		}
 		return a.Name, a.ID
 	})

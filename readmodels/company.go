@@ -43,7 +43,7 @@ func FindCompanies(ctx context.Context, q table.Queryer, f CompanyFilter, p tabl
 	unlessDeleted(&w, f.Deleted)
 	return table.Find(ctx, q, CompaniesTable, w, p, []string{"name", "registered_at"}, func(c Company, sort string) (any, any) {
 		if sort == "registered_at" {
-			return int64(c.RegisteredAt), c.ID
+			return c.RegisteredAt.Stored(), c.ID
 		}
 		return c.Name, c.ID
 	})

@@ -95,11 +95,11 @@ func FindContacts(ctx context.Context, q table.Queryer, f ContactFilter, p table
 	return table.Find(ctx, q, ContactsTable, w, p, []string{"-registered_at", "changed_at", "name"}, func(c Contact, sort string) (any, any) {
 		switch sort {
 		case "changed_at":
-			return int64(c.ChangedAt), c.ID
+			return c.ChangedAt.Stored(), c.ID
 		case "name":
 			return c.Name, c.ID
 		}
-		return int64(c.RegisteredAt), c.ID
+		return c.RegisteredAt.Stored(), c.ID
 	})
 }
 
@@ -142,5 +142,5 @@ func TimelineOf(ctx context.Context, q table.Queryer, contact uuid.UUID, sight r
 	if _, all := sight.Departments(); !all {
 		w.Say("(ticket_id IS NULL OR ticket_id IN (SELECT ticket_id FROM tickets WHERE " + seen(&w, sight) + "))")
 	}
-	return table.Find(ctx, q, TimelineTable, w, p, []string{"-at"}, func(e TimelineEntry, _ string) (any, any) { return int64(e.At), int64(e.Position) })
+	return table.Find(ctx, q, TimelineTable, w, p, []string{"-at"}, func(e TimelineEntry, _ string) (any, any) { return e.At.Stored(), int64(e.Position) })
 }

@@ -41,7 +41,7 @@ func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p t
 	if f.Open {
 		w.Say("ended_at IS NULL")
 	}
-	return table.Find(ctx, q, OperationsTable, w, p, []string{"-begun_at"}, func(o Operation, _ string) (any, any) { return int64(o.BegunAt), o.ID })
+	return table.Find(ctx, q, OperationsTable, w, p, []string{"-begun_at"}, func(o Operation, _ string) (any, any) { return o.BegunAt.Stored(), o.ID })
 }
 
 // ThatShow selects the items of one category that refer to an item of another: the unfinished tickets of an agent, all contacts

@@ -176,7 +176,7 @@ func HistoryOfContact(ctx context.Context, q table.Queryer, contact uuid.UUID, f
 
 func sortedTicket(t TicketState, sort string) (any, any) {
 	if sort == "changed_at" {
-		return int64(t.ChangedAt), t.ID
+		return t.ChangedAt.Stored(), t.ID
 	}
-	return int64(t.OpenedAt), t.ID
+	return t.OpenedAt.Stored(), t.ID
 }

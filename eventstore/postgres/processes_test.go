@@ -123,7 +123,7 @@ func (c *child) kill(t *testing.T) {
 	c.Wait()
 }
 
-// appends appends a batch to a stream of its own. What others had begun under an older lease is then there or never will be.
+// appends appends a batch to a stream of its own. What others had begun to write is then there.
 func appends(t *testing.T, store *postgres.Store) eventstore.Position {
 	t.Helper()
 	got, err := eventstore.AppendTo(t.Context(), store, uuid.NewString(), eventstore.NoStream, batch())

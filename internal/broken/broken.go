@@ -19,6 +19,11 @@ func Is(err error) bool {
 // Pages reports whether SQLite says that it cannot read what is in the file.
 func Pages(err error) bool { return is(err, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) }
 
+// Refused reports whether SQLite does not take a row for what is in it.
+func Refused(err error) bool {
+	return is(err, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
+}
+
 func is(err error, codes ...int) bool {
 	var e *driver.Error
 	return errors.As(err, &e) && slices.Contains(codes, e.Code()&0xff)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"iter"
 	"reflect"
@@ -141,11 +142,19 @@ type poison struct {
 
 func (p *poison) Error() string { return fmt.Sprint(p.cause) }
 
+// A refusal says that the database refused a row of a projection. Rows are written together, so it is not known which event made it.
+type refusal struct {
+	fold int // of the ledger's
+	error
+}
+
+func (r *refusal) Unwrap() error { return r.error }
+
 // A broken is a panic's value if the database failed and no event is to blame.
 type broken struct{ error }
 
 // fold folds a batch and writes the changed rows, within a transaction. skip reports which events a projection must skip. A panic
-// in Apply, in a change or while a row is encoded becomes a *poison. After any error the ledger must be dropped.
+// in Apply, in a change or while a row is encoded becomes a *poison, and a row that the database refuses a *refusal. After any error the ledger must be dropped.
 func (l *Ledger) fold(tx table.Tx, batch []entry, skip func(fold, at int) bool) (err error) {
 	l.tx, l.batch = tx, batch
 	defer func() {
@@ -175,6 +184,9 @@ func (l *Ledger) fold(tx table.Tx, batch []entry, skip func(fold, at int) bool) 
 
 func (l *Ledger) blame(cause any) error {
 	if b, ok := cause.(broken); ok {
+		if errors.Is(b.error, table.ErrRefused) {
+			return &refusal{l.find(l.current), b.error}
+		}
 		return b.error
 	}
 	return &poison{fold: l.find(l.current), at: l.at, cause: cause}

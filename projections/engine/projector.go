@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"daybook/eventstore"
@@ -168,6 +169,9 @@ func (p *projector) do(ctx context.Context, w portion) error {
 			return nil
 		}
 		p.ledger.drop(false)
+		if no := (*refusal)(nil); errors.As(err, &no) {
+			err = p.guilty(ctx, w, no)
+		}
 		if bad := (*poison)(nil); errors.As(err, &bad) {
 			e := &w.batch[bad.at]
 			if p.strict {
@@ -235,6 +239,34 @@ func (p *projector) try(ctx context.Context, w portion) error {
 	return nil
 }
 
+var errTried = errors.New("it was only tried")
+
+// guilty returns the *poison that made the database refuse a row of a portion, or the error that kept it from finding out. It tries the
+// portion's first events, without keeping what they come to.
+func (p *projector) guilty(ctx context.Context, w portion, no *refusal) error {
+	good, bad := 0, len(w.batch) // so many are taken, and refused
+	for bad-good > 1 {
+		n := (good + bad) / 2
+		err := p.db.Write(ctx, func(tx table.Tx) error {
+			counted := map[parkKey]int64{}
+			if err := p.ledger.fold(tx, w.batch[:n], func(fold, at int) bool { return p.leaveOut(w, fold, at, counted) }); err != nil {
+				return err
+			}
+			return errTried
+		})
+		p.ledger.drop(false)
+		switch {
+		case errors.As(err, &no):
+			bad = n
+		case errors.Is(err, errTried):
+			good = n
+		default:
+			return err
+		}
+	}
+	return &poison{no.fold, bad - 1, no.error}
+}
+
 // sift parks the streams of events that could not be decoded, and those that the log has lost events of, also where an event that
 // cannot be projected is an error: nothing mends such a stream, and all else must go on.
 func (p *projector) sift(w portion) error {
@@ -272,7 +304,7 @@ func (p *projector) park(fold int, e *entry, cause error) {
 		Stream:     at.stream,
 		Position:   e.Position,
 		EventID:    e.EventID,
-		Error:      cause.Error(),
+		Error:      plain(cause.Error()),
 		ParkedAt:   table.At(time.Now()),
 	}
 }
@@ -299,6 +331,11 @@ func (p *projector) leaveOut(w portion, fold, at int, waiting map[parkKey]int64)
 	return true
 }
 
+// plain is a text that every database takes.
+func plain(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+}
+
 func (p *projector) writeParked(tx table.Tx, drain *table.Parked, waiting map[parkKey]int64) error {
 	if drain != nil {
 		if _, err := tx.Exec("DELETE FROM parked WHERE projection = ? AND stream = ?", drain.Projection, drain.Stream); err != nil {
@@ -309,7 +346,7 @@ func (p *projector) writeParked(tx table.Tx, drain *table.Parked, waiting map[pa
 		const put = `INSERT INTO parked (projection, stream, position, event_id, error, waiting, parked_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (projection, stream) DO UPDATE SET waiting = excluded.waiting`
 		k := p.parked[at]
-		_, err := tx.Exec(put, k.Projection, k.Stream, int64(k.Position), k.EventID.String(), k.Error, k.Waiting+n, int64(k.ParkedAt))
+		_, err := tx.Exec(put, k.Projection, k.Stream, int64(k.Position), k.EventID.String(), k.Error, k.Waiting+n, k.ParkedAt.Stored())
 		if err != nil {
 			return err
 		}

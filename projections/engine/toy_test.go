@@ -62,7 +62,7 @@ type mark struct {
 }
 
 var (
-	thingsTable  = table.Table{Name: "things", Row: thing{}, Indexes: []string{"n, thing_id"}}
+	thingsTable  = table.Table{Name: "things", Row: thing{}, Indexes: []string{"n, thing_id", "name"}}
 	bucketsTable = table.Table{Name: "buckets", Row: bucket{}}
 	notesTable   = table.Table{Name: "notes", Row: note{}}
 	marksTable   = table.Table{Name: "marks", Row: mark{}}
@@ -82,6 +82,7 @@ type toys struct {
 	buckets rows[BucketKey, bucket]
 	notes   interface{ Insert(note) }
 	marks   interface{ Insert(mark) }
+	spoil   func(*thing)
 }
 
 // agentOf returns one of a few agents, or none.
@@ -132,6 +133,13 @@ func (t toys) things_(e *Recorded, poison *atomic.Bool) {
 			panic(errPoison)
 		}
 		t.things.Upsert(e.ID, count)
+	case "spoil":
+		t.things.Upsert(e.ID, func(r *thing) {
+			count(r)
+			if poison.Load() {
+				t.spoil(r)
+			}
+		})
 	case "late poison":
 		t.things.Upsert(e.ID, func(r *thing) {
 			if poison.Load() {
@@ -154,6 +162,7 @@ type bench struct {
 	Source
 	store  eventstore.Store
 	poison atomic.Bool
+	spoil  func(*thing) // what "spoil" does, while poison is set
 	last   map[uuid.UUID]eventstore.Revision
 }
 
@@ -176,7 +185,7 @@ func newBenchOn(t testing.TB, store eventstore.Store) *bench {
 func (b *bench) projections() []Projection {
 	return []Projection{
 		{"things", func(l *Ledger) func(*Recorded) {
-			t := toys{things: Keep[thing](l, "thing", thingsTable), notes: NewFacts[note](l, notesTable)}
+			t := toys{things: Keep[thing](l, "thing", thingsTable), notes: NewFacts[note](l, notesTable), spoil: b.spoil}
 			return func(e *Recorded) { t.things_(e, &b.poison) }
 		}},
 		{"buckets", func(l *Ledger) func(*Recorded) {
@@ -276,7 +285,7 @@ func reference(entries []entry) contents {
 	buckets := mapped[BucketKey, bucket]{map[BucketKey]bucket{}, func(r *bucket) *BucketKey { return &r.BucketKey }}
 	var notes []note
 	var marks []mark
-	t := toys{things, buckets, mappedFacts[note]{&notes}, mappedFacts[mark]{&marks}}
+	t := toys{things, buckets, mappedFacts[note]{&notes}, mappedFacts[mark]{&marks}, nil}
 	for _, e := range entries {
 		if e.err == nil {
 			t.things_(&e.Recorded, new(atomic.Bool))

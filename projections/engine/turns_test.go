@@ -390,7 +390,7 @@ func TestDashboardsHoldNobodyUp(t *testing.T) {
 	publishSoon(t)
 	b := newBench(t)
 	database := testdb.URL(t)
-	home := inSchemas(t, database, 500*time.Millisecond)
+	home := inSchemas(t, database, 0)
 	r := b.start(t, home)
 	r.wait(t, b.appendSome(t, 10))
 	r.wait(t, b.appendSome(t, 10)) // by then dashboards see them

@@ -259,13 +259,13 @@ func sum(values []float64) float64 {
 func KnownBy(ctx context.Context, q table.Queryer, at table.Instant) (table.Position, error) {
 	var p table.Position
 	err := sqlx.GetContext(ctx, q, &p, `SELECT coalesce(max(position), 0) FROM event_trail
-		WHERE position < coalesce((SELECT min(position) FROM event_trail WHERE recorded_at > $1), $2)`, int64(at), int64(math.MaxInt64))
+		WHERE position < coalesce((SELECT min(position) FROM event_trail WHERE recorded_at > $1), $2)`, at.Stored(), int64(math.MaxInt64))
 	return p, err
 }
 
 // LastRecorded returns the latest time at which an event was recorded.
 func LastRecorded(ctx context.Context, q table.Queryer) (table.Instant, error) {
 	var at table.Instant
-	err := sqlx.GetContext(ctx, q, &at, "SELECT coalesce(max(recorded_at), 0) FROM event_trail")
+	err := sqlx.GetContext(ctx, q, &at, "SELECT max(recorded_at) FROM event_trail")
 	return at, err
 }

@@ -168,10 +168,10 @@ var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 // During requires a column to be in [from, to). A zero bound means no bound.
 func (w *Where) During(column string, from, to Instant) {
 	if from != 0 {
-		w.And(column+" >= %s", int64(from))
+		w.And(column+" >= %s", from.Stored())
 	}
 	if to != 0 {
-		w.And(column+" < %s", int64(to))
+		w.And(column+" < %s", to.Stored())
 	}
 }
 

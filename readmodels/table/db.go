@@ -163,6 +163,8 @@ func (db *DB) put(conn *sql.Conn, failed error) {
 var (
 	ErrGone = errors.New("the read models no longer exist")
 	ErrBusy = errors.New("the read models are still being read")
+	// ErrRefused means that the database does not take a row for what is in it.
+	ErrRefused = errors.New("the database refuses the row")
 )
 
 // Publish makes dashboards see these tables, unless they do already. It does nothing in databases without dashboards. It does

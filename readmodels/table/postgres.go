@@ -211,6 +211,15 @@ func named(err error) error {
 	return err
 }
 
+// refused wraps an error of a statement in ErrRefused if the cause is a value: it is no text of the encoding, is out of range, breaks a
+// constraint, or is too large for a row or an index.
+func refused(err error) error {
+	if e, ok := errors.AsType[*pq.Error](err); ok && (e.Code.Class() == "22" || e.Code.Class() == "23" || e.Code == "54000") {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return err
+}
+
 // isGone reports whether a table or schema does not exist.
 func isGone(err error) bool {
 	e, ok := errors.AsType[*pq.Error](err)
@@ -240,7 +249,7 @@ type postgresTx struct {
 func (tx postgresTx) Load(r *Relation, keys iter.Seq[[]driver.Value], take func([]driver.Value) error) error {
 	for arrays := range gathered(len(r.Key), keys) {
 		if err := tx.load(r, arrays, take); err != nil {
-			return fmt.Errorf("reading %s: %w", r.Name, err)
+			return fmt.Errorf("reading %s: %w", r.Name, refused(err))
 		}
 	}
 	return nil
@@ -308,7 +317,7 @@ func (tx postgresTx) Delete(r *Relation, keys iter.Seq[[]driver.Value]) error {
 func (tx postgresTx) set(doing string, r *Relation, columns []int, rows iter.Seq[[]driver.Value], statement string) error {
 	for arrays := range gathered(len(columns), rows) {
 		if _, err := tx.tx.ExecContext(tx.ctx, statement, arrays...); err != nil {
-			return fmt.Errorf("%s %s: %w", doing, r.Name, err)
+			return fmt.Errorf("%s %s: %w", doing, r.Name, refused(err))
 		}
 	}
 	return nil

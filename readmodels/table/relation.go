@@ -168,7 +168,7 @@ func (c *Column) convert(t reflect.Type) error {
 		c.encode = func(f reflect.Value) (driver.Value, error) { return f.Addr().Interface().(*Ref).Value() }
 	case t == instantType && c.Key:
 		c.Kind = Moment
-		c.encode = func(f reflect.Value) (driver.Value, error) { return f.Int(), nil }
+		c.encode = func(f reflect.Value) (driver.Value, error) { return Instant(f.Int()).Stored(), nil }
 	case t == instantType:
 		c.Kind = Moment
 		c.encode = func(f reflect.Value) (driver.Value, error) { return Instant(f.Int()).Value() }

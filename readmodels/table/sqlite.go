@@ -16,6 +16,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	_ "modernc.org/sqlite" // the driver
 
+	"daybook/internal/broken"
 	"daybook/internal/scratch"
 )
 
@@ -239,6 +240,9 @@ func (tx *sqliteTx) each(doing string, r *Relation, rows iter.Seq[[]driver.Value
 	}
 	for row := range rows {
 		if _, err := s.(driver.StmtExecContext).ExecContext(context.Background(), tx.Args(row)); err != nil {
+			if broken.Refused(err) {
+				err = fmt.Errorf("%w: %w", ErrRefused, err)
+			}
 			return fmt.Errorf("%s %s: %w", doing, r.Name, err)
 		}
 	}

@@ -47,31 +47,28 @@ func (r *Ref) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// An Instant is a time in microseconds since 1970, UTC. 0 means none: null in the database and in JSON.
+// An Instant is a time in microseconds since the beginning of the year 1, UTC, which is Go's zero time. 0 means none: null in the
+// database and in JSON.
 type Instant int64
 
+// since1970 is 1970, from which databases count.
+var since1970 = Instant(-time.Time{}.UnixMicro())
+
 // At returns a time as an Instant; the zero time is 0.
-func At(t time.Time) Instant {
-	if t.IsZero() {
-		return 0
-	}
-	return Instant(t.UnixMicro())
-}
+func At(t time.Time) Instant { return Instant(t.UnixMicro()) + since1970 }
 
 // Time returns the instant as a time in UTC; the zero time for 0.
-func (i Instant) Time() time.Time {
-	if i == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(int64(i)).UTC()
-}
+func (i Instant) Time() time.Time { return time.UnixMicro(i.Stored()).UTC() }
 
-// Value stores the microseconds, or null.
+// Stored returns the microseconds since 1970, as the instant is stored.
+func (i Instant) Stored() int64 { return int64(i - since1970) }
+
+// Value stores the microseconds since 1970, or null.
 func (i Instant) Value() (driver.Value, error) {
 	if i == 0 {
 		return nil, nil
 	}
-	return int64(i), nil
+	return i.Stored(), nil
 }
 
 // Scan reads what Value stored.
@@ -80,7 +77,7 @@ func (i *Instant) Scan(src any) error {
 	case nil:
 		*i = 0
 	case int64:
-		*i = Instant(v)
+		*i = Instant(v) + since1970
 	default:
 		return fmt.Errorf("an instant is stored as a number, not as %T", src)
 	}
