@@ -67,6 +67,7 @@ var unsaid = map[string]string{
 	"EditGroup":        "no source that is imported tells of it yet",
 	"RenameDepartment": "no source that is imported tells of it yet",
 	"EditTag":          "no source that is imported tells of it yet",
+	"RestoreCompany":   "no source that is imported tells of it yet",
 	"RestoreContact":   "no source that is imported tells of it yet",
 	"RecordKey":        "keys belong to one desk",
 	"RecordRestore":    "backups belong to one desk",

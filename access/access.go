@@ -68,30 +68,38 @@ type Principal struct {
 }
 
 // Authenticate returns the caller whose API key has this token. A key that acts as an agent stops working when the agent
-// is deleted, has the permissions that both the key and the agent have, and sees what the agent sees. It returns
-// vault.ErrBadKey for a token that is not valid.
+// is deleted, has the permissions that both the key and the agent have, and sees what the agent sees. A key that acts for
+// nobody serves no department. It returns vault.ErrBadKey for a token that is not valid.
 func (d *Door) Authenticate(ctx context.Context, token string) (Principal, error) {
 	key, err := d.Vault.Authenticate(ctx, token)
 	if err != nil {
 		return Principal{}, err
 	}
-	p := Principal{Key: key, Role: key.Role, Allowed: key.Role.Permissions(), Sight: role.Everything}
-	if key.Agent == uuid.Nil {
-		return p, nil
+	p := Principal{Key: key, Role: key.Role, Allowed: key.Role.Permissions()}
+	if key.Agent != uuid.Nil {
+		if p, err = d.as(ctx, p); err != nil {
+			return p, err
+		}
 	}
-	a, err := d.agents.state(ctx, d.Desk, key.Agent)
+	if p.Allowed.Have(role.EverywhereRead) {
+		p.Sight = role.Everything
+	}
+	return p, nil
+}
+
+// as limits a principal to what the agent may do and see for whom the key acts.
+func (d *Door) as(ctx context.Context, p Principal) (Principal, error) {
+	a, err := d.agents.state(ctx, d.Desk, p.Key.Agent)
 	if err != nil {
 		return p, err
 	}
 	if !agent.Stream.Exists(a) {
 		return p, vault.ErrBadKey
 	}
-	if p.Allowed = key.Role.Permissions().And(a.Role.Permissions()); len(p.Allowed) < len(key.Role.Permissions()) {
+	if p.Allowed = p.Allowed.And(a.Role.Permissions()); len(p.Allowed) < len(p.Key.Role.Permissions()) {
 		p.Role = a.Role
 	}
-	if !p.Allowed.Have(role.EverywhereRead) {
-		p.Sight = a.Sight()
-	}
+	p.Sight = a.Sight()
 	return p, nil
 }
 

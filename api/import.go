@@ -22,6 +22,7 @@ type ImportOptions struct {
 	Source        string
 	Actor         event.Actor
 	Principal     event.Principal
+	Allowed       role.Permissions
 	RetryRejected bool
 	Strict        bool
 }
@@ -56,7 +57,7 @@ func (s *server) imports() {
 			return nil, s.refused(ctx, err)
 		}
 		p := who(ctx)
-		answer, err := s.Import(ctx, ImportOptions{Source: in.Source, Actor: p.Actor(), Principal: p.Recorded(), RetryRejected: in.RetryRejected, Strict: in.Strict}, in.body)
+		answer, err := s.Import(ctx, ImportOptions{Source: in.Source, Actor: p.Actor(), Principal: p.Recorded(), Allowed: p.Allowed, RetryRejected: in.RetryRejected, Strict: in.Strict}, in.body)
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/event"
 	"daybook/domain/role"
@@ -167,9 +168,6 @@ func get[S any, E event.Event, R any](t *resource[S, E, R], summary string) {
 			ask = t.then
 		}
 		answer, err := ask(ctx, in)
-		if err == nil && !seen(answer.Body, who(ctx).Sight) {
-			err = t.kind.Unknown
-		}
 		if err == nil {
 			err = unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position)
 		}
@@ -193,6 +191,9 @@ func (t *resource[S, E, R]) now(ctx context.Context, in *OneThing) (*Answered[R]
 		if err == nil && !found {
 			err = t.kind.Unknown
 		}
+		if err == nil && !seen(row, who(ctx).Sight) {
+			err = t.kind.Unknown
+		}
 		return row, err
 	})
 	if err == nil {
@@ -201,7 +202,8 @@ func (t *resource[S, E, R]) now(ctx context.Context, in *OneThing) (*Answered[R]
 	return answer, err
 }
 
-// then returns a thing as it was, folded from its stream.
+// then returns a thing as it was, folded from its stream. The caller must see it as it was, and as it is now. What they do
+// not see is refused as if there had been no such thing.
 func (t *resource[S, E, R]) then(ctx context.Context, in *OneThing) (*Answered[R], error) {
 	if err := t.may(ctx, t.reading); err != nil {
 		return nil, err
@@ -211,7 +213,11 @@ func (t *resource[S, E, R]) then(ctx context.Context, in *OneThing) (*Answered[R
 		return nil, err
 	}
 	row, err := t.Rows.AsOf(ctx, t.kind.Category, in.ID, keep)
-	if errors.Is(err, table.ErrNoRow) {
+	sees := err == nil && seen(row.Row, who(ctx).Sight)
+	if sees {
+		sees, err = work.Sees(ctx, t.Desk, t.kind, in.ID, who(ctx).Sight)
+	}
+	if errors.Is(err, table.ErrNoRow) || err == nil && !sees {
 		return nil, domain.NotFound(t.kind.Unknown.Code, "There was no such %s at that time. Check its id and as_of.", t.kind.Category)
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"daybook/commands/work"
 	"daybook/domain/event"
+	"daybook/domain/role"
 	"daybook/journal"
 )
 
@@ -39,7 +40,7 @@ func (d *desk) importing() (float64, error) {
 	source := "bench-" + uuid.NewString()[:8]
 	text := journalOf(source, lines)
 	player := &journal.Player{
-		Desk: &work.Desk{Store: d.store, Keys: d.vault, Names: d.vault}, Source: source, Actor: event.TheSystem, Principal: event.TheCommandLine, Now: time.Now,
+		Desk: &work.Desk{Store: d.store, Keys: d.vault, Names: d.vault}, Source: source, Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Now: time.Now,
 	}
 	began := time.Now()
 	counts, err := player.Play(context.Background(), bytes.NewReader(text))

@@ -35,14 +35,28 @@ func (c CreateAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	if err := domain.Join(nameErr, emailErr, knownRole(c.Role), aliasErr); err != nil {
 		return nil, err
 	}
-	if c.Role == role.Owner {
-		if err := by.MustMay(role.OwnersWrite); err != nil {
-			return nil, err
-		}
+	if err := mayBecome(&c.Role, by); err != nil {
+		return nil, err
 	}
 	return happened[agent.Event](agent.Created{
 		Name: personal.New(name), Alias: personal.New(alias), Email: agent.Login(by.Names, email), Role: c.Role, Ref: personal.New(c.Ref),
 	})
+}
+
+// mustManage refuses a caller who may not manage this agent: only owners manage owners.
+func mustManage(a agent.Agent, by By) error {
+	if a.Role != role.Owner || by.History {
+		return nil
+	}
+	return by.MustMay(role.OwnersWrite)
+}
+
+// mayBecome refuses a caller who may not give an agent a role: only owners make owners, also by an imported history.
+func mayBecome(r *role.Role, by By) error {
+	if r == nil || *r != role.Owner {
+		return nil
+	}
+	return by.MustMay(role.OwnersWrite)
 }
 
 func knownRole(r role.Role) error {

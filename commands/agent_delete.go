@@ -27,10 +27,8 @@ func (DeleteAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	if err := a.MustExist(); err != nil {
 		return nil, err
 	}
-	if a.Role == role.Owner {
-		if err := by.MustMay(role.OwnersWrite); err != nil {
-			return nil, err
-		}
+	if err := mustManage(a, by); err != nil {
+		return nil, err
 	}
 	return happened[agent.Event](agent.Deleted{})
 }

@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"cmp"
+
 	"daybook/domain"
 	"daybook/domain/address"
 	"daybook/domain/agent"
@@ -25,10 +27,8 @@ func (c EditAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	if err := a.MustExist(); err != nil {
 		return nil, err
 	}
-	if a.Role == role.Owner || c.Role != nil && *c.Role == role.Owner {
-		if err := by.MustMay(role.OwnersWrite); err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(mustManage(a, by), mayBecome(c.Role, by)); err != nil {
+		return nil, err
 	}
 	var edited agent.Edited
 	var nameErr, aliasErr, emailErr, roleErr error

@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"cmp"
+
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
@@ -22,9 +24,9 @@ func (c JoinDepartment) Refs() []Reference {
 	return []Reference{work.Needs("department", department.Stream, c.Department, department.Department.MustExist)}
 }
 
-// Decide changes nothing for an agent who already serves the department, unless it may not have been so then.
+// Decide refuses a caller who may not manage the agent. It changes nothing for an agent who already serves the department, unless it may not have been so then.
 func (c JoinDepartment) Decide(a agent.Agent, by By) ([]agent.Event, error) {
-	if err := a.MustExist(); err != nil || a.In(c.Department) && !by.Late {
+	if err := cmp.Or(a.MustExist(), mustManage(a, by)); err != nil || a.In(c.Department) && !by.Late {
 		return nil, err
 	}
 	return happened[agent.Event](agent.JoinedDepartment{Department: c.Department})

@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"cmp"
+
 	"github.com/google/uuid"
 
 	"daybook/domain/agent"
@@ -15,9 +17,9 @@ type LeaveDepartment struct {
 // Permission returns the permission that the caller needs.
 func (LeaveDepartment) Permission() role.Permission { return role.AgentsWrite }
 
-// Decide changes nothing for an agent who does not serve the department, unless it may not have been so then.
+// Decide refuses a caller who may not manage the agent. It changes nothing for an agent who does not serve the department, unless it may not have been so then.
 func (c LeaveDepartment) Decide(a agent.Agent, by By) ([]agent.Event, error) {
-	if err := a.MustExist(); err != nil || !a.In(c.Department) && !by.Late {
+	if err := cmp.Or(a.MustExist(), mustManage(a, by)); err != nil || !a.In(c.Department) && !by.Late {
 		return nil, err
 	}
 	return happened[agent.Event](agent.LeftDepartment{Department: c.Department})

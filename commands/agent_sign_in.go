@@ -32,13 +32,13 @@ func (c SignIn) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 	return happened[agent.Event](agent.SignedIn{Device: device})
 }
 
-// status checks that the caller may change this agent's status. It returns the normalised device, default panel.
+// status checks that the caller may change this agent's status: their own, or that of an agent whom they manage. It returns the normalised device, default panel.
 func status(a agent.Agent, by By, device string) (personal.Hashed, error) {
 	if err := a.MustExist(); err != nil {
 		return personal.Hashed{}, err
 	}
 	if by.Actor.AgentID() != by.ID {
-		if err := by.MustMay(role.StatusAny); err != nil {
+		if err := cmp.Or(by.MustMay(role.StatusAny), mustManage(a, by)); err != nil {
 			return personal.Hashed{}, err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 type DeleteCompany struct{}
 
 // Permission returns the permission that the caller needs.
-func (DeleteCompany) Permission() role.Permission { return role.CompaniesWrite }
+func (DeleteCompany) Permission() role.Permission { return role.CompaniesDelete }
 
 // Decide refuses a company that never existed. Deleting again changes nothing.
 func (DeleteCompany) Decide(t company.Company, _ By) ([]company.Event, error) {
@@ -34,7 +34,10 @@ func (DeleteCompany) Left(id uuid.UUID) []work.Left {
 	return []work.Left{{
 		Category: contact.Stream.Category, Showing: company.Stream.Category, ID: id,
 		Each: func(w *work.Work, thing uuid.UUID, by By) error {
-			_, err := work.Run(w, contact.Stream, thing, leaveDeleted{company: id}, by)
+			co, err := work.Look(w, company.Stream, id)
+			if err == nil && co.Deleted { // it may have been restored meanwhile
+				_, err = work.Run(w, contact.Stream, thing, leaveDeleted{company: id}, by)
+			}
 			return err
 		},
 	}}

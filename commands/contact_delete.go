@@ -9,7 +9,7 @@ import (
 type DeleteContact struct{}
 
 // Permission returns the permission that the caller needs.
-func (DeleteContact) Permission() role.Permission { return role.ContactsWrite }
+func (DeleteContact) Permission() role.Permission { return role.ContactsDelete }
 
 // Decide refuses a contact who never existed. Deleting again changes nothing.
 func (DeleteContact) Decide(t contact.Contact, _ By) ([]contact.Event, error) {

@@ -12,7 +12,7 @@ import (
 type RestoreContact struct{}
 
 // Permission returns the permission that the caller needs.
-func (RestoreContact) Permission() role.Permission { return role.ContactsWrite }
+func (RestoreContact) Permission() role.Permission { return role.ContactsDelete }
 
 // Carry finds out which addresses are taken.
 func (RestoreContact) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[contact.Contact], error) {

@@ -143,6 +143,48 @@ func TestAgentStatus(t *testing.T) {
 	on.By(self).When(commands.Pause{}).ThenRefused("permission-missing")
 }
 
+// TestOwnersAreManagedByOwners is cases 4.5 and 4.7: admins manage agents and admins, not owners; nor does an imported
+// history make an owner for them, but owners of the other desk did what it says.
+func TestOwnersAreManagedByOwners(t *testing.T) {
+	in := agent.JoinedDepartment{Department: sales}
+	owner, create := role.Owner, commands.CreateAgent{Name: "Ann", Email: "ann@desk.example", Role: role.Owner}
+	all := []work.Command[agent.Agent, agent.Event]{
+		commands.SignIn{}, commands.SignOut{Device: "panel"}, commands.Pause{}, commands.Unpause{}, commands.SwitchServices{Department: sales, Calls: new(bool)},
+		commands.JoinDepartment{Department: support}, commands.LeaveDepartment{Department: sales}, commands.EditAgent{Name: text("Anna")}, commands.DeleteAgent{},
+	}
+	admin := commands.By{Actor: event.Actor{Kind: event.Agent, ID: bob}, ID: ann, Allowed: role.Admin.Permissions()}
+	history := admin
+	history.History = true
+	self := commands.By{Actor: event.Actor{Kind: event.Agent, ID: ann}, ID: ann, Allowed: role.Admin.Permissions()}
+	for _, r := range role.AgentRoles {
+		is := annIs
+		is.Role = r
+		on := scenario.On(t, agent.Stream).Given(is, in, agent.SignedIn{Device: agent.Device(personaltest.Names{}, ann, "panel")})
+		for i, command := range all {
+			switch outcome := on.By(admin).When(command); {
+			case r == role.Owner:
+				outcome.ThenRefused("permission-missing")
+			case outcome.Refused():
+				t.Errorf("an admin may not do %T to an agent whose role is %s", command, r)
+			}
+			if on.By(history).When(command).Refused() {
+				t.Errorf("an imported history may not do %T to an agent whose role is %s", command, r)
+			}
+			if status := i < 5; status && on.By(self).When(command).Refused() {
+				t.Errorf("an agent whose role is %s may not do %T to themselves", r, command)
+			}
+		}
+		if r != role.Owner {
+			on.By(admin).When(commands.EditAgent{Role: &owner}).ThenRefused("permission-missing")
+			on.By(history).When(commands.EditAgent{Role: &owner}).ThenRefused("permission-missing")
+		}
+	}
+	on := scenario.On(t, agent.Stream)
+	on.By(history).When(create).ThenRefused("permission-missing")
+	history.Allowed = role.Owner.Permissions()
+	on.By(history).When(create).Then(agent.Created{Name: scenario.Text("Ann"), Email: login("ann@desk.example"), Role: role.Owner})
+}
+
 func TestDepartment(t *testing.T) {
 	on := scenario.On(t, department.Stream)
 	on.When(commands.CreateDepartment{Name: " Sales "}).Then(department.Created{Name: "Sales"})

@@ -132,12 +132,24 @@ func TestDeletedContactLeavesCompany(t *testing.T) {
 	of(work.Do(t.Context(), d, contact.Stream, cy, commands.RegisterContact{Input: profile.Input{Name: &name}}, asks("contact")))
 	of(work.Do(t.Context(), d, contact.Stream, cy, commands.AssignCompany{Company: acme}, asks("assign")))
 	of(work.Do(t.Context(), d, contact.Stream, cy, commands.DeleteContact{}, asks("delete")))
-	left := commands.DeleteCompany{}.Left(acme)[0]
-	if err := d.Play(t.Context(), func(w *work.Work) (func(), error) { return nil, left.Each(w, cy, asks("leave")) }); err != nil {
-		t.Fatal(err)
+	acmes(work.Carry(t.Context(), d, deletesCompany, acme, asks("delete company")))
+	leave := func(request string) {
+		t.Helper()
+		left := commands.DeleteCompany{}.Left(acme)[0]
+		if err := d.Play(t.Context(), func(w *work.Work) (func(), error) { return nil, left.Each(w, cy, asks(request)) }); err != nil {
+			t.Fatal(err)
+		}
 	}
+	leave("leave")
 	restored := of(work.Carry(t.Context(), d, work.Plan[contact.Contact](commands.RestoreContact{}), cy, asks("restore")))
 	if restored.State.Company != uuid.Nil {
 		t.Error("the contact is restored into a company that is gone")
+	}
+	// The company is restored, and has the contact again, before the deletion has ended (case 4.8).
+	acmes(work.Do(t.Context(), d, company.Stream, acme, commands.RestoreCompany{}, asks("restore company")))
+	of(work.Do(t.Context(), d, contact.Stream, cy, commands.AssignCompany{Company: acme}, asks("assign again")))
+	leave("leave again")
+	if got := stateOf(t, d.Store, contact.Stream, cy); got.Company != acme {
+		t.Error("a restored company lost a contact")
 	}
 }

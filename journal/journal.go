@@ -23,6 +23,7 @@ import (
 	"daybook/domain/contact"
 	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/domain/role"
 )
 
 // A Player imports the journals of one source. It is not safe for concurrent use.
@@ -31,6 +32,7 @@ type Player struct {
 	Source        string           // the desk that the journals come from: see event.NamesDoor; part of the ids of all its things
 	Actor         event.Actor      // who imports
 	Principal     event.Principal  // who imports
+	Allowed       role.Permissions // what who imports may do: making an owner needs an owner
 	Region        string           // the country (ISO 3166) of phone numbers without a country code; empty: none
 	Strict        bool             // stop at the first line that is rejected or malformed
 	RetryRejected bool             // import lines again that were rejected or malformed before

@@ -8,6 +8,7 @@ import (
 
 	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/internal/testlog"
 	"daybook/journal"
@@ -30,7 +31,7 @@ func TestMemory(t *testing.T) {
 	}
 	plays := func(m *journal.Memory, lines string, want desk.Counts) {
 		t.Helper()
-		p := &journal.Player{Desk: d, Source: "test", Actor: event.TheSystem, Principal: event.TheCommandLine, Now: time.Now, Memory: m}
+		p := &journal.Player{Desk: d, Source: "test", Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Now: time.Now, Memory: m}
 		if got, err := p.Play(t.Context(), strings.NewReader(lines)); err != nil || got != want {
 			t.Errorf("%v: %+v, want %+v", err, got, want)
 		}

@@ -25,7 +25,7 @@ type play struct {
 // by returns who did what the line says. requester is the contact of its ticket, if it has one.
 func (p *play) by(requester uuid.UUID) (work.By, error) {
 	by := work.By{
-		Principal: p.Principal, At: p.line.At.Time, Request: p.line.request, Through: event.ThroughImport(p.Source),
+		Principal: p.Principal, Allowed: p.Allowed, At: p.line.At.Time, Request: p.line.request, Through: event.ThroughImport(p.Source),
 		Correlation: p.stream.String(), History: true, Region: p.Region,
 	}
 	kind, name, called := strings.Cut(p.line.By, ":")
@@ -94,7 +94,7 @@ func called[S any, E event.Event](p *play, kind event.Kind[S, E], own string, ho
 // importer returns the work.By for things that are created because a line names them: who imports creates them.
 func (p *play) importer() work.By {
 	return work.By{
-		Actor: p.Actor, Principal: p.Principal, At: p.line.At.Time, Request: p.line.request, Through: event.ThroughImport(p.Source),
+		Actor: p.Actor, Principal: p.Principal, Allowed: p.Allowed, At: p.line.At.Time, Request: p.line.request, Through: event.ThroughImport(p.Source),
 		Correlation: p.stream.String(), History: true,
 	}
 }

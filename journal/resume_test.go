@@ -25,6 +25,7 @@ import (
 	"daybook/domain/event"
 	"daybook/domain/group"
 	"daybook/domain/personal/personaltest"
+	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/domain/ticket"
 	"daybook/eventstore"
@@ -51,7 +52,7 @@ func mortal(store eventstore.Store, salt, odds int) (log *testlog.Dying, dead *a
 func play(store eventstore.Store, lines string) (desk.Counts, error) {
 	p := &journal.Player{
 		Desk:   testlog.Desk(store),
-		Source: "test", Actor: event.TheSystem, Principal: event.TheCommandLine, Now: time.Now,
+		Source: "test", Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Now: time.Now,
 	}
 	return p.Play(context.Background(), strings.NewReader(lines))
 }

@@ -32,6 +32,8 @@ var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger
 					r.Groups = without(r.Groups, ev.Group)
 				case company.Deleted:
 					r.DeletedAt = e.At
+				case company.Restored:
+					r.DeletedAt = 0
 				}
 				r.Search = companySearch(*r)
 			})

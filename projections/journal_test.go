@@ -13,6 +13,7 @@ import (
 
 	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/domain/role"
 	"daybook/internal/testlog"
 	"daybook/journal"
 )
@@ -28,7 +29,7 @@ func TestJournal(t *testing.T) {
 	}
 	log := newScene(t)
 	player := &journal.Player{
-		Desk: testlog.Desk(log.store), Source: "journal", Actor: event.TheSystem, Principal: event.TheCommandLine,
+		Desk: testlog.Desk(log.store), Source: "journal", Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(),
 		Now: func() time.Time { return clock(0) },
 		Report: func(outcomes []journal.Outcome) {
 			for _, o := range outcomes {

@@ -49,6 +49,7 @@ var stories = map[string]story{
 	"company-joined-group":      given(founded),
 	"company-left-group":        after(func(e company.LeftGroup) past { return and(founded, happened(company.JoinedGroup(e))) }),
 	"company-deleted":           given(founded),
+	"company-restored":          given(founded, happened(company.Deleted{})),
 
 	"contact-registered":       given(),
 	"contact-edited":           given(registered),

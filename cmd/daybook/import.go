@@ -17,6 +17,7 @@ import (
 
 	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/domain/role"
 	"daybook/journal"
 )
 
@@ -122,7 +123,7 @@ func (c *importCommand) play(ctx context.Context, d *parts, t terminal, path str
 	bar := progress(t.talk, lines, path)
 	defer bar.Finish()
 	player := &journal.Player{
-		Desk: d.commands, Source: c.Source, Actor: event.TheSystem, Principal: event.TheCommandLine, Region: c.Region, Strict: c.Strict, RetryRejected: c.RetryRejected, Now: time.Now,
+		Desk: d.commands, Source: c.Source, Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Region: c.Region, Strict: c.Strict, RetryRejected: c.RetryRejected, Now: time.Now,
 		Report: func(outcomes []journal.Outcome) {
 			bar.Add(len(outcomes))
 			refused.write(outcomes)

@@ -207,6 +207,7 @@ var questioned = []struct {
 	{"/v1/companies/{id}/groups/{other}", "PUT /v1/companies/<acme>/groups/<gold>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
 	{"/v1/companies/{id}/groups/{other}", "DELETE /v1/companies/<acme>/groups/<gold>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
 	{"/v1/companies/{id}", "DELETE /v1/companies/<gone>", "", "", false, [2]asked{{7, 2}, {7, 3}}},
+	{"/v1/companies/{id}/restore", "POST /v1/companies/<gone>/restore", "", "", false, [2]asked{{1, 1}, {1, 1}}},
 	{"/v1/contacts", "POST /v1/contacts", `{"name":"Nora","emails":["nora@customers.example"]}`, "nora", false, [2]asked{{2, 2}, {2, 2}}},
 	{request: "POST /v1/contacts", body: `{"name":"Dan"}`, makes: "dan"},
 	{"/v1/contacts/{id}", "PATCH /v1/contacts/<nora>", `{"note":"She phoned."}`, "", false, [2]asked{{1, 1}, {1, 1}}},

@@ -180,7 +180,7 @@ func (d *parts) importer(region string) func(context.Context, api.ImportOptions,
 	return func(ctx context.Context, o api.ImportOptions, lines io.Reader) (api.ImportAnswer, error) {
 		answer := api.ImportAnswer{Outcomes: []api.ImportOutcome{}}
 		player := &journal.Player{
-			Desk: d.commands, Source: o.Source, Actor: o.Actor, Principal: o.Principal, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Now: time.Now, Memory: memory,
+			Desk: d.commands, Source: o.Source, Actor: o.Actor, Principal: o.Principal, Allowed: o.Allowed, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Now: time.Now, Memory: memory,
 			Report: func(outcomes []journal.Outcome) {
 				for _, line := range outcomes {
 					answer.Outcomes = append(answer.Outcomes, api.ImportOutcome{Line: line.Line, ID: line.ID, Outcome: string(line.Result), Code: line.Code, Reason: line.Reason})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"daybook/domain/event"
+	"daybook/domain/role"
 	"daybook/journal"
 )
 
@@ -47,7 +48,7 @@ func (c *simulateCommand) Run(ctx context.Context, t terminal) (err error) {
 	if _, err := d.begin(ctx); err != nil {
 		return err
 	}
-	player := &journal.Player{Desk: d.commands, Source: fmt.Sprintf("simulation-%d", c.Seed), Actor: event.TheSystem, Principal: event.TheCommandLine, Now: time.Now}
+	player := &journal.Player{Desk: d.commands, Source: fmt.Sprintf("simulation-%d", c.Seed), Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Now: time.Now}
 	counts, err := player.Play(ctx, &lines)
 	if err == nil {
 		err = d.catchUp(ctx)

@@ -11,6 +11,7 @@ import (
 	"daybook/domain/catalogue"
 	"daybook/domain/event"
 	"daybook/domain/personal"
+	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/internal/recent"
 )
@@ -97,6 +98,18 @@ func State[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S
 		return Answer[S]{}, err
 	}
 	return Answer[S]{ID: id, State: s.state.(S), Revision: s.revision, Position: s.position}, nil
+}
+
+// Sees reports whether a caller with a sight sees a thing as it now is.
+func Sees[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S, E], id uuid.UUID, sight role.Sight) (bool, error) {
+	if kind.Seen == nil {
+		return true, nil
+	}
+	a, err := State(ctx, d, kind, id)
+	if newer, ok := errors.AsType[*NewerError](err); ok { // as it was when it could still be told
+		return kind.Seen(newer.before.state.(S), sight), nil
+	}
+	return err == nil && kind.Seen(a.State, sight), err
 }
 
 // Find returns the thing that has a name, and reports whether one does.

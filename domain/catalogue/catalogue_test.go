@@ -262,7 +262,7 @@ func examples() map[string][]event.Event {
 		"company": {
 			company.Registered{Profile: eve, Emails: []personal.Text{text("a@acme.example")}, Phones: []personal.Text{text("+390669820003")}, Ref: text("acme")},
 			company.Edited{Changes: changes}, company.AddressesChanged{Emails: []personal.Text{text("b@acme.example")}, Phones: []personal.Text{text("+390669820004")}},
-			company.JoinedGroup{Group: id()}, company.LeftGroup{Group: id()}, company.Deleted{},
+			company.JoinedGroup{Group: id()}, company.LeftGroup{Group: id()}, company.Deleted{}, company.Restored{},
 		},
 		"contact": {
 			contact.Registered{Profile: eve, Addresses: []contact.Address{mail}, Ref: text("eve")}, contact.Edited{Changes: changes},

@@ -17,7 +17,7 @@ type Event interface {
 }
 
 // Events decodes company events.
-var Events = event.NewTable(of[Registered](), of[Edited](), of[AddressesChanged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted]())
+var Events = event.NewTable(of[Registered](), of[Edited](), of[AddressesChanged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored]())
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 
@@ -87,3 +87,11 @@ type Deleted struct{}
 func (Deleted) EventType() string { return "company-deleted" }
 
 func (Deleted) apply(c *Company) { c.Deleted = true }
+
+// Restored: the company is in use again, without the contacts who left it when it was deleted.
+type Restored struct{}
+
+// EventType returns the stored name.
+func (Restored) EventType() string { return "company-restored" }
+
+func (Restored) apply(c *Company) { c.Deleted = false }

@@ -38,26 +38,28 @@ type Permission string
 
 // The permissions.
 const (
-	ContactsRead   Permission = "contacts.read"
-	ContactsWrite  Permission = "contacts.write"
-	CompaniesWrite Permission = "companies.write"
-	TagsWrite      Permission = "tags.write"   // the registries of tags and groups
-	DesksWrite     Permission = "desk.write"   // departments
-	AgentsRead     Permission = "agents.read"  // agents and their status
-	AgentsWrite    Permission = "agents.write" // create, edit, delete, departments
-	StatusOwn      Permission = "status.own"   // the caller's own sign-in, breaks and services
-	StatusAny      Permission = "status.any"   // those of other agents
-	TicketsRead    Permission = "tickets.read"
-	EverywhereRead Permission = "everywhere.read" // see all departments, not only those that the caller serves
-	ChannelsWrite  Permission = "channels.write"  // inquiries and contacts' messages
-	TicketsWork    Permission = "tickets.work"    // reply, note, tag, assign, postpone, resolve …
-	TicketsDelete  Permission = "tickets.delete"
-	ReportsRead    Permission = "reports.read"
-	EventsRead     Permission = "events.read" // the audit trail
-	Import         Permission = "import"
-	Operate        Permission = "operate" // projections: rebuild, verify, retry
-	OwnersWrite    Permission = "owners.write"
-	KeysWrite      Permission = "keys.write"
+	ContactsRead    Permission = "contacts.read"
+	ContactsWrite   Permission = "contacts.write"
+	ContactsDelete  Permission = "contacts.delete" // delete and restore
+	CompaniesWrite  Permission = "companies.write"
+	CompaniesDelete Permission = "companies.delete" // delete and restore
+	TagsWrite       Permission = "tags.write"       // the registries of tags and groups
+	DesksWrite      Permission = "desk.write"       // departments
+	AgentsRead      Permission = "agents.read"      // agents and their status
+	AgentsWrite     Permission = "agents.write"     // create, edit, delete, departments
+	StatusOwn       Permission = "status.own"       // the caller's own sign-in, breaks and services
+	StatusAny       Permission = "status.any"       // those of other agents
+	TicketsRead     Permission = "tickets.read"
+	EverywhereRead  Permission = "everywhere.read" // reach all departments, not only those that the caller serves
+	ChannelsWrite   Permission = "channels.write"  // inquiries and contacts' messages
+	TicketsWork     Permission = "tickets.work"    // reply, note, tag, assign, postpone, resolve …
+	TicketsDelete   Permission = "tickets.delete"
+	ReportsRead     Permission = "reports.read"
+	EventsRead      Permission = "events.read" // the audit trail
+	Import          Permission = "import"
+	Operate         Permission = "operate" // projections: rebuild, verify, retry
+	OwnersWrite     Permission = "owners.write"
+	KeysWrite       Permission = "keys.write"
 )
 
 // Permissions are a set of permissions.
@@ -81,13 +83,13 @@ func (s Permissions) And(other Permissions) Permissions {
 var (
 	reading  = Permissions{ContactsRead, AgentsRead, TicketsRead, EverywhereRead, ReportsRead, EventsRead}
 	working  = Permissions{ContactsRead, ContactsWrite, CompaniesWrite, AgentsRead, StatusOwn, TicketsRead, ChannelsWrite, TicketsWork}
-	managing = Permissions{TagsWrite, DesksWrite, AgentsWrite, StatusAny, EverywhereRead, TicketsDelete, ReportsRead, EventsRead, Import, Operate, KeysWrite}
+	managing = Permissions{TagsWrite, DesksWrite, AgentsWrite, StatusAny, EverywhereRead, ContactsDelete, CompaniesDelete, TicketsDelete, ReportsRead, EventsRead, Import, Operate, KeysWrite}
 	builtIn  = map[Role]Permissions{
 		Owner:   slices.Concat(working, managing, Permissions{OwnersWrite}),
 		Admin:   slices.Concat(working, managing),
 		Agent:   working,
 		Auditor: reading,
-		Channel: {ChannelsWrite},
+		Channel: {ChannelsWrite, EverywhereRead}, // contacts write to all departments
 	}
 )
 

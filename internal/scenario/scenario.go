@@ -66,6 +66,9 @@ func (s Scenario[S, E]) When(command work.Command[S, E]) Outcome[S, E] {
 	return Outcome[S, E]{s.t, state, s.kind, events, err}
 }
 
+// Refused reports whether the command was refused.
+func (o Outcome[S, E]) Refused() bool { return o.err != nil }
+
 // Then expects exactly these events.
 func (o Outcome[S, E]) Then(events ...E) S {
 	o.t.Helper()
