@@ -32,8 +32,8 @@ type Repeated struct{ No *domain.Error }
 func (e *Repeated) Error() string { return e.No.Error() }
 
 // Once executes a request once, however often it is sent with the same idempotency key, and repeats the first result. A
-// refusal is repeated too, as *Repeated, unless it is stale or not found: those may succeed later. Without a key, it
-// always executes the request. It returns vault.ErrKeyReused or work.ErrReused if the key was used with another request.
+// refusal is repeated too, as *Repeated, unless it is forbidden, stale or not found: those may succeed later. Without a key,
+// it always executes the request. It returns vault.ErrKeyReused or work.ErrReused if the key was used with another request.
 //
 // The events of a request have ids derived from it, and their metadata has its id and digest. So the log itself takes them
 // once, and tells a copy from another request. Nothing is stored before they are. An outcome without events, a refusal or that
@@ -117,11 +117,15 @@ func (d *Door) once(ctx context.Context, by work.By, do func(work.By) (Outcome, 
 		return done, &vault.Outcome{
 			Digest: by.Digest, Stream: done.Category + "-" + done.ID.String(), Revision: int64(done.Revision), Position: uint64(done.Position), Created: done.Created, RestsOn: restsOn,
 		}, nil
-	case errors.As(err, &no) && no.Refusal != domain.RefusedStale && no.Refusal != domain.RefusedNotFound:
+	case errors.As(err, &no) && keeps[no.Refusal]:
 		return Outcome{}, &vault.Outcome{Digest: by.Digest, Refusal: no, RestsOn: restsOn}, err
 	}
 	return Outcome{}, nil, err
 }
+
+// keeps says which refusals repeat: those that are about the request itself. What the caller may not do or see, and what has
+// changed since they looked, may be otherwise the next time.
+var keeps = map[domain.Refusal]bool{domain.RefusedInvalid: true, domain.RefusedConflict: true}
 
 // has reports whether the log has an event.
 func (d *Door) has(ctx context.Context, e vault.Event) (bool, error) {

@@ -49,8 +49,12 @@ func (d *Door) patience() time.Duration { return cmp.Or(d.Patience, 5*time.Secon
 
 // openOn returns the open operation on a thing, or uuid.Nil. at is the position of the thing's last event.
 func (d *Door) openOn(ctx context.Context, id uuid.UUID, at eventstore.Position) (open uuid.UUID, err error) {
-	if _, err := d.Reach(ctx, at, d.patience()); err != nil {
+	there, err := d.Reach(ctx, at, d.patience())
+	if err != nil {
 		return uuid.Nil, err
+	}
+	if !there {
+		return uuid.Nil, ErrBehind
 	}
 	err = d.Live.Read(func(db *table.DB) error {
 		found, err := readmodels.FindOperations(ctx, db.Readers, readmodels.OperationFilter{Open: true, About: id}, table.Page{Limit: 1})
@@ -89,8 +93,8 @@ func Left(ctx context.Context, q table.Queryer, o readmodels.Operation) (int, er
 		return 0, nil
 	}
 	sum := 0
-	for _, left := range commands.Long[i].Left(o.About) {
-		rows, where, err := readmodels.ThatShow(left.Category, left.Showing, left.ID)
+	for _, left := range commands.Long[i].Again(uuid.UUID(o.With)).Left(o.About) {
+		rows, where, err := readmodels.ThatShow(left.Category, left.Showing)
 		if err != nil {
 			return 0, err
 		}
@@ -173,7 +177,7 @@ func (f finder) Find(ctx context.Context, left work.Left, at eventstore.Position
 		return nil, err
 	}
 	err = f.live.Read(func(db *table.DB) error {
-		rows, where, err := readmodels.ThatShow(left.Category, left.Showing, left.ID)
+		rows, where, err := readmodels.ThatShow(left.Category, left.Showing)
 		if err == nil {
 			things, err = table.IDs(ctx, db.Readers, rows, where, after, limit)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"daybook/commands"
 	"daybook/domain/agent"
+	"daybook/domain/department"
 	"daybook/domain/role"
 	"daybook/readmodels"
 )
@@ -22,6 +23,14 @@ type AgentQuery struct {
 	Ref        string                 `query:"ref" doc:"Only agents with this name in an imported journal"`
 	Deleted    bool                   `query:"deleted" doc:"Include deleted agents"`
 }
+
+// Leaving is a request to remove an agent from a department.
+type Leaving struct {
+	About
+	Other
+}
+
+func (l Leaving) about() string { return l.About.about() + "/" + l.Other.Other }
 
 // Myself describes the API key of a request.
 type Myself struct {
@@ -48,7 +57,10 @@ func (s *server) agents() {
 	post[commands.Pause](t, "/status/pause", "Start an agent's break")
 	post[commands.Unpause](t, "/status/unpause", "End an agent's break")
 	put[commands.JoinDepartment](t, "/departments/{other}", "Add an agent to a department")
-	del[commands.LeaveDepartment](t, "/departments/{other}", "Remove an agent from a department")
+	deletesAs(t, "/departments/{other}", "Remove an agent from a department. Their unfinished tickets there are unassigned", func(ctx context.Context, in *Leaving) (c commands.LeaveDepartment, err error) {
+		c.Department, err = s.find(ctx, department.Stream.Category, in.Other.Other)
+		return c, err
+	})
 	patch[commands.SwitchServices](t, "/departments/{other}", "Switch an agent's services in a department on or off")
 	t.timeline()
 	huma.Register(s.api, describe(http.MethodGet, "/v1/me", t.title, "Show the API key of this request, its permissions and its agent"), func(ctx context.Context, _ *struct{}) (*struct{ Body Myself }, error) {

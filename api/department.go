@@ -29,7 +29,7 @@ func (s *server) departments() {
 	}, readmodels.FindDepartments)
 	get(t, "Get a department, now or in the past")
 	patch[commands.RenameDepartment](t, "", "Rename a department")
-	deletesAs(t, "Delete a department: its tickets go to another one or to none, and its agents leave it. Its history stays", s.departmentDeletion)
+	deletesAs(t, "", "Delete a department: its tickets go to another one or to none, and its agents leave it. Its history stays", s.departmentDeletion)
 }
 
 // DepartmentDeletion is a request to delete a department.

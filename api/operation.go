@@ -22,7 +22,7 @@ const operationsPath = "/v1/operations"
 // An OperationState is an operation, with the number of things that are left.
 type OperationState struct {
 	readmodels.Operation
-	Left int `json:"left" doc:"Number of things that are left to process"`
+	Left *int `json:"left,omitempty" doc:"Number of things that are left to process; left out while the read models cannot tell"`
 }
 
 // OperationQuery are the parameters of a list of operations.
@@ -51,7 +51,7 @@ func (s *server) plans() {
 				return OperationState{}, err
 			}
 			left, err := access.Left(ctx, q, row)
-			return OperationState{row, left}, err
+			return OperationState{row, &left}, err
 		})
 	})
 }
@@ -66,9 +66,16 @@ func (s *server) operationNow(ctx context.Context, id uuid.UUID) (o OperationSta
 		return o, err
 	}
 	o.Operation = folded.Row.(readmodels.Operation)
+	if s.Live.Position() < folded.Position { // the command has taken effect, whoever projects it
+		return o, nil
+	}
 	err = s.Live.Read(func(db *table.DB) error {
-		o.Left, err = access.Left(ctx, db.Readers, o.Operation)
+		left, err := access.Left(ctx, db.Readers, o.Operation)
+		o.Left = &left
 		return err
 	})
+	if errors.Is(err, table.ErrNotReady) {
+		err = nil
+	}
 	return o, err
 }

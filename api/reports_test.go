@@ -430,3 +430,40 @@ func TestReportMistakes(t *testing.T) {
 		t.Error("with excluded=true, what became spam is not there")
 	}
 }
+
+// TestTransfers is case 6.14: a transfer counts for who did it, and a first department or a first assignment is none. Whose
+// ticket somebody else assigned to a third has it taken away. The ticket of a deleted agent comes from nobody (case 6.19).
+func TestTransfers(t *testing.T) {
+	t.Parallel()
+	d := staff(t)
+	for _, name := range []string{"ada", "boss"} {
+		d.Must(t, 200, "PUT", "/v1/agents/"+d.id[name]+"/departments/"+d.sales, nil)
+	}
+	does := func(who, ticket, command string, body map[string]any) {
+		t.Helper()
+		d.as[who].Must(t, 200, "POST", "/v1/tickets/"+ticket+"/"+command, body)
+	}
+	to := func(who string) map[string]any { return map[string]any{"agent": d.id[who]} }
+	in := func(department string) map[string]any { return map[string]any{"department": department} }
+	ticket := d.opened(t, "")
+	does("boss", ticket, "transfer", in(d.sales)) // a first department
+	does("boss", ticket, "assign", to("ada"))     // a first assignment
+	does("boss", ticket, "assign", to("ben"))     // out by Boss, taken from Ada, in to Ben
+	does("ben", ticket, "assign", to("ada"))      // out by Ben, in to Ada
+	does("boss", ticket, "transfer", in(d.support))
+	does("ada", ticket, "resolve", nil)
+	d.Must(t, 200, "DELETE", "/v1/agents/"+d.id["ada"], nil)
+	d.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/messages", map[string]any{"body": "It broke again"})
+	does("ben", ticket, "assign", to("ben")) // of nobody
+	d.CaughtUp(t)
+	want := map[any]string{d.id["ada"]: "0 1 1", d.id["ben"]: "1 1 0", d.id["boss"]: "2 0 0"}
+	for _, row := range d.Report(t, "from=2020-01-01&to=2100-01-01&by=month&metrics=transfers_out,transfers_in,taken_away") {
+		if got := fmt.Sprint(row["transfers_out"], row["transfers_in"], row["taken_away"]); got != want[row["agent_id"]] {
+			t.Errorf("%v: out, in and taken away are %s, want %s", row["agent"], got, want[row["agent_id"]])
+		}
+		delete(want, row["agent_id"])
+	}
+	if len(want) > 0 {
+		t.Errorf("no rows for %v", want)
+	}
+}

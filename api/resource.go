@@ -145,7 +145,7 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 // deletes binds a DELETE to a long command. If it takes longer than access.Door.Patience, it continues in the background,
 // and the answer is the operation that shows what is left.
 func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string) {
-	deletesAs(t, summary, func(context.Context, *About) (c C, err error) { return c, nil })
+	deletesAs(t, "", summary, func(context.Context, *About) (c C, err error) { return c, nil })
 }
 
 // A deletion is a request to delete a thing.
@@ -154,9 +154,10 @@ type deletion interface {
 	about() string
 }
 
-// deletesAs is deletes for requests that say more than what to delete: what returns what they ask for.
-func deletesAs[In deletion, C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string, what func(context.Context, *In) (C, error)) {
-	op := command(http.MethodDelete, t.one(), t.title, summary)
+// deletesAs is deletes for requests that say more than what to delete: what returns what they ask for. path is the end of
+// the route's path.
+func deletesAs[In deletion, C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string, what func(context.Context, *In) (C, error)) {
+	op := command(http.MethodDelete, t.one()+path, t.title, summary)
 	noteCommand[C](t.server, op)
 	op.Responses = map[string]*huma.Response{
 		"200": response[R](t.server, "Done"),

@@ -38,13 +38,7 @@ func (DeleteAgent) Name() string { return "agent-delete" }
 
 // Left selects the agent's unfinished tickets. They go back to their departments.
 func (DeleteAgent) Left(id uuid.UUID) []work.Left {
-	return []work.Left{{
-		Category: ticket.Stream.Category, Showing: agent.Stream.Category, ID: id,
-		Each: func(w *work.Work, thing uuid.UUID, by By) error {
-			_, err := work.Run(w, ticket.Stream, thing, UnassignTicket{}, by)
-			return err
-		},
-	}}
+	return []work.Left{{Category: ticket.Stream.Category, Showing: map[string]uuid.UUID{agent.Stream.Category: id}, Each: handBack(id)}}
 }
 
 // Finish revokes the agent's keys. They have allowed nothing since the agent was deleted.

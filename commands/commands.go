@@ -33,6 +33,7 @@ func notByContact(by By) error {
 // Long lists the plans that begin operations, so that an operation can be resumed after a crash.
 var Long = []work.Long{
 	work.LongOf[agent.Agent, agent.Event](agent.Stream, DeleteAgent{}).Long(),
+	work.LongOf[agent.Agent, agent.Event](agent.Stream, LeaveDepartment{}).Long(),
 	work.LongOf[company.Company, company.Event](company.Stream, DeleteCompany{}).Long(),
 	work.LongOf[department.Department, department.Event](department.Stream, DeleteDepartment{}).Long(),
 }

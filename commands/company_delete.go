@@ -32,7 +32,7 @@ func (DeleteCompany) Name() string { return "company-delete" }
 // Left selects the company's contacts. They leave it.
 func (DeleteCompany) Left(id uuid.UUID) []work.Left {
 	return []work.Left{{
-		Category: contact.Stream.Category, Showing: company.Stream.Category, ID: id,
+		Category: contact.Stream.Category, Showing: map[string]uuid.UUID{company.Stream.Category: id},
 		Each: func(w *work.Work, thing uuid.UUID, by By) error {
 			co, err := work.Look(w, company.Stream, id)
 			if err == nil && co.Deleted { // it may have been restored meanwhile

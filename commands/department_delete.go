@@ -62,14 +62,14 @@ func (DeleteDepartment) Again(with uuid.UUID) work.LongCommand[department.Depart
 
 // Tickets selects the department's workable tickets, which move.
 func (DeleteDepartment) Tickets(id uuid.UUID) work.Left {
-	return work.Left{Category: ticket.Stream.Category, Showing: department.Stream.Category, ID: id, Each: rehouse}
+	return work.Left{Category: ticket.Stream.Category, Showing: map[string]uuid.UUID{department.Stream.Category: id}, Each: settle}
 }
 
 // Left selects the department's tickets, and then its agents, who leave.
 func (c DeleteDepartment) Left(id uuid.UUID) []work.Left {
 	return []work.Left{
 		c.Tickets(id),
-		{Category: agent.Stream.Category, Showing: department.Stream.Category, ID: id, Each: func(w *work.Work, thing uuid.UUID, by By) error {
+		{Category: agent.Stream.Category, Showing: map[string]uuid.UUID{department.Stream.Category: id}, Each: func(w *work.Work, thing uuid.UUID, by By) error {
 			_, err := work.Run(w, agent.Stream, thing, LeaveDepartment{Department: id}, by)
 			return err
 		}},

@@ -3,7 +3,9 @@ package commands_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -37,15 +39,23 @@ type of struct {
 // Find implements work.Finder.
 func (f of) Find(_ context.Context, left work.Left, _ eventstore.Position, after string, limit int) (found []uuid.UUID, err error) {
 	d := testlog.Desk(f.store)
-	switch left.Category + " of " + left.Showing {
+	switch left.Category + " of " + strings.Join(slices.Sorted(maps.Keys(left.Showing)), " and ") {
 	case "contact of company":
-		found = those(contacts(f.t, d), func(c contact.Contact) bool { return c.Company == left.ID })
+		found = those(contacts(f.t, d), func(c contact.Contact) bool { return c.Company == left.Showing["company"] })
 	case "ticket of department":
 		found = those(tickets(f.t, d), func(t ticket.Ticket) bool {
-			return t.Department == left.ID && slices.Contains(ticket.Workable, t.Status)
+			return t.Department == left.Showing["department"] && slices.Contains(ticket.Workable, t.Status)
+		})
+	case "ticket of agent":
+		found = those(tickets(f.t, d), func(t ticket.Ticket) bool {
+			return t.Agent == left.Showing["agent"] && slices.Contains(ticket.Unfinished, t.Status)
+		})
+	case "ticket of agent and department":
+		found = those(tickets(f.t, d), func(t ticket.Ticket) bool {
+			return t.Agent == left.Showing["agent"] && t.Department == left.Showing["department"] && slices.Contains(ticket.Unfinished, t.Status)
 		})
 	case "agent of department":
-		found = those(things(f.t, d, agent.Stream), func(a agent.Agent) bool { return a.In(left.ID) })
+		found = those(things(f.t, d, agent.Stream), func(a agent.Agent) bool { return a.In(left.Showing["department"]) })
 	}
 	found = slices.DeleteFunc(found, func(id uuid.UUID) bool { return id.String() <= after })
 	return found[:min(limit, len(found))], nil

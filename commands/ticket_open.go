@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"cmp"
+
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
@@ -24,6 +26,7 @@ type OpenTicket struct {
 	Priority   ticket.Priority  `json:"priority,omitempty" doc:"Priority; default normal"`
 	MessageID  string           `json:"message_id,omitempty" doc:"Id that the channel gave the message, at most 1000 characters"`
 	FollowUpOf uuid.UUID        `json:"-"`
+	Inherited  uuid.UUID        `json:"-"` // the department, if Department is none
 	Identity   *contact.Address `json:"-"` // the address that it came from, if the contact wrote
 	Ref        string           `json:"-"`
 }
@@ -38,19 +41,26 @@ func (c OpenTicket) Refs() []Reference {
 		must = contact.Contact.MustBeRegistered
 	}
 	refs := []Reference{work.Needs("contact", contact.Stream, c.Contact, must)}
-	if c.Department != uuid.Nil {
-		refs = append(refs, work.Needs("department", department.Stream, c.Department, department.Department.MustExist))
+	if in := c.in(); in != uuid.Nil {
+		refs = append(refs, work.Needs("department", department.Stream, in, department.Department.MustExist))
 	}
 	return refs
 }
 
-// Decide refuses a ticket that already exists, and invalid fields.
+// in returns the department.
+func (c OpenTicket) in() uuid.UUID { return cmp.Or(c.Department, c.Inherited) }
+
+// Decide refuses a ticket that already exists, invalid fields, and a department that the caller names and does not serve,
+// except in an imported history.
 func (c OpenTicket) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 	if t.Opened {
 		return nil, domain.Conflict("ticket-exists", "This ticket already exists.")
 	}
 	if by.Actor.Kind == event.Contact && by.Actor.ID != c.Contact {
 		return nil, domain.Invalid("by", "not-by-contact", "The contact who opens a ticket is the ticket's: name that contact, or who else opened it.")
+	}
+	if !by.History && !by.Sight.Sees(c.Department) {
+		return nil, domain.Forbidden("department-not-served", "Your API key does not serve this department. Name one that it serves, or leave out department.")
 	}
 	if c.Priority == "" {
 		c.Priority = ticket.Normal
@@ -67,6 +77,6 @@ func (c OpenTicket) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 	}
 	return happened[ticket.Event](ticket.Opened{
 		Contact: c.Contact, Company: who.Company, Channel: c.Channel, Identity: c.Identity, MessageID: id, Subject: personal.New(subject), Body: personal.New(body),
-		Department: c.Department, Priority: c.Priority, FollowUpOf: c.FollowUpOf, Ref: personal.New(c.Ref),
+		Department: c.in(), Priority: c.Priority, FollowUpOf: c.FollowUpOf, Ref: personal.New(c.Ref),
 	})
 }

@@ -25,7 +25,7 @@ func (ReopenTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	return happened[ticket.Event](ticket.Reopened{Cause: ticket.ByCommand})
 }
 
-// Carry reopens the ticket, and moves it if its department was deleted meanwhile.
+// Carry reopens the ticket, and settles it: its department or its agent may be gone.
 func (c ReopenTicket) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
-	return bringBack(w, id, c, by)
+	return settled(w, id, c, by)
 }

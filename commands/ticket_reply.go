@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/personal"
 	"daybook/domain/profile"
@@ -34,6 +35,11 @@ func (c Reply) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 		return happened[ticket.Event](ticket.MessageSent{Body: body})
 	}
 	return happened[ticket.Event](ticket.Replied{Body: body})
+}
+
+// Carry replies, and settles a ticket that was resolved: its agent may be gone.
+func (c Reply) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
+	return settled(w, id, c, by)
 }
 
 // words validates the body of a message.

@@ -22,7 +22,7 @@ func (RestoreTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	return happened[ticket.Event](ticket.Restored{})
 }
 
-// Carry restores the ticket, and moves it if its department was deleted meanwhile.
+// Carry restores the ticket, and settles it: its department or its agent may be gone.
 func (c RestoreTicket) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
-	return bringBack(w, id, c, by)
+	return settled(w, id, c, by)
 }

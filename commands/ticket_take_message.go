@@ -99,7 +99,7 @@ func (c ReceiveMessage) carry(w *work.Work, to target, by By) (work.Answer[ticke
 	c.From = cmp.Or(c.From, to.writer)
 	by.Actor = event.Actor{Kind: event.Contact, ID: c.From}
 	if to.of == uuid.Nil {
-		return work.Run(w, ticket.Stream, to.id, c, by)
+		return settled(w, to.id, c, by)
 	}
 	if _, err := words(c.Body); err != nil {
 		return work.Answer[ticket.Ticket]{}, err
@@ -113,7 +113,7 @@ func (c ReceiveMessage) carry(w *work.Work, to target, by By) (work.Answer[ticke
 	}
 	return work.Run(w, ticket.Stream, to.id, OpenTicket{
 		Contact: c.From, Channel: cmp.Or(c.Channel, to.before.Channel), Identity: c.Identity, MessageID: c.MessageID, Subject: c.Subject, Body: c.Body,
-		Department: cmp.Or(c.Department, in), Priority: cmp.Or(c.Priority, to.before.Priority), FollowUpOf: to.of,
+		Department: c.Department, Inherited: in, Priority: cmp.Or(c.Priority, to.before.Priority), FollowUpOf: to.of,
 	}, by)
 }
 

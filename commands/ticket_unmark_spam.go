@@ -27,7 +27,7 @@ func (UnmarkSpam) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {
 	return events, nil
 }
 
-// Carry unmarks the ticket, and moves it if its department was deleted meanwhile.
+// Carry unmarks the ticket, and settles it: its department or its agent may be gone.
 func (c UnmarkSpam) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
-	return bringBack(w, id, c, by)
+	return settled(w, id, c, by)
 }

@@ -13,7 +13,7 @@ import (
 var agentVerbs = map[string]maker{
 	"agent.create":           command[commands.CreateAgent](agent.Stream),
 	"agent.join_department":  command[commands.JoinDepartment](agent.Stream),
-	"agent.leave_department": command[commands.LeaveDepartment](agent.Stream),
+	"agent.leave_department": planned(agent.Stream, func(c commands.LeaveDepartment) work.Plan[agent.Agent] { return work.Only(agent.Stream, c) }),
 	"agent.sign_in":          command[commands.SignIn](agent.Stream, "device"),
 	"agent.sign_out":         command[commands.SignOut](agent.Stream, "device"),
 	"agent.pause":            command[commands.Pause](agent.Stream),

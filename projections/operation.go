@@ -4,6 +4,7 @@ import (
 	"daybook/domain/operation"
 	"daybook/projections/engine"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // Operations maintains operations: one row per command over many items.
@@ -13,7 +14,7 @@ var Operations = engine.Projection{Name: "operations", Bind: func(l *engine.Ledg
 		switch ev := e.Event.(type) {
 		case operation.Begun:
 			rows.Insert(readmodels.Operation{
-				ID: e.ID, Plan: ev.Plan, About: ev.About, Actor: e.Meta.Actor.String(), BegunAt: e.At, ChangedAt: e.RecordedAt, Revision: int64(e.Revision),
+				ID: e.ID, Plan: ev.Plan, About: ev.About, With: table.Ref(ev.With), Actor: e.Meta.Actor.String(), BegunAt: e.At, ChangedAt: e.RecordedAt, Revision: int64(e.Revision),
 			})
 		case operation.Event:
 			rows.Update(e.ID, func(r *readmodels.Operation) {

@@ -53,8 +53,11 @@ func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodel
 	case ticket.Assigned:
 		assignee := table.Ref(ev.Agent)
 		if c.AgentID != (table.Ref{}) {
-			count(facts, e, c, report.TransferOut, c.AgentID)
+			count(facts, e, c, report.TransferOut, actor(e))
 			count(facts, e, c, report.TransferIn, assignee)
+			if actor(e) != c.AgentID {
+				count(facts, e, c, report.TakenAway, c.AgentID)
+			}
 		}
 		count(facts, e, c, report.Assigned, assignee)
 		if !c.Assigned {
@@ -68,7 +71,9 @@ func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodel
 		if ev.Cause == ticket.ByDeletion {
 			who = table.Ref{}
 		}
-		count(facts, e, c, report.TransferOut, who)
+		if c.DepartmentID != (table.Ref{}) { // a first department is no transfer
+			count(facts, e, c, report.TransferOut, who)
+		}
 		c.DepartmentID = table.Ref(ev.Department)
 	case ticket.Tagged:
 		c.Tags = with(c.Tags, ev.Tag)

@@ -3,6 +3,9 @@ package readmodels
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -16,6 +19,7 @@ type Operation struct {
 	ID        uuid.UUID     `db:"operation_id,key" json:"id" doc:"The operation"`
 	Plan      string        `db:"plan" json:"plan" doc:"The kind of operation, such as company-delete"`
 	About     uuid.UUID     `db:"about" json:"about" doc:"The id of the item that it concerns"`
+	With      table.Ref     `db:"with_id" json:"-" doc:"The id of another item that it needs, or null"`
 	Actor     string        `db:"actor" json:"actor" doc:"Who started it"`
 	Done      int64         `db:"done" json:"done" doc:"How many items are done so far"`
 	BegunAt   table.Instant `db:"begun_at" json:"begun_at" doc:"When it started"`
@@ -44,22 +48,23 @@ func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p t
 	return table.Find(ctx, q, OperationsTable, w, p, []string{"-begun_at"}, func(o Operation, _ string) (any, any) { return o.BegunAt.Stored(), o.ID })
 }
 
-// ThatShow selects the items of one category that refer to an item of another: the unfinished tickets of an agent, all contacts
-// of a company, deleted or not, the agents and the workable tickets of a department. Operations use it to find what is left to do. Other
-// pairs are an error.
-func ThatShow(category, showing string, id uuid.UUID) (t table.Table, w table.Where, err error) {
-	switch category + " of " + showing {
-	case "ticket of agent":
-		return TicketsTable, TicketFilter{Agent: id, Statuses: ticket.Unfinished, Sight: role.Everything}.where(), nil
+// ThatShow selects the items of one category that refer to items of others, by their categories: the unfinished tickets of an
+// agent, all of them or those in a department, all contacts of a company, deleted or not, the agents and the workable tickets of
+// a department. Operations use it to find what is left to do. Other pairs are an error.
+func ThatShow(category string, showing map[string]uuid.UUID) (t table.Table, w table.Where, err error) {
+	of := strings.Join(slices.Sorted(maps.Keys(showing)), " and ")
+	switch category + " of " + of {
+	case "ticket of agent", "ticket of agent and department":
+		return TicketsTable, TicketFilter{Agent: showing["agent"], Department: showing["department"], Statuses: ticket.Unfinished, Sight: role.Everything}.where(), nil
 	case "ticket of department":
-		return TicketsTable, TicketFilter{Department: id, Statuses: ticket.Workable, Sight: role.Everything}.where(), nil
+		return TicketsTable, TicketFilter{Department: showing["department"], Statuses: ticket.Workable, Sight: role.Everything}.where(), nil
 	case "contact of company":
-		w.IsID("company_id", id)
+		w.IsID("company_id", showing["company"])
 		return ContactsTable, w, nil
 	case "agent of department":
-		w.Lists("departments", id)
+		w.Lists("departments", showing["department"])
 		unlessDeleted(&w, false)
 		return AgentsTable, w, nil
 	}
-	return t, w, fmt.Errorf("no read model lists items of category %s by %s", category, showing)
+	return t, w, fmt.Errorf("no read model lists items of category %s by %s", category, of)
 }

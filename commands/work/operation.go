@@ -42,8 +42,7 @@ type Companion[S any, E event.Event] interface {
 // Left selects things of one category by what they refer to, such as the contacts of a company.
 type Left struct {
 	Category string
-	Showing  string // the category of what they refer to
-	ID       uuid.UUID
+	Showing  map[string]uuid.UUID                        // what they refer to, all of it, by its category
 	Each     func(w *Work, thing uuid.UUID, by By) error // processes one of them, as part of a Work
 }
 
@@ -61,7 +60,7 @@ type Long struct {
 	begin  func(w *Work, id uuid.UUID, by By) error
 	Left   func(id uuid.UUID) []Left // see LongCommand
 	finish func(ctx context.Context, d *Desk, about uuid.UUID, by By) error
-	again  func(with uuid.UUID) Long // see Companion
+	Again  func(with uuid.UUID) Long // see Companion
 }
 
 // LongOf returns the plan of a long command on a thing of a kind.
@@ -123,7 +122,7 @@ func (l long[S, E]) Long() Long {
 		of:     l.kind.Category,
 		begin:  func(w *Work, id uuid.UUID, by By) error { _, err := l.Carry(w, id, by); return err },
 		Left:   l.Left,
-		again:  again,
+		Again:  again,
 	}
 }
 
@@ -158,7 +157,7 @@ func (d *Desk) GoOn(ctx context.Context, id uuid.UUID, plans []Long, find Finder
 	if i < 0 {
 		return fmt.Errorf("there is no plan %q", o.Plan)
 	}
-	plan := plans[i].again(o.With)
+	plan := plans[i].Again(o.With)
 	again := by
 	again.IfMatch = []eventstore.Revision{eventstore.Revision(o.Revision)}
 	err = d.Play(ctx, func(w *Work) (func(), error) {

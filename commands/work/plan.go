@@ -41,6 +41,11 @@ func Of[S any, E event.Event](kind event.Kind[S, E], command Command[S, E]) Plan
 	return single[S, E]{kind, command}
 }
 
+// Only returns the plan of a long command alone, for imported histories: they say themselves what followed.
+func Only[S any, E event.Event](kind event.Kind[S, E], command LongCommand[S, E]) Plan[S] {
+	return single[S, E]{kind, command}
+}
+
 type single[S any, E event.Event] struct {
 	kind event.Kind[S, E]
 	Command[S, E]

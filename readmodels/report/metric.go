@@ -57,7 +57,7 @@ type Fact struct {
 // Catalogue lists the metrics of the agent report, in the order of its columns.
 var Catalogue = []Metric{
 	Worktime, OnlineTickets, OnlineChats, OnlineCalls,
-	CreatedTickets, AssignedTickets, ResolvedTickets, ReopenedTickets, Answers, Notes, TransfersOut, TransfersIn,
+	CreatedTickets, AssignedTickets, ResolvedTickets, ReopenedTickets, Answers, Notes, TransfersOut, TransfersIn, TicketsTakenAway,
 	NewAnswerTime, NextAnswerTime, FirstAssignTime, FirstResolveTime,
 	AnswersPerHour, ResolvedPerHour,
 }

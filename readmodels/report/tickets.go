@@ -26,6 +26,8 @@ var (
 	FirstAssigned = Fact{"first_assign", 10}
 	FirstResolved = Fact{"first_resolve", 11}
 
+	TakenAway = Fact{"taken_away", 14}
+
 	// Excluded and Included: a ticket became, or stopped being, spam or deleted. No metric counts them.
 	Excluded = Fact{"excluded", 12}
 	Included = Fact{"included", 13}
@@ -39,8 +41,9 @@ var (
 	ReopenedTickets  = Metric{"reopened", OfTickets, Count, "the agent who last resolved the ticket", ticketSlices, "Times that tickets were reopened which the agent had been the last to resolve.", Reopened}
 	Answers          = Metric{"answers", OfTickets, Count, "the agent who replied", ticketSlices, "Replies by the agent.", Replied}
 	Notes            = Metric{"notes", OfTickets, Count, "the agent who wrote the note", ticketSlices, "Notes by the agent.", Noted}
-	TransfersOut     = Metric{"transfers_out", OfTickets, Count, "the agent who transferred the ticket, or who had it before", ticketSlices, "Transfers to another department by the agent, and tickets of the agent that were assigned to somebody else.", TransferOut}
+	TransfersOut     = Metric{"transfers_out", OfTickets, Count, "the agent who transferred or assigned the ticket", ticketSlices, "Transfers from one department to another by the agent, and tickets of one agent that the agent assigned to another.", TransferOut}
 	TransfersIn      = Metric{"transfers_in", OfTickets, Count, "the assignee", ticketSlices, "Tickets of another agent that were assigned to this one.", TransferIn}
+	TicketsTakenAway = Metric{"taken_away", OfTickets, Count, "the agent who had the ticket before", ticketSlices, "Tickets of the agent that somebody else assigned to another agent.", TakenAway}
 	NewAnswerTime    = Metric{"new_answer_time", OfTickets, Duration, "the agent who replied", ticketSlices, "Time from opening to the first reply by an agent, credited to the agent who replied. None if the ticket was resolved, closed or marked as spam first.", FirstAnswered}
 	NextAnswerTime   = Metric{"next_answer_time", OfTickets, Duration, "the agent who replied", ticketSlices, "Time from the moment a ticket became open to the reply while it was open, credited to the agent who replied.", NextAnswered}
 	FirstAssignTime  = Metric{"first_assign_time", OfTickets, Duration, "the assignee", ticketSlices, "Time from opening to the first assignment, credited to the assignee.", FirstAssigned}
