@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,6 +153,7 @@ func TestSubjectsOfTickets(t *testing.T) {
 	ticket := "/v1/tickets/" + c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
 	for _, body := range []struct{ json, code string }{
 		{`{"subject":"a\u0000b"}`, "text-encoding"},
+		{`{"subject":"Two\nlines"}`, "text-not-one-line"},
 		{`{"subject":"` + strings.Repeat("é", 1001) + `"}`, "text-too-long"},
 		{`{"subject":null}`, "invalid"},
 		{`{"subject":1}`, "invalid"},
@@ -159,7 +162,7 @@ func TestSubjectsOfTickets(t *testing.T) {
 		c.Refused(t, 422, body.code, "POST", ticket+"/subject", body.json)
 	}
 	for _, subject := range []struct{ sent, shown string }{
-		{strings.Repeat("é", 1000), strings.Repeat("é", 1000)}, {" \u00a0 ", ""}, {"Two\nlines", "Two\nlines"},
+		{strings.Repeat("é", 1000), strings.Repeat("é", 1000)}, {" \u00a0 ", ""}, {"\u200b", ""},
 	} {
 		first := c.Must(t, 200, "POST", ticket+"/subject", map[string]any{"subject": subject.sent})
 		again := c.Must(t, 200, "POST", ticket+"/subject", map[string]any{"subject": subject.sent})
@@ -171,5 +174,71 @@ func TestSubjectsOfTickets(t *testing.T) {
 				t.Errorf("%.20q became %.20q", subject.sent, got)
 			}
 		}
+	}
+}
+
+// TestOneLine is case 6.22: what people type as a name or a subject is one line without marks that turn or hide text. What
+// comes in through a channel is made one, and so is what is imported: no message is lost for it.
+func TestOneLine(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	contact := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "N"}).ID(t)
+	agent := c.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ada", "email": "ada@desk.example", "role": "agent"}).ID(t)
+	ticket := c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
+	for _, r := range []struct {
+		method, path, field string
+		body                map[string]any
+	}{
+		{"POST", "/v1/contacts", "name", nil}, {"PATCH", "/v1/contacts/" + contact, "name", nil}, {"POST", "/v1/companies", "name", nil},
+		{"POST", "/v1/departments", "name", nil},
+		{"POST", "/v1/agents", "name", map[string]any{"email": "x@desk.example", "role": "agent"}},
+		{"POST", "/v1/agents", "alias", map[string]any{"name": "X", "email": "x@desk.example", "role": "agent"}},
+		{"PATCH", "/v1/agents/" + agent, "alias", nil}, {"POST", "/v1/agents/" + agent + "/status/sign-in", "device", nil},
+		{"POST", "/v1/tickets", "subject", map[string]any{"contact": contact, "channel": "call"}}, {"POST", "/v1/tickets/" + ticket + "/subject", "subject", nil},
+	} {
+		for text, code := range map[string]string{"a\r\nb": "text-not-one-line", "\u202eevil": "format-characters", "a\u200bb": "format-characters"} {
+			body := map[string]any{}
+			maps.Copy(body, r.body)
+			body[r.field] = text
+			c.Refused(t, 422, code, r.method, r.path, body)
+		}
+		if r.field == "name" {
+			body := map[string]any{"name": "\u200b"}
+			maps.Copy(body, r.body)
+			c.Refused(t, 422, "name-required", r.method, r.path, body)
+		}
+	}
+	for path, body := range map[string]map[string]any{"/v1/groups": {}, "/v1/tags": {"scope": "tickets"}} { // which compare names without marks
+		body["name"] = "\u202eb\u200bug"
+		if made := c.Must(t, 201, "POST", path, body).Object(t); made["name"] != "bug" {
+			t.Errorf("%v", made)
+		}
+		body["name"] = "a\r\nb"
+		c.Refused(t, 422, "text-not-one-line", "POST", path, body)
+	}
+
+	came := c.Must(t, 201, "POST", "/v1/inquiries", map[string]any{
+		"channel": "email", "from": map[string]any{"email": "dan@customers.example", "name": "Dan\r\nBcc: x"}, "subject": "line1\r\nBcc: \u202ex", "body": "Two\nlines",
+	}).Object(t)
+	if came["subject"] != "line1 Bcc: x" {
+		t.Errorf("%v", came)
+	}
+	c.CaughtUp(t)
+	if dan := c.Get(t, "/v1/contacts/"+came["contact_id"].(string)).Object(t); dan["name"] != "Dan Bcc: x" {
+		t.Errorf("%v", dan)
+	}
+	for i, from := range []map[string]any{{"email": "eve@customers.example", "name": "\u200b"}, {"email": "eve@customers.example", "name": "\tEve"}, {"phone": "12\n34", "name": "\u202eZoe"}} {
+		c.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "form", "from": from, "subject": "\u200b", "body": fmt.Sprint(i)})
+	}
+	reply := map[string]any{"channel": "email", "from": map[string]any{"email": "dan@customers.example"}, "subject": "Re:\r\nHelp", "body": "And", "in_reply_to": came["id"]}
+	c.Must(t, 200, "POST", "/v1/inquiries", reply)
+	c.Must(t, 200, "POST", "/v1/tickets/"+came["id"].(string)+"/close", nil)
+	if got := c.Must(t, 200, "POST", "/v1/inquiries", reply).Object(t); got["subject"] != "Re: Help" {
+		t.Errorf("a follow-up: %v", got)
+	}
+	played := c.Play(t, []byte(`{"id":"1","at":"2026-01-05T10:00:00Z","by":"system","do":"ticket.open","ticket":"t","channel":"email","from":{"email":"dan@customers.example","name":"D\tD"},"subject":"Two\nlines"}`+"\n"))
+	c.CaughtUp(t)
+	if rows := c.All(t, "/v1/tickets?sort=-opened_at"); played.Accepted != 1 || !slices.ContainsFunc(rows, func(row map[string]any) bool { return row["subject"] == "Two lines" }) {
+		t.Errorf("%+v: %v", played, rows)
 	}
 }

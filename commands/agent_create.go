@@ -30,7 +30,7 @@ func (c CreateAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 		return nil, domain.Conflict("agent-exists", "This agent already exists.")
 	}
 	name, nameErr := profile.Name("name", c.Name)
-	alias, aliasErr := profile.Text("alias", c.Alias, profile.MaxName)
+	alias, aliasErr := profile.Line("alias", c.Alias, profile.MaxName)
 	email, emailErr := address.Email("email", c.Email)
 	if err := domain.Join(nameErr, emailErr, knownRole(c.Role), aliasErr); err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func (c EditAgent) Decide(a agent.Agent, by By) ([]agent.Event, error) {
 		nameErr = changed(&edited.Name, a.Name, func() (string, error) { return profile.Name("name", *c.Name) })
 	}
 	if c.Alias != nil {
-		aliasErr = changed(&edited.Alias, a.Alias, func() (string, error) { return profile.Text("alias", *c.Alias, profile.MaxName) })
+		aliasErr = changed(&edited.Alias, a.Alias, func() (string, error) { return profile.Line("alias", *c.Alias, profile.MaxName) })
 	}
 	if c.Email != nil {
 		var email string

@@ -40,8 +40,8 @@ func (c CreateTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
 
 // uniqueName validates a name that only one thing of a kind may have. What cannot be seen makes no name.
 func uniqueName(value string) (string, error) {
-	value, err := profile.Name("name", value)
-	if err == nil && address.Name(value) == "" {
+	value, err := profile.Name("name", profile.Unmarked(value))
+	if err == nil && address.Name(value) == "" { // as of an Arabic number sign
 		err = domain.Invalid("name", "name-required", "name must have something to see in it.")
 	}
 	return value, err

@@ -4,7 +4,6 @@ import (
 	"cmp"
 
 	"daybook/domain/personal"
-	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
 )
@@ -22,7 +21,7 @@ func (c CorrectSubject) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 	if err := cmp.Or(t.MustBeWorkable(), notByContact(by)); err != nil {
 		return nil, err
 	}
-	subject, err := profile.Text("subject", c.Subject, ticket.MaxSubject)
+	subject, err := subjectOf(c.Subject, by)
 	if err != nil || personal.New(subject) == t.Subject {
 		return nil, err
 	}

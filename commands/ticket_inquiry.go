@@ -51,6 +51,7 @@ func (Inquiry) Permission() role.Permission { return role.ChannelsWrite }
 // contact.
 func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
 	none := work.Answer[ticket.Ticket]{}
+	in.From.Name = profile.OneLine(in.From.Name)
 	given, err := in.From.addresses(in.Channel, by)
 	if err != nil {
 		return none, err
@@ -214,7 +215,7 @@ func (s Sender) addresses(channel ticket.Channel, by By) ([]Given, error) {
 		{"email", contact.Email, s.Email}, {"phone", contact.Phone, s.Phone}, {"whatsapp", contact.Phone, s.WhatsApp}, {"facebook", contact.Facebook, s.Facebook},
 		{"x", contact.X, s.X}, {"forum", contact.Forum, s.Forum}, {"visitor", contact.Visitor, s.Visitor},
 	} {
-		if a.value == "" || a.kind == contact.Phone && address.Name(a.value) == "" { // nothing that can be seen is no number
+		if a.value == "" || a.kind == contact.Phone && profile.OneLine(a.value) == "" { // nothing that can be seen is no number
 			continue
 		}
 		read, err := readAddress("from/"+a.field, a.kind, a.value, by)
@@ -257,6 +258,6 @@ func readAddress(field string, kind contact.AddressKind, value string, by By) (c
 	if err == nil {
 		return read, nil
 	}
-	value, err = profile.Name(field, value)
+	value, err = profile.Name(field, profile.OneLine(value))
 	return contact.UnreadAddress(by.Names, kind, value), err
 }

@@ -50,6 +50,14 @@ func (c OpenTicket) Refs() []Reference {
 // in returns the department.
 func (c OpenTicket) in() uuid.UUID { return cmp.Or(c.Department, c.Inherited) }
 
+// subjectOf validates a subject, which is one line. What a contact wrote, or another desk had, is made one.
+func subjectOf(subject string, by By) (string, error) {
+	if by.History || by.Actor.Kind == event.Contact {
+		subject = profile.OneLine(subject)
+	}
+	return profile.Line("subject", subject, ticket.MaxSubject)
+}
+
 // Decide refuses a ticket that already exists, invalid fields, and a department that the caller names and does not serve,
 // except in an imported history.
 func (c OpenTicket) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
@@ -65,7 +73,7 @@ func (c OpenTicket) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 	if c.Priority == "" {
 		c.Priority = ticket.Normal
 	}
-	subject, subjectErr := profile.Text("subject", c.Subject, ticket.MaxSubject)
+	subject, subjectErr := subjectOf(c.Subject, by)
 	body, bodyErr := profile.Text("body", c.Body, ticket.MaxBody)
 	id, idErr := messageID(by, c.MessageID)
 	if err := domain.Join(ticket.KnownChannel(c.Channel), ticket.KnownPriority(c.Priority), subjectErr, bodyErr, idErr); err != nil {

@@ -39,7 +39,7 @@ func (c ReceiveMessage) Decide(t ticket.Ticket, by By) ([]ticket.Event, error) {
 		return nil, err
 	}
 	body, bodyErr := words(c.Body)
-	subject, subjectErr := profile.Text("subject", c.Subject, ticket.MaxSubject)
+	subject, subjectErr := subjectOf(c.Subject, by)
 	id, idErr := messageID(by, c.MessageID)
 	channel := cmp.Or(c.Channel, t.Channel)
 	var priorityErr error

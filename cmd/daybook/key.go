@@ -12,6 +12,7 @@ import (
 
 	"daybook/commands/work"
 	"daybook/domain/agent"
+	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/vault"
 )
@@ -37,8 +38,12 @@ func (c *keyCreate) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
+	name, err := profile.Name("--name", c.Name)
+	if err != nil {
+		return status{wrongUsage, err}
+	}
 	return withVault(ctx, c.folder, func(v *vault.Vault) error {
-		key, token, err := v.NewAPIKey(ctx, c.Name, c.Role, id, time.Now())
+		key, token, err := v.NewAPIKey(ctx, name, c.Role, id, time.Now())
 		if err != nil {
 			return err
 		}

@@ -92,9 +92,9 @@ func Text(field, value string, limit int) (string, error) {
 	return value, nil
 }
 
-// Name validates a required name of at most MaxName characters and trims it.
+// Name validates a required name of one line and at most MaxName characters, and trims it.
 func Name(field, value string) (string, error) {
-	value, err := Text(field, value, MaxName)
+	value, err := Line(field, value, MaxName)
 	if err == nil && value == "" {
 		err = domain.Invalid(field, "name-required", "%s must not be empty.", field)
 	}
