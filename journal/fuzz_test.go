@@ -1,6 +1,9 @@
 package journal
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // FuzzParse parses arbitrary lines. Each must give a verb or a reason, and none may panic.
 func FuzzParse(f *testing.F) {
@@ -11,7 +14,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`[]`))
 	f.Add([]byte(`{"id":`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := parse(text{number: 1, bytes: data})
+		l := parse(text{number: 1, bytes: data}, time.Now())
 		if (l.verb == nil) == (l.malformed == nil) && l.malformed == nil {
 			t.Error("neither a verb nor a reason")
 		}

@@ -37,7 +37,8 @@ type Player struct {
 	Strict        bool             // stop at the first line that is rejected or malformed
 	RetryRejected bool             // import lines again that were rejected or malformed before
 	Report        func([]Outcome)  // called after each batch is written, in the order of the lines; may be nil
-	Now           func() time.Time // the clock, for the time of a batch's record
+	Now           func() time.Time // the clock: the time of a batch's record, which lines must not be ahead of
+	MadeUp        bool             // lines may be ahead of the clock
 	Memory        *Memory          // cache to share between players; nil: none
 
 	stream uuid.UUID // the id of the source's import stream
@@ -99,9 +100,12 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, erro
 
 // play imports a batch, or as many of its first lines as can be written at once, and returns their outcomes.
 func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
-	lines := make([]line, len(batch))
+	lines, until := make([]line, len(batch)), p.Now().Add(maxAhead)
+	if p.MadeUp {
+		until = time.Time{}
+	}
 	for i, t := range batch {
-		lines[i] = parse(t)
+		lines[i] = parse(t, until)
 		if lines[i].ID != "" {
 			lines[i].request = p.thing("line", lines[i].ID)
 		}
@@ -119,7 +123,7 @@ func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
 		if err := work.Ahead(w, p.mentioned(lines)...); err != nil {
 			return nil, err
 		}
-		inBatch := make(map[string]desk.Result)
+		inBatch := make(map[string]Outcome)
 		for _, l := range lines {
 			o, err := p.one(w, l, inBatch)
 			if errors.Is(err, work.ErrWriteFirst) {
@@ -157,14 +161,21 @@ func (p *Player) mentioned(lines []line) []work.Thing {
 }
 
 // one imports one line. A line that is refused leaves no changes behind.
-func (p *Player) one(w *work.Work, l line, inBatch map[string]desk.Result) (Outcome, error) {
+func (p *Player) one(w *work.Work, l line, inBatch map[string]Outcome) (Outcome, error) {
 	o := Outcome{Line: l.number, ID: l.ID, Text: l.text, request: l.request}
 	before, again := inBatch[l.ID]
+	if again && before.Result.Refused() && before.Text != l.text { // it was mended: it comes in the next batch
+		return o, work.ErrWriteFirst
+	}
 	if !again {
 		before, again = p.playedBefore(l)
 	}
-	if again {
-		o.Result, o.Before = desk.Duplicate, before
+	switch {
+	case again && before.Result.Refused():
+		o.Result, o.Code, o.Reason, o.repeated = before.Result, before.Code, before.Reason, true
+		return o, nil
+	case again:
+		o.Result, o.Before = desk.Duplicate, before.Result
 		return o, nil
 	}
 	w.Turn(l.request)
@@ -189,15 +200,25 @@ func (p *Player) one(w *work.Work, l line, inBatch map[string]desk.Result) (Outc
 		o.Result = desk.Unchanged
 	}
 	if l.ID != "" {
-		inBatch[l.ID] = o.Result
+		inBatch[l.ID] = o
 	}
 	return o, nil
 }
 
-// playedBefore returns the result of a line that was imported before, unless it is to be imported again.
-func (p *Player) playedBefore(l line) (desk.Result, bool) {
-	before, again := p.known[l.request]
-	return before, again && (!p.RetryRejected || !before.Refused())
+// playedBefore returns the outcome of a line that was imported before, unless it is to be imported again. A line that was
+// refused is, if its text differs from what was refused.
+func (p *Player) playedBefore(l line) (before Outcome, again bool) {
+	before.Result, again = p.known[l.request]
+	if !again || !before.Result.Refused() {
+		return before, again
+	}
+	refused := p.refused[l.request]
+	before.Code = refused.Code
+	before.Reason = fmt.Sprintf("The line was refused before (%s). Mend it, or import with --retry-rejected to have it tried again.", refused.Code)
+	if l.malformed != nil {
+		before.Reason = l.malformed.Error()
+	}
+	return before, !p.RetryRejected && refused.Text == p.thing("text", l.text)
 }
 
 // requests returns the request ids of the lines that are to be imported.
@@ -216,10 +237,14 @@ func (p *Player) record(w *work.Work, outcomes []Outcome) error {
 	played := desk.LinesPlayed{Source: p.Source}
 	first := uuid.Nil
 	for _, o := range outcomes {
-		if o.ID == "" {
-			continue // a malformed line without an id
+		if o.ID == "" || o.repeated {
+			continue // a malformed line without an id, or one that is recorded
 		}
-		played.Note(o.request, o.Result)
+		if o.Result.Refused() {
+			played.NoteRefused(o.request, o.Result, desk.RefusedLine{Text: p.thing("text", o.Text), Code: o.Code})
+		} else {
+			played.Note(o.request, o.Result)
+		}
 		if first == uuid.Nil && o.Result != desk.Duplicate {
 			first = o.request
 		}

@@ -68,18 +68,21 @@ var headForm = formOf[header]("", nil)
 // maxID is the longest id of a line, in bytes.
 const maxID = 200
 
-// parse parses a line. A malformed one keeps its id, if that can be read.
-func parse(t text) line {
+// maxAhead is how far a line may be ahead of this desk's clock: other clocks differ a little.
+const maxAhead = 5 * time.Minute
+
+// parse parses a line, which must not have happened after until, if that is set. A malformed one keeps its id, if that can be read.
+func parse(t text, until time.Time) line {
 	l := line{number: t.number, text: string(t.bytes)}
 	if t.tooLong {
 		l.malformed = fmt.Errorf("the line is longer than %d bytes", MaxLine)
 		return l
 	}
-	l.malformed = l.parse(t.bytes)
+	l.malformed = l.parse(t.bytes, until)
 	return l
 }
 
-func (l *line) parse(data []byte) error {
+func (l *line) parse(data []byte, until time.Time) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
 		return errors.New("the line is not a JSON object")
@@ -103,6 +106,9 @@ func (l *line) parse(data []byte) error {
 	head := map[string]json.RawMessage{"at": fields["at"], "by": fields["by"]}
 	if err := headForm.read(head, nil, reflect.ValueOf(&l.header).Elem(), nil); err != nil {
 		return err
+	}
+	if !until.IsZero() && l.At.After(until) {
+		return fmt.Errorf("at must not be more than %d minutes ahead of this desk's clock", int(maxAhead.Minutes()))
 	}
 	l.names = mentions(fields)
 	l.verb = verb.make()

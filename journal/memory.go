@@ -23,7 +23,7 @@ func (m *Memory) of(source string) *played {
 	}
 	own := m.sources[source]
 	if own == nil {
-		own = &played{known: make(map[uuid.UUID]desk.Result), read: eventstore.NoStream}
+		own = &played{known: make(map[uuid.UUID]desk.Result), refused: make(map[uuid.UUID]desk.RefusedLine), read: eventstore.NoStream}
 		m.sources[source] = own
 	}
 	lines := 0
@@ -45,8 +45,9 @@ func (m *Memory) of(source string) *played {
 // played is the results of a source's lines. The mutex playing protects it.
 type played struct {
 	known    map[uuid.UUID]desk.Result // by the lines' requests
-	read     eventstore.Revision       // of the source's stream
-	recorded eventstore.Position       // of the same
+	refused  map[uuid.UUID]desk.RefusedLine
+	read     eventstore.Revision // of the source's stream
+	recorded eventstore.Position // of the same
 }
 
 // maxRemembered bounds the lines that are cached between journals.
@@ -77,6 +78,7 @@ func (p *Player) refresh(ctx context.Context) error {
 		}
 		if played, ok := e.(desk.LinesPlayed); ok {
 			maps.Insert(p.known, played.Each())
+			maps.Copy(p.refused, played.Refused)
 		}
 		p.read, p.recorded = r.Revision, r.Position
 	}

@@ -20,5 +20,6 @@ type Outcome struct {
 	// Text is the line as written in the journal.
 	Text string `json:"-"`
 
-	request uuid.UUID // of the line's id
+	request  uuid.UUID // of the line's id
+	repeated bool      // it is the outcome of an earlier line with this id and text
 }

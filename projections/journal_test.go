@@ -30,7 +30,7 @@ func TestJournal(t *testing.T) {
 	log := newScene(t)
 	player := &journal.Player{
 		Desk: testlog.Desk(log.store), Source: "journal", Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(),
-		Now: func() time.Time { return clock(0) },
+		Now: func() time.Time { return clock(24 * 60) },
 		Report: func(outcomes []journal.Outcome) {
 			for _, o := range outcomes {
 				if o.Result != desk.Accepted {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -115,11 +114,8 @@ func (c *importCommand) play(ctx context.Context, d *parts, t terminal, path str
 		return counts, err
 	}
 	defer file.Close()
-	refused, err := openRefused(path)
-	if err != nil {
-		return counts, err
-	}
-	defer func() { err = errors.Join(err, refused.close()) }()
+	refused := refusedOf(path)
+	defer func() { err = errors.Join(err, refused.close(err == nil)) }()
 	bar := progress(t.talk, lines, path)
 	defer bar.Finish()
 	player := &journal.Player{
@@ -152,13 +148,12 @@ func countLines(path string) (int, error) {
 // rejectedEnding is the ending of the name of the file of refused lines.
 const rejectedEnding = ".rejected.ndjson"
 
-// refused is the file of refused lines, each with its text, its number and the reason. Several runs of one import append
-// to it, but it lists each line once.
+// refused is the file of refused lines, each with its text, its number and the reason. Each run writes it anew: it lists what
+// is refused now.
 type refused struct {
-	path  string
-	named map[int]bool
-	file  *os.File
-	err   error
+	path string
+	file *os.File // nil: no line was refused yet
+	err  error
 }
 
 // refusedLine is a line of that file.
@@ -167,50 +162,33 @@ type refusedLine struct {
 	Text string `json:"text"`
 }
 
-func openRefused(path string) (*refused, error) {
-	r := &refused{path: path + rejectedEnding, named: make(map[int]bool)}
-	file, err := os.Open(r.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 8*journal.MaxLine) // a line escaped as JSON
-	for lines.Scan() {
-		var o struct{ Line int }
-		if json.Unmarshal(lines.Bytes(), &o) == nil {
-			r.named[o.Line] = true
-		}
-	}
-	return r, lines.Err()
-}
+// refusedOf returns the file of refused lines of a journal.
+func refusedOf(path string) *refused { return &refused{path: path + rejectedEnding} }
 
-// write appends refused lines. A line that was refused in an earlier run but is not in the file was refused just before
-// that run was killed.
+// write adds the refused lines.
 func (r *refused) write(outcomes []journal.Outcome) {
 	for _, o := range outcomes {
-		if o.Result == desk.Duplicate && o.Before.Refused() {
-			o.Result, o.Reason = o.Before, "It was refused in an earlier run; import with --retry-rejected to see why."
-		}
-		if !o.Result.Refused() || r.named[o.Line] || r.err != nil {
+		if !o.Result.Refused() || r.err != nil {
 			continue
 		}
 		if r.file == nil {
-			r.file, r.err = os.OpenFile(r.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+			r.file, r.err = os.OpenFile(r.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 		}
 		if r.err == nil {
-			r.named[o.Line] = true
 			r.err = json.NewEncoder(r.file).Encode(refusedLine{o, o.Text})
 		}
 	}
 }
 
-func (r *refused) close() error {
-	if r.file == nil {
-		return r.err
+// close closes the file. The one of an earlier run is removed if this run went through and refused nothing.
+func (r *refused) close(through bool) error {
+	switch {
+	case r.file != nil:
+		return errors.Join(r.err, r.file.Close())
+	case through && r.err == nil:
+		if err := os.Remove(r.path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	return errors.Join(r.err, r.file.Close())
+	return r.err
 }

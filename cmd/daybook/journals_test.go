@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,9 +63,10 @@ func TestJournal(t *testing.T) {
 	before := state(t, newest(t, folder))
 
 	again := imports(t, inProcess, folder, journal)
-	if want := (desk.Counts{Lines: want.Lines, Duplicate: want.Lines - 3, Malformed: 3}); again != want { // lines without an id cannot be recognised as duplicates
+	if want := (desk.Counts{Lines: want.Lines, Duplicate: want.Lines - want.Rejected - want.Malformed, Rejected: want.Rejected, Malformed: want.Malformed}); again != want { // case 6.24
 		t.Errorf("played again: %+v, want %+v", again, want)
 	}
+	refusedAsExpected(t, journal, want)
 	mustBeSame(t, "after playing it again", projected(t, inProcess, folder), before)
 }
 
@@ -103,5 +105,67 @@ func refusedAsExpected(t *testing.T, journal string, want testdesk.Expected) {
 		if !slices.Contains(ids, r.ID) {
 			t.Errorf("line %s is not named", r.ID)
 		}
+	}
+}
+
+// TestRefusedLinesAreListedAnew is case 6.24: a journal with refused lines is imported again, mended in part, and mended at last, by
+// this process and by a server. The exit status and the file of refused lines say what is refused now.
+func TestRefusedLinesAreListedAnew(t *testing.T) {
+	t.Parallel()
+	for name, served := range map[string]bool{"in this process": false, "by a server": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			journal := filepath.Join(t.TempDir(), "desk.ndjson")
+			args := []string{"import", "--data", folder, "-o", "json", journal}
+			if served {
+				c, stop := inProcess.Serve(t, folder)
+				defer stop()
+				args = append(args, "--url", c.URL)
+			}
+			open := func(id, contact string) string {
+				return fmt.Sprintf(`{"id":%q,"at":"2026-01-05T10:00:00Z","by":"system","do":"ticket.open","ticket":%q,"channel":"email","subject":"S","contact":%q}`+"\n", id, id, contact)
+			}
+			eve := `{"id":"eve","at":"2026-01-05T10:00:00Z","by":"system","do":"contact.register","contact":"eve","name":"Eve"}` + "\n"
+			for i, step := range []struct {
+				lines string
+				exit  int
+				want  desk.Counts
+				named string // the lines in the file
+			}{
+				{eve + open("a", "ev") + open("b", "ev"), someRejected, desk.Counts{Lines: 3, Accepted: 1, Rejected: 2}, "a2 b3"},
+				{eve + open("a", "ev") + open("b", "ev"), someRejected, desk.Counts{Lines: 3, Duplicate: 1, Rejected: 2}, "a2 b3"},
+				{eve + open("b", "ev") + open("a", "eve"), someRejected, desk.Counts{Lines: 3, Accepted: 1, Duplicate: 1, Rejected: 1}, "b2"},
+				{eve + open("b", "eve") + open("a", "eve"), 0, desk.Counts{Lines: 3, Accepted: 1, Duplicate: 2}, ""},
+				{eve + open("b", "eve") + open("a", "eve"), 0, desk.Counts{Lines: 3, Duplicate: 3}, ""},
+			} {
+				if err := os.WriteFile(journal, []byte(step.lines), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				out, talk, exit := inProcess.Run(t, args...)
+				var got desk.Counts
+				if err := json.Unmarshal([]byte(out), &got); err != nil || got != step.want || exit != step.exit {
+					t.Errorf("run %d: exit %d, %+v, want %d, %+v: %s", i, exit, got, step.exit, step.want, talk)
+				}
+				var named []string
+				data, err := os.ReadFile(journal + rejectedEnding)
+				if err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+				for line := range strings.Lines(string(data)) {
+					var o struct {
+						Line                   int
+						ID, Code, Reason, Text string
+					}
+					if err := json.Unmarshal([]byte(line), &o); err != nil || o.Code != "contact-unknown" || o.Reason == "" || !strings.Contains(o.Text, o.ID) {
+						t.Errorf("run %d: %s", i, line)
+					}
+					named = append(named, fmt.Sprint(o.ID, o.Line))
+				}
+				if got := strings.Join(named, " "); got != step.named {
+					t.Errorf("run %d: the file names %q, want %q", i, got, step.named)
+				}
+			}
+		})
 	}
 }

@@ -110,12 +110,9 @@ func (c *importCommand) sendFile(ctx context.Context, t terminal, path, query st
 		return err
 	}
 	defer file.Close()
-	refused, err := openRefused(path)
-	if err != nil {
-		return err
-	}
+	refused := refusedOf(path)
 	defer func() {
-		if closeErr := refused.close(); err == nil {
+		if closeErr := refused.close(err == nil); err == nil {
 			err = closeErr
 		}
 	}()

@@ -48,7 +48,7 @@ func (c *simulateCommand) Run(ctx context.Context, t terminal) (err error) {
 	if _, err := d.begin(ctx); err != nil {
 		return err
 	}
-	player := &journal.Player{Desk: d.commands, Source: fmt.Sprintf("simulation-%d", c.Seed), Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Now: time.Now}
+	player := &journal.Player{Desk: d.commands, Source: fmt.Sprintf("simulation-%d", c.Seed), Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Now: time.Now, MadeUp: true}
 	counts, err := player.Play(ctx, &lines)
 	if err == nil {
 		err = d.catchUp(ctx)

@@ -38,6 +38,24 @@ type LinesPlayed struct {
 	Unchanged []uuid.UUID `json:"unchanged,omitempty"`
 	Rejected  []uuid.UUID `json:"rejected,omitempty"`
 	Malformed []uuid.UUID `json:"malformed,omitempty"`
+
+	// Refused says what was rejected or malformed, and why, by the lines' requests.
+	Refused map[uuid.UUID]RefusedLine `json:"refused,omitempty"`
+}
+
+// A RefusedLine says what was refused, and why.
+type RefusedLine struct {
+	Text uuid.UUID `json:"text"` // a keyed hash of its text
+	Code string    `json:"code"`
+}
+
+// NoteRefused lists a line that was refused under its result, and what was refused.
+func (e *LinesPlayed) NoteRefused(line uuid.UUID, r Result, what RefusedLine) {
+	e.Note(line, r)
+	if e.Refused == nil {
+		e.Refused = make(map[uuid.UUID]RefusedLine)
+	}
+	e.Refused[line] = what
 }
 
 // Note lists a line under its result. A duplicate is left out, since an earlier batch lists it.
