@@ -23,6 +23,9 @@ func TestInPostgreSQL(t *testing.T) {
 		"TagsAndGroupsAreArchived": TestTagsAndGroupsAreArchived, "ChannelsReadNothing": TestChannelsReadNothing,
 		"StrangersOfAnotherDepartment": TestStrangersOfAnotherDepartment, "OddValuesOfPeople": TestOddValuesOfPeople,
 		"ForgottenWhileServed": TestForgottenWhileServed, "Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,
-		"DeletingDepartment": TestDeletingDepartment,
+		"DeletingDepartment": TestDeletingDepartment, "RoleMatrix": TestRoleMatrix, "MessagesToHiddenTickets": TestMessagesToHiddenTickets,
+		"AsOfWhenOneSawIt": TestAsOfWhenOneSawIt, "KeysWithoutAnAgent": TestKeysWithoutAnAgent, "ImportersMakeNoOwners": TestImportersMakeNoOwners,
+		"AdminsDoNotManageOwners": TestAdminsDoNotManageOwners, "AgentsDeleteNobody": TestAgentsDeleteNobody,
+		"DepartmentsThatOneDoesNotServe": TestDepartmentsThatOneDoesNotServe, "Transfers": TestTransfers, "OneLine": TestOneLine,
 	})
 }
