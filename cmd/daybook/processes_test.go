@@ -342,3 +342,48 @@ func TestFoldersOfTheirOwn(t *testing.T) {
 	}
 	inProcess.Must(t, 0, append([]string{"verify", "--data", first}, where...)...)
 }
+
+// TestDeletingAnAgentInTwoProcesses is case 5.7: an agent with 150 open tickets is deleted through two processes at once. At the
+// position of an answer that says it is done, none of the tickets is theirs, whichever process is asked.
+func TestDeletingAnAgentInTwoProcesses(t *testing.T) {
+	t.Parallel()
+	u := testdb.URL(t)
+	folder, where := t.TempDir(), shared(u, u)
+	one, _ := reexec.StartServer(t, folder, where...)
+	two, _ := reexec.StartServer(t, folder, where...)
+	ada := one.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ada", "email": "ada@desk.example", "role": "agent"}).ID(t)
+	const tickets = 150
+	for range tickets {
+		ticket := one.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
+		one.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent": ada})
+	}
+	var deleting sync.WaitGroup
+	for _, c := range []testdesk.Client{one, two} {
+		deleting.Go(func() {
+			a := c.Do(t, "DELETE", "/v1/agents/"+ada, nil)
+			if a.Status == 202 {
+				testdesk.Eventually(t, "the operation ends", func() bool {
+					o := c.Do(t, "GET", a.Header.Get("Location"), nil)
+					return o.Status == 200 && o.Object(t)["ended_at"] != nil
+				})
+			} else if a.Status != 200 {
+				t.Errorf("%s", a)
+				return
+			}
+			for _, reader := range []testdesk.Client{one, two} {
+				list := reader.Get(t, "/v1/tickets?limit=200&agent="+ada, testdesk.Header("Daybook-After", a.Position()))
+				if theirs := list.Object(t)["data"].([]any); a.Status == 200 && len(theirs) > 0 {
+					t.Errorf("at position %s, %d tickets are still theirs", a.Position(), len(theirs))
+				}
+			}
+		})
+	}
+	deleting.Wait()
+	one.CaughtUp(t)
+	if free := one.Get(t, "/v1/tickets?limit=200&agent=none").Object(t)["data"].([]any); len(free) != tickets {
+		t.Errorf("%d tickets are nobody's, want %d", len(free), tickets)
+	}
+	if events := one.All(t, "/v1/events?type=ticket-unassigned"); len(events) != tickets {
+		t.Errorf("%d tickets were unassigned, want %d", len(events), tickets)
+	}
+}
