@@ -76,7 +76,7 @@ func (s *server) tickets() {
 	post[commands.AddNote](t, "/notes", "Add an internal note, which the contact does not see")
 	post[commands.AssignTicket](t, "/assign", "Assign a ticket to an agent")
 	post[commands.UnassignTicket](t, "/unassign", "Unassign a ticket")
-	post[commands.TransferTicket](t, "/transfer", "Transfer a ticket to another department")
+	post[commands.TransferTicket](t, "/transfer", "Transfer a ticket to another department. An agent who does not serve it does not keep the ticket")
 	post[commands.CorrectSubject](t, "/subject", "Correct the subject of a ticket")
 	post[commands.PrioritiseTicket](t, "/priority", "Set the priority of a ticket")
 	put[commands.TagTicket](t, "/tags/{other}", "Tag a ticket")

@@ -22,7 +22,7 @@ type OpenTicket struct {
 	Channel    ticket.Channel   `json:"channel" doc:"Channel through which the request came in"`
 	Subject    string           `json:"subject" doc:"Subject, at most 1000 characters"`
 	Body       string           `json:"body,omitempty" doc:"First message, at most 100000 characters"`
-	Department uuid.UUID        `json:"department,omitzero" required:"false" format:"uuid" doc:"Id of the department"`
+	Department uuid.UUID        `json:"department,omitzero" required:"false" format:"uuid" doc:"Id of the department, which the API key must serve"`
 	Priority   ticket.Priority  `json:"priority,omitempty" doc:"Priority; default normal"`
 	MessageID  string           `json:"message_id,omitempty" doc:"Id that the channel gave the message, at most 1000 characters"`
 	FollowUpOf uuid.UUID        `json:"-"`
