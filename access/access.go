@@ -96,7 +96,7 @@ func (d *Door) as(ctx context.Context, p Principal) (Principal, error) {
 	if !agent.Stream.Exists(a) {
 		return p, vault.ErrBadKey
 	}
-	if p.Allowed = p.Allowed.And(a.Role.Permissions()); len(p.Allowed) < len(p.Key.Role.Permissions()) {
+	if p.Allowed = p.Allowed.And(a.Role.Permissions()); len(p.Allowed) == len(a.Role.Permissions()) {
 		p.Role = a.Role
 	}
 	p.Sight = a.Sight()

@@ -203,7 +203,11 @@ func TestImportersMakeNoOwners(t *testing.T) {
 	if owners := d.All(t, "/v1/agents?role=owner"); imported < 4 || len(owners) != 1 {
 		t.Errorf("%d events were imported; owners: %v", imported, owners)
 	}
-	// An owner imports one.
+	// An owner imports the same journal, and makes the owner.
+	if got := d.Play(t, []byte(lines)); got.Accepted != 1 || got.Duplicate != 3 || got.Rejected != 1 {
+		t.Errorf("%+v", got)
+	}
+	// An owner imports another one.
 	if got := d.Play(t, []byte(line("6", "system", `"do":"agent.create","agent":"olga","name":"Olga","email":"olga@desk.example","role":"owner"`))); got.Accepted != 1 {
 		t.Errorf("%+v", got)
 	}

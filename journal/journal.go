@@ -190,7 +190,7 @@ func (p *Player) one(w *work.Work, l line, inBatch map[string]Outcome) (Outcome,
 		o.Result, o.Code, o.Reason = desk.Malformed, "malformed", l.malformed.Error()
 	case errors.As(err, &no):
 		w.Rollback(mark)
-		o.Result, o.Code, o.Reason = desk.Rejected, no.Code, no.Message
+		o.Result, o.Code, o.Reason, o.forbidden = desk.Rejected, no.Code, no.Message, no.Refusal == domain.RefusedForbidden
 	case err != nil:
 		w.Rollback(mark)
 		return o, err
@@ -240,7 +240,7 @@ func (p *Player) record(w *work.Work, outcomes []Outcome) error {
 		if o.ID == "" || o.repeated {
 			continue // a malformed line without an id, or one that is recorded
 		}
-		if o.Result.Refused() {
+		if o.Result.Refused() && !o.forbidden {
 			played.NoteRefused(o.request, o.Result, desk.RefusedLine{Text: p.thing("text", o.Text), Code: o.Code})
 		} else {
 			played.Note(o.request, o.Result)

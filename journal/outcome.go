@@ -20,6 +20,7 @@ type Outcome struct {
 	// Text is the line as written in the journal.
 	Text string `json:"-"`
 
-	request  uuid.UUID // of the line's id
-	repeated bool      // it is the outcome of an earlier line with this id and text
+	request   uuid.UUID // of the line's id
+	repeated  bool      // it is the outcome of an earlier line with this id and text
+	forbidden bool      // it was refused for who imports it: somebody else may
 }

@@ -39,7 +39,7 @@ type LinesPlayed struct {
 	Rejected  []uuid.UUID `json:"rejected,omitempty"`
 	Malformed []uuid.UUID `json:"malformed,omitempty"`
 
-	// Refused says what was rejected or malformed, and why, by the lines' requests.
+	// Refused says what was rejected or malformed, and why, by the lines' requests. It leaves out what was refused for who imported it.
 	Refused map[uuid.UUID]RefusedLine `json:"refused,omitempty"`
 }
 
