@@ -86,9 +86,13 @@ func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.T
 	if in.InReplyTo != uuid.Nil {
 		return m.carry(w, to, by)
 	}
+	department, inherited, err := housed(w, in.Department)
+	if err != nil {
+		return none, err
+	}
 	return work.Run(w, ticket.Stream, id, OpenTicket{
 		Contact: m.From, Channel: in.Channel, Identity: m.Identity, MessageID: in.MessageID, Subject: in.Subject, Body: in.Body,
-		Department: in.Department, Priority: in.Priority, Ref: in.Ref,
+		Department: department, Inherited: inherited, Priority: in.Priority, Ref: in.Ref,
 	}, by)
 }
 

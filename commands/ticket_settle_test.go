@@ -230,3 +230,25 @@ func TestOpeningInADepartmentThatOneDoesNotServe(t *testing.T) {
 		t.Errorf("%+v", answer)
 	}
 }
+
+// TestInquiryForADeletedDepartment is of the kind of case 6.12: an inquiry names a department that was deleted. Its ticket, and its
+// follow-up of a closed one, are where the department's tickets went. One that never was is refused.
+func TestInquiryForADeletedDepartment(t *testing.T) {
+	t.Parallel()
+	for name, to := range map[string]uuid.UUID{"heir": support, "none": uuid.Nil} {
+		d := testlog.Desk(testlog.Memory(t))
+		salesAndSupport(t, d)
+		deletes := work.LongOf[department.Department, department.Event](department.Stream, commands.DeleteDepartment{To: to})
+		must[department.Department](t)(work.Carry(t.Context(), d, work.Plan[department.Department](deletes), sales, asks("delete")))
+		inquiry := commands.Inquiry{Channel: "form", From: commands.Sender{Email: "dan@customers.example"}, Body: "Help", Department: sales}
+		if opened := carried(t, d, "new one", "of dan", inquiry); opened.State.Department != to {
+			t.Errorf("%s: the ticket is in %s", name, opened.State.Department)
+		}
+		inquiry.InReplyTo = id("closed")
+		if opened := carried(t, d, "again", "not used", inquiry); opened.State.Department != to || opened.ID != ticket.FollowUp(id("closed")) {
+			t.Errorf("%s: the follow-up is in %s", name, opened.State.Department)
+		}
+		_, err := work.Carry(t.Context(), d, work.Plan[ticket.Ticket](commands.Inquiry{Channel: "form", From: commands.Sender{Email: "dan@customers.example"}, Department: id("nowhere")}), id("nowhere"), asks("nowhere"))
+		refused(t, err, "department-unknown")
+	}
+}

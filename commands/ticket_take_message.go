@@ -107,14 +107,27 @@ func (c ReceiveMessage) carry(w *work.Work, to target, by By) (work.Answer[ticke
 	if c.Subject == "" && c.From == to.before.Contact && !to.before.Subject.Forgotten() {
 		c.Subject = to.before.Subject.String()
 	}
-	in, err := heir(w, to.before.Department)
+	named, inherited, err := housed(w, c.Department)
+	if err == nil && inherited == uuid.Nil {
+		inherited, err = heir(w, to.before.Department)
+	}
 	if err != nil {
 		return work.Answer[ticket.Ticket]{}, err
 	}
 	return work.Run(w, ticket.Stream, to.id, OpenTicket{
 		Contact: c.From, Channel: cmp.Or(c.Channel, to.before.Channel), Identity: c.Identity, MessageID: c.MessageID, Subject: c.Subject, Body: c.Body,
-		Department: c.Department, Inherited: in, Priority: cmp.Or(c.Priority, to.before.Priority), FollowUpOf: to.of,
+		Department: named, Inherited: inherited, Priority: cmp.Or(c.Priority, to.before.Priority), FollowUpOf: to.of,
 	}, by)
+}
+
+// housed returns the department that an inquiry names. If it was deleted, it is the one that has its tickets, and nobody named
+// that: the message is not lost for it.
+func housed(w *work.Work, id uuid.UUID) (named, inherited uuid.UUID, err error) {
+	in, err := heir(w, id)
+	if in == id {
+		return id, uuid.Nil, err
+	}
+	return uuid.Nil, in, err
 }
 
 // heir returns a department, or the one that has its tickets since it was deleted; nil: none. Two departments that were
