@@ -66,10 +66,10 @@ func (s *server) operationNow(ctx context.Context, id uuid.UUID) (o OperationSta
 		return o, err
 	}
 	o.Operation = folded.Row.(readmodels.Operation)
-	if s.Live.Position() < folded.Position { // the command has taken effect, whoever projects it
-		return o, nil
-	}
 	err = s.Live.Read(func(db *table.DB) error {
+		if db.Reached() < folded.Position { // the command has taken effect, whoever projects it
+			return nil
+		}
 		left, err := access.Left(ctx, db.Readers, o.Operation)
 		o.Left = &left
 		return err

@@ -53,6 +53,11 @@ type List[R any] struct {
 
 // read waits for the read models if the request wants it, and queries them.
 func read[B any](ctx context.Context, s *server, r Reading, p role.Permission, ask func(table.Queryer) (B, error)) (*Answered[B], error) {
+	return readAt(ctx, s, r, p, func(q table.Queryer, _ eventstore.Position) (B, error) { return ask(q) })
+}
+
+// readAt is read for what depends on the position that the read models have reached.
+func readAt[B any](ctx context.Context, s *server, r Reading, p role.Permission, ask func(table.Queryer, eventstore.Position) (B, error)) (*Answered[B], error) {
 	if err := s.may(ctx, p); err != nil {
 		return nil, s.refused(ctx, err)
 	}
@@ -62,8 +67,9 @@ func read[B any](ctx context.Context, s *server, r Reading, p role.Permission, a
 	}
 	answer := &Answered[B]{StaleBy: stale}
 	err = s.Live.Read(func(db *table.DB) (err error) {
-		answer.Position = s.Live.Position().String()
-		answer.Body, err = ask(db.Readers)
+		at := db.Reached()
+		answer.Position = at.String()
+		answer.Body, err = ask(db.Readers, at)
 		return err
 	})
 	if err != nil {

@@ -104,13 +104,13 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUI
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	answer, err := read(ctx, s, in.Reading, role.ReportsRead, func(q table.Queryer) (report.Report, error) {
+	answer, err := readAt(ctx, s, in.Reading, role.ReportsRead, func(q table.Queryer, now eventstore.Position) (report.Report, error) {
 		if unknown != nil {
 			if err := mustHave(ctx, q, readmodels.AgentsTable, agent, unknown); err != nil {
 				return report.Report{}, err
 			}
 		}
-		if ask.KnownAt, err = known(q); err != nil {
+		if ask.KnownAt, err = known(q, now); err != nil {
 			return report.Report{}, err
 		}
 		return report.Agents(ctx, q, ask)
@@ -149,11 +149,9 @@ func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Qu
 // cutOff returns a function that finds the position of known_at; without known_at, that of the read models. It first sees
 // to it that nothing more is recorded by then, and waits until the read models have all that was, so that the same known_at
 // always gives the same position.
-func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer) (table.Position, error), error) {
+func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer, eventstore.Position) (table.Position, error), error) {
 	if in.KnownAt == "" {
-		return func(table.Queryer) (table.Position, error) {
-			return table.Position(s.Live.Position()), nil
-		}, nil
+		return func(_ table.Queryer, now eventstore.Position) (table.Position, error) { return table.Position(now), nil }, nil
 	}
 	at, p, err := moment("known_at", in.KnownAt)
 	if err != nil {
@@ -173,7 +171,7 @@ func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer
 	if err == nil && !there {
 		err = retryable("not-yet", "The read models have not caught up with known_at yet. Try again in a moment.")
 	}
-	return func(q table.Queryer) (table.Position, error) {
+	return func(q table.Queryer, _ eventstore.Position) (table.Position, error) {
 		if at.IsZero() {
 			return table.Position(p), nil
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"daybook/eventstore"
 	"daybook/internal/pgconn"
 )
 
@@ -28,7 +29,11 @@ type DB struct {
 	remove  func() error // what Close does last
 
 	indexing atomic.Bool // the writer's database may be silent for a long time
+	reached  atomic.Uint64
 }
+
+// Reached returns the last position that the rows are known to include, as Live was told.
+func (db *DB) Reached() eventstore.Position { return eventstore.Position(db.reached.Load()) }
 
 // A dialect is what differs between databases: the SQL, and how many rows are read and written at once.
 type dialect interface {

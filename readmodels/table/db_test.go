@@ -256,10 +256,13 @@ func liveKeeps(t *testing.T, home Home) {
 	works := func(db *DB) error { _, err := ReadGeneration(t.Context(), db.Readers); return err }
 	live.Switch(a, 5)
 	err := live.Read(func(db *DB) error {
-		if !live.Switch(b, 5) {
+		if !live.Switch(b, 6) {
 			t.Error("it did not switch")
 		}
 		live.Advance(a, 9) // it is no longer asked
+		if p := db.Reached(); p != 5 { // case 6.11
+			t.Error("what is read is at", p)
+		}
 		err := live.Read(func(db *DB) error {
 			if db != b {
 				t.Error("the old generation is read")
@@ -271,12 +274,12 @@ func liveKeeps(t *testing.T, home Home) {
 	if err != nil {
 		t.Error(err)
 	}
-	live.Advance(b, 6)
-	if p := live.Position(); p != 6 {
+	live.Advance(b, 7)
+	if p := live.Position(); p != 7 {
 		t.Error("the position is", p)
 	}
 	woken := make(chan error, 1)
-	go func() { woken <- live.Wait(t.Context(), 7) }()
+	go func() { woken <- live.Wait(t.Context(), 8) }()
 	live.Close()
 	if err := <-woken; !errors.Is(err, ErrClosed) {
 		t.Error(err)

@@ -60,7 +60,8 @@ func (l *Live) none() error {
 	return ErrNotReady
 }
 
-// Position returns the last position that the live generation includes.
+// Position returns the last position that the live generation includes. Who reads a generation asks that, since another may be live by
+// then.
 func (l *Live) Position() eventstore.Position { return eventstore.Position(l.position.Load()) }
 
 // Wait returns when the live generation includes a position: when everything up to there can be read.
@@ -93,6 +94,7 @@ func (l *Live) Advance(db *DB, position eventstore.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if g := l.current.Load(); g != nil && g.db == db {
+		db.reached.Store(uint64(position))
 		l.move(position)
 	}
 }
@@ -106,6 +108,7 @@ func (l *Live) Switch(db *DB, position eventstore.Position) bool {
 		return false
 	}
 	l.leave.Add(1)
+	db.reached.Store(uint64(position))
 	l.retire(l.current.Swap(&inUse{db: db}))
 	l.move(position)
 	return true

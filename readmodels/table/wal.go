@@ -35,7 +35,7 @@ func keepShort(db *DB, file *sql.DB) *wal {
 				return
 			case <-w.written:
 			}
-			w.look(ctx, file) // if it fails, the next commit tries again; what ails the disk, the writer meets too
+			_ = w.look(ctx, file) // if it fails, the next commit tries again; what ails the disk, the writer meets too
 			select {
 			case <-ctx.Done():
 				return
