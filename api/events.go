@@ -53,9 +53,14 @@ type EventQuery struct {
 	To          string `query:"to" doc:"Only events that happened before this instant (RFC 3339)"`
 }
 
+// Paths of the audit trail.
+const (
+	eventsPath = "/v1/events"
+	streamPath = eventsPath + "/stream"
+)
+
 func (s *server) events() {
-	const list = "/v1/events"
-	trail := describe(http.MethodGet, list, "Events", "List the audit trail, in the order of the log")
+	trail := describe(http.MethodGet, eventsPath, "Events", "List the audit trail, in the order of the log")
 	trail.Description = "Without a filter, the list has every event of the log. With a filter, it leaves out the events that Daybook writes for its own bookkeeping: claims and releases of unique names, the list of owners, the progress of operations, and the results of imported journal lines."
 	huma.Register(s.api, trail, func(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
 		if in.unfiltered() {
@@ -81,17 +86,17 @@ func (s *server) events() {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, list, role.EventsRead, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
+		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, eventsPath, role.EventsRead, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
 			return s.findEvents(ctx, q, f, p)
 		})
 	})
-	stream := describe(http.MethodGet, list+"/stream", "Events", "Stream the audit trail as server-sent events, and resume after Last-Event-ID")
+	stream := describe(http.MethodGet, streamPath, "Events", "Stream the audit trail as server-sent events, and resume after Last-Event-ID")
 	stream.Responses = map[string]*huma.Response{"200": {
 		Description: "One server-sent event for each event: id is its position, event its type, and data the event as in /v1/events.",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
 	huma.Register(s.api, stream, s.stream)
-	huma.Register(s.api, describe(http.MethodGet, "/v1/events/{stream}/{revision}", "Events", "Get an event"), func(ctx context.Context, in *struct {
+	huma.Register(s.api, describe(http.MethodGet, eventsPath+"/{stream}/{revision}", "Events", "Get an event"), func(ctx context.Context, in *struct {
 		Stream   string `path:"stream" doc:"Stream of the event, such as ticket-ID"`
 		Revision int64  `path:"revision" minimum:"0" doc:"Number of the event in its stream, from 0"`
 	}) (*Answered[Event], error) {
@@ -153,7 +158,7 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 				continue
 			}
 			if len(answer.Body.Data) == in.Limit {
-				answer.Body.Next, answer.Link = s.after(ctx, "/v1/events", answer.Position)
+				answer.Body.Next, answer.Link = s.after(ctx, eventsPath, answer.Position)
 				return answer, nil
 			}
 			shown, err := s.show(r)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -41,12 +40,11 @@ type ImportOutcome struct {
 	Reason  string `json:"reason,omitempty" doc:"Sentence that says why the line was refused"`
 }
 
-// MaxImport is the largest journal that can be sent in one request, in bytes.
-const MaxImport = 16 << 20
+const importPath = "/v1/import"
 
 // imports adds the route that imports a journal, plain or gzip.
 func (s *server) imports() {
-	op := describe(http.MethodPost, "/v1/import", "Operations", "Import a journal")
+	op := describe(http.MethodPost, importPath, "Operations", "Import a journal")
 	op.DefaultStatus = http.StatusOK
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
@@ -55,6 +53,7 @@ func (s *server) imports() {
 		if err := s.may(ctx, role.Import); err != nil {
 			return nil, s.refused(ctx, err)
 		}
+		in.body.timeout = s.Limits.BodyTime
 		p := who(ctx)
 		answer, err := s.Import(ctx, ImportOptions{Source: in.Source, Actor: p.Actor(), Principal: p.Recorded(), RetryRejected: in.RetryRejected, Strict: in.Strict}, in.body)
 		if err != nil {
@@ -69,13 +68,13 @@ type importRequest struct {
 	Source        string `query:"source" default:"journal" pattern:"^[a-z0-9._-]{1,40}$" doc:"Name of the desk that the journal comes from: 1 to 40 of a-z, 0-9, dot, dash and underscore. The same names in journals of two sources are different things"`
 	RetryRejected bool   `query:"retry_rejected" doc:"Import lines again that were rejected or malformed before"`
 	Strict        bool   `query:"strict" doc:"Stop at the first line that is rejected or malformed"`
-	body          io.Reader
+	body          *impatient
 }
 
 // Resolve takes the body.
 func (r *importRequest) Resolve(ctx huma.Context) []error {
 	request, writer := humago.Unwrap(ctx)
-	r.body = &impatient{http.MaxBytesReader(writer, request.Body, MaxImport), http.NewResponseController(writer), bodyTimeout}
+	r.body = &impatient{request.Body, http.NewResponseController(writer), 0}
 	return nil
 }
 
@@ -92,10 +91,10 @@ func (r *impatient) Read(p []byte) (int, error) {
 	}
 	n, err := r.body.Read(p)
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = problem(http.StatusRequestTimeout, "too-slow", "The journal arrived too slowly. Send it again: no line is imported twice.")
 	case errors.Is(err, io.EOF): // from here on the server waits for the next request
 		err = cmp.Or(r.conn.SetReadDeadline(time.Time{}), err)
+	case err != nil:
+		err = incomplete(err)
 	}
 	return n, err
 }

@@ -23,6 +23,6 @@ func TestInPostgreSQL(t *testing.T) {
 		"TagsAndGroupsAreArchived": TestTagsAndGroupsAreArchived, "ChannelsReadNothing": TestChannelsReadNothing,
 		"StrangersOfAnotherDepartment": TestStrangersOfAnotherDepartment, "OddValuesOfPeople": TestOddValuesOfPeople,
 		"ForgottenWhileServed": TestForgottenWhileServed, "Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,
-		"DeletingDepartment": TestDeletingDepartment,
+		"DeletingDepartment": TestDeletingDepartment, "TextThatIsNone": TestTextThatIsNone, "TextIsKept": TestTextIsKept,
 	})
 }

@@ -11,7 +11,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`[]`))
 	f.Add([]byte(`{"id":`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := parse(text{number: 1, bytes: data})
+		l := parse(raw{number: 1, bytes: data})
 		if (l.verb == nil) == (l.malformed == nil) && l.malformed == nil {
 			t.Error("neither a verb nor a reason")
 		}

@@ -96,7 +96,7 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, erro
 }
 
 // play imports a batch, or as many of its first lines as can be written at once, and returns their outcomes.
-func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
+func (p *Player) play(ctx context.Context, batch []raw) ([]Outcome, error) {
 	lines := make([]line, len(batch))
 	for i, t := range batch {
 		lines[i] = parse(t)

@@ -15,8 +15,8 @@ import (
 // MaxLine is the longest line of a journal, in bytes. A longer one is malformed.
 const MaxLine = 1 << 20
 
-// text is a line as written in the journal.
-type text struct {
+// raw is a line as written in the journal.
+type raw struct {
 	number  int
 	bytes   []byte
 	tooLong bool
@@ -28,9 +28,15 @@ type reader struct {
 	lines    int
 }
 
+// byteOrderMark is what some editors write at the beginning of a file. It is in the middle of files that were joined.
+var byteOrderMark = []byte("\ufeff")
+
 // newReader returns a reader of a journal, plain or gzip.
 func newReader(r io.Reader) (*reader, error) {
 	buffered := bufio.NewReaderSize(r, 64<<10)
+	if first, _ := buffered.Peek(len(byteOrderMark)); bytes.Equal(first, byteOrderMark) {
+		_, _ = buffered.Discard(len(byteOrderMark)) // it has been read
+	}
 	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		plain, err := gzip.NewReader(buffered)
 		if err != nil {
@@ -42,8 +48,8 @@ func newReader(r io.Reader) (*reader, error) {
 }
 
 // batch returns the next lines, at least one if there are any, and io.EOF with the last ones.
-func (r *reader) batch(maxLines, maxBytes int) ([]text, error) {
-	var batch []text
+func (r *reader) batch(maxLines, maxBytes int) ([]raw, error) {
+	var batch []raw
 	for size := 0; len(batch) < maxLines && size < maxBytes; {
 		t, err := r.line()
 		if len(t.bytes) > 0 || t.tooLong {
@@ -59,9 +65,9 @@ func (r *reader) batch(maxLines, maxBytes int) ([]text, error) {
 
 // line returns the next line without its line end; an empty one has no bytes. It skips the bytes of a line longer than
 // MaxLine.
-func (r *reader) line() (text, error) {
+func (r *reader) line() (raw, error) {
 	r.lines++
-	t := text{number: r.lines}
+	t := raw{number: r.lines}
 	for {
 		part, err := r.buffered.ReadSlice('\n')
 		if len(t.bytes)+len(part) > MaxLine {
@@ -71,7 +77,7 @@ func (r *reader) line() (text, error) {
 			t.bytes = append(t.bytes, part...)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
-			t.bytes = bytes.TrimSpace(t.bytes)
+			t.bytes = bytes.TrimSpace(bytes.TrimPrefix(t.bytes, byteOrderMark))
 			return t, readable(err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
+	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/role"
 	"daybook/vault"
@@ -53,7 +54,7 @@ func (c *keyCreate) agent(ctx context.Context) (id uuid.UUID, err error) {
 	if c.Agent == "" {
 		return uuid.Nil, nil
 	}
-	if id, err = uuid.Parse(c.Agent); err != nil {
+	if id, err = domain.ParseID(c.Agent); err != nil {
 		return id, status{wrongUsage, fmt.Errorf("--agent must be an id, as in GET /v1/agents: %w", err)}
 	}
 	d, err := readDesk(ctx, c.folder)

@@ -3,6 +3,7 @@
 package profile
 
 import (
+	"errors"
 	"net/url"
 	"reflect"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"daybook/domain"
 	"daybook/domain/personal"
+	"daybook/domain/text"
 )
 
 // Fields are the fields of a profile. T is the type of its personal texts, S that of its plain values.
@@ -80,12 +82,14 @@ func (in Input) Clean() (Changes, error) {
 	return c, err
 }
 
-// Text validates a text of at most limit characters and trims it.
+// Text validates a text of at most limit characters, and of at most text.Max bytes. It returns it trimmed and in NFC.
 func Text(field, value string, limit int) (string, error) {
-	value = strings.TrimSpace(value)
-	switch {
-	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-		return "", domain.Invalid(field, "text-encoding", "%s must be UTF-8 text without NUL characters.", field)
+	value = text.Keep(strings.TrimSpace(value))
+	switch err := text.Check(value); {
+	case errors.Is(err, text.ErrTooLong):
+		return "", domain.Invalid(field, "text-too-long", "%s %v.", field, err)
+	case err != nil:
+		return "", domain.Invalid(field, "text-encoding", "%s %v.", field, err)
 	case utf8.RuneCountInString(value) > limit:
 		return "", domain.Invalid(field, "text-too-long", "%s may have at most %d characters.", field, limit)
 	}
@@ -167,7 +171,7 @@ func keep(value string, err error, out **personal.Text) error {
 	if err != nil {
 		return err
 	}
-	text := personal.New(value)
-	*out = &text
+	kept := personal.New(value)
+	*out = &kept
 	return nil
 }
