@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
+	"daybook/domain"
 	"daybook/domain/catalogue"
 	"daybook/domain/event"
 	"daybook/domain/role"
@@ -70,12 +71,14 @@ func (s *server) events() {
 			}
 			return answer, nil
 		}
-		f := readmodels.TrailFilter{Stream: in.Stream, Type: in.Type, Actor: in.Actor}
+		f, err := trailFilter(in.Stream, in.Type, in.Actor)
 		if in.Correlation != "" {
 			f.Correlation = s.Correlation(in.Correlation)
 		}
-		var err error
-		if f.From, err = instantOf("from", in.From); err == nil {
+		if err == nil {
+			f.From, err = instantOf("from", in.From)
+		}
+		if err == nil {
 			f.To, err = instantOf("to", in.To)
 		}
 		if err == nil && in.After != "" {
@@ -109,6 +112,30 @@ func (s *server) events() {
 		}
 		return &Answered[Event]{Position: e.Position, Body: e}, nil
 	})
+}
+
+// trailFilter returns the filter of a query for events. What cannot be the name of anything is refused, since a stream that
+// waits for it would be silent for ever.
+func trailFilter(stream, kind, actor string) (f readmodels.TrailFilter, err error) {
+	var errs []error
+	if stream != "" {
+		category, id, err := event.ParseStream(stream)
+		if err != nil || !catalogue.Has(category) {
+			errs = append(errs, domain.Invalid("stream", "stream-malformed", "stream must be the name of a stream, such as ticket-0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f."))
+		}
+		f.Stream = category + "-" + id.String()
+	}
+	if f.Type = kind; kind != "" && catalogue.Of(kind) == nil {
+		errs = append(errs, domain.Invalid("type", "type-unknown", "type must be a type of event, such as ticket-replied; docs/events.md lists them."))
+	}
+	if actor != "" {
+		var a event.Actor
+		if a.UnmarshalText([]byte(actor)) != nil {
+			errs = append(errs, domain.Invalid("actor", "actor-malformed", "actor must be system, or KIND:ID with the kind agent, contact, visitor, rule or key."))
+		}
+		f.Actor = a.String()
+	}
+	return f, domain.Join(errs...)
 }
 
 // findEvents finds events in the read models and reads them from the log.

@@ -17,6 +17,7 @@ type Limits struct {
 	BodyTime   time.Duration `help:"How long the body of a request may take to arrive, from the beginning of the request; for an import, each part of it; 408." default:"30s"`
 	AnswerTime time.Duration `help:"How long a client may take to read each part of an answer; then the connection is closed." default:"30s"`
 	Values     int           `help:"Most values of one parameter of a request; 422." default:"100"`
+	Buckets    int           `help:"Most buckets of a report; 422." default:"10000"`
 	Requests   int           `help:"Most requests of one API key at the same time in this process, not counting event streams; 429." default:"500"`
 	Streams    int           `help:"Most event streams of one API key at the same time in this process; 429." default:"50"`
 	WrongKeys  int           `help:"Most wrong API keys from one address in a minute; then keys that this process has not seen succeed are not tried; 429. Behind a proxy, all its clients are one address." default:"10"`

@@ -24,5 +24,7 @@ func TestInPostgreSQL(t *testing.T) {
 		"StrangersOfAnotherDepartment": TestStrangersOfAnotherDepartment, "OddValuesOfPeople": TestOddValuesOfPeople,
 		"ForgottenWhileServed": TestForgottenWhileServed, "Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,
 		"DeletingDepartment": TestDeletingDepartment, "TextThatIsNone": TestTextThatIsNone, "TextIsKept": TestTextIsKept,
+		"QueriesSayWhatIsMeant": TestQueriesSayWhatIsMeant, "WritesAreNotMoved": TestWritesAreNotMoved, "NullOfWhatIsNew": TestNullOfWhatIsNew, "InstantsAreClear": TestInstantsAreClear,
+		"WhatAReportCanBe": TestWhatAReportCanBe,
 	})
 }

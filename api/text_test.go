@@ -149,7 +149,7 @@ func TestBodiesAtTheLimit(t *testing.T) {
 		for _, rest := range []string{
 			"Content-Length: 100\r\n\r\n{\"name\":\"N\"}", "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"nam",
 		} {
-			status, p := raw(t, c, "POST "+path+" HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer "+c.Key+"\r\nContent-Type: "+contentType+"\r\n"+rest)
+			status, p := cutOff(t, c, "POST "+path+" HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer "+c.Key+"\r\nContent-Type: "+contentType+"\r\n"+rest)
 			if status != 400 || p.Code != "body-incomplete" {
 				t.Errorf("%s %q: %d %+v", path, rest, status, p)
 			}
@@ -157,8 +157,19 @@ func TestBodiesAtTheLimit(t *testing.T) {
 	}
 }
 
-// raw sends bytes to a desk, and then no more, and returns its answer.
+// raw sends bytes to a desk, and returns its answer.
 func raw(t *testing.T, c testdesk.Client, bytes string) (int, api.Problem) {
+	t.Helper()
+	return sendRaw(t, c, bytes, func(*net.TCPConn) error { return nil })
+}
+
+// cutOff is raw for a client that closes its side then.
+func cutOff(t *testing.T, c testdesk.Client, bytes string) (int, api.Problem) {
+	t.Helper()
+	return sendRaw(t, c, bytes, (*net.TCPConn).CloseWrite)
+}
+
+func sendRaw(t *testing.T, c testdesk.Client, bytes string, then func(*net.TCPConn) error) (int, api.Problem) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(c.URL, "http://"))
 	if err != nil {
@@ -166,7 +177,7 @@ func raw(t *testing.T, c testdesk.Client, bytes string) (int, api.Problem) {
 	}
 	defer conn.Close()
 	fmt.Fprint(conn, bytes)
-	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+	if err := then(conn.(*net.TCPConn)); err != nil {
 		t.Fatal(err)
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)

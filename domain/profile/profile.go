@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
-	"time"
-	_ "time/tzdata" // not every machine has its own zone data
 	"unicode/utf8"
 
 	"golang.org/x/text/language"
@@ -16,6 +14,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/personal"
 	"daybook/domain/text"
+	"daybook/domain/zone"
 )
 
 // Fields are the fields of a profile. T is the type of its personal texts, S that of its plain values.
@@ -107,7 +106,7 @@ func Name(field, value string) (string, error) {
 
 // Zone validates the name of an IANA time zone.
 func Zone(field, value string) (string, error) {
-	if _, err := time.LoadLocation(value); err != nil || value == "" || value == "Local" {
+	if _, err := zone.Load(value); err != nil {
 		return "", domain.Invalid(field, "time-zone-unknown", "%s must be an IANA time zone, such as Europe/Rome.", field)
 	}
 	return value, nil

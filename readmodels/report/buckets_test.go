@@ -3,9 +3,10 @@ package report
 import (
 	"testing"
 	"time"
-	_ "time/tzdata"
 
 	"pgregory.net/rapid"
+
+	"daybook/domain/zone"
 )
 
 // zones have all kinds of clock changes: none, by an hour, by half an hour, at midnight, and over a whole day.
@@ -15,11 +16,11 @@ var zones = []string{
 }
 
 func location(t interface{ Fatal(...any) }, name string) *time.Location {
-	zone, err := time.LoadLocation(name)
+	at, err := zone.Load(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return zone
+	return at
 }
 
 // TestDayBeginsAtItsFirstInstant looks for the first instant of a date minute by minute.
@@ -45,7 +46,7 @@ func TestBucketsCoverThePeriod(t *testing.T) {
 		from := time.Date(2009, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, rapid.IntRange(0, 15*365).Draw(t, "from"))
 		to := from.AddDate(0, 0, rapid.IntRange(1, 60).Draw(t, "days"))
 		by := rapid.SampledFrom([]Granularity{ByHour, ByDay, ByWeek, ByMonth}).Draw(t, "by")
-		buckets, err := MakeBuckets(from, to, zone, by)
+		buckets, err := MakeBuckets(t.Context(), from, to, zone, by, 2000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +94,7 @@ func TestClocksThatChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		buckets, err := MakeBuckets(day, day.AddDate(0, 0, 1), location(t, c.zone), ByHour)
+		buckets, err := MakeBuckets(t.Context(), day, day.AddDate(0, 0, 1), location(t, c.zone), ByHour, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
