@@ -41,6 +41,8 @@ type Config struct {
 	OperationsOnly bool
 	// Limits bound what a client can cost; default those of the fields' tags.
 	Limits Limits
+	// Metrics serves /metrics to callers with an API key; nil: it is not served here.
+	Metrics http.Handler
 	// Exceeded is told the name of each limit that a request meets; nil: nobody is told.
 	Exceeded func(limit string)
 	// Drain ends when the server is asked to stop. Event streams end then, so that it can.

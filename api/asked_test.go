@@ -15,6 +15,7 @@ import (
 func TestQueriesSayWhatIsMeant(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
+	c.CaughtUp(t)
 	id := uuid.NewString()
 	hex := strings.ReplaceAll(id, "-", "")
 	for _, query := range []string{

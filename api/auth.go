@@ -104,7 +104,11 @@ func tooMany(code string, wait time.Duration, detail string) *Problem {
 	return p
 }
 
+// fail answers a request with a problem before its handler.
 func (s *server) fail(ctx huma.Context, p *Problem) {
+	for name := range p.headers {
+		ctx.SetHeader(name, p.headers.Get(name))
+	}
 	huma.WriteErr(s.api, ctx, p.Status, p.Detail, p)
 }
 

@@ -9,18 +9,19 @@ import (
 	"time"
 )
 
-// Limits bound what a client can cost. The defaults are in the tags; 0 in all fields means the defaults.
+// Limits bound what a client can cost. The defaults are in the tags, as daybook help shows them; a Limits of zeros means the
+// defaults.
 type Limits struct {
-	Body       int64         `help:"Largest body of a request in bytes, except for an import; 413." default:"1048576"`
-	Journal    int64         `help:"Largest journal that can be sent in one request, in bytes as sent; 413." default:"16777216"`
-	Unpacked   int64         `help:"Largest journal that can be sent in one request, in bytes once unpacked; 413." default:"1073741824"`
-	BodyTime   time.Duration `help:"How long the body of a request may take to arrive, from the beginning of the request; for an import, each part of it; 408." default:"30s"`
-	AnswerTime time.Duration `help:"How long a client may take to read each part of an answer; then the connection is closed." default:"30s"`
-	Values     int           `help:"Most values of one parameter of a request; 422." default:"100"`
-	Buckets    int           `help:"Most buckets of a report; 422." default:"10000"`
-	Requests   int           `help:"Most requests of one API key at the same time in this process, not counting event streams; 429." default:"500"`
-	Streams    int           `help:"Most event streams of one API key at the same time in this process; 429." default:"50"`
-	WrongKeys  int           `help:"Most wrong API keys from one address in a minute; then keys that this process has not seen succeed are not tried; 429. Behind a proxy, all its clients are one address." default:"10"`
+	Body       int64         `help:"Largest body of a request in bytes, except for an import; 413." default:"1048576" env:"BODY"`
+	Journal    int64         `help:"Largest journal that can be sent in one request, in bytes as sent; 413." default:"16777216" env:"JOURNAL"`
+	Unpacked   int64         `help:"Largest journal that can be sent in one request, in bytes once unpacked; 413." default:"1073741824" env:"UNPACKED"`
+	BodyTime   time.Duration `help:"How long the body of a request may take to arrive, from the beginning of the request; for an import, each part of it; 408." default:"30s" env:"BODY_TIME"`
+	AnswerTime time.Duration `help:"How long a client may take to read each part of an answer; then the connection is closed." default:"30s" env:"ANSWER_TIME"`
+	Values     int           `help:"Most values of one parameter of a request; 422." default:"100" env:"VALUES"`
+	Buckets    int           `help:"Most buckets of a report; 422." default:"10000" env:"BUCKETS"`
+	Requests   int           `help:"Most requests of one API key at the same time in this process, not counting event streams; 429." default:"500" env:"REQUESTS"`
+	Streams    int           `help:"Most event streams of one API key at the same time in this process; 429." default:"50" env:"STREAMS"`
+	WrongKeys  int           `help:"Most wrong API keys from one address in a minute; then keys that this process has not seen succeed are not tried; 429. Behind a proxy, all its clients are one address." default:"10" env:"WRONG_KEYS"`
 }
 
 // limited are the codes of the problems that a limit leads to, each with the limit's name in the metrics.
