@@ -20,6 +20,7 @@ import (
 
 	"daybook/access"
 	"daybook/domain"
+	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/eventstore"
 	"daybook/readmodels/report"
@@ -33,8 +34,8 @@ type Config struct {
 
 	// Rows folds a thing's stream into its row.
 	Rows Rows
-	// Import imports a journal.
-	Import func(ctx context.Context, options ImportOptions, journal io.Reader) (ImportAnswer, error)
+	// Import imports a journal, and returns how many lines came to what.
+	Import func(ctx context.Context, options ImportOptions, journal io.Reader) (desk.Counts, error)
 	// Operator manages the read models.
 	Operator Operator
 	// OperationsOnly serves only health checks and the state of the read models; default false.

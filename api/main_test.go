@@ -23,7 +23,7 @@ func TestInPostgreSQL(t *testing.T) {
 		"TagsAndGroupsAreArchived": TestTagsAndGroupsAreArchived, "ChannelsReadNothing": TestChannelsReadNothing,
 		"StrangersOfAnotherDepartment": TestStrangersOfAnotherDepartment, "OddValuesOfPeople": TestOddValuesOfPeople,
 		"ForgottenWhileServed": TestForgottenWhileServed, "Rows": TestRows, "ConcurrentRepeats": TestConcurrentRepeats, "DeletingWhatOthersName": TestDeletingWhatOthersName,
-		"DeletingDepartment": TestDeletingDepartment, "TextThatIsNone": TestTextThatIsNone, "TextIsKept": TestTextIsKept,
+		"DeletingDepartment": TestDeletingDepartment, "TextThatIsNone": TestTextThatIsNone, "TextIsKept": TestTextIsKept, "TextIsWhatCame": TestTextIsWhatCame,
 		"QueriesSayWhatIsMeant": TestQueriesSayWhatIsMeant, "WritesAreNotMoved": TestWritesAreNotMoved, "NullOfWhatIsNew": TestNullOfWhatIsNew, "InstantsAreClear": TestInstantsAreClear,
 		"WhatAReportCanBe": TestWhatAReportCanBe,
 	})

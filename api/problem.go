@@ -256,6 +256,7 @@ func upper(s string) string {
 var statuses = map[domain.Refusal]int{
 	domain.RefusedInvalid: http.StatusUnprocessableEntity, domain.RefusedForbidden: http.StatusForbidden, domain.RefusedNotFound: http.StatusNotFound,
 	domain.RefusedConflict: http.StatusConflict, domain.RefusedStale: http.StatusPreconditionFailed,
+	domain.RefusedTooLarge: http.StatusRequestEntityTooLarge,
 }
 
 // refused turns any error into a problem, for a handler to return.

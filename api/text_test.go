@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"daybook/api"
 	"daybook/internal/testdesk"
@@ -190,4 +194,59 @@ func sendRaw(t *testing.T, c testdesk.Client, bytes string, then func(*net.TCPCo
 		t.Fatal(err)
 	}
 	return response.StatusCode, p
+}
+
+// TestTextIsWhatCame writes many texts as bodies, reasons and lines of a journal. Each is refused, or read again as it came, in NFC
+// and without the space around it.
+func TestTextIsWhatCame(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	ticket := c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
+	random := testdesk.Chance(t)
+	parts := []string{"a", "é", "e\u0301", "\u212b", "ﬁ", "한", "\u1112\u1161\u11ab", "😀", "\u200d", "\ufffd", "\ufffe", "\U0010ffff", "\u2028", "%", "_", `\`, `"`, "'", "\t", "\r\n", "\n", " ", "\u00a0", "\u202e", "\x00", "\x01", "\x7f", "\u0085", "\u009f", "\xff", "\xed\xa0\xbd"}
+	stored := map[string]int{}
+	for n := range 150 {
+		sent := fmt.Sprintf("mark %d ", n)
+		for range 1 + random.IntN(6) {
+			sent += parts[random.IntN(len(parts))]
+		}
+		kept := norm.NFC.String(strings.TrimSpace(sent))
+		good := utf8.ValidString(sent) && !strings.ContainsAny(sent, "\x00\x01\x7f\u0085\u009f")
+		quoted, _ := json.Marshal(sent)
+		if !utf8.ValidString(sent) {
+			quoted = []byte(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`, "\r", `\r`, "\n", `\n`, "\x00", `\u0000`, "\x01", `\u0001`).Replace(sent) + `"`)
+		}
+		a := c.Do(t, "POST", "/v1/tickets/"+ticket+"/notes", `{"body":`+string(quoted)+`}`)
+		if good != (a.Status == 200) || !good && a.Status != 400 && a.Status != 422 {
+			t.Errorf("%q: %s", sent, a)
+		}
+		line := fmt.Sprintf(`{"id":"%d","at":"2026-03-02T08:00:00Z","by":"system","do":"contact.register","contact":%s,"name":"N","note":%s}`, n, quoted, quoted)
+		if played := c.Play(t, []byte(line)); good != (played.Malformed == 0) || good && played.Rejected > 0 {
+			t.Errorf("%q: %+v", sent, played)
+		}
+		if good {
+			stored[kept]++
+			if strings.ContainsAny(sent, "\r\n") {
+				continue
+			}
+			found := c.Get(t, "/v1/contacts?ref="+url.QueryEscape(sent), testdesk.Header("Daybook-After", c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/notes", map[string]any{"body": "last"}).Position()), testdesk.Header("Prefer", "wait=60"))
+			var list struct{ Data []struct{ Ref, Note string } }
+			found.Into(t, &list)
+			if len(list.Data) != 1 || list.Data[0].Ref != sent || list.Data[0].Note != kept {
+				t.Errorf("%q is kept as %s", sent, found)
+			}
+		}
+	}
+	for _, e := range c.All(t, "/v1/events?type=ticket-noted&stream=ticket-"+ticket) {
+		if body, _ := e["data"].(map[string]any)["body"].(string); strings.HasPrefix(body, "mark") {
+			if stored[body]--; stored[body] < 0 {
+				t.Errorf("%q was not sent", body)
+			}
+		}
+	}
+	for text, left := range stored {
+		if left > 0 {
+			t.Errorf("%q is not there", text)
+		}
+	}
 }

@@ -59,6 +59,13 @@ func (t *timed) WriteHeader(status int) {
 	t.ResponseWriter.WriteHeader(status)
 }
 
+// duplex lets an answer begin while the body is still being read.
+func (t *timed) duplex() {
+	if t.conn.EnableFullDuplex() == nil {
+		t.body = nil
+	}
+}
+
 func (t *timed) Write(p []byte) (int, error) {
 	if !t.began {
 		t.WriteHeader(http.StatusOK)

@@ -31,8 +31,8 @@ type reader struct {
 // byteOrderMark is what some editors write at the beginning of a file. It is in the middle of files that were joined.
 var byteOrderMark = []byte("\ufeff")
 
-// newReader returns a reader of a journal, plain or gzip.
-func newReader(r io.Reader) (*reader, error) {
+// newReader returns a reader of a journal, plain or gzip, that has at most most bytes once unpacked; 0: any number.
+func newReader(r io.Reader, most int64) (*reader, error) {
 	buffered := bufio.NewReaderSize(r, 64<<10)
 	if first, _ := buffered.Peek(len(byteOrderMark)); bytes.Equal(first, byteOrderMark) {
 		_, _ = buffered.Discard(len(byteOrderMark)) // it has been read
@@ -42,9 +42,23 @@ func newReader(r io.Reader) (*reader, error) {
 		if err != nil {
 			return nil, readable(err)
 		}
-		buffered = bufio.NewReaderSize(plain, 64<<10)
+		buffered = bufio.NewReaderSize(&unpacked{plain, most, most}, 64<<10)
 	}
 	return &reader{buffered: buffered}, nil
+}
+
+// unpacked reads what was packed, up to a limit: a small file can become a very large one.
+type unpacked struct {
+	io.Reader
+	most, left int64 // most is 0: there is no limit
+}
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if u.left -= int64(n); u.most > 0 && u.left < 0 {
+		return 0, domain.TooLarge("journal-too-large", "The journal has more than %d bytes once unpacked. Send it in parts: lines that were already imported are not imported twice.", u.most)
+	}
+	return n, err
 }
 
 // batch returns the next lines, at least one if there are any, and io.EOF with the last ones.
@@ -102,7 +116,7 @@ var ErrNoJournal = errors.New("not a journal: its first line must be a JSON obje
 
 // Sniff returns ErrNoJournal if the first line that is not empty has none of the fields of a journal's line.
 func Sniff(journal io.Reader) error {
-	lines, err := newReader(journal)
+	lines, err := newReader(journal, 0)
 	if err != nil {
 		return err
 	}
@@ -133,7 +147,7 @@ func CountLines(journal io.Reader) (int, error) {
 // number of its first line. Empty lines are kept between two others, so that line numbers stay correct, and dropped
 // elsewhere. A line longer than MaxLine is replaced by a short one that is malformed too.
 func Parts(journal io.Reader, size int, f func(first int, part []byte) error) error {
-	lines, err := newReader(journal)
+	lines, err := newReader(journal, 0)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"daybook/access"
 	"daybook/api"
+	"daybook/domain/desk"
 	"daybook/journal"
 )
 
@@ -181,23 +182,23 @@ func listen(address, flag string) (net.Listener, error) {
 }
 
 // importer imports journals that are sent to the API.
-func (d *parts) importer(region string) func(context.Context, api.ImportOptions, io.Reader) (api.ImportAnswer, error) {
+func (d *parts) importer(region string) func(context.Context, api.ImportOptions, io.Reader) (desk.Counts, error) {
 	memory := new(journal.Memory)
-	return func(ctx context.Context, o api.ImportOptions, lines io.Reader) (api.ImportAnswer, error) {
-		answer := api.ImportAnswer{Outcomes: []api.ImportOutcome{}}
+	return func(ctx context.Context, o api.ImportOptions, lines io.Reader) (desk.Counts, error) {
 		player := &journal.Player{
-			Desk: d.commands, Source: o.Source, Actor: o.Actor, Principal: o.Principal, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Now: time.Now, Memory: memory,
+			Desk: d.commands, Source: o.Source, Actor: o.Actor, Principal: o.Principal, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Unpacked: o.Unpacked, Now: time.Now, Memory: memory,
 			Report: func(outcomes []journal.Outcome) {
-				for _, line := range outcomes {
-					answer.Outcomes = append(answer.Outcomes, api.ImportOutcome{Line: line.Line, ID: line.ID, Outcome: string(line.Result), Code: line.Code, Reason: line.Reason})
+				shown := make([]api.ImportOutcome, len(outcomes))
+				for i, line := range outcomes {
+					shown[i] = api.ImportOutcome{Line: line.Line, ID: line.ID, Outcome: string(line.Result), Code: line.Code, Reason: line.Reason}
 				}
+				o.Report(shown)
 			},
 		}
-		var err error
-		answer.Counts, err = player.Play(ctx, lines)
+		counts, err := player.Play(ctx, lines)
 		if errors.Is(err, journal.ErrStopped) {
 			err = nil
 		}
-		return answer, err
+		return counts, err
 	}
 }
