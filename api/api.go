@@ -90,8 +90,11 @@ A command returns the thing as it now is.
   comes back as a keyed hash, as in the log and in the events.
 
 Errors are RFC 9457 problems with a stable code, a sentence that says what to do, and the request's id. Unknown fields and
-parameters are errors, so that typing mistakes are found. So is null: leave a field out to keep it, or send an empty value
-to clear it.`
+parameters are errors, so that typing mistakes are found, and so are parameters without a value. In an edit, so is null: leave
+a field out to keep it, or send an empty value to clear it.
+
+Text is UTF-8 without control characters other than tabs and line breaks, and is kept in NFC. Instants are RFC 3339, of the
+years 1900 to 2200. Several values of a parameter are separated by commas, or given by repeating it.`
 
 func newServer(c Config, mux *http.ServeMux) *server {
 	config := huma.DefaultConfig("Daybook", "1")

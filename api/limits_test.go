@@ -61,6 +61,7 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer response.Body.Close()
 		if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != want || !response.Close {
 			t.Errorf("%v %s, closing: %t, want %d", err, response.Status, response.Close, want)
 		}
@@ -89,29 +90,60 @@ func TestLimitsOfAKey(t *testing.T) {
 	folder := t.TempDir()
 	c := testdesk.Serve(t, folder, "--limit-streams", "2", "--limit-buckets", "31", "--limit-values", "2", "--limit-body", "100")
 	c.CaughtUp(t)
-	open(t, c, "/v1/events/stream")
-	second := open(t, c, "/v1/events/stream")
+	first, second := open(t, c, "/v1/events/stream"), open(t, c, "/v1/events/stream")
+	defer first.Body.Close()
 	c.Refused(t, 429, "too-many-streams", "GET", "/v1/events/stream", nil)
 	c.Must(t, 200, "GET", "/v1/me", nil)
-	open(t, c.As(testdesk.Key(t, folder, "owner", "")), "/v1/events/stream")
+	other := open(t, c.As(testdesk.Key(t, folder, "owner", "")), "/v1/events/stream")
+	defer other.Body.Close()
 	second.Body.Close()
-	testdesk.Eventually(t, "a stream that has ended does not count", func() bool {
-		request, err := http.NewRequestWithContext(t.Context(), "GET", c.URL+"/v1/events/stream", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Authorization", "Bearer "+c.Key)
-		response, err := c.HTTP.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
-		return response.StatusCode == 200
-	})
+	testdesk.Eventually(t, "a stream that has ended does not count", func() bool { return mayStream(t, c) })
 	c.Get(t, "/v1/reports/agents?from=2026-01-01&to=2026-02-01")
 	c.Refused(t, 422, "period-too-long", "GET", "/v1/reports/agents?from=2026-01-01&to=2026-02-02", nil)
 	c.Refused(t, 422, "too-many-values", "GET", "/v1/tickets?status=new,open,resolved", nil)
 	c.Refused(t, 413, "too-large", "POST", "/v1/contacts", map[string]any{"name": strings.Repeat("n", 100)})
+}
+
+// mayStream reports whether a key may open a stream.
+func mayStream(t *testing.T, c testdesk.Client) bool {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.URL+"/v1/events/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.Key)
+	response, err := c.HTTP.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// TestClientsThatDoNotRead opens a stream of many megabytes, and does not read it. The server lets go of it. Case 5.3.
+func TestClientsThatDoNotRead(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir(), "--limit-answer-time", "1s", "--limit-streams", "1")
+	ticket := c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
+	for range 150 {
+		c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/notes", map[string]any{"body": strings.Repeat("x", 100_000)})
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(c.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "GET /v1/events/stream?after=0 HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer %s\r\n\r\n", c.Key)
+	if _, err := conn.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if mayStream(t, c) {
+		t.Error("the stream does not count")
+	}
+	testdesk.Eventually(t, "the stream has ended", func() bool { return mayStream(t, c) })
 }
 
 // TestReadyWithoutAKey asks whether the desk is ready without a key, and for the metrics. Cases 4.9 and 4.10.

@@ -13,6 +13,7 @@ import (
 	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/agent"
+	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/vault"
 )
@@ -34,12 +35,16 @@ type keyCreate struct {
 
 // Run writes nothing but the token to standard output.
 func (c *keyCreate) Run(ctx context.Context, t terminal) error {
+	name, err := profile.Name("--name", c.Name)
+	if err != nil {
+		return status{wrongUsage, err}
+	}
 	id, err := c.agent(ctx)
 	if err != nil {
 		return err
 	}
 	return withVault(ctx, c.folder, func(v *vault.Vault) error {
-		key, token, err := v.NewAPIKey(ctx, c.Name, c.Role, id, time.Now())
+		key, token, err := v.NewAPIKey(ctx, name, c.Role, id, time.Now())
 		if err != nil {
 			return err
 		}

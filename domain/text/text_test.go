@@ -2,6 +2,7 @@ package text_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -55,7 +56,7 @@ func TestCheckJSON(t *testing.T) {
 		`{"\ud83d":1}`: text.ErrSurrogate, "\"\xe9\"": text.ErrEncoding, "\"\xed\xa0\xbd\"": text.ErrEncoding,
 		`{"a":1,"a":1}`: text.ErrTwice, `{"a":{"b":1,"b":2}}`: text.ErrTwice, `[{"a":[1,{}],"a":2}]`: text.ErrTwice, `{"a":1,"b":{"a":2},"\u0061":3}`: text.ErrTwice,
 	} {
-		if got := text.CheckJSON([]byte(document)); got != want {
+		if got := text.CheckJSON([]byte(document)); !errors.Is(got, want) {
 			t.Errorf("%s: %v, want %v", document, got, want)
 		}
 	}
@@ -68,7 +69,7 @@ func TestCheck(t *testing.T) {
 		"\x00": text.ErrControl, "\x1b": text.ErrControl, "\x7f": text.ErrControl, "\u0085": text.ErrControl, "\f": text.ErrControl,
 		"\xff": text.ErrEncoding, "\xed\xa0\xbd": text.ErrEncoding, strings.Repeat("x", text.Max+1): text.ErrTooLong,
 	} {
-		if got := text.Check(value); got != want {
+		if got := text.Check(value); !errors.Is(got, want) {
 			t.Errorf("%.10q: %v, want %v", value, got, want)
 		}
 	}

@@ -1,11 +1,14 @@
 package report
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"daybook/domain"
 	"daybook/domain/zone"
 )
 
@@ -101,6 +104,26 @@ func TestClocksThatChange(t *testing.T) {
 		if len(buckets) != c.hours {
 			t.Errorf("%s in %s has %d rows, not %d", c.day, c.zone, len(buckets), c.hours)
 		}
+	}
+}
+
+// TestBucketsEndWithTheirRequest: a long period is not divided for a client who has gone away, and not if it has too many. Case
+// 3.9.
+func TestBucketsEndWithTheirRequest(t *testing.T) {
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	from, to := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+	if _, err := MakeBuckets(gone, from, to, time.UTC, ByMonth, 10_000); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	for by, most := range map[Granularity]int{ByHour: 2_629_000, ByDay: 109_500, ByWeek: 15_600, ByMonth: 3599} {
+		var no *domain.Error
+		if _, err := MakeBuckets(t.Context(), from, to, time.UTC, by, most); !errors.As(err, &no) || no.Code != "period-too-long" {
+			t.Errorf("%s: %v", by, err)
+		}
+	}
+	if buckets, err := MakeBuckets(t.Context(), from, to, time.UTC, ByMonth, 3600); len(buckets) != 3600 || err != nil {
+		t.Errorf("%d buckets, %v", len(buckets), err)
 	}
 }
 
