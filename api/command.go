@@ -47,7 +47,7 @@ type Sent[C any] struct {
 
 // Resolve refuses texts that are none.
 func (s *Sent[C]) Resolve(huma.Context) (found []error) {
-	if !bytes.ContainsFunc(s.RawBody, func(r rune) bool { return r == '\\' || r >= 0x7f }) && len(s.RawBody) <= text.Max {
+	if text.Plain(s.RawBody) {
 		return nil
 	}
 	var body map[string]any

@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"strconv"
 	"strings"
 	"unicode"
@@ -56,8 +55,10 @@ func CheckJSON(document []byte) error {
 		return ErrEncoding
 	case halfPair(document):
 		return ErrSurrogate
+	case twice(document):
+		return ErrTwice
 	}
-	return twice(json.NewDecoder(bytes.NewReader(document)))
+	return nil
 }
 
 // halfPair reports whether a valid JSON document has an escape of one half of a surrogate pair without the other.
@@ -95,42 +96,60 @@ func hex4(digits []byte) (n rune) {
 	return n
 }
 
-// twice returns ErrTwice if an object of a valid document has a field twice.
-func twice(document *json.Decoder) error {
-	document.UseNumber()
-	var open []map[string]bool // the fields seen of each open object; nil for a list
-	named := false             // the next token is the value of a field
-	for {
-		token, err := document.Token()
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return err
-		}
-		switch delimiter, _ := token.(json.Delim); delimiter {
+// twice reports whether an object of a valid JSON document has a field twice.
+func twice(document []byte) bool {
+	var open []map[string]bool // the fields of each open object; nil for a list
+	name := false              // the next string is the name of a field
+	for i := 0; i < len(document); i++ {
+		switch document[i] {
 		case '{':
-			open, named = append(open, make(map[string]bool)), false
-			continue
+			open, name = append(open, make(map[string]bool)), true
 		case '[':
-			open, named = append(open, nil), false
-			continue
+			open, name = append(open, nil), false
 		case '}', ']':
-			open, named = open[:len(open)-1], false
-			continue
+			open, name = open[:len(open)-1], false
+		case ',':
+			name = open[len(open)-1] != nil
+		case '"':
+			quoted := document[i : i+quotedLength(document[i:])]
+			i += len(quoted) - 1
+			if !name {
+				continue
+			}
+			field, fields := string(quoted), open[len(open)-1]
+			if bytes.IndexByte(quoted, '\\') >= 0 {
+				_ = json.Unmarshal(quoted, &field) // the document is valid
+				field = `"` + field + `"`
+			}
+			if fields[field] {
+				return true
+			}
+			fields[field], name = true, false
 		}
-		if len(open) == 0 || open[len(open)-1] == nil {
-			continue
-		}
-		if named = !named; !named {
-			continue
-		}
-		field, seen := token.(string), open[len(open)-1]
-		if seen[field] {
-			return ErrTwice
-		}
-		seen[field] = true
 	}
+	return false
+}
+
+// quotedLength returns the length of the string with which a valid JSON document begins.
+func quotedLength(document []byte) int {
+	for i := 1; ; i++ {
+		switch document[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+}
+
+// Plain reports whether Check refuses no string of a valid JSON document, as far as that can be seen without decoding it.
+func Plain(document []byte) bool {
+	for _, b := range document {
+		if b == '\\' || b >= 0x7f {
+			return false
+		}
+	}
+	return len(document) <= Max
 }
 
 // CheckAll calls wrong with the place of each string in a decoded JSON object that is no text, and of each field whose name
