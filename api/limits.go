@@ -30,8 +30,12 @@ var limited = map[string]string{
 	"too-many-requests": "requests", "too-many-streams": "streams", "too-many-wrong-keys": "wrong-keys", "period-too-long": "buckets",
 }
 
+// answerTime is the name of the limit of clients that do not read their answer.
+const answerTime = "answer-time"
+
 // Limited lists the names of the limits that requests can meet.
-func Limited() (names []string) {
+func Limited() []string {
+	names := []string{answerTime}
 	for _, name := range limited {
 		names = append(names, name)
 	}

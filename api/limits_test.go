@@ -144,6 +144,9 @@ func TestClientsThatDoNotRead(t *testing.T) {
 		t.Error("the stream does not count")
 	}
 	testdesk.Eventually(t, "the stream has ended", func() bool { return mayStream(t, c) })
+	if metrics := string(c.Get(t, "/metrics").Body); !strings.Contains(metrics, `daybook_limits_met_total{limit="answer-time"} 1`) {
+		t.Errorf("the metrics do not tell of it: %s", metrics)
+	}
 }
 
 // TestReadyWithoutAKey asks whether the desk is ready without a key, and for the metrics. Cases 4.9 and 4.10.

@@ -127,6 +127,9 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 	if status == http.StatusInternalServerError && message == "cannot read request body" {
 		return incomplete(errors.Join(errs...))
 	}
+	if status == http.StatusRequestTimeout {
+		return incomplete(os.ErrDeadlineExceeded)
+	}
 	p := problem(status, codes[status], message)
 	if p.Code == "" {
 		p.Code, p.Type = "error", "about:blank"

@@ -1,14 +1,16 @@
 package api
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
 // inTime limits how long the body of a request may take to arrive, and its client to read each part of the answer.
 func (s *server) inTime(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-	t := &timed{ResponseWriter: w, conn: http.NewResponseController(w), within: s.Limits.AnswerTime}
+	t := &timed{ResponseWriter: w, conn: http.NewResponseController(w), within: s.Limits.AnswerTime, exceeded: s.Exceeded}
 	if r.Body != nil && r.Body != http.NoBody {
 		t.body = &arriving{ReadCloser: r.Body, conn: t.conn}
 		r.Body = t.body
@@ -41,6 +43,8 @@ type timed struct {
 	within time.Duration
 	body   *arriving // nil: none
 	began  bool
+
+	exceeded func(limit string) // nil: nobody is told
 }
 
 // linger is how long the rest of a body is taken after an answer that did not need it, so that its client reads the answer.
@@ -71,7 +75,11 @@ func (t *timed) Write(p []byte) (int, error) {
 		t.WriteHeader(http.StatusOK)
 	}
 	_ = t.conn.SetWriteDeadline(time.Now().Add(t.within))
-	return t.ResponseWriter.Write(p)
+	n, err := t.ResponseWriter.Write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) && t.exceeded != nil {
+		t.exceeded(answerTime)
+	}
+	return n, err
 }
 
 // Flush implements http.Flusher.
