@@ -81,8 +81,8 @@ func inUTF8(op *huma.Operation, contentType string) bool {
 		return true
 	}
 	_, parameters, err := mime.ParseMediaType(contentType)
-	charset := parameters["charset"]
-	return err == nil && (charset == "" || strings.EqualFold(charset, "utf-8"))
+	charset := strings.ToLower(parameters["charset"])
+	return err == nil && (charset == "" || charset == "utf-8" || charset == "utf8")
 }
 
 // body limits the body of a request, and refuses one that nothing reads.

@@ -17,6 +17,7 @@ func TestStreamSaysWhereItIs(t *testing.T) {
 	head := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "First"}).Position()
 	for query, want := range map[string]string{"": head, "?after=0": "0", "?type=ticket-noted": head} {
 		body := open(t, c, "/v1/events/stream"+query)
+		defer body.Body.Close()
 		if line, err := bufio.NewReader(body.Body).ReadString('\n'); err != nil || line != "id: "+want+"\n" {
 			t.Errorf("%s: %v: it begins with %q, want the position %s", query, err, line, want)
 		}
@@ -36,6 +37,7 @@ func TestStreamEndsWithItsKey(t *testing.T) {
 	for _, name := range []string{"demoted", "deleted"} {
 		agent := c.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": name, "email": name + "@desk.example", "role": "admin"}).ID(t)
 		held := open(t, c.As(testdesk.Key(t, folder, "admin", agent)), "/v1/events/stream")
+		defer held.Body.Close()
 		if name == "demoted" {
 			c.Must(t, 200, "PATCH", "/v1/agents/"+agent, map[string]any{"role": "agent"})
 		} else {
