@@ -12,13 +12,15 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/google/uuid"
 
 	"daybook/access"
+	"daybook/domain"
+	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/eventstore"
 	"daybook/readmodels/report"
@@ -32,12 +34,18 @@ type Config struct {
 
 	// Rows folds a thing's stream into its row.
 	Rows Rows
-	// Import imports a journal.
-	Import func(ctx context.Context, options ImportOptions, journal io.Reader) (ImportAnswer, error)
+	// Import imports a journal, and returns how many lines came to what.
+	Import func(ctx context.Context, options ImportOptions, journal io.Reader) (desk.Counts, error)
 	// Operator manages the read models.
 	Operator Operator
 	// OperationsOnly serves only health checks and the state of the read models; default false.
 	OperationsOnly bool
+	// Limits bound what a client can cost; default those of the fields' tags.
+	Limits Limits
+	// Metrics serves /metrics to callers with an API key; nil: it is not served here.
+	Metrics http.Handler
+	// Exceeded is told the name of each limit that a request meets; nil: nobody is told.
+	Exceeded func(limit string)
 	// Drain ends when the server is asked to stop. Event streams end then, so that it can.
 	Drain context.Context
 }
@@ -50,18 +58,16 @@ type Rows interface {
 	AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (table.Snapshot, error)
 }
 
-// MaxBody is the largest body of a request in bytes, except for an import.
-const MaxBody = 1 << 20
-
-// bodyTimeout is how long the body of a request may take to arrive; for an import, each part of it.
-const bodyTimeout = 30 * time.Second
-
 // server is the API with its routes.
 type server struct {
 	Config
 	api    huma.API
 	places map[string]string         // the path of a thing, by its category
 	routes map[reflect.Type][]string // the routes of each type of command or plan
+
+	requests, streams counts    // by key
+	wrong             wrongKeys // by address
+	right             sync.Map  // the hashes of API keys that were right
 }
 
 // New returns the API's handler. It serves /v1, /openapi.json, /docs, /healthz and /readyz.
@@ -84,8 +90,11 @@ A command returns the thing as it now is.
   comes back as a keyed hash, as in the log and in the events.
 
 Errors are RFC 9457 problems with a stable code, a sentence that says what to do, and the request's id. Unknown fields and
-parameters are errors, so that typing mistakes are found. So is null: leave a field out to keep it, or send an empty value
-to clear it.`
+parameters are errors, so that typing mistakes are found, and so are parameters without a value. In an edit, so is null: leave
+a field out to keep it, or send an empty value to clear it.
+
+Text is UTF-8 without control characters other than tabs and line breaks, and is kept in NFC. Instants are RFC 3339, of the
+years 1900 to 2200. Several values of a parameter are separated by commas, or given by repeating it.`
 
 func newServer(c Config, mux *http.ServeMux) *server {
 	config := huma.DefaultConfig("Daybook", "1")
@@ -98,7 +107,6 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	config.SchemasPath = ""
 	config.CreateHooks = nil
 	config.RejectUnknownQueryParameters = true
-	config.Transformers = []huma.Transformer{withRequestID}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"key": {Type: "http", Scheme: "bearer", Description: "An API key, as created by `daybook key create`."},
 	}
@@ -111,8 +119,13 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	for _, t := range enums {
 		config.Components.Schemas.RegisterTypeAlias(t.of, t.shown)
 	}
-	s := &server{Config: c, api: humago.New(mux, config), places: make(map[string]string), routes: make(map[reflect.Type][]string)}
-	s.api.UseMiddleware(s.authenticate)
+	c.Limits = c.Limits.orDefault()
+	s := &server{Config: c, places: make(map[string]string), routes: make(map[reflect.Type][]string)}
+	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
+	config.Transformers = []huma.Transformer{s.finish}
+	config.OnAddOperation = append(config.OnAddOperation, func(_ *huma.OpenAPI, op *huma.Operation) { op.BodyReadTimeout = c.Limits.BodyTime })
+	s.api = humago.New(mux, config)
+	s.api.UseMiddleware(s.parameters, s.authenticate, s.body)
 	if !c.OperationsOnly {
 		s.people()
 	}
@@ -154,7 +167,9 @@ func (ref) Schema(huma.Registry) *huma.Schema {
 }
 
 func (id) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Format: "uuid"}
+	s := &huma.Schema{Type: huma.TypeString, Format: "uuid", Pattern: domain.IDPattern}
+	s.PrecomputeMessages()
+	return s
 }
 
 func (reportRow) Schema(huma.Registry) *huma.Schema {
@@ -190,15 +205,15 @@ func describe(method, path, tag, summary string) huma.Operation {
 	name := strings.NewReplacer("/v1/", "", "/", "-", "{", "", "}", "", "_", "-").Replace(path)
 	errors := []int{
 		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict,
-		http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable,
+		http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
 	}
 	if method != http.MethodGet {
 		errors = append(errors, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	return huma.Operation{
 		Method: method, Path: path, OperationID: strings.ToLower(method) + "-" + name, Summary: summary, Tags: []string{tag},
-		MaxBodyBytes: MaxBody, BodyReadTimeout: bodyTimeout,
-		Errors: errors,
+		MaxBodyBytes: -1, // see body
+		Errors:       errors,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"daybook/access"
 	"daybook/commands/work"
 	"daybook/domain/event"
+	"daybook/domain/text"
 )
 
 // Changed is the answer to a command, with the thing as it now is.
@@ -44,25 +46,22 @@ type Sent[C any] struct {
 	RawBody []byte
 }
 
-// Resolve refuses fields that are null. The decoder would treat them as left out, but the caller may have meant to clear
-// them.
-func (s *Sent[C]) Resolve(huma.Context) []error {
-	var body any
-	if !bytes.Contains(s.RawBody, []byte("null")) || json.Unmarshal(s.RawBody, &body) != nil {
+// Resolve refuses texts that are none.
+func (s *Sent[C]) Resolve(huma.Context) (found []error) {
+	if text.Plain(s.RawBody) {
 		return nil
 	}
-	return nulls("body", body)
-}
-
-func nulls(place string, value any) (found []error) {
-	members, _ := value.(map[string]any)
-	for name, member := range members {
-		at := place + "." + name
-		if member == nil {
-			found = append(found, &huma.ErrorDetail{Location: at, Message: name + " must not be null: leave it out to keep it as it is, or send an empty value to clear it"})
-		}
-		found = append(found, nulls(at, member)...)
+	var body map[string]any
+	if json.Unmarshal(s.RawBody, &body) != nil {
+		return nil // huma says so
 	}
+	text.CheckAll(body, func(place []string, err error) {
+		code := "text-encoding"
+		if errors.Is(err, text.ErrTooLong) {
+			code = "text-too-long"
+		}
+		found = append(found, &wrongText{ProblemField{Pointer: pointer(place...), Code: code, Detail: place[len(place)-1] + " " + err.Error() + "."}})
+	})
 	return found
 }
 
@@ -70,6 +69,29 @@ func nulls(place string, value any) (found []error) {
 type With[C any] struct {
 	About
 	Sent[C]
+}
+
+// Resolve also refuses fields that are null. The decoder would treat them as left out, but the caller may have meant to clear
+// them. Of a new thing, null is what is left out.
+func (w *With[C]) Resolve(ctx huma.Context) []error {
+	var body any
+	found := w.Sent.Resolve(ctx)
+	if !bytes.Contains(w.RawBody, []byte("null")) || json.Unmarshal(w.RawBody, &body) != nil {
+		return found
+	}
+	return append(found, nulls(nil, body)...)
+}
+
+func nulls(place []string, value any) (found []error) {
+	members, _ := value.(map[string]any)
+	for name, member := range members {
+		at := append(place[:len(place):len(place)], name)
+		if member == nil {
+			found = append(found, &wrongText{ProblemField{Pointer: pointer(at...), Code: "invalid", Detail: name + " must not be null: leave it out to keep it as it is, or send an empty value to clear it."}})
+		}
+		found = append(found, nulls(at, member)...)
+	}
+	return found
 }
 
 // NewThing is a request for a new thing.

@@ -44,10 +44,9 @@ func (s *server) companies() {
 	t.timeline()
 	huma.Register(s.api, describe(http.MethodGet, t.one()+"/tickets", t.title, "List the tickets of a company's contacts, newest first"), func(ctx context.Context, in *struct {
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the company"`
-		TicketQuery
+		TicketTerms
 	}) (*Answered[List[TicketRow]], error) {
-		in.Company = in.ID
-		return s.listTickets(ctx, t.path+"/"+in.ID.String()+"/tickets", &in.TicketQuery)
+		return s.listTickets(ctx, t.path+"/"+in.ID.String()+"/tickets", in.TicketTerms, readmodels.TicketFilter{Company: in.ID})
 	})
 	huma.Register(s.api, describe(http.MethodGet, t.one()+"/contacts", t.title, "List the contacts of a company"), func(ctx context.Context, in *struct {
 		Listing

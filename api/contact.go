@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -19,7 +18,8 @@ import (
 type ContactQuery struct {
 	Listing
 	Q       string    `query:"q" maxLength:"200" doc:"Words to search for in names and addresses"`
-	Tag     []string  `query:"tag,explode" doc:"Only contacts with this tag, by id or name, or without it if prefixed with !; repeat for several tags"`
+	Tag     []string  `query:"tag,explode" doc:"Only contacts with this tag, by id or name; repeat for several tags"`
+	TagNot  []string  `query:"tag_not,explode" doc:"Only contacts without this tag, by id or name; repeat for several tags"`
 	Group   string    `query:"group" doc:"Only contacts in this group, by id or name"`
 	Company uuid.UUID `query:"company" format:"uuid" doc:"Only contacts of this company, by id"`
 	Ref     string    `query:"ref" doc:"Only contacts with this name in an imported journal"`
@@ -59,16 +59,16 @@ func (s *server) contacts() {
 // contactFilter resolves the names in a query to ids.
 func (s *server) contactFilter(ctx context.Context, in *ContactQuery) (readmodels.ContactFilter, error) {
 	f := readmodels.ContactFilter{Q: in.Q, Company: in.Company, Ref: in.Ref, Deleted: in.Deleted}
-	for _, text := range in.Tag {
-		name, without := strings.CutPrefix(text, "!")
-		id, err := s.find(ctx, "tag/contacts", name)
-		if err != nil {
-			return f, err
-		}
-		if without {
-			f.Without = append(f.Without, id)
-		} else {
-			f.Tags = append(f.Tags, id)
+	for _, of := range []struct {
+		names []string
+		ids   *[]uuid.UUID
+	}{{in.Tag, &f.Tags}, {in.TagNot, &f.Without}} {
+		for _, name := range of.names {
+			id, err := s.find(ctx, "tag/contacts", name)
+			if err != nil {
+				return f, err
+			}
+			*of.ids = append(*of.ids, id)
 		}
 	}
 	if in.Group != "" {

@@ -53,7 +53,7 @@ func (s *server) departmentDeletion(ctx context.Context, in *DepartmentDeletion)
 	case "":
 		c.Unsaid, err = s.Has(ctx, c.Tickets(in.ID))
 	default:
-		if c.To, err = uuid.Parse(in.To); err != nil || c.To == uuid.Nil {
+		if c.To, err = domain.ParseID(in.To); err != nil || c.To == uuid.Nil {
 			err = domain.Invalid("to", "id-malformed", "to must be the id of another department, or none.")
 		}
 	}

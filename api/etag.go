@@ -18,9 +18,9 @@ var (
 	tagList = regexp.MustCompile(`^[ \t,]*` + oneTag.String() + `(?:[ \t]*,[ \t,]*` + oneTag.String() + `)*[ \t,]*$`)
 )
 
-// joinTags joins a list of entity tags that came in several header lines.
-func joinTags(h http.Header) {
-	for _, name := range []string{"If-Match", "If-None-Match"} {
+// joinLists joins lists that came in several header lines.
+func joinLists(h http.Header) {
+	for _, name := range []string{"If-Match", "If-None-Match", "Accept", "Prefer"} {
 		if lines := h.Values(name); len(lines) > 1 {
 			h.Set(name, strings.Join(lines, ", "))
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
+	"daybook/domain"
 	"daybook/domain/catalogue"
 	"daybook/domain/event"
 	"daybook/domain/role"
@@ -53,9 +54,14 @@ type EventQuery struct {
 	To          string `query:"to" doc:"Only events that happened before this instant (RFC 3339)"`
 }
 
+// Paths of the audit trail.
+const (
+	eventsPath = "/v1/events"
+	streamPath = eventsPath + "/stream"
+)
+
 func (s *server) events() {
-	const list = "/v1/events"
-	trail := describe(http.MethodGet, list, "Events", "List the audit trail, in the order of the log")
+	trail := describe(http.MethodGet, eventsPath, "Events", "List the audit trail, in the order of the log")
 	trail.Description = "Without a filter, the list has every event of the log. With a filter, it leaves out the events that Daybook writes for its own bookkeeping: claims and releases of unique names, the list of owners, the progress of operations, and the results of imported journal lines."
 	huma.Register(s.api, trail, func(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
 		if in.unfiltered() {
@@ -65,12 +71,14 @@ func (s *server) events() {
 			}
 			return answer, nil
 		}
-		f := readmodels.TrailFilter{Stream: in.Stream, Type: in.Type, Actor: in.Actor}
+		f, err := trailFilter(in.Stream, in.Type, in.Actor)
 		if in.Correlation != "" {
 			f.Correlation = s.Correlation(in.Correlation)
 		}
-		var err error
-		if f.From, err = instantOf("from", in.From); err == nil {
+		if err == nil {
+			f.From, err = instantOf("from", in.From)
+		}
+		if err == nil {
 			f.To, err = instantOf("to", in.To)
 		}
 		if err == nil && in.After != "" {
@@ -81,17 +89,17 @@ func (s *server) events() {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, list, role.EventsRead, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
+		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, eventsPath, role.EventsRead, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
 			return s.findEvents(ctx, q, f, p)
 		})
 	})
-	stream := describe(http.MethodGet, list+"/stream", "Events", "Stream the audit trail as server-sent events, and resume after Last-Event-ID")
+	stream := describe(http.MethodGet, streamPath, "Events", "Stream the audit trail as server-sent events, and resume after Last-Event-ID")
 	stream.Responses = map[string]*huma.Response{"200": {
 		Description: "One server-sent event for each event: id is its position, event its type, and data the event as in /v1/events.",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
 	huma.Register(s.api, stream, s.stream)
-	huma.Register(s.api, describe(http.MethodGet, "/v1/events/{stream}/{revision}", "Events", "Get an event"), func(ctx context.Context, in *struct {
+	huma.Register(s.api, describe(http.MethodGet, eventsPath+"/{stream}/{revision}", "Events", "Get an event"), func(ctx context.Context, in *struct {
 		Stream   string `path:"stream" doc:"Stream of the event, such as ticket-ID"`
 		Revision int64  `path:"revision" minimum:"0" doc:"Number of the event in its stream, from 0"`
 	}) (*Answered[Event], error) {
@@ -104,6 +112,30 @@ func (s *server) events() {
 		}
 		return &Answered[Event]{Position: e.Position, Body: e}, nil
 	})
+}
+
+// trailFilter returns the filter of a query for events. What cannot be the name of anything is refused, since a stream that
+// waits for it would be silent for ever.
+func trailFilter(stream, kind, actor string) (f readmodels.TrailFilter, err error) {
+	var errs []error
+	if stream != "" {
+		category, id, err := event.ParseStream(stream)
+		if err != nil || !catalogue.Has(category) {
+			errs = append(errs, domain.Invalid("stream", "stream-malformed", "stream must be the name of a stream, such as ticket-0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f."))
+		}
+		f.Stream = category + "-" + id.String()
+	}
+	if f.Type = kind; kind != "" && catalogue.Of(kind) == nil {
+		errs = append(errs, domain.Invalid("type", "type-unknown", "type must be a type of event, such as ticket-replied; docs/events.md lists them."))
+	}
+	if actor != "" {
+		var a event.Actor
+		if a.UnmarshalText([]byte(actor)) != nil {
+			errs = append(errs, domain.Invalid("actor", "actor-malformed", "actor must be system, or KIND:ID with the kind agent, contact, visitor, rule or key."))
+		}
+		f.Actor = a.String()
+	}
+	return f, domain.Join(errs...)
 }
 
 // findEvents finds events in the read models and reads them from the log.
@@ -153,7 +185,7 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 				continue
 			}
 			if len(answer.Body.Data) == in.Limit {
-				answer.Body.Next, answer.Link = s.after(ctx, "/v1/events", answer.Position)
+				answer.Body.Next, answer.Link = s.after(ctx, eventsPath, answer.Position)
 				return answer, nil
 			}
 			shown, err := s.show(r)

@@ -3,10 +3,10 @@ package api
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,13 +25,18 @@ type ImportOptions struct {
 	Allowed       role.Permissions
 	RetryRejected bool
 	Strict        bool
+	Unpacked      int64
+	Report        func([]ImportOutcome) // called with the outcomes of each batch, in the order of the lines
 }
 
 // ImportAnswer is the result of an import.
 type ImportAnswer struct {
 	desk.Counts
-	Outcomes []ImportOutcome `json:"outcomes" doc:"Outcome of each line, in order"`
+	Refused []ImportOutcome `json:"refused" doc:"First 1000 lines that were rejected or malformed. To get the outcome of each line, send Accept: application/x-ndjson"`
 }
+
+// maxRefused is how many refused lines an ImportAnswer has at most.
+const maxRefused = 1000
 
 // ImportOutcome is the outcome of one line.
 type ImportOutcome struct {
@@ -42,41 +47,100 @@ type ImportOutcome struct {
 	Reason  string `json:"reason,omitempty" doc:"Sentence that says why the line was refused"`
 }
 
-// MaxImport is the largest journal that can be sent in one request, in bytes.
-const MaxImport = 16 << 20
+const importPath = "/v1/import"
+
+const ndjson = "application/x-ndjson"
 
 // imports adds the route that imports a journal, plain or gzip.
 func (s *server) imports() {
-	op := describe(http.MethodPost, "/v1/import", "Operations", "Import a journal")
+	op := describe(http.MethodPost, importPath, "Operations", "Import a journal")
 	op.DefaultStatus = http.StatusOK
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-		"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
+		ndjson: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
 	}}
-	huma.Register(s.api, op, func(ctx context.Context, in *importRequest) (*struct{ Body ImportAnswer }, error) {
+	answer := response[ImportAnswer](s, "The counts and the first refused lines. With Accept: application/x-ndjson, the outcome of each line as soon as it is known, and at last the counts, or the problem that ended the import")
+	answer.Content[ndjson] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+	op.Responses = map[string]*huma.Response{"200": answer}
+	huma.Register(s.api, op, func(ctx context.Context, in *importRequest) (*huma.StreamResponse, error) {
 		if err := s.may(ctx, role.Import); err != nil {
 			return nil, s.refused(ctx, err)
 		}
+		in.body.timeout = s.Limits.BodyTime
 		p := who(ctx)
-		answer, err := s.Import(ctx, ImportOptions{Source: in.Source, Actor: p.Actor(), Principal: p.Recorded(), Allowed: p.Allowed, RetryRejected: in.RetryRejected, Strict: in.Strict}, in.body)
-		if err != nil {
+		options := ImportOptions{
+			Source: in.Source, Actor: p.Actor(), Principal: p.Recorded(), Allowed: p.Allowed, RetryRejected: in.RetryRejected, Strict: in.Strict, Unpacked: s.Limits.Unpacked,
+		}
+		if prefers(in.Accept, "application/json", ndjson) == ndjson {
+			return &huma.StreamResponse{Body: func(hc huma.Context) { s.importLineByLine(hc, options, in.body) }}, nil
+		}
+		answer := ImportAnswer{Refused: []ImportOutcome{}}
+		options.Report = func(outcomes []ImportOutcome) {
+			for _, o := range outcomes {
+				if o.Code != "" && len(answer.Refused) < maxRefused {
+					answer.Refused = append(answer.Refused, o)
+				}
+			}
+		}
+		var err error
+		if answer.Counts, err = s.Import(ctx, options, in.body); err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return &struct{ Body ImportAnswer }{answer}, nil
+		return &huma.StreamResponse{Body: func(hc huma.Context) {
+			hc.SetHeader("Content-Type", "application/json")
+			_ = json.NewEncoder(hc.BodyWriter()).Encode(answer) // the caller may have gone away
+		}}, nil
 	})
+}
+
+// importLineByLine imports a journal, and writes the outcomes while the rest of it is still arriving.
+func (s *server) importLineByLine(hc huma.Context, options ImportOptions, journal io.Reader) {
+	_, writer := humago.Unwrap(hc)
+	if t, ok := writer.(*timed); ok {
+		t.duplex()
+	}
+	began := false
+	lines := json.NewEncoder(writer)
+	begin := func() {
+		if !began {
+			began = true
+			hc.SetHeader("Content-Type", ndjson)
+			hc.SetStatus(http.StatusOK)
+		}
+	}
+	options.Report = func(outcomes []ImportOutcome) {
+		begin()
+		for _, o := range outcomes {
+			_ = lines.Encode(o) // an import goes on if its caller has gone away
+		}
+		_ = http.NewResponseController(writer).Flush()
+	}
+	counts, err := s.Import(hc.Context(), options, journal)
+	switch {
+	case err == nil:
+		begin()
+		_ = lines.Encode(counts)
+	case began:
+		no := s.problemOf(hc.Context(), err)
+		no.RequestID = requestIn(hc.Context())
+		_ = lines.Encode(no)
+	default:
+		s.fail(hc, s.problemOf(hc.Context(), err))
+	}
 }
 
 // importRequest is an import. Its body is read while it is imported.
 type importRequest struct {
+	Accept        string `header:"Accept" doc:"application/x-ndjson for the outcome of each line; default the counts and the first refused lines as JSON"`
 	Source        string `query:"source" default:"journal" pattern:"^[a-z0-9._-]{1,40}$" doc:"Name of the desk that the journal comes from: 1 to 40 of a-z, 0-9, dot, dash and underscore. The same names in journals of two sources are different things"`
 	RetryRejected bool   `query:"retry_rejected" doc:"Import lines again that were rejected or malformed before"`
 	Strict        bool   `query:"strict" doc:"Stop at the first line that is rejected or malformed"`
-	body          io.Reader
+	body          *impatient
 }
 
 // Resolve takes the body.
 func (r *importRequest) Resolve(ctx huma.Context) []error {
 	request, writer := humago.Unwrap(ctx)
-	r.body = &impatient{http.MaxBytesReader(writer, request.Body, MaxImport), http.NewResponseController(writer), bodyTimeout}
+	r.body = &impatient{request.Body, http.NewResponseController(writer), 0}
 	return nil
 }
 
@@ -93,10 +157,10 @@ func (r *impatient) Read(p []byte) (int, error) {
 	}
 	n, err := r.body.Read(p)
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = problem(http.StatusRequestTimeout, "too-slow", "The journal arrived too slowly. Send it again: no line is imported twice.")
 	case errors.Is(err, io.EOF): // from here on the server waits for the next request
 		err = cmp.Or(r.conn.SetReadDeadline(time.Time{}), err)
+	case err != nil:
+		err = incomplete(err)
 	}
 	return n, err
 }

@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -122,4 +124,51 @@ func TestLinesAreStrict(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", fields, got, reason)
 		}
 	}
+}
+
+// TestImportsHaveLimits imports journals that unpack to more than the limit, and one with very many refused lines. Case 5.1.
+func TestImportsHaveLimits(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir(), "--limit-unpacked", "1000000")
+	change := []testdesk.With{testdesk.Header("Content-Type", "application/x-ndjson")}
+	for name, lines := range map[string]string{"one long line": strings.Repeat("x", 16<<20), "many lines": strings.Repeat("{}\n", 1<<20)} {
+		packed := packed(t, lines)
+		if a := c.Refused(t, 413, "journal-too-large", "POST", "/v1/import", packed, change...); !strings.Contains(a.Detail, "1000000") {
+			t.Errorf("%s: %s", name, a.Detail)
+		}
+		a := c.Do(t, "POST", "/v1/import", packed, append(change, testdesk.Header("Accept", "application/x-ndjson"))...)
+		lines := strings.Split(strings.TrimSpace(string(a.Body)), "\n")
+		if !strings.Contains(lines[len(lines)-1], `"code":"journal-too-large"`) || a.Status == 200 && strings.Count(string(a.Body), `"outcome":"malformed"`) != len(lines)-1 {
+			t.Errorf("%s: %d, %d lines, %s", name, a.Status, len(lines), lines[len(lines)-1])
+		}
+	}
+	many := strings.Repeat("{}\n", 5000)
+	var answer struct {
+		Malformed int
+		Refused   []struct{ Line int }
+	}
+	if a := c.Must(t, 200, "POST", "/v1/import", packed(t, many), change...); len(a.Body) > 200_000 {
+		t.Errorf("the answer has %d bytes", len(a.Body))
+	} else {
+		a.Into(t, &answer)
+	}
+	if answer.Malformed != 5000 || len(answer.Refused) != 1000 || answer.Refused[999].Line != 1000 {
+		t.Errorf("%d malformed, %d refused", answer.Malformed, len(answer.Refused))
+	}
+	if played := c.Play(t, []byte(many)); played.Malformed != 5000 || len(played.Outcomes) != 5000 {
+		t.Errorf("%+v, %d outcomes", played.Counts, len(played.Outcomes))
+	}
+}
+
+func packed(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

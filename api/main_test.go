@@ -27,5 +27,8 @@ func TestInPostgreSQL(t *testing.T) {
 		"AsOfWhenOneSawIt": TestAsOfWhenOneSawIt, "KeysWithoutAnAgent": TestKeysWithoutAnAgent, "ImportersMakeNoOwners": TestImportersMakeNoOwners,
 		"AdminsDoNotManageOwners": TestAdminsDoNotManageOwners, "AgentsDeleteNobody": TestAgentsDeleteNobody,
 		"DepartmentsThatOneDoesNotServe": TestDepartmentsThatOneDoesNotServe, "Transfers": TestTransfers, "OneLine": TestOneLine,
+		"TextThatIsNone": TestTextThatIsNone, "TextIsKept": TestTextIsKept, "TextIsWhatCame": TestTextIsWhatCame,
+		"QueriesSayWhatIsMeant": TestQueriesSayWhatIsMeant, "WritesAreNotMoved": TestWritesAreNotMoved, "NullOfWhatIsNew": TestNullOfWhatIsNew, "InstantsAreClear": TestInstantsAreClear,
+		"WhatAReportCanBe": TestWhatAReportCanBe,
 	})
 }

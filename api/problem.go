@@ -3,9 +3,12 @@ package api
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -18,6 +21,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/event"
 	"daybook/domain/personal"
+	"daybook/domain/text"
 	"daybook/eventstore"
 	"daybook/readmodels/table"
 	"daybook/vault"
@@ -68,13 +72,47 @@ func parameter(name, code, format string, args ...any) *Problem {
 	return p
 }
 
-// withRequestID sets the request id of a problem.
-func withRequestID(ctx huma.Context, _ string, body any) (any, error) {
+// ofFields returns the problem of wrong fields and parameters.
+func ofFields(fields []ProblemField) *Problem {
+	p := problem(http.StatusUnprocessableEntity, "invalid", "Some fields or parameters are wrong. Each is listed with what to do.")
+	if len(fields) == 1 {
+		p = problem(p.Status, fields[0].Code, fields[0].Detail)
+	}
+	p.Errors = fields
+	return p
+}
+
+// incomplete returns the problem of a body that could not be read.
+func incomplete(err error) *Problem {
+	var overLimit *http.MaxBytesError
+	switch {
+	case errors.As(err, &overLimit):
+		return problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body must not be larger than %d bytes. Send a journal in parts: lines that were already imported are not imported twice.", overLimit.Limit))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return problem(http.StatusRequestTimeout, "too-slow", "The body arrived too slowly. Send the request again: a journal's lines are not imported twice.")
+	}
+	return problem(http.StatusBadRequest, "body-incomplete", "The body ended before it was complete. Send the request again, with all of the body.")
+}
+
+// finish sets the request id of a problem, and tells of a limit that was met.
+func (s *server) finish(ctx huma.Context, _ string, body any) (any, error) {
 	if p, ok := body.(*Problem); ok {
 		p.RequestID = requestIn(ctx.Context())
+		if limit := limited[p.Code]; limit != "" && s.Exceeded != nil {
+			s.Exceeded(limit)
+		}
 	}
 	return body, nil
 }
+
+// jsonFormat is JSON without what decoders accept and change silently: see text.CheckJSON.
+var jsonFormat = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: func(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	if _, first := v.(*any); first && err == nil { // each body is first decoded into any
+		err = text.CheckJSON(data)
+	}
+	return err
+}}
 
 const object = `Send one JSON object, such as {"name": "Nora"}.`
 
@@ -86,11 +124,22 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 			return own
 		}
 	}
+	if status == http.StatusInternalServerError && message == "cannot read request body" {
+		return incomplete(errors.Join(errs...))
+	}
+	if status == http.StatusRequestTimeout {
+		return incomplete(os.ErrDeadlineExceeded)
+	}
 	p := problem(status, codes[status], message)
 	if p.Code == "" {
 		p.Code, p.Type = "error", "about:blank"
 	}
 	for _, err := range errs {
+		var own *wrongText
+		if errors.As(err, &own) {
+			p.Errors = append(p.Errors, own.ProblemField)
+			continue
+		}
 		var detailer huma.ErrorDetailer
 		if !errors.As(err, &detailer) {
 			continue
@@ -99,22 +148,34 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 		if d.Location == "body" && d.Message == validation.MsgExpectedObject {
 			return problem(status, "not-an-object", "The body must not be a list, a string, a number or null. "+object)
 		}
+		if status == http.StatusBadRequest {
+			p.Detail = notJSON(d.Message)
+			continue
+		}
 		p.Errors = append(p.Errors, wrong(d))
 	}
 	p.Errors = eachOnce(p.Errors)
 	switch {
+	case status == http.StatusUnprocessableEntity && len(p.Errors) == 1 && p.Errors[0].Code != "invalid":
+		return ofFields(p.Errors)
 	case status == http.StatusUnprocessableEntity && len(p.Errors) > 0:
 		p.Detail = "Some fields or parameters are wrong. Each is listed with what to do."
 	case status == http.StatusBadRequest && len(errs) == 0:
 		p.Detail = "The body is empty. " + object
-	case status == http.StatusBadRequest:
-		p.Detail, p.Errors = "The body is not JSON. "+object, nil
 	case status == http.StatusUnsupportedMediaType:
 		p.Detail, p.Errors = "Send the body as JSON, with Content-Type: application/json.", nil
-	case status == http.StatusRequestEntityTooLarge:
-		p.Detail = fmt.Sprintf("The body must not be larger than %d bytes.", MaxBody)
 	}
 	return p
+}
+
+// notJSON says what is wrong with a body, by the error of jsonFormat. Other errors have a decoder's words.
+func notJSON(message string) string {
+	for _, no := range []error{text.ErrEncoding, text.ErrSurrogate, text.ErrTwice} {
+		if message == no.Error() {
+			return "The body " + message + "."
+		}
+	}
+	return "The body is not JSON. " + object
 }
 
 // eachOnce sorts wrong fields, and keeps only the last of each place, which is ours rather than huma's.
@@ -138,20 +199,55 @@ var codes = map[int]string{
 func wrong(d *huma.ErrorDetail) ProblemField {
 	in, place, _ := strings.Cut(d.Location, ".")
 	f := ProblemField{Code: "invalid", Detail: upper(d.Message) + "."}
+	if strings.Contains(d.Message, domain.IDPattern) {
+		f.Detail = "This must be an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f."
+	}
 	if in != "body" {
 		f.Parameter = place
 		return f
 	}
+	parts := strings.FieldsFunc(place, func(r rune) bool { return strings.ContainsRune(".[]", r) })
 	var missing string
-	if n, _ := fmt.Sscanf(d.Message, validation.MsgExpectedRequiredProperty, &missing); n == 1 {
-		place, f.Detail = strings.TrimPrefix(place+"."+missing, "."), missing+" is missing."
-	}
-	if d.Message == validation.MsgUnexpectedProperty {
+	switch n, _ := fmt.Sscanf(d.Message, validation.MsgExpectedRequiredProperty, &missing); {
+	case n == 1:
+		parts, f.Detail = append(parts, missing), missing+" is missing."
+	case d.Message == validation.MsgUnexpectedProperty:
+		parts = unexpected(place, d.Value)
 		f.Detail = "There is no such field. Check its name and its case: /docs lists the fields."
+	case place == "": // what the decoder says has names of the program's own
+		f.Detail = "A field has a value that it cannot have, such as a number that is too large. /docs lists the fields and their types."
 	}
-	f.Pointer = "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(place)
+	f.Pointer = pointer(parts...)
 	return f
 }
+
+// unexpected returns the parts of the place of a field that an object should not have. Its name may have any characters.
+func unexpected(place string, object any) (parts []string) {
+	members, _ := object.(map[string]any)
+	name := ""
+	for member := range members {
+		if (place == member || strings.HasSuffix(place, "."+member)) && len(member) >= len(name) {
+			name = member
+		}
+	}
+	above := strings.TrimSuffix(strings.TrimSuffix(place, name), ".")
+	return append(strings.FieldsFunc(above, func(r rune) bool { return strings.ContainsRune(".[]", r) }), name)
+}
+
+// pointer returns the JSON pointer (RFC 6901) of a place.
+func pointer(parts ...string) string {
+	var b strings.Builder
+	for _, part := range parts {
+		b.WriteString("/")
+		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(part))
+	}
+	return b.String()
+}
+
+// A wrongText is a field of a body that is no text.
+type wrongText struct{ ProblemField }
+
+func (w *wrongText) Error() string { return w.Detail }
 
 func upper(s string) string {
 	if s == "" {
@@ -163,6 +259,7 @@ func upper(s string) string {
 var statuses = map[domain.Refusal]int{
 	domain.RefusedInvalid: http.StatusUnprocessableEntity, domain.RefusedForbidden: http.StatusForbidden, domain.RefusedNotFound: http.StatusNotFound,
 	domain.RefusedConflict: http.StatusConflict, domain.RefusedStale: http.StatusPreconditionFailed,
+	domain.RefusedTooLarge: http.StatusRequestEntityTooLarge,
 }
 
 // refused turns any error into a problem, for a handler to return.
@@ -180,7 +277,6 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	var before *access.Repeated
 	var tooLarge *eventstore.TooLargeError
 	var damage *eventstore.DamageError
-	var overLimit *http.MaxBytesError
 	var keyless *personal.NoKeyError
 	switch {
 	case errors.As(err, &own):
@@ -195,8 +291,6 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 		return parameter("Idempotency-Key", "idempotency-key-reused", "This Idempotency-Key was already used for another request. Use a new key for each new request.")
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, "too-large", upper(tooLarge.Error())+".")
-	case errors.As(err, &overLimit):
-		return problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body must not be larger than %d bytes. Send a journal in parts: lines that were already imported are not imported twice.", overLimit.Limit))
 	case errors.Is(err, table.ErrNotReady):
 		return retryable("building", "The read models are being built. Try again in a moment.")
 	case errors.Is(err, access.ErrBehind):
@@ -223,7 +317,7 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 func ofRefusal(no *domain.Error, bodiless bool) *Problem {
 	p := problem(statuses[no.Refusal], no.Code, no.Message)
 	for _, f := range no.Fields {
-		field := ProblemField{Pointer: "/" + f.Field, Code: f.Code, Detail: f.Message}
+		field := ProblemField{Pointer: pointer(strings.Split(f.Field, "/")...), Code: f.Code, Detail: f.Message}
 		if bodiless {
 			field.Pointer, field.Parameter = "", f.Field
 		}
@@ -238,14 +332,17 @@ func retryable(code, detail string) *Problem {
 	return p
 }
 
-// wrap gives each request an id, answers requests that match no route with a problem, and turns a panic into one.
+// wrap gives each request an id and limits of time, answers requests that match no route with a problem, and turns a panic
+// into one.
 func (s *server) wrap(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := s.requestID(r)
-		handler, pattern := mux.Handler(r)
 		w.Header().Set("Request-Id", id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
-		joinTags(r.Header)
+		w = s.inTime(w, r)
+		joinLists(r.Header)
+		handler, pattern := mux.Handler(r)
 		defer func() {
 			cause := recover()
 			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
@@ -256,7 +353,11 @@ func (s *server) wrap(mux *http.ServeMux) http.Handler {
 				write(w, problem(http.StatusInternalServerError, "internal", "Daybook failed to handle this request, which is a bug. The log has the details under the request's id."))
 			}
 		}()
-		w.Header().Set("X-Content-Type-Options", "nosniff")
+		nothing := problem(http.StatusNotFound, "no-such-path", "There is nothing at this path. The documentation is at /docs.")
+		if moved(r) { // ServeMux would send the client to another path, where a command may do something else
+			write(w, nothing)
+			return
+		}
 		if pattern != "" {
 			mux.ServeHTTP(w, r)
 			return
@@ -268,11 +369,20 @@ func (s *server) wrap(mux *http.ServeMux) http.Handler {
 			w.Header().Set("Allow", probe.header.Get("Allow"))
 			write(w, problem(probe.status, "method-not-allowed", "This path accepts only "+probe.header.Get("Allow")+"."))
 		case http.StatusNotFound:
-			write(w, problem(probe.status, "no-such-path", "There is nothing at this path. The documentation is at /docs."))
+			write(w, nothing)
 		default:
 			handler.ServeHTTP(w, r)
 		}
 	})
+}
+
+// moved reports whether a request that may change something has a path with empty segments, . or .., which stands for another.
+func moved(r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return false
+	}
+	asked := r.URL.EscapedPath()
+	return asked != "/" && path.Clean("/"+asked) != strings.TrimSuffix(asked, "/")
 }
 
 // statusOnly is a ResponseWriter that records a handler's status and headers.

@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"daybook/domain/role"
 )
@@ -19,9 +21,30 @@ type Operator interface {
 	Verify(context.Context) (Verification, error)
 	// Retry projects again the streams that a projection has parked.
 	Retry(ctx context.Context, projection string) error
-	// Ready returns an error that says why the desk cannot serve, or nil, and sentences on what to look at although it can.
+	// Ready returns an error that says why the desk cannot serve, an *Unready, or nil, and sentences on what to look at although
+	// it can.
 	Ready(context.Context) (warnings []string, err error)
 }
+
+// Unready says why the desk cannot serve: in a word, for everybody, and in full, for those with an API key.
+type Unready struct {
+	Word string
+	Err  error
+}
+
+// The words of an Unready.
+const (
+	NotReady = "not-ready"
+	Building = "building"
+	Parked   = "parked"
+	Stopping = "stopping"
+	LogAway  = "log-away"
+)
+
+func (u *Unready) Error() string { return u.Err.Error() }
+
+// Unwrap returns the reason.
+func (u *Unready) Unwrap() error { return u.Err }
 
 // A ProjectionStatus is the status of a projection.
 type ProjectionStatus struct {
@@ -108,18 +131,42 @@ func (s *server) operations() {
 		return nil, s.refused(ctx, s.Operator.Retry(ctx, in.Name))
 	})
 
+	if s.Metrics != nil {
+		metrics := describe(http.MethodGet, "/metrics", "Operations", "Get the metrics of this process, for Prometheus")
+		metrics.Responses = map[string]*huma.Response{"200": {
+			Description: "The metrics", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}},
+		}}
+		huma.Register(s.api, metrics, func(context.Context, *struct{}) (*huma.StreamResponse, error) {
+			return &huma.StreamResponse{Body: func(hc huma.Context) {
+				request, writer := humago.Unwrap(hc)
+				s.Metrics.ServeHTTP(writer, request)
+			}}, nil
+		})
+	}
+
 	alive := describe(http.MethodGet, "/healthz", "Operations", "Check whether the process is alive")
 	alive.Security = []map[string][]string{}
 	huma.Register(s.api, alive, func(context.Context, *struct{}) (*struct{ Body Health }, error) {
 		return &struct{ Body Health }{Health{Status: "alive"}}, nil
 	})
 	ready := describe(http.MethodGet, "/readyz", "Operations", "Check whether the desk can serve, and if not, why")
-	ready.Security = []map[string][]string{}
-	ready.Errors = []int{http.StatusServiceUnavailable}
+	ready.Description = "Without an API key, the reason is a word, which is the problem's code, and there are no warnings."
+	ready.Security = []map[string][]string{{"key": {}}, {}}
+	ready.Errors = []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 	huma.Register(s.api, ready, func(ctx context.Context, _ *struct{}) (*struct{ Body Health }, error) {
 		warnings, err := s.Operator.Ready(ctx)
-		if err != nil {
-			return nil, retryable("not-ready", upper(err.Error())+".")
+		_, keyed := ctx.Value(principalKey{}).(principal)
+		word, unready := NotReady, (*Unready)(nil)
+		if errors.As(err, &unready) {
+			word = unready.Word
+		}
+		switch {
+		case err != nil && keyed:
+			return nil, retryable(word, upper(err.Error())+".")
+		case err != nil:
+			return nil, retryable(word, "The desk is not ready ("+word+"). Send an API key to see why.")
+		case !keyed:
+			warnings = nil
 		}
 		return &struct{ Body Health }{Health{Status: "ready", Warnings: warnings}}, nil
 	})

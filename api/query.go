@@ -259,8 +259,8 @@ func moment(field, text string) (at time.Time, p eventstore.Position, err error)
 	if p, err := eventstore.ParsePosition(text); err == nil {
 		return at, p, nil
 	}
-	if at, err = time.Parse(time.RFC3339, text); err != nil {
-		err = parameter(field, "instant-malformed", "%s must be an instant, such as 2012-01-01T00:00:00+01:00, or a position of the log.", field)
+	if at, err = domain.Instant(text); err != nil {
+		err = parameter(field, "instant-malformed", "%s must be an instant from 1900 to 2200, such as 2012-01-01T00:00:00+01:00, or a position of the log.", field)
 	}
 	return at, 0, err
 }
@@ -270,9 +270,9 @@ func instantOf(field, text string) (table.Instant, error) {
 	if text == "" {
 		return 0, nil
 	}
-	at, err := time.Parse(time.RFC3339, text)
+	at, err := domain.Instant(text)
 	if err != nil {
-		return 0, domain.Invalid(field, "instant-malformed", "%s must be an instant, such as 2012-01-01T00:00:00+01:00.", field)
+		return 0, domain.Invalid(field, "instant-malformed", "%s %v.", field, err)
 	}
 	return table.At(at), nil
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -19,6 +20,7 @@ import (
 	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
+	"daybook/domain/zone"
 	"daybook/eventstore"
 	"daybook/readmodels"
 	"daybook/readmodels/report"
@@ -35,6 +37,7 @@ type ReportQuery struct {
 type ReportTerms struct {
 	Reading
 	Accept     string             `header:"Accept" doc:"text/csv for a CSV table; default JSON"`
+	Mark       bool               `query:"bom" doc:"Begin a CSV table with a byte order mark, by which spreadsheets know that it is UTF-8"`
 	From       string             `query:"from" format:"date" required:"true" doc:"First day of the report"`
 	To         string             `query:"to" format:"date" required:"true" doc:"Day after the last day of the report"`
 	Zone       string             `query:"tz" default:"UTC" doc:"IANA time zone of days and hours"`
@@ -52,6 +55,7 @@ type ReportTerms struct {
 type Reported struct {
 	Position    string `header:"Daybook-Position"`
 	StaleBy     string `header:"Daybook-Stale-By"`
+	Vary        string `header:"Vary"`
 	ContentType string `header:"Content-Type"`
 	Body        any
 }
@@ -77,6 +81,9 @@ func (s *server) reports() {
 		return s.agentReport(ctx, in.ReportTerms, in.ID, agent.Stream.Unknown)
 	})
 	table := op
+	table.Responses = map[string]*huma.Response{"200": {
+		Description: "The report as CSV", Content: map[string]*huma.MediaType{"text/csv": {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}}
 	table.Path, table.OperationID, table.Summary = op.Path+".csv", op.OperationID+"-csv", "Report the performance of agents as CSV"
 	huma.Register(s.api, table, func(ctx context.Context, in *ReportQuery) (*Reported, error) {
 		in.Accept = "text/csv"
@@ -118,24 +125,24 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUI
 	if err != nil {
 		return nil, err
 	}
-	reported := &Reported{Position: answer.Position, StaleBy: answer.StaleBy, ContentType: "application/json", Body: answer.Body}
-	if strings.Contains(in.Accept, "text/csv") {
-		reported.ContentType, reported.Body = "text/csv; charset=utf-8", reportCSV(answer.Body)
+	reported := &Reported{Position: answer.Position, StaleBy: answer.StaleBy, Vary: "Accept", ContentType: prefers(in.Accept, "application/json", "text/csv"), Body: answer.Body}
+	if reported.ContentType == "text/csv" {
+		table := reportCSV(answer.Body)
+		if in.Mark {
+			table = append([]byte("\ufeff"), table...)
+		}
+		reported.ContentType, reported.Body = "text/csv; charset=utf-8", table
 	}
 	return reported, nil
 }
 
 func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Query, err error) {
-	ask = report.Query{By: in.By, Department: in.Department, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded}
+	ask = report.Query{By: in.By, Department: in.Department, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded, MaxBuckets: s.Limits.Buckets}
 	var fromErr, toErr, zoneErr error
-	if ask.From, fromErr = time.Parse(time.DateOnly, in.From); fromErr != nil {
-		fromErr = domain.Invalid("from", "date-malformed", "from must be a date, such as 2014-02-01.")
-	}
-	if ask.To, toErr = time.Parse(time.DateOnly, in.To); toErr != nil {
-		toErr = domain.Invalid("to", "date-malformed", "to must be a date, such as 2014-02-01.")
-	}
+	ask.From, fromErr = date("from", in.From)
+	ask.To, toErr = date("to", in.To)
 	if _, zoneErr = profile.Zone("tz", in.Zone); zoneErr == nil {
-		ask.Zone, zoneErr = time.LoadLocation(in.Zone)
+		ask.Zone, zoneErr = zone.Load(in.Zone)
 	}
 	if err := domain.Join(fromErr, toErr, zoneErr); err != nil {
 		return ask, err
@@ -146,12 +153,23 @@ func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Qu
 	return ask, err
 }
 
+// date parses a date of the years that instants have.
+func date(field, text string) (time.Time, error) {
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil || day.Year() < domain.FirstYear || day.Year() > domain.LastYear {
+		err = domain.Invalid(field, "date-malformed", "%s must be a date from 1900 to 2200, such as 2014-02-01.", field)
+	}
+	return day, err
+}
+
 // cutOff returns a function that finds the position of known_at; without known_at, that of the read models. It first sees
 // to it that nothing more is recorded by then, and waits until the read models have all that was, so that the same known_at
 // always gives the same position.
 func (s *server) cutOff(ctx context.Context, in ReportTerms) (func(table.Queryer, eventstore.Position) (table.Position, error), error) {
 	if in.KnownAt == "" {
-		return func(_ table.Queryer, now eventstore.Position) (table.Position, error) { return table.Position(now), nil }, nil
+		return func(_ table.Queryer, now eventstore.Position) (table.Position, error) {
+			return table.Position(now), nil
+		}, nil
 	}
 	at, p, err := moment("known_at", in.KnownAt)
 	if err != nil {
@@ -233,8 +251,9 @@ func idOrNothing(r table.Ref) string {
 	return uuid.UUID(r).String()
 }
 
+// unformula quotes a text that a spreadsheet could take for a formula, also after blanks or by a full-width sign.
 func unformula(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if strings.IndexAny(s, "\t\r\n") == 0 || strings.IndexAny(strings.TrimLeftFunc(s, unicode.IsSpace), "=+-@＝＋－＠") == 0 {
 		return "'" + s
 	}
 	return s

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -94,6 +95,29 @@ func creates[C any, S any, E event.Event, R any](t *resource[S, E, R], path, sum
 			return done, err
 		})
 	})
+	schemas := t.api.OpenAPI().Components.Schemas
+	nullable(schemas, schemas.Schema(reflect.TypeFor[C](), true, ""))
+}
+
+// nullable lets the fields of a new thing that can be left out be null, as many generated clients send what was not set.
+func nullable(schemas huma.Registry, of *huma.Schema) {
+	if of.Ref != "" {
+		of = schemas.SchemaFromRef(of.Ref)
+	}
+	for name, field := range of.Properties {
+		optional := !slices.Contains(of.Required, name)
+		switch {
+		case field.Ref != "":
+			nullable(schemas, field)
+			if optional {
+				of.Properties[name] = &huma.Schema{AnyOf: []*huma.Schema{field, {Type: "null"}}, Description: field.Description}
+			}
+		case optional && !field.Nullable:
+			if field.Nullable = true; field.Enum != nil {
+				field.Enum = append(field.Enum[:len(field.Enum):len(field.Enum)], nil)
+			}
+		}
+	}
 }
 
 // changes binds a route on one thing to a plan with the fields of C.
@@ -258,7 +282,7 @@ var named = map[string]struct {
 
 // find finds a thing by its id, or by its name if things of its kind have one.
 func (s *server) find(ctx context.Context, ref, text string) (uuid.UUID, error) {
-	id, err := uuid.Parse(text)
+	id, err := domain.ParseID(text)
 	if err == nil {
 		return id, nil
 	}

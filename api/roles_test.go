@@ -100,7 +100,7 @@ var permissions = map[string]role.Permission{
 	"POST /v1/agents/{id}/status/pause": role.StatusOwn, "POST /v1/agents/{id}/status/unpause": role.StatusOwn,
 	"PUT /v1/agents/{id}/departments/{other}": role.AgentsWrite, "DELETE /v1/agents/{id}/departments/{other}": role.AgentsWrite,
 	"PATCH /v1/agents/{id}/departments/{other}": role.StatusOwn,
-	"GET /v1/me":      "",
+	"GET /v1/me": "", "GET /metrics": "", "GET /readyz": "",
 	"GET /v1/tickets": role.TicketsRead, "POST /v1/tickets": role.TicketsWork,
 	"GET /v1/tickets/{id}": role.TicketsRead, "DELETE /v1/tickets/{id}": role.TicketsDelete, "GET /v1/tickets/{id}/thread": role.TicketsRead,
 	"POST /v1/tickets/{id}/replies": role.TicketsWork, "POST /v1/tickets/{id}/messages": role.ChannelsWrite, "POST /v1/tickets/{id}/notes": role.TicketsWork,

@@ -153,7 +153,7 @@ func TestRows(t *testing.T) {
 		if rows := desk.list("/v1/contacts?q=eva+customers&tag=vip"); len(rows) != 1 || rows[0]["id"] != eve {
 			t.Errorf("%v", rows)
 		}
-		for _, row := range desk.list("/v1/contacts?tag=!vip") {
+		for _, row := range desk.list("/v1/contacts?tag_not=vip") {
 			if row["id"] == eve {
 				t.Error("the filter !tag returned a contact with the tag")
 			}

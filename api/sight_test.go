@@ -405,8 +405,11 @@ func TestDeletingAnAgentWhileNobodyProjects(t *testing.T) {
 			}
 			close(g.open)
 			testdesk.Eventually(t, "the operation ends", func() bool {
-				a := c.Do(t, "GET", "/v1/operations", nil)
-				return a.Status == 200 && c.All(t, "/v1/operations")[0]["ended_at"] != nil
+				if c.Do(t, "GET", "/v1/operations", nil).Status != 200 {
+					return false
+				}
+				all := c.All(t, "/v1/operations")
+				return len(all) == 1 && all[0]["ended_at"] != nil
 			})
 			for _, ticket := range tickets {
 				if got := c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/notes", map[string]any{"body": "n"}).Object(t); got["agent_id"] != nil {

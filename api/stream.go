@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 	"daybook/eventstore"
 )
 
-// stream sends events as they are written, until the client disconnects or the server drains.
+// stream sends events as they are written, until the client disconnects, its key may no longer read them, or the server
+// drains.
 func (s *server) stream(ctx context.Context, in *struct {
 	LastEventID string `header:"Last-Event-ID" doc:"Position at which an earlier stream ended; takes precedence over after"`
 	After       string `query:"after" doc:"Only events after this position of the log; 0 is from the beginning, default from now on"`
@@ -21,6 +23,10 @@ func (s *server) stream(ctx context.Context, in *struct {
 	Stream      string `query:"stream" doc:"Only events of this stream"`
 }) (*huma.StreamResponse, error) {
 	if err := s.may(ctx, role.EventsRead); err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	wanted, err := trailFilter(in.Stream, in.Type, "")
+	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
 	head, err := s.Desk.Store.Head(ctx)
@@ -45,7 +51,7 @@ func (s *server) stream(ctx context.Context, in *struct {
 		hc.SetHeader("X-Accel-Buffering", "no")
 		hc.SetStatus(http.StatusOK)
 		s.follow(hc, after, func(r eventstore.Recorded) bool {
-			return (in.Type == "" || in.Type == r.Type) && (in.Stream == "" || in.Stream == r.Stream)
+			return (wanted.Type == "" || wanted.Type == r.Type) && (wanted.Stream == "" || wanted.Stream == r.Stream)
 		})
 	}}, nil
 }
@@ -53,15 +59,19 @@ func (s *server) stream(ctx context.Context, in *struct {
 // heartbeat is the longest silence of a stream, so that no proxy closes it as idle.
 const heartbeat = 15 * time.Second
 
-// follow writes the events after a position.
-func (s *server) follow(hc huma.Context, after eventstore.Position, wanted func(eventstore.Recorded) bool) {
+// stillWithin is how long a stream may go on after its key has lost the right to it.
+const stillWithin = 2 * time.Second
+
+// follow writes the events after a position. It begins with that position, and each heartbeat has the position of the last
+// event that was looked at, so that a client that comes again misses nothing and nothing is read twice.
+func (s *server) follow(hc huma.Context, at eventstore.Position, wanted func(eventstore.Recorded) bool) {
 	ctx, cancel := context.WithCancel(hc.Context())
 	defer cancel()
 	defer context.AfterFunc(s.Drain, cancel)()
 	batches := make(chan []eventstore.Recorded)
 	go func() {
 		defer close(batches)
-		for batch, err := range s.Desk.Store.Follow(ctx, after) {
+		for batch, err := range s.Desk.Store.Follow(ctx, at) {
 			if err != nil {
 				return
 			}
@@ -73,43 +83,56 @@ func (s *server) follow(hc huma.Context, after eventstore.Position, wanted func(
 		}
 	}()
 	w := hc.BodyWriter()
-	flush := func() {
+	here := func() error { // an event without data only sets the client's Last-Event-ID
+		_, err := fmt.Fprintf(w, "id: %s\n\n", at)
+		return err
+	}
+	quiet, still := time.NewTicker(heartbeat), time.NewTicker(stillWithin)
+	defer quiet.Stop()
+	defer still.Stop()
+	for err := here(); err == nil; {
 		if f, ok := w.(http.Flusher); ok {
 			f.Flush()
 		}
-	}
-	quiet := time.NewTicker(heartbeat)
-	defer quiet.Stop()
-	fmt.Fprint(w, ": daybook\n\n")
-	flush()
-	for {
 		select {
 		case batch, open := <-batches:
-			if !open {
+			if !open || !s.mayStill(ctx, role.EventsRead) {
 				return
 			}
 			for _, r := range batch {
-				if r.Notice || !wanted(r) {
+				if at = r.Position; r.Notice || !wanted(r) {
 					continue
 				}
-				shown, err := s.show(r)
-				if err != nil {
-					s.Log.Error("streaming events", "error", err)
-					return
-				}
-				data, err := json.Marshal(shown)
-				if err != nil {
-					return
-				}
-				if _, err := fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", r.Position, r.Type, data); err != nil {
-					return
+				if err = s.send(w, r); err != nil {
+					break
 				}
 			}
-		case <-quiet.C:
-			if _, err := fmt.Fprint(w, ": quiet\n\n"); err != nil {
+		case <-still.C:
+			if !s.mayStill(ctx, role.EventsRead) {
 				return
 			}
+		case <-quiet.C:
+			err = here()
 		}
-		flush()
 	}
+}
+
+// send writes one event.
+func (s *server) send(w io.Writer, r eventstore.Recorded) error {
+	shown, err := s.show(r)
+	if err != nil {
+		s.Log.Error("streaming events", "error", err)
+		return err
+	}
+	data, err := json.Marshal(shown)
+	if err == nil {
+		_, err = fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", r.Position, r.Type, data)
+	}
+	return err
+}
+
+// mayStill reports whether the key of a long request is still valid and has a permission.
+func (s *server) mayStill(ctx context.Context, permission role.Permission) bool {
+	p, err := s.Authenticate(ctx, who(ctx).token)
+	return err == nil && p.MustMay(permission) == nil
 }

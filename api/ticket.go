@@ -20,11 +20,16 @@ import (
 	"daybook/readmodels/table"
 )
 
-// TicketQuery are the parameters of a list of tickets.
+// TicketQuery are the parameters of the list of all tickets.
 type TicketQuery struct {
+	TicketTerms
+	Contact uuid.UUID `query:"contact" format:"uuid" doc:"Only tickets of this contact, by id"`
+	Company uuid.UUID `query:"company" format:"uuid" doc:"Only tickets of this company's contacts, by id"`
+}
+
+// TicketTerms are the parameters of every list of tickets.
+type TicketTerms struct {
 	Listing
-	Contact    uuid.UUID       `query:"contact" format:"uuid" doc:"Only tickets of this contact, by id"`
-	Company    uuid.UUID       `query:"company" format:"uuid" doc:"Only tickets of this company's contacts, by id"`
 	Agent      string          `query:"agent" doc:"Only tickets of this agent, by id; none for unassigned tickets"`
 	Department uuid.UUID       `query:"department" format:"uuid" doc:"Only tickets of this department, by id"`
 	Status     []ticket.Status `query:"status" doc:"Only tickets with one of these statuses, separated by commas"`
@@ -67,7 +72,7 @@ func (s *server) tickets() {
 		func(in commands.Inquiry) work.Plan[ticket.Ticket] { return in })
 	create[commands.OpenTicket](t, "Open a ticket for a contact")
 	huma.Register(s.api, describe(http.MethodGet, t.path, t.title, "List tickets, newest first"), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
-		return s.listTickets(ctx, t.path, in)
+		return s.listTickets(ctx, t.path, in.TicketTerms, readmodels.TicketFilter{Contact: in.Contact, Company: in.Company})
 	})
 	get(t, "Get a ticket, now or in the past")
 	huma.Register(s.api, conditional(describe(http.MethodGet, t.one()+"/thread", t.title, "List the messages, notes and other events of a ticket, oldest first")), s.thread)
@@ -118,9 +123,9 @@ func (Taken) Schema(r huma.Registry) *huma.Schema {
 	}}
 }
 
-// listTickets lists tickets with the related things that the query expands.
-func (s *server) listTickets(ctx context.Context, path string, in *TicketQuery) (*Answered[List[TicketRow]], error) {
-	filter, err := s.ticketFilter(ctx, in)
+// listTickets lists the tickets of a contact, a company or everybody, with the related things that the query expands.
+func (s *server) listTickets(ctx context.Context, path string, in TicketTerms, of readmodels.TicketFilter) (*Answered[List[TicketRow]], error) {
+	filter, err := s.ticketFilter(ctx, in, of)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
@@ -136,9 +141,9 @@ func (s *server) listTickets(ctx context.Context, path string, in *TicketQuery) 
 // history lists the tickets of a contact.
 func (s *server) history(ctx context.Context, in *struct {
 	ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the contact"`
-	TicketQuery
+	TicketTerms
 }) (*Answered[List[HistoryRow]], error) {
-	filter, err := s.ticketFilter(ctx, &in.TicketQuery)
+	filter, err := s.ticketFilter(ctx, in.TicketTerms, readmodels.TicketFilter{})
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
@@ -154,13 +159,14 @@ func (s *server) history(ctx context.Context, in *struct {
 	})
 }
 
-func (s *server) ticketFilter(ctx context.Context, in *TicketQuery) (f readmodels.TicketFilter, err error) {
+// ticketFilter adds the terms of a query to a filter.
+func (s *server) ticketFilter(ctx context.Context, in TicketTerms, of readmodels.TicketFilter) (f readmodels.TicketFilter, err error) {
 	f = readmodels.TicketFilter{
-		Contact: in.Contact, Company: in.Company, Department: in.Department, Statuses: in.Status, Channel: in.Channel, Priority: in.Priority, Ref: in.Ref,
+		Contact: of.Contact, Company: of.Company, Department: in.Department, Statuses: in.Status, Channel: in.Channel, Priority: in.Priority, Ref: in.Ref,
 		FollowUpOf: in.FollowUpOf, Unassigned: in.Agent == "none", Sight: who(ctx).Sight,
 	}
 	if in.Agent != "" && !f.Unassigned {
-		if f.Agent, err = uuid.Parse(in.Agent); err != nil {
+		if f.Agent, err = domain.ParseID(in.Agent); err != nil {
 			return f, domain.Invalid("agent", "id-malformed", "agent must be the id of an agent, or none for unassigned tickets.")
 		}
 	}

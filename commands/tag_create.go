@@ -41,8 +41,14 @@ func (c CreateTag) Decide(t tag.Tag, by By) ([]tag.Event, error) {
 // uniqueName validates a name that only one thing of a kind may have. What cannot be seen makes no name.
 func uniqueName(value string) (string, error) {
 	value, err := profile.Name("name", profile.Unmarked(value))
-	if err == nil && address.Name(value) == "" { // as of an Arabic number sign
+	if err != nil {
+		return value, err
+	}
+	switch address.Name(value) {
+	case "": // as of an Arabic number sign
 		err = domain.Invalid("name", "name-required", "name must have something to see in it.")
+	case ".", "..": // a path cannot end with them: it would be another path
+		err = domain.Invalid("name", "name-malformed", "name must not be . or .., which mean something else in a path.")
 	}
 	return value, err
 }

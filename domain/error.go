@@ -19,6 +19,7 @@ const (
 	RefusedNotFound                 // there is no such thing
 	RefusedConflict                 // a rule of the desk forbids it in the current state
 	RefusedStale                    // the thing has changed since the caller read it
+	RefusedTooLarge                 // it is more than the desk takes at once
 )
 
 // An Error refuses a request. It has a stable code for programs, and a message that tells a person what is wrong and what
@@ -63,6 +64,11 @@ func Conflict(code, format string, args ...any) *Error {
 // Stale returns the refusal of a command on a thing that has changed since the caller read it.
 func Stale(code, format string, args ...any) *Error {
 	return &Error{Refusal: RefusedStale, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// TooLarge returns the refusal of more than the desk takes at once.
+func TooLarge(code, format string, args ...any) *Error {
+	return &Error{Refusal: RefusedTooLarge, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
 // Join combines the refusals of several fields into one, so that a caller can fix them all at once. It ignores nil errors

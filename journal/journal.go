@@ -37,6 +37,7 @@ type Player struct {
 	Strict        bool             // stop at the first line that is rejected or malformed
 	RetryRejected bool             // import lines again that were rejected or malformed before
 	Report        func([]Outcome)  // called after each batch is written, in the order of the lines; may be nil
+	Unpacked      int64            // the largest journal in bytes, if it is packed; 0: any
 	Now           func() time.Time // the clock: the time of a batch's record, which lines must not be ahead of
 	MadeUp        bool             // lines may be ahead of the clock
 	Memory        *Memory          // cache to share between players; nil: none
@@ -64,7 +65,7 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, erro
 	if !event.NamesDoor(p.Source) {
 		return counts, domain.Invalid("source", "source-malformed", "source must have 1 to 40 characters, each one of a-z, 0-9, dot, dash and underscore.")
 	}
-	lines, err := newReader(journal)
+	lines, err := newReader(journal, p.Unpacked)
 	if err != nil {
 		return counts, err
 	}
@@ -99,7 +100,7 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, erro
 }
 
 // play imports a batch, or as many of its first lines as can be written at once, and returns their outcomes.
-func (p *Player) play(ctx context.Context, batch []text) ([]Outcome, error) {
+func (p *Player) play(ctx context.Context, batch []raw) ([]Outcome, error) {
 	lines, until := make([]line, len(batch)), p.Now().Add(maxAhead)
 	if p.MadeUp {
 		until = time.Time{}

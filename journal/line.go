@@ -7,10 +7,12 @@ import (
 	"reflect"
 	"time"
 
+	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/company"
 	"daybook/domain/contact"
 	"daybook/domain/department"
+	"daybook/domain/text"
 	"daybook/domain/ticket"
 
 	"github.com/google/uuid"
@@ -72,7 +74,7 @@ const maxID = 200
 const maxAhead = 5 * time.Minute
 
 // parse parses a line, which must not have happened after until, if that is set. A malformed one keeps its id, if that can be read.
-func parse(t text, until time.Time) line {
+func parse(t raw, until time.Time) line {
 	l := line{number: t.number, text: string(t.bytes)}
 	if t.tooLong {
 		l.malformed = fmt.Errorf("the line is longer than %d bytes", MaxLine)
@@ -87,9 +89,15 @@ func (l *line) parse(data []byte, until time.Time) error {
 	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
 		return errors.New("the line is not a JSON object")
 	}
-	if err := json.Unmarshal(fields["id"], &l.ID); err != nil || l.ID == "" || len(l.ID) > maxID {
+	if err := text.CheckJSON(data); err != nil { // it has no id either, since two of them could look like one
+		return fmt.Errorf("the line %w", err)
+	}
+	if err := json.Unmarshal(fields["id"], &l.ID); err != nil || l.ID == "" || len(l.ID) > maxID || text.Check(l.ID) != nil {
 		l.ID = ""
-		return fmt.Errorf("id must be a string of 1 to %d bytes", maxID)
+		return fmt.Errorf("id must be a string of 1 to %d bytes without control characters", maxID)
+	}
+	if err := mustBeText(data); err != nil {
+		return err
 	}
 	for _, name := range []string{"at", "by", "do"} {
 		if _, ok := fields[name]; !ok {
@@ -116,6 +124,25 @@ func (l *line) parse(data []byte, until time.Time) error {
 		delete(fields, name)
 	}
 	return l.verb.read(fields)
+}
+
+// mustBeText returns an error if a line, which is a JSON object, has a string that is no text: see the package text.
+func mustBeText(data []byte) (wrong error) {
+	if text.Plain(data) {
+		return nil
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	text.CheckAll(fields, func(place []string, err error) {
+		field := place[0]
+		if text.Check(field) != nil {
+			field = "the name of a field"
+		}
+		wrong = fmt.Errorf("%s %w", field, err)
+	})
+	return wrong
 }
 
 // set decodes the line's value into a field. An object is decoded as strictly as the line itself.
@@ -146,7 +173,7 @@ func wrong(err error) string {
 	return err.Error()
 }
 
-// A timestamp is an instant in RFC 3339, from 1900 to 2200.
+// A timestamp is an instant: see domain.Instant.
 type timestamp struct{ time.Time }
 
 func (t *timestamp) UnmarshalJSON(data []byte) error {
@@ -154,12 +181,9 @@ func (t *timestamp) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return errors.New("must be a string")
 	}
-	parsed, err := time.Parse(time.RFC3339, s)
-	if err != nil || parsed.UTC().Year() < 1900 || parsed.UTC().Year() > 2200 {
-		return errors.New("must be an instant from 1900 to 2200, such as 2013-11-19T10:17:43+01:00")
-	}
-	t.Time = parsed
-	return nil
+	var err error
+	t.Time, err = domain.Instant(s)
+	return err
 }
 
 // A ref is the source's name for a thing.

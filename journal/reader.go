@@ -15,8 +15,8 @@ import (
 // MaxLine is the longest line of a journal, in bytes. A longer one is malformed.
 const MaxLine = 1 << 20
 
-// text is a line as written in the journal.
-type text struct {
+// raw is a line as written in the journal.
+type raw struct {
 	number  int
 	bytes   []byte
 	tooLong bool
@@ -28,22 +28,42 @@ type reader struct {
 	lines    int
 }
 
-// newReader returns a reader of a journal, plain or gzip.
-func newReader(r io.Reader) (*reader, error) {
+// byteOrderMark is what some editors write at the beginning of a file. It is in the middle of files that were joined.
+var byteOrderMark = []byte("\ufeff")
+
+// newReader returns a reader of a journal, plain or gzip, that has at most most bytes once unpacked; 0: any number.
+func newReader(r io.Reader, most int64) (*reader, error) {
 	buffered := bufio.NewReaderSize(r, 64<<10)
+	if first, _ := buffered.Peek(len(byteOrderMark)); bytes.Equal(first, byteOrderMark) {
+		_, _ = buffered.Discard(len(byteOrderMark)) // it has been read
+	}
 	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		plain, err := gzip.NewReader(buffered)
 		if err != nil {
 			return nil, readable(err)
 		}
-		buffered = bufio.NewReaderSize(plain, 64<<10)
+		buffered = bufio.NewReaderSize(&unpacked{plain, most, most}, 64<<10)
 	}
 	return &reader{buffered: buffered}, nil
 }
 
+// unpacked reads what was packed, up to a limit: a small file can become a very large one.
+type unpacked struct {
+	io.Reader
+	most, left int64 // most is 0: there is no limit
+}
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if u.left -= int64(n); u.most > 0 && u.left < 0 {
+		return 0, domain.TooLarge("journal-too-large", "The journal has more than %d bytes once unpacked. Send it in parts: lines that were already imported are not imported twice.", u.most)
+	}
+	return n, err
+}
+
 // batch returns the next lines, at least one if there are any, and io.EOF with the last ones.
-func (r *reader) batch(maxLines, maxBytes int) ([]text, error) {
-	var batch []text
+func (r *reader) batch(maxLines, maxBytes int) ([]raw, error) {
+	var batch []raw
 	for size := 0; len(batch) < maxLines && size < maxBytes; {
 		t, err := r.line()
 		if len(t.bytes) > 0 || t.tooLong {
@@ -59,9 +79,9 @@ func (r *reader) batch(maxLines, maxBytes int) ([]text, error) {
 
 // line returns the next line without its line end; an empty one has no bytes. It skips the bytes of a line longer than
 // MaxLine.
-func (r *reader) line() (text, error) {
+func (r *reader) line() (raw, error) {
 	r.lines++
-	t := text{number: r.lines}
+	t := raw{number: r.lines}
 	for {
 		part, err := r.buffered.ReadSlice('\n')
 		if len(t.bytes)+len(part) > MaxLine {
@@ -71,7 +91,7 @@ func (r *reader) line() (text, error) {
 			t.bytes = append(t.bytes, part...)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
-			t.bytes = bytes.TrimSpace(t.bytes)
+			t.bytes = bytes.TrimSpace(bytes.TrimPrefix(t.bytes, byteOrderMark))
 			return t, readable(err)
 		}
 	}
@@ -96,7 +116,7 @@ var ErrNoJournal = errors.New("not a journal: its first line must be a JSON obje
 
 // Sniff returns ErrNoJournal if the first line that is not empty has none of the fields of a journal's line.
 func Sniff(journal io.Reader) error {
-	lines, err := newReader(journal)
+	lines, err := newReader(journal, 0)
 	if err != nil {
 		return err
 	}
@@ -127,7 +147,7 @@ func CountLines(journal io.Reader) (int, error) {
 // number of its first line. Empty lines are kept between two others, so that line numbers stay correct, and dropped
 // elsewhere. A line longer than MaxLine is replaced by a short one that is malformed too.
 func Parts(journal io.Reader, size int, f func(first int, part []byte) error) error {
-	lines, err := newReader(journal)
+	lines, err := newReader(journal, 0)
 	if err != nil {
 		return err
 	}

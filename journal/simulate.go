@@ -7,13 +7,15 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"daybook/domain/zone"
 )
 
 // Simulate writes the journal of a made-up desk: shifts, contacts, companies, and tickets that are assigned, answered,
 // transferred, postponed, resolved and reopened. The same seed, first day and number of days always write the same bytes.
 // Times are in Europe/Rome.
 func Simulate(w io.Writer, seed int64, from time.Time, days int) error {
-	zone, err := time.LoadLocation("Europe/Rome")
+	zone, err := zone.Load("Europe/Rome")
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func TestEveryVerbIsPlayed(t *testing.T) {
 	}
 	played := make(map[string]bool)
 	for i, data := range strings.Split(strings.TrimSpace(string(lines)), "\n") {
-		l := parse(text{number: i + 1, bytes: []byte(data)}, time.Date(2026, 1, 6, 0, 0, 0, 0, time.UTC))
+		l := parse(raw{number: i + 1, bytes: []byte(data)}, time.Date(2026, 1, 6, 0, 0, 0, 0, time.UTC))
 		if l.malformed != nil {
 			t.Errorf("%s, line %d: %v", path, i+1, l.malformed)
 		}

@@ -26,7 +26,7 @@ type importCommand struct {
 	remote
 	Files         []string `arg:"" name:"file" help:"Journals to import, plain or gzip." type:"existingfile"`
 	Source        string   `help:"Name of the desk that the journal comes from. The same names in journals of two sources are different things." default:"journal"`
-	Region        string   `help:"Country (ISO 3166) of phone numbers without a country code. If not set, such numbers are rejected." env:"DAYBOOK_REGION" placeholder:"IT"`
+	Region        region   `help:"Country (ISO 3166) of phone numbers without a country code. If not set, such numbers are rejected." env:"DAYBOOK_REGION" placeholder:"IT"`
 	Strict        bool     `help:"Stop at the first line that is rejected or malformed."`
 	RetryRejected bool     `help:"Import lines again that were rejected or malformed before."`
 	Output        string   `short:"o" help:"Output format of the summary: text or json." enum:"text,json" default:"text"`
@@ -119,7 +119,7 @@ func (c *importCommand) play(ctx context.Context, d *parts, t terminal, path str
 	bar := progress(t.talk, lines, path)
 	defer bar.Finish()
 	player := &journal.Player{
-		Desk: d.commands, Source: c.Source, Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Region: c.Region, Strict: c.Strict, RetryRejected: c.RetryRejected, Now: time.Now,
+		Desk: d.commands, Source: c.Source, Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Region: string(c.Region), Strict: c.Strict, RetryRejected: c.RetryRejected, Now: time.Now,
 		Report: func(outcomes []journal.Outcome) {
 			bar.Add(len(outcomes))
 			refused.write(outcomes)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands/work"
+	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/profile"
 	"daybook/domain/role"
@@ -34,13 +35,13 @@ type keyCreate struct {
 
 // Run writes nothing but the token to standard output.
 func (c *keyCreate) Run(ctx context.Context, t terminal) error {
-	id, err := c.agent(ctx)
-	if err != nil {
-		return err
-	}
 	name, err := profile.Name("--name", c.Name)
 	if err != nil {
 		return status{wrongUsage, err}
+	}
+	id, err := c.agent(ctx)
+	if err != nil {
+		return err
 	}
 	return withVault(ctx, c.folder, func(v *vault.Vault) error {
 		key, token, err := v.NewAPIKey(ctx, name, c.Role, id, time.Now())
@@ -58,7 +59,7 @@ func (c *keyCreate) agent(ctx context.Context) (id uuid.UUID, err error) {
 	if c.Agent == "" {
 		return uuid.Nil, nil
 	}
-	if id, err = uuid.Parse(c.Agent); err != nil {
+	if id, err = domain.ParseID(c.Agent); err != nil {
 		return id, status{wrongUsage, fmt.Errorf("--agent must be an id, as in GET /v1/agents: %w", err)}
 	}
 	d, err := readDesk(ctx, c.folder)

@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"daybook/api"
 )
 
 // metrics are the Prometheus metrics. No label holds an id or anything that a person wrote.
@@ -18,6 +20,7 @@ type metrics struct {
 	handler  http.Handler
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	limits   *prometheus.CounterVec
 }
 
 func newMetrics(o *operator) *metrics {
@@ -31,8 +34,14 @@ func newMetrics(o *operator) *metrics {
 			Name: "daybook_request_seconds", Help: "Duration of HTTP requests in seconds, by method, without event streams.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method"}),
+		limits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "daybook_limits_met_total", Help: "Number of HTTP requests that were refused because of a limit, by the limit.",
+		}, []string{"limit"}),
 	}
-	registry.MustRegister(m.requests, m.seconds, lag{o}, ahead{o}, o.verified.at, o.verified.faults, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, limit := range api.Limited() {
+		m.limits.WithLabelValues(limit)
+	}
+	registry.MustRegister(m.requests, m.seconds, m.limits, lag{o}, ahead{o}, o.verified.at, o.verified.faults, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -89,13 +98,12 @@ func (a ahead) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(recordedAhead, prometheus.GaugeValue, by.Seconds())
 }
 
-// count counts requests. If serve is set, it also serves /metrics to clients on this machine.
-func (m *metrics) count(next http.Handler, serve bool) http.Handler {
+// exceeded counts a request that met a limit.
+func (m *metrics) exceeded(limit string) { m.limits.WithLabelValues(limit).Inc() }
+
+// count counts requests.
+func (m *metrics) count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if serve && r.URL.Path == "/metrics" && loopback(r.RemoteAddr) {
-			m.handler.ServeHTTP(w, r)
-			return
-		}
 		watched := &watcher{ResponseWriter: w, status: http.StatusOK}
 		began := time.Now()
 		next.ServeHTTP(watched, r)
@@ -110,19 +118,13 @@ func (m *metrics) count(next http.Handler, serve bool) http.Handler {
 func (m *metrics) serve(ctx context.Context, listener net.Listener) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.handler)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { server.Close() })
 	go func() {
 		if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			panic(err) // the listener is ours and open
 		}
 	}()
-}
-
-func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	ip := net.ParseIP(host)
-	return err == nil && ip != nil && ip.IsLoopback()
 }
 
 // method returns the request's method as a label, or "other" for one that we do not serve, since clients can send any.

@@ -270,25 +270,28 @@ func (o *operator) parkedError(ctx context.Context) error {
 // Ready returns an error that says why the desk cannot serve, or nil, and what to look at although it can.
 func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 	if o.stopping.Err() != nil {
-		return nil, errors.New("the server is stopping")
+		return nil, &api.Unready{Word: api.Stopping, Err: errors.New("the server is stopping")}
 	}
 	all, err := o.status(ctx)
 	if err != nil {
-		return nil, err
+		return nil, &api.Unready{Word: api.LogAway, Err: err}
 	}
 	parked := 0
 	for _, s := range all {
 		switch s.State {
 		case engine.Stopped, engine.Fenced, engine.Building, engine.Retrying:
+			no := &api.Unready{Word: api.NotReady, Err: fmt.Errorf("the read models are not being projected yet (%s)", s.State)}
 			if s.Err != nil {
-				return nil, fmt.Errorf("the read models are not being projected (%s): %w", s.State, s.Err)
+				no.Err = fmt.Errorf("the read models are not being projected (%s): %w", s.State, s.Err)
+			} else if s.State == engine.Building {
+				no.Word = api.Building
 			}
-			return nil, fmt.Errorf("the read models are not being projected yet (%s)", s.State)
+			return nil, no
 		}
 		parked += s.Parked
 	}
 	if parked > 0 {
-		return nil, o.parkedError(ctx)
+		return nil, &api.Unready{Word: api.Parked, Err: o.parkedError(ctx)}
 	}
 	for _, s := range all[:1] { // they move together
 		if s.Nobody {
@@ -303,7 +306,7 @@ func (o *operator) Ready(ctx context.Context) (warnings []string, err error) {
 	}
 	ahead, err := o.ahead(ctx)
 	if err != nil {
-		return nil, err
+		return nil, &api.Unready{Word: api.LogAway, Err: err}
 	}
 	if ahead >= time.Second { // less is a difference between two machines
 		warnings = append(warnings, fmt.Sprintf("The log is %.0f seconds ahead of the clock: either the clock was wrong and has been set back, or it is wrong now. Until it catches up, events are recorded at the time of the last one.", ahead.Seconds()))

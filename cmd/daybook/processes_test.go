@@ -69,7 +69,7 @@ func TestSeveralProcesses(t *testing.T) {
 			}
 			one, two := serve("api"), serve("api")
 			early := one.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Before anybody projects"})
-			one.Refused(t, 503, "not-ready", "GET", "/readyz", nil)
+			one.Refused(t, 503, "building", "GET", "/readyz", nil)
 			one.Refused(t, 503, "building", "GET", "/v1/contacts", nil)
 
 			projecting := serve("projections,reactions")

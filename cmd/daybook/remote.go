@@ -22,7 +22,8 @@ type remote struct {
 	KeyFile string `help:"File with the API key for --url. Default owner.key in the data folder." type:"path" placeholder:"FILE"`
 }
 
-// call sends a request to the desk that is being served and decodes its answer. answer is nil if there is no body.
+// call sends a request to the desk that is being served and decodes its answer. answer is nil if there is no body, and a
+// func(*json.Decoder) error if there is one of many lines.
 func (r remote) call(ctx context.Context, f folder, method, path string, body io.Reader, answer any) error {
 	base, err := url.Parse(r.URL)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
@@ -40,6 +41,9 @@ func (r remote) call(ctx context.Context, f folder, method, path string, body io
 	if err != nil {
 		return status{wrongUsage, err}
 	}
+	if _, line := answer.(func(*json.Decoder) error); line {
+		request.Header.Set("Accept", ndjson)
+	}
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(key)))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil && ctx.Err() == nil {
@@ -55,11 +59,19 @@ func (r remote) call(ctx context.Context, f folder, method, path string, body io
 	if response.StatusCode >= 300 {
 		return r.refusal(response)
 	}
+	if lines, line := answer.(func(*json.Decoder) error); line {
+		if response.Header.Get("Content-Type") != ndjson {
+			return r.stranger(response)
+		}
+		return lines(json.NewDecoder(response.Body))
+	}
 	if answer == nil && response.StatusCode == http.StatusOK || answer != nil && json.NewDecoder(response.Body).Decode(answer) != nil {
 		return r.stranger(response)
 	}
 	return nil
 }
+
+const ndjson = "application/x-ndjson"
 
 // refusal returns the error of a problem that the desk answered with.
 func (r remote) refusal(response *http.Response) error {
@@ -119,21 +131,37 @@ func (c *importCommand) sendFile(ctx context.Context, t terminal, path, query st
 	bar := progress(t.talk, lines, path)
 	defer bar.Finish()
 	return journal.Parts(file, partSize, func(first int, part []byte) error {
-		var answer api.ImportAnswer
-		if err := c.call(ctx, c.folder, http.MethodPost, query, bytes.NewReader(part), &answer); err != nil {
+		text := strings.Split(string(part), "\n")
+		var counts *desk.Counts
+		err := c.call(ctx, c.folder, http.MethodPost, query, bytes.NewReader(part), func(lines *json.Decoder) error {
+			for counts == nil {
+				var line struct {
+					api.ImportOutcome
+					*desk.Counts
+					Detail string // of a problem
+				}
+				if err := lines.Decode(&line); err != nil {
+					return fmt.Errorf("the answer ended early: %w; import the file again: no line is imported twice", err)
+				}
+				switch o := line.ImportOutcome; {
+				case line.Detail != "":
+					return fmt.Errorf("%s (%s)", line.Detail, o.Code)
+				case o.Outcome == "":
+					counts = line.Counts
+				default:
+					refused.write([]journal.Outcome{{
+						Line: first + o.Line - 1, ID: o.ID, Result: desk.Result(o.Outcome), Code: o.Code, Reason: o.Reason, Text: text[o.Line-1],
+					}})
+					bar.Add(1)
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		*total = total.Plus(answer.Counts)
-		lines := strings.Split(string(part), "\n")
-		outcomes := make([]journal.Outcome, len(answer.Outcomes))
-		for i, o := range answer.Outcomes {
-			outcomes[i] = journal.Outcome{
-				Line: first + o.Line - 1, ID: o.ID, Result: desk.Result(o.Outcome), Code: o.Code, Reason: o.Reason, Text: lines[o.Line-1],
-			}
-		}
-		refused.write(outcomes)
-		bar.Add(len(outcomes))
-		if c.Strict && answer.Rejected+answer.Malformed > 0 {
+		*total = total.Plus(*counts)
+		if c.Strict && counts.Rejected+counts.Malformed > 0 {
 			return journal.ErrStopped
 		}
 		return nil

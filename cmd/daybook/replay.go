@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"daybook/domain"
 	"daybook/eventstore"
 	"daybook/projections/engine"
 	"daybook/readmodels/table"
@@ -40,7 +41,7 @@ func cutAt(asOf string) (engine.Cut, error) {
 	if position, err := eventstore.ParsePosition(asOf); err == nil && position > 0 {
 		return engine.Cut{Position: position}, nil
 	}
-	at, err := time.Parse(time.RFC3339, asOf)
+	at, err := domain.Instant(asOf)
 	if err != nil {
 		return engine.Cut{}, status{wrongUsage, fmt.Errorf("--as-of must be an instant, such as 2012-01-01T00:00:00+01:00, or a position of the log from 1 on, not %q", asOf)}
 	}

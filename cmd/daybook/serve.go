@@ -14,6 +14,7 @@ import (
 
 	"daybook/access"
 	"daybook/api"
+	"daybook/domain/desk"
 	"daybook/journal"
 )
 
@@ -22,10 +23,11 @@ type serveCommand struct {
 	folder
 	Only    []string      `help:"What this process does: api, projections, reactions; other processes must do the rest. To leave one out, --events and --read-models are required." enum:"api,projections,reactions" default:"api,projections,reactions" env:"DAYBOOK_ONLY"`
 	Listen  string        `help:"Address where the API listens. Put TLS in front of any address but loopback." default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN"`
-	Metrics string        `help:"Address where /metrics listens, without an API key. By default it is served at the API's address, to loopback clients only." env:"DAYBOOK_METRICS" placeholder:"ADDRESS"`
-	Region  string        `help:"Country (ISO 3166) of phone numbers without a country code. If not set, such numbers are refused. Stored numbers do not change with it." env:"DAYBOOK_REGION" placeholder:"IT"`
+	Metrics string        `help:"Address where /metrics listens, without an API key. By default it is served at the API's address, to requests with an API key." env:"DAYBOOK_METRICS" placeholder:"ADDRESS"`
+	Region  region        `help:"Country (ISO 3166) of phone numbers without a country code. If not set, such numbers are refused. Stored numbers do not change with it." env:"DAYBOOK_REGION" placeholder:"IT"`
 	Verify  *timeOfDay    `name:"verify-daily" help:"Time of day (HH:MM) at which the desk is verified; the outcome is in the log and in the metrics. By default it is not." env:"DAYBOOK_VERIFY_DAILY" placeholder:"HH:MM"`
 	Linger  time.Duration `help:"How long to keep serving after SIGTERM while /readyz fails, so that a load balancer stops sending requests." default:"0s" env:"DAYBOOK_LINGER"`
+	Limits  api.Limits    `embed:"" prefix:"limit-" envprefix:"DAYBOOK_LIMIT_"`
 	Drain   time.Duration `help:"How long requests in progress may take after that before they are cut off." default:"20s" env:"DAYBOOK_DRAIN"`
 }
 
@@ -75,7 +77,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 
 	log := slog.New(slog.NewJSONHandler(t.talk, nil))
 	projecting, stopProjecting := context.WithCancel(context.WithoutCancel(ctx))
-	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: c.Region, Now: time.Now, Background: projecting, Failing: func(err error) { log.Warn("work in the background failed", "error", err) }})
+	door := access.New(&access.Door{Desk: d.commands, Vault: d.vault, Live: d.live, Region: string(c.Region), Now: time.Now, Background: projecting, Failing: func(err error) { log.Warn("work in the background failed", "error", err) }})
 	if c.shared() {
 		door.Lease = c.Lease
 	}
@@ -85,14 +87,19 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	defer func() { stopProjecting(); o.atWork.Wait(); door.Wait() }()
 
 	m := newMetrics(o)
+	scrapedHere := m.handler
+	if scraped != nil {
+		scrapedHere = nil
+	}
 	handler := api.New(api.Config{
-		Door: o.door, Log: log, Rows: d.rows, Import: d.importer(c.Region), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
+		Door: o.door, Log: log, Rows: d.rows, Import: d.importer(string(c.Region)), Operator: o, Drain: ctx, OperationsOnly: !c.does(theAPI),
+		Limits: c.Limits, Exceeded: m.exceeded, Metrics: scrapedHere,
 	})
 	if scraped != nil {
 		m.serve(ctx, scraped)
 	}
 	c.welcome(t, "http://"+listener.Addr().String(), ownerKey)
-	return c.answer(ctx, t, listener, leaving(ctx, m.count(handler, c.Metrics == "")))
+	return c.answer(ctx, t, listener, leaving(ctx, m.count(handler)))
 }
 
 // begin starts what this process does in the background.
@@ -175,23 +182,23 @@ func listen(address, flag string) (net.Listener, error) {
 }
 
 // importer imports journals that are sent to the API.
-func (d *parts) importer(region string) func(context.Context, api.ImportOptions, io.Reader) (api.ImportAnswer, error) {
+func (d *parts) importer(region string) func(context.Context, api.ImportOptions, io.Reader) (desk.Counts, error) {
 	memory := new(journal.Memory)
-	return func(ctx context.Context, o api.ImportOptions, lines io.Reader) (api.ImportAnswer, error) {
-		answer := api.ImportAnswer{Outcomes: []api.ImportOutcome{}}
+	return func(ctx context.Context, o api.ImportOptions, lines io.Reader) (desk.Counts, error) {
 		player := &journal.Player{
-			Desk: d.commands, Source: o.Source, Actor: o.Actor, Principal: o.Principal, Allowed: o.Allowed, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Now: time.Now, Memory: memory,
+			Desk: d.commands, Source: o.Source, Actor: o.Actor, Principal: o.Principal, Allowed: o.Allowed, Region: region, Strict: o.Strict, RetryRejected: o.RetryRejected, Unpacked: o.Unpacked, Now: time.Now, Memory: memory,
 			Report: func(outcomes []journal.Outcome) {
-				for _, line := range outcomes {
-					answer.Outcomes = append(answer.Outcomes, api.ImportOutcome{Line: line.Line, ID: line.ID, Outcome: string(line.Result), Code: line.Code, Reason: line.Reason})
+				shown := make([]api.ImportOutcome, len(outcomes))
+				for i, line := range outcomes {
+					shown[i] = api.ImportOutcome{Line: line.Line, ID: line.ID, Outcome: string(line.Result), Code: line.Code, Reason: line.Reason}
 				}
+				o.Report(shown)
 			},
 		}
-		var err error
-		answer.Counts, err = player.Play(ctx, lines)
+		counts, err := player.Play(ctx, lines)
 		if errors.Is(err, journal.ErrStopped) {
 			err = nil
 		}
-		return answer, err
+		return counts, err
 	}
 }

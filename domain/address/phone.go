@@ -217,3 +217,6 @@ var plans = map[int32]plan{
 	// WhatsApp keeps the 1. Source: IFT, national numbering plan of 2018; ITU-T operational bulletin for +52.
 	52: {regexp.MustCompile(`^(?:1|01|04[45])([2-9]\d{9})$`), "$1"},
 }
+
+// IsRegion reports whether a text is the code (ISO 3166) of a country that has phone numbers.
+func IsRegion(code string) bool { return phonenumbers.GetSupportedRegions()[code] }

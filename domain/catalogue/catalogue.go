@@ -67,6 +67,9 @@ func Kind(category string) *event.Noun {
 	return kind
 }
 
+// Has reports whether there is a kind of a category.
+func Has(category string) bool { return byCategory[category] != nil }
+
 // Of returns the kind that has events of a type; nil if none has.
 func Of(eventType string) *event.Noun { return byType[eventType] }
 

@@ -148,7 +148,7 @@ func (k Kind[S, E]) Noun() *Noun {
 // end in an id.
 func ParseStream(stream string) (category string, id uuid.UUID, err error) {
 	category, rest, _ := strings.Cut(stream, "-")
-	if id, err = uuid.Parse(rest); err != nil {
+	if id, err = domain.ParseID(rest); err != nil {
 		return category, id, fmt.Errorf("stream %q does not end in an id: %w", stream, err)
 	}
 	return category, id, nil

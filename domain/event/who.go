@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"daybook/domain"
 )
 
 // An Actor is who did something, in the desk's world.
@@ -135,7 +137,7 @@ func named[K ~string](text string, kinds ...K) (K, uuid.UUID, error) {
 	if !slices.Contains(kinds, K(kind)) {
 		return "", uuid.Nil, fmt.Errorf("it must be KIND:ID with a kind of %v", kinds)
 	}
-	id, err := uuid.Parse(rest)
+	id, err := domain.ParseID(rest)
 	return K(kind), id, err
 }
 

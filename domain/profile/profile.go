@@ -3,17 +3,18 @@
 package profile
 
 import (
+	"errors"
 	"net/url"
 	"reflect"
 	"strings"
-	"time"
-	_ "time/tzdata" // not every machine has its own zone data
 	"unicode/utf8"
 
 	"golang.org/x/text/language"
 
 	"daybook/domain"
 	"daybook/domain/personal"
+	"daybook/domain/text"
+	"daybook/domain/zone"
 )
 
 // Fields are the fields of a profile. T is the type of its personal texts, S that of its plain values.
@@ -80,12 +81,14 @@ func (in Input) Clean() (Changes, error) {
 	return c, err
 }
 
-// Text validates a text of at most limit characters and trims it.
+// Text validates a text of at most limit characters, and of at most text.Max bytes. It returns it trimmed and in NFC.
 func Text(field, value string, limit int) (string, error) {
-	value = strings.TrimSpace(value)
-	switch {
-	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-		return "", domain.Invalid(field, "text-encoding", "%s must be UTF-8 text without NUL characters.", field)
+	value = text.Keep(strings.TrimSpace(value))
+	switch err := text.Check(value); {
+	case errors.Is(err, text.ErrTooLong):
+		return "", domain.Invalid(field, "text-too-long", "%s %v.", field, err)
+	case err != nil:
+		return "", domain.Invalid(field, "text-encoding", "%s %v.", field, err)
 	case utf8.RuneCountInString(value) > limit:
 		return "", domain.Invalid(field, "text-too-long", "%s may have at most %d characters.", field, limit)
 	}
@@ -103,7 +106,7 @@ func Name(field, value string) (string, error) {
 
 // Zone validates the name of an IANA time zone.
 func Zone(field, value string) (string, error) {
-	if _, err := time.LoadLocation(value); err != nil || value == "" || value == "Local" {
+	if _, err := zone.Load(value); err != nil {
 		return "", domain.Invalid(field, "time-zone-unknown", "%s must be an IANA time zone, such as Europe/Rome.", field)
 	}
 	return value, nil
@@ -167,7 +170,7 @@ func keep(value string, err error, out **personal.Text) error {
 	if err != nil {
 		return err
 	}
-	text := personal.New(value)
-	*out = &text
+	kept := personal.New(value)
+	*out = &kept
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"daybook/api"
+	"daybook/domain/desk"
 )
 
 // A Client sends requests to a desk with one API key. It checks every answer against the OpenAPI document.
@@ -207,12 +208,28 @@ func (c Client) CaughtUp(t *testing.T) {
 	})
 }
 
-// Play imports a journal.
-func (c Client) Play(t *testing.T, journal []byte) api.ImportAnswer {
+// Played is what the lines of a journal came to.
+type Played struct {
+	desk.Counts
+	Outcomes []api.ImportOutcome
+}
+
+// Play imports a journal, line by line.
+func (c Client) Play(t *testing.T, journal []byte) (played Played) {
 	t.Helper()
-	var i api.ImportAnswer
-	c.Must(t, http.StatusOK, http.MethodPost, "/v1/import", journal, Header("Content-Type", "application/x-ndjson")).Into(t, &i)
-	return i
+	a := c.Must(t, http.StatusOK, http.MethodPost, "/v1/import", journal, Header("Content-Type", "application/x-ndjson"), Header("Accept", "application/x-ndjson"))
+	lines := bytes.Split(bytes.TrimSpace(a.Body), []byte("\n"))
+	last := len(lines) - 1
+	for _, line := range lines[:last] {
+		var o api.ImportOutcome
+		Answer{Body: line}.Into(t, &o)
+		played.Outcomes = append(played.Outcomes, o)
+	}
+	Answer{Body: lines[last]}.Into(t, &played.Counts)
+	if played.Lines != last {
+		t.Fatalf("the import ended early: %s", lines[last])
+	}
+	return played
 }
 
 // Inquiry returns the body of an inquiry by e-mail.

@@ -24,6 +24,10 @@ type contract struct {
 // contracts caches contracts by document, since most desks serve the same one.
 var contracts sync.Map
 
+func init() {
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.FileBodyDecoder)
+}
+
 // readContract returns the contract that a desk serves.
 func (c *Client) readContract(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+"/openapi.json", nil)

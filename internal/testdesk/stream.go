@@ -51,7 +51,7 @@ func ReadSent(body io.Reader, enough int) (events []Sent) {
 		case "data":
 			e.Data = value
 		case "":
-			if e.ID != "" {
+			if e.Data != "" { // without data, it only tells where the stream is
 				events = append(events, e)
 			}
 			e = Sent{}

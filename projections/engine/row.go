@@ -232,7 +232,7 @@ func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base tab
 		l.folds[own].apply(&l.batch[0].Recorded)
 		base.Revision, base.Position, base.Event = e.Revision, e.Position, e.EventID
 	}
-	if len(written) > 0 && eventstore.Revision(written[0].Revision) <= base.Revision+1 {
+	if reaches(written, base.Revision, base.Revision+eventstore.Revision(limit)) {
 		for _, e := range written {
 			if eventstore.Revision(e.Revision) > base.Revision {
 				apply(entry{Recorded: asRecorded(category, id, e)})
@@ -260,6 +260,17 @@ func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base tab
 		apply(e)
 	}
 	return taken(base, k, id)
+}
+
+// reaches reports whether events have all that comes after one revision, up to another.
+func reaches(events []event.Written, from, to eventstore.Revision) bool {
+	for i, e := range events {
+		if e.Revision != events[0].Revision+int64(i) {
+			return false // another process wrote some for the same request
+		}
+	}
+	n := len(events)
+	return n > 0 && eventstore.Revision(events[0].Revision) <= from+1 && eventstore.Revision(events[n-1].Revision) == to
 }
 
 // taken is a snapshot with the keeper's current row.

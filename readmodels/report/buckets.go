@@ -1,26 +1,13 @@
 package report
 
 import (
+	"context"
 	"fmt"
-	"os"
-	"runtime"
 	"sort"
-	"strings"
-	"sync"
 	"time"
 
 	"daybook/domain"
 )
-
-// ZoneData is the version of this machine's time-zone data, or of Go's own data if the machine has none.
-var ZoneData = sync.OnceValue(func() string {
-	text, err := os.ReadFile("/usr/share/zoneinfo/tzdata.zi")
-	if version, found := strings.CutPrefix(string(text[:min(len(text), 40)]), "# version "); err == nil && found {
-		version, _, _ = strings.Cut(version, "\n")
-		return version
-	}
-	return "of " + runtime.Version()
-})
 
 // Granularity is the length of a report's buckets.
 type Granularity string
@@ -45,18 +32,25 @@ type Bucket struct {
 // Buckets are the parts of a report's period, in order and without gaps.
 type Buckets []Bucket
 
-// maxBuckets bounds a report: two years of hours.
-const maxBuckets = 18_000
+// longest is how many days a bucket of each length has at most.
+var longest = map[Granularity]float64{ByHour: 1.0 / 23, ByDay: 1, ByWeek: 7, ByMonth: 31}
 
-// MakeBuckets divides the local days [from, to) of a zone into buckets. Both are dates, given as UTC midnights. A day begins at
-// the first instant of its date, which is not 00:00 everywhere, and lasts 23, 24 or 25 hours. An hour that comes twice is two
-// buckets, told apart by their offset. Weeks and months are cut at from and to.
-func MakeBuckets(from, to time.Time, zone *time.Location, by Granularity) (Buckets, error) {
+// MakeBuckets divides the local days [from, to) of a zone into at most most buckets. Both are dates, given as UTC midnights. A
+// day begins at the first instant of its date, which is not 00:00 everywhere, and lasts 23, 24 or 25 hours. An hour that comes
+// twice is two buckets, told apart by their offset. Weeks and months are cut at from and to.
+func MakeBuckets(ctx context.Context, from, to time.Time, zone *time.Location, by Granularity, most int) (Buckets, error) {
 	if !from.Before(to) {
 		return nil, domain.Invalid("to", "period-empty", "to must be after from. The period starts with the day from and ends before the day to.")
 	}
+	tooLong := domain.Invalid("by", "period-too-long", "The period has more than %d buckets. Ask for a shorter one, or for longer buckets.", most)
+	if days, known := longest[by]; known && to.Sub(from).Hours()/24 > days*float64(most+1) {
+		return nil, tooLong
+	}
 	var buckets Buckets
 	for day := from; day.Before(to); day = day.AddDate(0, 0, 1) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		start, end := dayStart(day, zone), dayStart(day.AddDate(0, 0, 1), zone)
 		if !start.Before(end) { // a date that was skipped
 			continue
@@ -78,8 +72,8 @@ func MakeBuckets(from, to time.Time, zone *time.Location, by Granularity) (Bucke
 		default:
 			return nil, domain.Invalid("by", "granularity-unknown", "by must be hour, day, week or month.")
 		}
-		if len(buckets) > maxBuckets {
-			return nil, domain.Invalid("by", "period-too-long", "The period has more than %d buckets. Ask for a shorter one, or for longer buckets.", maxBuckets)
+		if len(buckets) > most {
+			return nil, tooLong
 		}
 	}
 	return buckets, nil

@@ -1,11 +1,15 @@
 package report
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
-	_ "time/tzdata"
 
 	"pgregory.net/rapid"
+
+	"daybook/domain"
+	"daybook/domain/zone"
 )
 
 // zones have all kinds of clock changes: none, by an hour, by half an hour, at midnight, and over a whole day.
@@ -15,11 +19,11 @@ var zones = []string{
 }
 
 func location(t interface{ Fatal(...any) }, name string) *time.Location {
-	zone, err := time.LoadLocation(name)
+	at, err := zone.Load(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return zone
+	return at
 }
 
 // TestDayBeginsAtItsFirstInstant looks for the first instant of a date minute by minute.
@@ -45,7 +49,7 @@ func TestBucketsCoverThePeriod(t *testing.T) {
 		from := time.Date(2009, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, rapid.IntRange(0, 15*365).Draw(t, "from"))
 		to := from.AddDate(0, 0, rapid.IntRange(1, 60).Draw(t, "days"))
 		by := rapid.SampledFrom([]Granularity{ByHour, ByDay, ByWeek, ByMonth}).Draw(t, "by")
-		buckets, err := MakeBuckets(from, to, zone, by)
+		buckets, err := MakeBuckets(t.Context(), from, to, zone, by, 2000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,13 +97,33 @@ func TestClocksThatChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		buckets, err := MakeBuckets(day, day.AddDate(0, 0, 1), location(t, c.zone), ByHour)
+		buckets, err := MakeBuckets(t.Context(), day, day.AddDate(0, 0, 1), location(t, c.zone), ByHour, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(buckets) != c.hours {
 			t.Errorf("%s in %s has %d rows, not %d", c.day, c.zone, len(buckets), c.hours)
 		}
+	}
+}
+
+// TestBucketsEndWithTheirRequest: a long period is not divided for a client who has gone away, and not if it has too many. Case
+// 3.9.
+func TestBucketsEndWithTheirRequest(t *testing.T) {
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	from, to := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+	if _, err := MakeBuckets(gone, from, to, time.UTC, ByMonth, 10_000); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	for by, most := range map[Granularity]int{ByHour: 2_629_000, ByDay: 109_500, ByWeek: 15_600, ByMonth: 3599} {
+		var no *domain.Error
+		if _, err := MakeBuckets(t.Context(), from, to, time.UTC, by, most); !errors.As(err, &no) || no.Code != "period-too-long" {
+			t.Errorf("%s: %v", by, err)
+		}
+	}
+	if buckets, err := MakeBuckets(t.Context(), from, to, time.UTC, ByMonth, 3600); len(buckets) != 3600 || err != nil {
+		t.Errorf("%d buckets, %v", len(buckets), err)
 	}
 }
 

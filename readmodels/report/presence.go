@@ -78,6 +78,9 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 		delete(since, a)
 	}
 	for _, c := range changes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		a := availability{c.AgentID, c.Service}
 		if c.On {
 			if departments[a]++; departments[a] == 1 {

@@ -18,6 +18,7 @@ import (
 
 	"daybook/domain"
 	"daybook/domain/ticket"
+	"daybook/domain/zone"
 	"daybook/readmodels/table"
 )
 
@@ -36,6 +37,7 @@ type Query struct {
 	Metrics    []string       // empty: all
 	KnownAt    table.Position // the cut-off: later events do not count
 	Excluded   bool           // include tickets that are spam or deleted
+	MaxBuckets int            // a longer period is refused
 }
 
 // A Report is the answer to a Query: the query's terms, and flat rows.
@@ -103,9 +105,9 @@ func (r Row) MarshalJSON() ([]byte, error) {
 func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 	report := Report{
 		From: ask.From.Format(time.DateOnly), To: ask.To.Format(time.DateOnly), Zone: ask.Zone.String(), By: ask.By,
-		Definition: Definition, ZoneData: ZoneData(), KnownAt: strconv.FormatInt(int64(ask.KnownAt), 10), Data: []Row{},
+		Definition: Definition, ZoneData: zone.Version, KnownAt: strconv.FormatInt(int64(ask.KnownAt), 10), Data: []Row{},
 	}
-	buckets, err := MakeBuckets(ask.From, ask.To, ask.Zone, ask.By)
+	buckets, err := MakeBuckets(ctx, ask.From, ask.To, ask.Zone, ask.By, ask.MaxBuckets)
 	if err != nil {
 		return report, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
+	"golang.org/x/text/unicode/norm"
 
 	"daybook/domain"
 )
@@ -149,6 +150,7 @@ func OneOf[T ~string](w *Where, column string, values []T) {
 	if len(values) == 0 {
 		return
 	}
+	values = slices.Compact(slices.Sorted(slices.Values(values)))
 	places := make([]string, len(values))
 	for i, v := range values {
 		places[i] = w.Arg(string(v))
@@ -158,7 +160,7 @@ func OneOf[T ~string](w *Where, column string, values []T) {
 
 // Contains requires a lower-case column to contain each word of a text.
 func (w *Where) Contains(column, text string) {
-	for word := range strings.FieldsSeq(strings.ToLower(text)) {
+	for word := range strings.FieldsSeq(strings.ToLower(norm.NFC.String(text))) {
 		w.And(column+` LIKE %s ESCAPE '\'`, "%"+likeEscaper.Replace(word)+"%")
 	}
 }
