@@ -185,6 +185,10 @@ type Store interface {
 	// ID identifies the log: what was projected from one log must not be continued from another.
 	ID() uuid.UUID
 
+	// Dense reports whether positions count events: they begin at 1 and have no gaps. Otherwise the position of an append is that of
+	// its last event, and nothing is known of those of the others until they are read.
+	Dense() bool
+
 	// Close ends all readers and waits until accepted appends are done.
 	Close() error
 }

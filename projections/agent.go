@@ -22,14 +22,14 @@ var Agents = engine.Projection{Name: "agents", Bind: func(l *engine.Ledger) func
 			names.Insert(report.AgentName{Position: table.Position(e.Position), AgentID: e.ID, Name: ev.Name.String()})
 			rows.Insert(readmodels.Agent{
 				ID: e.ID, Name: ev.Name.String(), Alias: ev.Alias.String(), Email: ev.Email.Value.String(), Role: ev.Role,
-				Status: readmodels.Offline, Ref: ev.Ref.String(), CreatedAt: e.At, Revision: int64(e.Revision),
+				Status: readmodels.Offline, Ref: ev.Ref.String(), CreatedAt: e.At, Events: begun(e),
 			})
 		case agent.Event:
 			if edited, ok := ev.(agent.Edited); ok && edited.Name != nil {
 				names.Insert(report.AgentName{Position: table.Position(e.Position), AgentID: e.ID, Name: edited.Name.String()})
 			}
 			rows.Update(e.ID, func(r *readmodels.Agent) {
-				r.Revision = int64(e.Revision)
+				r.Moved(e.Position, e.Revision)
 				changeAgent(r, ev, e.At)
 			})
 		}

@@ -14,13 +14,14 @@ var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger
 		case company.Registered:
 			row := readmodels.Company{
 				ID: e.ID, Profile: profileOf(ev.Profile), Emails: plain(ev.Emails), Phones: plain(ev.Phones), Ref: ev.Ref.String(),
-				RegisteredAt: e.At, ChangedAt: e.At, Revision: int64(e.Revision),
+				RegisteredAt: e.At, ChangedAt: e.At, Events: begun(e),
 			}
 			row.Search = companySearch(row)
 			rows.Insert(row)
 		case company.Event:
 			rows.Update(e.ID, func(r *readmodels.Company) {
-				r.Revision, r.ChangedAt = int64(e.Revision), e.At
+				r.Moved(e.Position, e.Revision)
+				r.ChangedAt = max(r.ChangedAt, e.At)
 				switch ev := ev.(type) {
 				case company.Edited:
 					changeProfile(&r.Profile, ev.Changes)

@@ -22,7 +22,7 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 		switch ev := e.Event.(type) {
 		case contact.Registered:
 			row := readmodels.Contact{
-				ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref.String(), RegisteredAt: e.At, ChangedAt: e.At, Revision: int64(e.Revision),
+				ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref.String(), RegisteredAt: e.At, ChangedAt: e.At, Events: begun(e),
 			}
 			for _, a := range ev.Addresses {
 				row.Addresses = with(row.Addresses, shownAddress(a))
@@ -32,7 +32,8 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 			rows.Insert(row)
 		case contact.Event:
 			rows.Update(e.ID, func(r *readmodels.Contact) {
-				r.Revision, r.ChangedAt = int64(e.Revision), e.At
+				r.Moved(e.Position, e.Revision)
+				r.ChangedAt = max(r.ChangedAt, e.At)
 				changeContact(r, ev, e.At)
 				r.Search = contactSearch(*r)
 			})

@@ -15,7 +15,7 @@ var Departments = engine.Projection{Name: "departments", Bind: func(l *engine.Le
 			return
 		}
 		rows.Upsert(e.ID, func(r *readmodels.Department) {
-			r.Revision = int64(e.Revision)
+			r.Moved(e.Position, e.Revision)
 			switch ev := ev.(type) {
 			case department.Created:
 				r.Name, r.Ref, r.CreatedAt = ev.Name, ev.Ref.String(), e.At

@@ -13,11 +13,11 @@ var Groups = engine.Projection{Name: "groups", Bind: func(l *engine.Ledger) func
 		switch ev := e.Event.(type) {
 		case group.Created:
 			rows.Insert(readmodels.Group{
-				ID: e.ID, Name: ev.Name, Color: ev.Color, Background: ev.Background, Ref: ev.Ref.String(), CreatedAt: e.At, Revision: int64(e.Revision),
+				ID: e.ID, Name: ev.Name, Color: ev.Color, Background: ev.Background, Ref: ev.Ref.String(), CreatedAt: e.At, Events: begun(e),
 			})
 		case group.Event:
 			rows.Update(e.ID, func(r *readmodels.Group) {
-				r.Revision = int64(e.Revision)
+				r.Moved(e.Position, e.Revision)
 				switch ev := ev.(type) {
 				case group.Renamed:
 					r.Name = ev.Name

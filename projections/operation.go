@@ -14,11 +14,12 @@ var Operations = engine.Projection{Name: "operations", Bind: func(l *engine.Ledg
 		switch ev := e.Event.(type) {
 		case operation.Begun:
 			rows.Insert(readmodels.Operation{
-				ID: e.ID, Plan: ev.Plan, About: ev.About, With: table.Ref(ev.With), Actor: e.Meta.Actor.String(), BegunAt: e.At, ChangedAt: e.RecordedAt, Revision: int64(e.Revision),
+				ID: e.ID, Plan: ev.Plan, About: ev.About, With: table.Ref(ev.With), Actor: e.Meta.Actor.String(), BegunAt: e.At, ChangedAt: e.RecordedAt, Events: begun(e),
 			})
 		case operation.Event:
 			rows.Update(e.ID, func(r *readmodels.Operation) {
-				r.Revision, r.ChangedAt = int64(e.Revision), e.RecordedAt
+				r.Moved(e.Position, e.Revision)
+				r.ChangedAt = e.RecordedAt
 				switch ev := ev.(type) {
 				case operation.Progressed:
 					r.Done += int64(ev.Things)

@@ -9,11 +9,18 @@ import (
 	"slices"
 
 	"daybook/projections/engine"
+	"daybook/readmodels"
 )
 
 // All lists the projections.
 var All = []engine.Projection{
 	Departments, Tags, Groups, Agents, Contacts, Companies, ContactTimeline, Tickets, TicketHistory, AgentActivity, AgentPresence, Operations, Trail,
+}
+
+// begun is where a thing begins in the log.
+func begun(e *engine.Recorded) (at readmodels.Events) {
+	at.Moved(e.Position, e.Revision)
+	return at
 }
 
 // with returns a list with one more item. It leaves the given list as it is, because other rows may share it.

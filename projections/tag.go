@@ -12,10 +12,10 @@ var Tags = engine.Projection{Name: "tags", Bind: func(l *engine.Ledger) func(*en
 	return func(e *engine.Recorded) {
 		switch ev := e.Event.(type) {
 		case tag.Created:
-			rows.Insert(readmodels.Tag{ID: e.ID, Scope: ev.Scope, Name: ev.Name, Ref: ev.Ref.String(), CreatedAt: e.At, Revision: int64(e.Revision)})
+			rows.Insert(readmodels.Tag{ID: e.ID, Scope: ev.Scope, Name: ev.Name, Ref: ev.Ref.String(), CreatedAt: e.At, Events: begun(e)})
 		case tag.Event:
 			rows.Update(e.ID, func(r *readmodels.Tag) {
-				r.Revision = int64(e.Revision)
+				r.Moved(e.Position, e.Revision)
 				switch ev := ev.(type) {
 				case tag.Renamed:
 					r.Name = ev.Name

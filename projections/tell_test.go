@@ -381,7 +381,7 @@ func (r row) name() string { return r.table + " " + r.key }
 // Every event of an entity changes these. That they change does not show that a projection knows the event.
 var (
 	listsAll  = []string{"event_trail", "contact_timeline"}
-	movesEach = []string{"revision", "changed_at"}
+	movesEach = []string{"revision", "changed_at", "position"}
 )
 
 // rowsDiffer writes how rows differ, and reports whether the event changed more in them than any event does.

@@ -15,11 +15,10 @@ var Tickets = engine.Projection{Name: "tickets", Bind: func(l *engine.Ledger) fu
 	return func(e *engine.Recorded) {
 		switch ev := e.Event.(type) {
 		case ticket.Opened:
-			rows.Insert(readmodels.Ticket{TicketState: openedTicket(e, ev), Messages: 1, LastMessageAt: e.At, Revision: int64(e.Revision)})
+			rows.Insert(readmodels.Ticket{TicketState: openedTicket(e, ev), Messages: 1, LastMessageAt: e.At})
 		case ticket.Event:
 			rows.Update(e.ID, func(r *readmodels.Ticket) {
-				r.Revision = int64(e.Revision)
-				changeTicket(&r.TicketState, ev, e.At)
+				changeTicket(&r.TicketState, ev, e)
 				switch ev.(type) {
 				case ticket.Received:
 					r.Messages++
@@ -49,7 +48,7 @@ var TicketHistory = engine.Projection{Name: "ticket_history", Bind: func(l *engi
 		}
 		switch ev := e.Event.(type) {
 		case ticket.Event:
-			rows.Update(e.ID, func(r *readmodels.TicketHistory) { changeTicket(&r.TicketState, ev, e.At) })
+			rows.Update(e.ID, func(r *readmodels.TicketHistory) { changeTicket(&r.TicketState, ev, e) })
 		}
 	}
 }}
@@ -58,13 +57,15 @@ func openedTicket(e *engine.Recorded, ev ticket.Opened) readmodels.TicketState {
 	return readmodels.TicketState{
 		ID: e.ID, ContactID: ev.Contact, Channel: ev.Channel, Subject: ev.Subject.String(), Status: ticket.StatusNew,
 		DepartmentID: table.Ref(ev.Department), Priority: ev.Priority, FollowUpOf: table.Ref(ev.FollowUpOf), Ref: ev.Ref.String(),
-		OpenedAt: e.At, ChangedAt: e.At,
+		OpenedAt: e.At, ChangedAt: e.At, Events: begun(e),
 	}
 }
 
-func changeTicket(r *readmodels.TicketState, ev ticket.Event, at table.Instant) {
+func changeTicket(r *readmodels.TicketState, ev ticket.Event, e *engine.Recorded) {
+	at := e.At
+	r.Moved(e.Position, e.Revision)
 	stand(&r.Status, &r.PostponedFrom, &r.SpamFrom, &r.DeletedFrom, ev)
-	r.ChangedAt = at
+	r.ChangedAt = max(r.ChangedAt, at) // history may be told late
 	switch ev := ev.(type) {
 	case ticket.Replied:
 		if r.AnsweredAt == 0 {

@@ -25,7 +25,7 @@ type Agent struct {
 	Ref         string                 `db:"ref" json:"ref,omitempty" doc:"The agent's reference in the journal that they were imported from"`
 	CreatedAt   table.Instant          `db:"created_at" json:"created_at" doc:"When the agent was created"`
 	DeletedAt   table.Instant          `db:"deleted_at" json:"deleted_at" doc:"When the agent was deleted, or null"`
-	Revision    int64                  `db:"revision" json:"-" doc:"The revision of the agent's last event"`
+	Events
 }
 
 // AgentStatus is derived from an agent's sessions and pause.
@@ -85,10 +85,5 @@ func FindAgents(ctx context.Context, q table.Queryer, f AgentFilter, p table.Pag
 	w.Is("role", string(f.Role))
 	w.Is("ref", f.Ref)
 	unlessDeleted(&w, f.Deleted)
-	return table.Find(ctx, q, AgentsTable, w, p, []string{"name", "created_at"}, func(a Agent, sort string) (any, any) {
-		if sort == "created_at" {
-			return a.CreatedAt.Stored(), a.ID
-		}
-		return a.Name, a.ID
-	})
+	return table.Find[Agent](ctx, q, AgentsTable, w, p, "name", "created_at", "position")
 }

@@ -19,8 +19,8 @@ type Company struct {
 	RegisteredAt table.Instant         `db:"registered_at" json:"registered_at" doc:"When it was registered"`
 	ChangedAt    table.Instant         `db:"changed_at" json:"changed_at" doc:"When it last changed"`
 	DeletedAt    table.Instant         `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
-	Revision     int64                 `db:"revision" json:"-" doc:"The revision of its last event"`
-	Search       string                `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
+	Events
+	Search string `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
 }
 
 // CompaniesTable is the table of companies.
@@ -41,10 +41,5 @@ func FindCompanies(ctx context.Context, q table.Queryer, f CompanyFilter, p tabl
 	w.Lists(`"groups"`, f.Group)
 	w.Is("ref", f.Ref)
 	unlessDeleted(&w, f.Deleted)
-	return table.Find(ctx, q, CompaniesTable, w, p, []string{"name", "registered_at"}, func(c Company, sort string) (any, any) {
-		if sort == "registered_at" {
-			return c.RegisteredAt.Stored(), c.ID
-		}
-		return c.Name, c.ID
-	})
+	return table.Find[Company](ctx, q, CompaniesTable, w, p, "name", "registered_at", "position")
 }

@@ -27,8 +27,8 @@ type Contact struct {
 	RegisteredAt table.Instant              `db:"registered_at" json:"registered_at" doc:"When the contact was registered"`
 	ChangedAt    table.Instant              `db:"changed_at" json:"changed_at" doc:"When the contact last changed"`
 	DeletedAt    table.Instant              `db:"deleted_at" json:"deleted_at" doc:"When the contact was deleted, or null"`
-	Revision     int64                      `db:"revision" json:"-" doc:"The revision of the contact's last event"`
-	Search       string                     `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
+	Events
+	Search string `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
 }
 
 // An Address is an address of a contact. Equal addresses have equal hashes.
@@ -65,7 +65,7 @@ type Profile struct {
 
 // ContactsTable is the table of contacts.
 var ContactsTable = table.Table{Name: "contacts", Comment: "The people who write to the desk.", Row: Contact{},
-	Indexes: []string{"registered_at, contact_id", "company_id", "ref"}}
+	Indexes: []string{"registered_at, first_position", "company_id", "ref", "position"}}
 
 // A ContactFilter selects contacts. Empty fields select all.
 type ContactFilter struct {
@@ -92,15 +92,7 @@ func FindContacts(ctx context.Context, q table.Queryer, f ContactFilter, p table
 	w.IsID("company_id", f.Company)
 	w.Is("ref", f.Ref)
 	unlessDeleted(&w, f.Deleted)
-	return table.Find(ctx, q, ContactsTable, w, p, []string{"-registered_at", "changed_at", "name"}, func(c Contact, sort string) (any, any) {
-		switch sort {
-		case "changed_at":
-			return c.ChangedAt.Stored(), c.ID
-		case "name":
-			return c.Name, c.ID
-		}
-		return c.RegisteredAt.Stored(), c.ID
-	})
+	return table.Find[Contact](ctx, q, ContactsTable, w, p, "-registered_at", "changed_at", "name", "position")
 }
 
 // unlessDeleted leaves out deleted rows, unless deleted is set.
@@ -142,5 +134,5 @@ func TimelineOf(ctx context.Context, q table.Queryer, contact uuid.UUID, sight r
 	if _, all := sight.Departments(); !all {
 		w.Say("(ticket_id IS NULL OR ticket_id IN (SELECT ticket_id FROM tickets WHERE " + seen(&w, sight) + "))")
 	}
-	return table.Find(ctx, q, TimelineTable, w, p, []string{"-at"}, func(e TimelineEntry, _ string) (any, any) { return e.At.Stored(), int64(e.Position) })
+	return table.Find[TimelineEntry](ctx, q, TimelineTable, w, p, "-at")
 }

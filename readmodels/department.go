@@ -15,7 +15,7 @@ type Department struct {
 	Ref       string        `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	CreatedAt table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
 	DeletedAt table.Instant `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
-	Revision  int64         `db:"revision" json:"-" doc:"The revision of its last event"`
+	Events
 }
 
 // DepartmentsTable is the table of departments.
@@ -25,5 +25,5 @@ var DepartmentsTable = table.Table{Name: "departments", Comment: "The department
 func FindDepartments(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Department], error) {
 	w := f.where()
 	unlessDeleted(&w, f.Deleted)
-	return table.Find(ctx, q, DepartmentsTable, w, p, []string{"name"}, func(d Department, _ string) (any, any) { return d.Name, d.ID })
+	return table.Find[Department](ctx, q, DepartmentsTable, w, p, "name", "position")
 }

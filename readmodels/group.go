@@ -17,7 +17,7 @@ type Group struct {
 	Ref        string        `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	CreatedAt  table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
 	Archived   bool          `db:"archived" json:"archived" doc:"Whether it is archived: its members stay, and nothing more can be added"`
-	Revision   int64         `db:"revision" json:"-" doc:"The revision of its last event"`
+	Events
 }
 
 // GroupsTable is the table of groups.
@@ -25,5 +25,5 @@ var GroupsTable = table.Table{Name: "groups", Comment: "The groups of contacts a
 
 // FindGroups lists groups by name.
 func FindGroups(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Group], error) {
-	return table.Find(ctx, q, GroupsTable, f.inUse(), p, []string{"name"}, func(g Group, _ string) (any, any) { return g.Name, g.ID })
+	return table.Find[Group](ctx, q, GroupsTable, f.inUse(), p, "name", "position")
 }

@@ -25,12 +25,12 @@ type Operation struct {
 	BegunAt   table.Instant `db:"begun_at" json:"begun_at" doc:"When it started"`
 	EndedAt   table.Instant `db:"ended_at" json:"ended_at" doc:"When it was completed, or null"`
 	ChangedAt table.Instant `db:"changed_at" json:"-" doc:"When its last event was recorded"`
-	Revision  int64         `db:"revision" json:"-" doc:"The revision of its last event"`
+	Events
 }
 
 // OperationsTable is the table of operations.
 var OperationsTable = table.Table{Name: "operations", Comment: "Commands that change many items, running or completed.", Row: Operation{},
-	Indexes: []string{"begun_at, operation_id", "ended_at", "about"}}
+	Indexes: []string{"begun_at, first_position", "ended_at", "about"}}
 
 // An OperationFilter selects operations.
 type OperationFilter struct {
@@ -45,7 +45,7 @@ func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p t
 	if f.Open {
 		w.Say("ended_at IS NULL")
 	}
-	return table.Find(ctx, q, OperationsTable, w, p, []string{"-begun_at"}, func(o Operation, _ string) (any, any) { return o.BegunAt.Stored(), o.ID })
+	return table.Find[Operation](ctx, q, OperationsTable, w, p, "-begun_at", "position")
 }
 
 // ThatShow selects the items of one category that refer to items of others, by their categories: the unfinished tickets of an

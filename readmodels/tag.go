@@ -17,7 +17,7 @@ type Tag struct {
 	Ref       string        `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	CreatedAt table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
 	Archived  bool          `db:"archived" json:"archived" doc:"Whether it is archived: it stays on what has it, and can be put on nothing more"`
-	Revision  int64         `db:"revision" json:"-" doc:"The revision of its last event"`
+	Events
 }
 
 // TagsTable is the table of tags.
@@ -48,5 +48,5 @@ func (f NameFilter) inUse() table.Where {
 
 // FindTags lists tags by name.
 func FindTags(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Tag], error) {
-	return table.Find(ctx, q, TagsTable, f.inUse(), p, []string{"name"}, func(t Tag, _ string) (any, any) { return t.Name, t.ID })
+	return table.Find[Tag](ctx, q, TagsTable, f.inUse(), p, "name", "position")
 }

@@ -33,6 +33,7 @@ type TicketState struct {
 	PostponedFrom ticket.Status         `db:"postponed_from" json:"-" doc:"The status before it was postponed"`
 	SpamFrom      ticket.Status         `db:"spam_from" json:"-" doc:"The status before it was marked as spam"`
 	DeletedFrom   ticket.Status         `db:"deleted_from" json:"-" doc:"The status before it was deleted"`
+	Events
 }
 
 // A Ticket is a row of the work list.
@@ -42,7 +43,6 @@ type Ticket struct {
 	Answers       int64         `db:"answers" json:"answers" doc:"How many replies agents wrote"`
 	Notes         int64         `db:"notes" json:"notes" doc:"How many notes it has, which the contact does not see"`
 	LastMessageAt table.Instant `db:"last_message_at" json:"last_message_at" doc:"When the contact last wrote"`
-	Revision      int64         `db:"revision" json:"-" doc:"The revision of its last event"`
 }
 
 // A TicketHistory is a row of the history of a contact's tickets.
@@ -72,9 +72,9 @@ type TicketClock struct {
 // The tables of tickets.
 var (
 	TicketsTable = table.Table{Name: "tickets", Comment: "The work list: one row per ticket.", Row: Ticket{},
-		Indexes: []string{"opened_at, ticket_id", "status, opened_at, ticket_id", "agent_id, opened_at, ticket_id", "department_id, ticket_id", "ref"}}
+		Indexes: []string{"opened_at, first_position", "status, opened_at, first_position", "agent_id, opened_at, first_position", "department_id, ticket_id", "ref", "position"}}
 	TicketHistoryTable = table.Table{Name: "ticket_history", Comment: "The tickets of each contact.", Row: TicketHistory{},
-		Indexes: []string{"contact_id, opened_at, ticket_id"}}
+		Indexes: []string{"contact_id, opened_at, first_position"}}
 )
 
 // A Participant is a contact who wrote to another contact's ticket.
@@ -149,9 +149,7 @@ func (t TicketState) SeenBy(s role.Sight) bool { return s.Sees(uuid.UUID(t.Depar
 
 // FindTickets lists tickets, newest first.
 func FindTickets(ctx context.Context, q table.Queryer, f TicketFilter, p table.Page) (table.Found[Ticket], error) {
-	return table.Find(ctx, q, TicketsTable, f.where(), p, []string{"-opened_at", "changed_at"}, func(t Ticket, sort string) (any, any) {
-		return sortedTicket(t.TicketState, sort)
-	})
+	return table.Find[Ticket](ctx, q, TicketsTable, f.where(), p, "-opened_at", "changed_at", "position")
 }
 
 // HistoryOfContact lists the tickets of a contact and those that they take part in, newest first.
@@ -169,14 +167,5 @@ func HistoryOfContact(ctx context.Context, q table.Queryer, contact uuid.UUID, f
 	} else {
 		w.And("(contact_id = %s OR ticket_id IN (SELECT ticket_id FROM ticket_participants WHERE contact_id = %s))", contact.String(), contact.String())
 	}
-	return table.Find(ctx, q, TicketHistoryTable, w, p, []string{"-opened_at", "changed_at"}, func(t TicketHistory, sort string) (any, any) {
-		return sortedTicket(t.TicketState, sort)
-	})
-}
-
-func sortedTicket(t TicketState, sort string) (any, any) {
-	if sort == "changed_at" {
-		return t.ChangedAt.Stored(), t.ID
-	}
-	return t.OpenedAt.Stored(), t.ID
+	return table.Find[TicketHistory](ctx, q, TicketHistoryTable, w, p, "-opened_at", "changed_at", "position")
 }

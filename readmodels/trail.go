@@ -43,5 +43,5 @@ func FindEvents(ctx context.Context, q table.Queryer, f TrailFilter, p table.Pag
 	if f.After > 0 {
 		w.And("position > %s", int64(f.After))
 	}
-	return table.Find(ctx, q, TrailTable, w, p, []string{"position"}, func(e TrailEntry, _ string) (any, any) { return int64(e.Position), int64(e.Position) })
+	return table.Find[TrailEntry](ctx, q, TrailTable, w, p, "position")
 }

@@ -359,8 +359,12 @@ func (s *stream) appended(w *Work, at eventstore.Appended) {
 		if !at.New && !p.by.alone() {
 			continue // another process may have written these events for the same request
 		}
+		position := at.Position
+		if d.Store.Dense() {
+			position -= eventstore.Position(len(s.pending) - 1 - i)
+		}
 		s.written = append(s.written, event.Written{
-			Event: p.event, ID: s.encoded[i].ID, Metadata: p.by.metadata(), Revision: int64(s.revision) + int64(1+i), Position: uint64(at.Position),
+			Event: p.event, ID: s.encoded[i].ID, Metadata: p.by.metadata(), Revision: int64(s.revision) + int64(1+i), Position: uint64(position),
 		})
 	}
 	s.revision, s.position, s.last = at.Revision, at.Position, s.encoded[len(s.encoded)-1].ID

@@ -52,7 +52,7 @@ type Written struct {
 	ID       uuid.UUID
 	Metadata Metadata
 	Revision int64  // in its stream
-	Position uint64 // in the log; for events of one append, the position of the last
+	Position uint64 // in the log; where positions are not dense, that of the last event of the append
 }
 
 // A Type decodes one type of event. E is the interface that all events of its package implement.

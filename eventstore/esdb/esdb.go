@@ -129,6 +129,9 @@ func checkPrefix(prefix string) error {
 // from a backup keeps it; that later events were projected is then noticed by their positions.
 func (s *Store) ID() uuid.UUID { return s.id }
 
+// Dense implements eventstore.Store.
+func (s *Store) Dense() bool { return false }
+
 // identify reads which log a node holds, and refuses to continue in another. The first time it may create the log, if what can be
 // written can be followed too.
 func (s *Store) identify(ctx context.Context, n *node) error {

@@ -213,6 +213,9 @@ func (s *Store) create(ctx context.Context, name string) error {
 // ID implements eventstore.Store.
 func (s *Store) ID() uuid.UUID { return s.id }
 
+// Dense implements eventstore.Store.
+func (s *Store) Dense() bool { return true }
+
 // Append implements eventstore.Store. If the database fails, it retries until the outcome is known or patience ends.
 func (s *Store) Append(ctx context.Context, to ...eventstore.Append) ([]eventstore.Appended, error) {
 	return s.queue.Append(ctx, to)

@@ -295,6 +295,9 @@ func (s *Store) Ahead(ctx context.Context) (time.Duration, error) {
 // ID implements eventstore.Store.
 func (s *Store) ID() uuid.UUID { return s.id }
 
+// Dense implements eventstore.Store.
+func (s *Store) Dense() bool { return true }
+
 // Close implements eventstore.Store. A second Close does nothing.
 func (s *Store) Close() (err error) {
 	s.closed.Do(func() { err = s.close() })

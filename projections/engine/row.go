@@ -268,6 +268,9 @@ func reaches(events []event.Written, from, to eventstore.Revision) bool {
 		if e.Revision != events[0].Revision+int64(i) {
 			return false // another process wrote some for the same request
 		}
+		if i > 0 && from == eventstore.NoStream && e.Position == events[i-1].Position {
+			return false // where the first one stands is not known
+		}
 	}
 	n := len(events)
 	return n > 0 && eventstore.Revision(events[0].Revision) <= from+1 && eventstore.Revision(events[n-1].Revision) == to

@@ -132,7 +132,9 @@ func dayStart(date time.Time, zone *time.Location) time.Time {
 func hourEnd(t, day time.Time) time.Time {
 	into := time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second + time.Duration(t.Nanosecond())
 	end := earlier(t.Add(time.Hour-into), day)
-	if _, change := t.ZoneBounds(); !change.IsZero() {
+	_, change := t.ZoneBounds()
+	_, before := t.Zone()
+	if _, after := change.In(t.Location()).Zone(); change.After(t) && after != before { // at the end of a year, Go may name a bound that is none
 		end = earlier(end, change.In(t.Location()))
 	}
 	return end

@@ -84,6 +84,24 @@ func TestBucketsCoverThePeriod(t *testing.T) {
 	})
 }
 
+// TestHoursAtTheEndOfAYear: the hours of New Year's Eve end, and none is cut where nothing changes.
+func TestHoursAtTheEndOfAYear(t *testing.T) {
+	for _, name := range zones {
+		for year := 1971; year < 2100; year++ {
+			eve := time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC)
+			buckets, err := MakeBuckets(t.Context(), eve, eve.AddDate(0, 0, 2), location(t, name), ByHour, 100)
+			if err != nil {
+				t.Fatalf("%s in %d: %v", name, year, err)
+			}
+			_, before := buckets[0].Start.Zone()
+			_, after := buckets[len(buckets)-1].End.Zone()
+			if before == after && len(buckets) != 48 {
+				t.Errorf("%s in %d: %d hours", name, year, len(buckets))
+			}
+		}
+	}
+}
+
 func TestClocksThatChange(t *testing.T) {
 	for _, c := range []struct {
 		zone, day string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -187,16 +189,19 @@ func (w *Where) String() string {
 // ErrCursor is returned for a cursor that does not belong to the query.
 var ErrCursor = domain.Invalid("cursor", "cursor-malformed", "cursor must be the next of an answer to the same query. Start again without it.")
 
-// A cursor is the sort key of a page's last row. It belongs to one query.
+// A cursor is where a page's last row stands. It belongs to one query.
 type cursor struct {
 	Question string          `json:"q"`
 	Value    json.RawMessage `json:"v"`
 	Key      json.RawMessage `json:"k"`
 }
 
-// Find returns one page of a table's rows. The list can be sorted by the columns sorts; the first is its own order. sorted
-// returns a row's values of the sort column and of the key. The error can be ErrCursor.
-func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts []string, sorted func(r R, sort string) (value, key any)) (Found[R], error) {
+// MaxPageBytes is how many bytes of text a page may have, after which it ends.
+const MaxPageBytes = 4 << 20
+
+// Find returns one page of a table's rows. The list can be sorted by the columns sorts; the first is its own order. Rows that are equal
+// in that stand in the order of the log. The error can be ErrCursor.
+func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts ...string) (Found[R], error) {
 	var found Found[R]
 	if p.Limit == 0 {
 		p.Limit = DefaultPage
@@ -214,35 +219,102 @@ func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts
 	if !slices.ContainsFunc(sorts, func(s string) bool { return strings.TrimPrefix(s, "-") == sort }) {
 		return found, domain.Invalid("sort", "sort-unknown", "sort must be one of %s, with - before it for descending.", strings.Join(sorts, ", "))
 	}
-	key := keyColumn(t)
+	s := shapeOf(reflect.TypeFor[R]())
 	question := fingerprint(t.Name, p.Sort, w.String(), fmt.Sprint(w.Args...))
 	if p.Cursor != "" {
 		value, last, err := readCursor(p.Cursor, question)
 		if err != nil {
 			return found, err
 		}
-		w.And(fmt.Sprintf("(%q, %q) %s (%%s, %%s)", sort, key, beyond), value, last)
+		w.And(fmt.Sprintf("(%q, %q) %s (%%s, %%s)", sort, s.order, beyond), value, last)
 	}
-	query := fmt.Sprintf(`SELECT * FROM %q WHERE %s ORDER BY %q %s, %q %s LIMIT %d`, t.Name, w.String(), sort, direction, key, direction, p.Limit+1)
-	found.Rows = []R{}
-	if err := sqlx.SelectContext(ctx, q, &found.Rows, query, w.Args...); err != nil {
+	query := fmt.Sprintf(`SELECT * FROM %q WHERE %s ORDER BY %q %s, %q %s LIMIT %d`, t.Name, w.String(), sort, direction, s.order, direction, p.Limit+1)
+	rows, err := q.QueryxContext(ctx, query, w.Args...)
+	if err != nil {
 		return found, fmt.Errorf("listing %s: %w", t.Name, err)
 	}
-	if len(found.Rows) > p.Limit {
-		found.Rows = found.Rows[:p.Limit]
-		found.Next = writeCursor(question, sorted, found.Rows[p.Limit-1], sort)
+	defer rows.Close()
+	found.Rows = []R{}
+	for size := 0; rows.Next(); {
+		if n := len(found.Rows); n == p.Limit || size >= MaxPageBytes {
+			found.Next, err = s.cursor(question, sort, reflect.ValueOf(&found.Rows[n-1]).Elem())
+			return found, err
+		}
+		var row R
+		if err := rows.StructScan(&row); err != nil {
+			return found, fmt.Errorf("listing %s: %w", t.Name, err)
+		}
+		found.Rows = append(found.Rows, row)
+		size += s.size(reflect.ValueOf(&row).Elem())
 	}
-	return found, nil
+	return found, rows.Err()
 }
 
-func writeCursor[R any](question string, sorted func(R, string) (any, any), last R, sort string) string {
-	value, key := sorted(last, sort)
-	var c cursor
-	c.Question = question
-	c.Value, _ = json.Marshal(value) // numbers and strings never fail
-	c.Key, _ = json.Marshal(key)
-	text, _ := json.Marshal(c)
-	return string(text)
+// A shape says what Find needs of a type of rows.
+type shape struct {
+	columns map[string][]int // the fields, by their column
+	order   string           // the column by which the log orders rows: the position of the first event, or else the key
+	texts   [][]int          // the fields that can be long
+}
+
+var shapes sync.Map // by reflect.Type
+
+func shapeOf(row reflect.Type) *shape {
+	if known, ok := shapes.Load(row); ok {
+		return known.(*shape)
+	}
+	s := &shape{columns: map[string][]int{}}
+	for _, f := range reflect.VisibleFields(row) {
+		name, option, _ := strings.Cut(f.Tag.Get("db"), ",")
+		switch {
+		case name == "":
+			continue
+		case name == FirstPosition, option == "key" && s.order == "":
+			s.order = name
+		}
+		s.columns[name] = f.Index
+		if k := f.Type.Kind(); k == reflect.String || k == reflect.Slice {
+			s.texts = append(s.texts, f.Index)
+		}
+	}
+	shapes.Store(row, s)
+	return s
+}
+
+// FirstPosition is the column of the position of a thing's first event.
+const FirstPosition = "first_position"
+
+// size returns about how many bytes of text a row has.
+func (s *shape) size(row reflect.Value) (n int) {
+	for _, i := range s.texts {
+		switch f := row.FieldByIndex(i); {
+		case f.Kind() == reflect.String || f.Len() == 0:
+			n += f.Len()
+		case f.Type().Elem() == uuidType:
+			n += f.Len() * len(uuid.Nil.String())
+		default:
+			if list, err := f.Interface().(driver.Valuer).Value(); err == nil {
+				n += len(list.(string))
+			}
+		}
+	}
+	return n
+}
+
+// cursor returns the cursor of the page after a row.
+func (s *shape) cursor(question, sort string, last reflect.Value) (string, error) {
+	c := cursor{Question: question}
+	for column, into := range map[string]*json.RawMessage{sort: &c.Value, s.order: &c.Key} {
+		value, err := driver.DefaultParameterConverter.ConvertValue(last.FieldByIndex(s.columns[column]).Interface())
+		if err != nil {
+			return "", err
+		}
+		if *into, err = json.Marshal(value); err != nil {
+			return "", err
+		}
+	}
+	text, err := json.Marshal(c)
+	return string(text), err
 }
 
 func readCursor(text, question string) (value, key any, err error) {
