@@ -106,7 +106,11 @@ func (s *server) events() {
 		if err := s.may(ctx, role.EventsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		e, err := s.event(ctx, in.Stream, eventstore.Revision(in.Revision))
+		r, err := s.recorded(ctx, in.Stream, eventstore.Revision(in.Revision))
+		if err != nil {
+			return nil, s.refused(ctx, err)
+		}
+		e, err := s.show(r)
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
@@ -144,13 +148,25 @@ func (s *server) findEvents(ctx context.Context, q table.Queryer, f readmodels.T
 	if err != nil {
 		return table.Found[Event]{}, err
 	}
-	events := table.Found[Event]{Rows: make([]Event, len(found.Rows)), Next: found.Next}
-	for i, entry := range found.Rows {
-		if events.Rows[i], err = s.event(ctx, entry.Stream, eventstore.Revision(entry.Revision)); err != nil {
-			return events, err
+	events := make([]Event, 0, len(found.Rows))
+	for size := 0; len(events) < len(found.Rows); {
+		if size >= table.MaxPageBytes {
+			err = found.Cut(len(events))
+			break
 		}
+		entry := found.Rows[len(events)]
+		r, err := s.recorded(ctx, entry.Stream, eventstore.Revision(entry.Revision))
+		if err != nil {
+			return table.Found[Event]{}, err
+		}
+		shown, err := s.show(r)
+		if err != nil {
+			return table.Found[Event]{}, err
+		}
+		events = append(events, shown)
+		size += len(r.Data) + len(r.Meta)
 	}
-	return events, nil
+	return table.Found[Event]{Rows: events, Next: found.Next}, err
 }
 
 // unfiltered reports whether the query has no filter.
@@ -172,7 +188,7 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 	}
 	within, cancel := context.WithTimeout(ctx, pageWithin)
 	defer cancel()
-	answer := &Answered[List[Event]]{Body: List[Event]{Data: []Event{}}}
+	answer, size := &Answered[List[Event]]{Body: List[Event]{Data: []Event{}}}, 0
 	for batch, err := range s.Desk.Store.Follow(within, after) {
 		if errors.Is(err, eventstore.ErrAhead) {
 			return nil, parameter("after", "position-unknown", "The position is after the end of the log. Check that it comes from this desk.")
@@ -184,7 +200,7 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 			if r.Notice {
 				continue
 			}
-			if len(answer.Body.Data) == in.Limit {
+			if len(answer.Body.Data) == in.Limit || size >= table.MaxPageBytes {
 				answer.Body.Next, answer.Link = s.after(ctx, eventsPath, answer.Position)
 				return answer, nil
 			}
@@ -194,6 +210,7 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 			}
 			answer.Body.Data = append(answer.Body.Data, shown)
 			answer.Position = shown.Position
+			size += len(r.Data) + len(r.Meta)
 		}
 		if len(batch) == 0 { // the end of the log
 			break
@@ -220,18 +237,15 @@ func (s *server) startOf(in *EventQuery) (eventstore.Position, error) {
 	return eventstore.Start, nil
 }
 
-// event reads one event from the log.
-func (s *server) event(ctx context.Context, stream string, revision eventstore.Revision) (Event, error) {
+// recorded reads one event from the log.
+func (s *server) recorded(ctx context.Context, stream string, revision eventstore.Revision) (eventstore.Recorded, error) {
 	for r, err := range s.Desk.Store.Read(ctx, stream, revision, eventstore.Forwards, 1) {
 		if errors.Is(err, eventstore.ErrNotFound) {
 			break
 		}
-		if err != nil {
-			return Event{}, err
-		}
-		return s.show(r)
+		return r, err
 	}
-	return Event{}, problem(http.StatusNotFound, "event-unknown", "There is no such event. Check its stream and its revision.")
+	return eventstore.Recorded{}, problem(http.StatusNotFound, "event-unknown", "There is no such event. Check its stream and its revision.")
 }
 
 // show decodes an event for callers who may read the trail. Of an event that a newer program wrote it shows what it can read.

@@ -31,7 +31,7 @@ type Listing struct {
 	Reading
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Largest number of rows to return"`
 	Cursor string `query:"cursor" doc:"Cursor of the page, which is next of the page before"`
-	Sort   string `query:"sort" doc:"Column to sort by; prefix with - for descending order"`
+	Sort   string `query:"sort" doc:"Column to sort by; prefix with - for descending order. position is where the last change stands in the log: sort by it to copy changes, since instants may go back"`
 }
 
 func (l Listing) listing() Listing { return l }

@@ -33,6 +33,7 @@ type stream struct {
 	taken    []event.Written    // the events that the Work has read, unless they are many
 	written  []event.Written    // the events that were appended
 	order    order
+	decided  int // when its first pending event was decided, in the Work
 }
 
 // times says in which order the events that a state is made of happened.
@@ -298,6 +299,10 @@ func (s *stream) keep(w *Work, at order, by By, events ...event.Event) {
 	state, times, had, was := s.state, s.times, s.pending, s.order
 	w.undo = append(w.undo, func() { s.state, s.times, s.pending, s.order = state, times, had, was })
 	s.order = at
+	if len(s.pending) == 0 {
+		w.decided++
+		s.decided = w.decided
+	}
 	so, _ := s.requests.get(by.Request)
 	first := EventID(by.Request, s.kind.Stream(s.id), so.events)
 	for i, e := range events {

@@ -5,7 +5,6 @@
 package work
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/cipher"
@@ -29,6 +28,7 @@ type Work struct {
 	streams map[string]*stream
 	asked   map[string]opening // what was read of streams, for when they are loaded
 	undo    []func()           // undoes each keep
+	decided int                // how many streams got events
 
 	restsOn []*Event // where to note the last event that was read or written
 
@@ -258,7 +258,7 @@ func (w *Work) know(command any, by By) (By, error) {
 }
 
 // write appends the events of the Work, all at once where the log can; else the streams by their order, those of the same order
-// concurrently. The keys of what begins are durable before.
+// concurrently. Otherwise what was decided first comes first in the log. The keys of what begins are durable before.
 func (w *Work) write() error {
 	var changed []*stream
 	var beginning []uuid.UUID
@@ -290,7 +290,7 @@ func (w *Work) write() error {
 		}
 	}
 	slices.SortFunc(changed, func(a, b *stream) int {
-		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.kind.Category, b.kind.Category), bytes.Compare(a.id[:], b.id[:]))
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.decided, b.decided))
 	})
 	appends := make([]eventstore.Append, len(changed))
 	for i, s := range changed {

@@ -38,6 +38,15 @@ const (
 type Found[R any] struct {
 	Rows []R
 	Next string // the cursor of the next page, or empty
+
+	question, sort string
+}
+
+// Cut makes the first n rows a page of their own. n is at least 1.
+func (f *Found[R]) Cut(n int) (err error) {
+	f.Rows = f.Rows[:n]
+	f.Next, err = shapeOf(reflect.TypeFor[R]()).cursor(f.question, f.sort, reflect.ValueOf(&f.Rows[n-1]).Elem())
+	return err
 }
 
 // One returns the row with an id; found is false if there is none.
@@ -221,6 +230,7 @@ func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts
 	}
 	s := shapeOf(reflect.TypeFor[R]())
 	question := fingerprint(t.Name, p.Sort, w.String(), fmt.Sprint(w.Args...))
+	found.question, found.sort = question, sort
 	if p.Cursor != "" {
 		value, last, err := readCursor(p.Cursor, question)
 		if err != nil {
@@ -237,8 +247,7 @@ func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts
 	found.Rows = []R{}
 	for size := 0; rows.Next(); {
 		if n := len(found.Rows); n == p.Limit || size >= MaxPageBytes {
-			found.Next, err = s.cursor(question, sort, reflect.ValueOf(&found.Rows[n-1]).Elem())
-			return found, err
+			return found, found.Cut(n)
 		}
 		var row R
 		if err := rows.StructScan(&row); err != nil {
@@ -303,18 +312,25 @@ func (s *shape) size(row reflect.Value) (n int) {
 
 // cursor returns the cursor of the page after a row.
 func (s *shape) cursor(question, sort string, last reflect.Value) (string, error) {
-	c := cursor{Question: question}
-	for column, into := range map[string]*json.RawMessage{sort: &c.Value, s.order: &c.Key} {
-		value, err := driver.DefaultParameterConverter.ConvertValue(last.FieldByIndex(s.columns[column]).Interface())
-		if err != nil {
-			return "", err
-		}
-		if *into, err = json.Marshal(value); err != nil {
-			return "", err
-		}
+	value, err := s.encoded(sort, last)
+	if err != nil {
+		return "", err
 	}
-	text, err := json.Marshal(c)
+	key, err := s.encoded(s.order, last)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(cursor{Question: question, Value: value, Key: key})
 	return string(text), err
+}
+
+// encoded returns what a column of a row holds in the database.
+func (s *shape) encoded(column string, row reflect.Value) (json.RawMessage, error) {
+	value, err := driver.DefaultParameterConverter.ConvertValue(row.FieldByIndex(s.columns[column]).Interface())
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(value)
 }
 
 func readCursor(text, question string) (value, key any, err error) {
