@@ -1,10 +1,12 @@
 package api
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"reflect"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,6 +24,18 @@ type Limits struct {
 	Requests   int           `help:"Most requests of one API key at the same time in this process, not counting event streams; 429." default:"500" env:"REQUESTS"`
 	Streams    int           `help:"Most event streams of one API key at the same time in this process; 429." default:"50" env:"STREAMS"`
 	WrongKeys  int           `help:"Most wrong API keys from one address in a minute; then keys that this process has not seen succeed are not tried; 429. Behind a proxy, all its clients are one address." default:"10" env:"WRONG_KEYS"`
+}
+
+// Validate returns an error if a limit would let nothing through.
+func (l Limits) Validate() error {
+	v := reflect.ValueOf(l)
+	for i := range v.NumField() {
+		if field := v.Type().Field(i); v.Field(i).Int() <= 0 {
+			name := strings.ToLower(strings.ReplaceAll(field.Tag.Get("env"), "_", "-"))
+			return fmt.Errorf("--limit-%s must be more than 0; its default is %s", name, field.Tag.Get("default"))
+		}
+	}
+	return nil
 }
 
 // limited are the codes of the problems that a limit leads to, each with the limit's name in the metrics.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"daybook/api"
 	"daybook/internal/testdesk"
 )
 
@@ -162,5 +163,35 @@ func TestReadyWithoutAKey(t *testing.T) {
 	stranger.Refused(t, 401, "key-missing", "GET", "/metrics", nil, testdesk.Header("X-Forwarded-For", "127.0.0.1"))
 	if a := c.Get(t, "/metrics"); !strings.Contains(string(a.Body), "daybook_requests_total") {
 		t.Errorf("%s", a)
+	}
+}
+
+// TestLimitsOfNothing: a limit that would let nothing through is refused at the start.
+func TestLimitsOfNothing(t *testing.T) {
+	t.Parallel()
+	for _, l := range []api.Limits{{}, {Body: 1}, {Body: -1}} {
+		if l.Validate() == nil {
+			t.Errorf("%+v is taken", l)
+		}
+	}
+}
+
+// TestHeadOfAStream: HEAD ends, although the stream would not.
+func TestHeadOfAStream(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodHead, c.URL+"/v1/events/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.Key)
+	for range 60 { // more than one key may follow at the same time
+		a, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Body.Close() != nil || a.StatusCode != 200 || a.Header.Get("Content-Type") != "text/event-stream" {
+			t.Fatal(a.Status, a.Header)
+		}
 	}
 }

@@ -50,6 +50,9 @@ func (s *server) stream(ctx context.Context, in *struct {
 		hc.SetHeader("Cache-Control", "no-store")
 		hc.SetHeader("X-Accel-Buffering", "no")
 		hc.SetStatus(http.StatusOK)
+		if hc.Method() == http.MethodHead {
+			return
+		}
 		s.follow(hc, after, func(r eventstore.Recorded) bool {
 			return (wanted.Type == "" || wanted.Type == r.Type) && (wanted.Stream == "" || wanted.Stream == r.Stream)
 		})

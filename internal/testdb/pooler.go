@@ -2,6 +2,7 @@ package testdb
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -28,7 +29,12 @@ func Pooler(t testing.TB, database, mode, settings string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	var free net.Listener
+	for range 100 { // a port that the system gives nobody meanwhile, as it does those from 32768 on
+		if free, err = net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20_000+rand.IntN(10_000))); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
