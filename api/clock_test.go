@@ -17,7 +17,7 @@ import (
 	"daybook/internal/testdesk"
 )
 
-// TestClockIsSet sets the clock back and forth between commands. A report with one known_at must always have the same bytes.
+// TestClockIsSet sets the clock back and forth between commands. A report with one known_at must always have the same bytes. Case 6.9.
 func TestClockIsSet(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T, func() time.Time) (eventstore.Store, error){

@@ -75,7 +75,7 @@ func want(route, thing string, a asker) int {
 }
 
 // TestRoleMatrix asks every route, with keys of all roles and kinds, for things that they see, that they do not see, and that
-// are not there. Nobody is answered anything else than the rules say, and no answer tells of what its reader does not see.
+// are not there. Nobody is answered anything else than the rules say, and no answer tells of what its reader does not see. Case 4.2.
 func TestRoleMatrix(t *testing.T) {
 	t.Parallel()
 	d := staff(t)

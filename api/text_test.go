@@ -20,7 +20,7 @@ import (
 )
 
 // TestTextThatIsNone sends what is no text by every door: headers, paths, queries and bodies. It is refused where it comes
-// in, and nothing of it reaches the log or the read models. Cases 1.1 to 1.4, 1.7 and 1.9.
+// in, and nothing of it reaches the log or the read models. Cases 1.1, 1.2, 1.3, 1.4, 1.7 and 1.9.
 func TestTextThatIsNone(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
@@ -93,7 +93,7 @@ func TestTextThatIsNone(t *testing.T) {
 }
 
 // TestTextIsKept writes text that is composed otherwise, and reads it as NFC everywhere; names that other systems gave stay as
-// they are. Cases 1.1, 1.2 and 1.5.
+// they are. Cases 1.1, 1.2, 1.5 and 1.6.
 func TestTextIsKept(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())

@@ -96,6 +96,7 @@ func TestAgentInDepartments(t *testing.T) {
 	}
 }
 
+// TestAgentStatus: agents sign in and out, and take breaks. Case 5.8.
 func TestAgentStatus(t *testing.T) {
 	on := scenario.On(t, agent.Stream).Given(annIs)
 	on.When(commands.SignIn{}).Then(agent.SignedIn{Device: device("panel")})

@@ -118,7 +118,7 @@ func TestTicketThatWasNewIsNewAgain(t *testing.T) {
 	}
 }
 
-// TestSpamAfterAll: a ticket that is unmarked is what it was, or what a message that came meanwhile would have made of it.
+// TestSpamAfterAll: a ticket that is unmarked is what it was, or what a message that came meanwhile would have made of it. Case 6.20.
 func TestSpamAfterAll(t *testing.T) {
 	for from, wrote := range map[ticket.Status]struct {
 		leads []ticket.Event

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -447,5 +449,34 @@ func TestOldRequestsOfALongStream(t *testing.T) {
 	}
 	if replayed, read := again(head-1, "another"); replayed || read > 500 {
 		t.Errorf("replayed %v, and read %d events", replayed, read)
+	}
+}
+
+// TestManyWritersOfALongStream is case 5.5: whoever writes to a long stream together with others reads what is new, and nothing that is
+// old, however long it is.
+func TestManyWritersOfALongStream(t *testing.T) {
+	t.Parallel()
+	const each = 10
+	l := newLong(t, time.Now, nil)
+	d, rows := l.of(nil)
+	for _, writers := range []int{2, 8, 16} {
+		l.noted(d, rows, 1000)
+		var read atomic.Int64
+		counting := l.store.Got
+		l.store.Got = func(eventstore.Recorded, eventstore.Direction) { read.Add(1) }
+		var all sync.WaitGroup
+		for w := range writers {
+			all.Go(func() {
+				for n := range each {
+					l.note(d, rows, fmt.Sprint(writers, " writers: ", w, "/", n))
+				}
+			})
+		}
+		all.Wait()
+		l.store.Got = counting
+		l.notes += writers * each
+		if most := int64(writers * each * (writers*each + 1)); read.Load() > most {
+			t.Errorf("%d writers of %d notes each read %d events", writers, each, read.Load())
+		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // TestOlderProgram serves a desk on which a newer program has written events that this one does not know, of a ticket and of an
-// agent. It shows that they happened, decides nothing about what they are about, and does everything else.
+// agent. It shows that they happened, decides nothing about what they are about, and does everything else. Case 6.10.
 func TestOlderProgram(t *testing.T) {
 	t.Parallel()
 	for name, where := range map[string]func(t *testing.T) []string{

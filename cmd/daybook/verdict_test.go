@@ -97,7 +97,7 @@ func TestQuick(t *testing.T) {
 }
 
 // TestVerifyAtOnce asks for ten verifications at once, which are one. Beside it, a killed one has left its data, which is swept at
-// the next start; what is in use stays.
+// the next start; what is in use stays. Cases 5.9 and 7.9.
 func TestVerifyAtOnce(t *testing.T) {
 	t.Parallel()
 	folder := sameNames(t)
