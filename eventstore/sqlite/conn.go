@@ -30,10 +30,10 @@ var (
 	errNoLog   = errors.New("there is no event log in it yet")
 )
 
-// settings are the writer's. synchronous=FULL, so that an answer means that the event is on the disk; the large cache and the rare
+// settings are the writer's. synchronous=FULL, so that an answer means that the event is on the disk; the large cache of the index and the rare
 // checkpoints double the speed of a large log. The index may lose commits as long as it stays consistent.
 const (
-	settings       = "PRAGMA main.journal_mode = WAL; PRAGMA main.synchronous = FULL; PRAGMA main.cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
+	settings       = "PRAGMA main.journal_mode = WAL; PRAGMA main.synchronous = FULL; PRAGMA main.cache_size = -8192; PRAGMA wal_autocheckpoint = 16000;"
 	lookupSettings = "PRAGMA lookup.journal_mode = WAL; PRAGMA lookup.synchronous = NORMAL; PRAGMA lookup.cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
 )
 
