@@ -190,7 +190,7 @@ func TestHeadOfAStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a.Body.Close() != nil || a.StatusCode != 200 || a.Header.Get("Content-Type") != "text/event-stream" {
+		if a.Body.Close() != nil || a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "text/event-stream" {
 			t.Fatal(a.Status, a.Header)
 		}
 	}
