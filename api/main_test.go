@@ -29,6 +29,6 @@ func TestInPostgreSQL(t *testing.T) {
 		"DepartmentsThatOneDoesNotServe": TestDepartmentsThatOneDoesNotServe, "Transfers": TestTransfers, "OneLine": TestOneLine,
 		"TextThatIsNone": TestTextThatIsNone, "TextIsKept": TestTextIsKept, "TextIsWhatCame": TestTextIsWhatCame,
 		"QueriesSayWhatIsMeant": TestQueriesSayWhatIsMeant, "WritesAreNotMoved": TestWritesAreNotMoved, "NullOfWhatIsNew": TestNullOfWhatIsNew, "InstantsAreClear": TestInstantsAreClear,
-		"WhatAReportCanBe": TestWhatAReportCanBe,
+		"WhatAReportCanBe": TestWhatAReportCanBe, "WhatIsNotThere": TestWhatIsNotThere, "DeletedThings": TestDeletedThings, "LocationIsThere": TestLocationIsThere,
 	})
 }

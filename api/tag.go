@@ -7,6 +7,7 @@ import (
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // NameQuery are the parameters of a list of tags or groups.
@@ -27,7 +28,7 @@ func (s *server) tags() {
 	t := resourceOf(s, tag.Stream, "/v1/tags", "Tags", role.TicketsRead, readmodels.TagsTable,
 		func(r readmodels.Tag) int64 { return r.Revision })
 	create[commands.CreateTag](t, "Create a tag for contacts or for tickets")
-	lists(t, "List tags", func(_ context.Context, in *TagQuery) (readmodels.NameFilter, error) {
+	lists(t, "List tags", func(_ context.Context, _ table.Queryer, in *TagQuery) (readmodels.NameFilter, error) {
 		return readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindTags)
 	get(t, "Get a tag, now or in the past")
