@@ -223,7 +223,7 @@ func (s *server) startOf(in *EventQuery) (eventstore.Position, error) {
 // event reads one event from the log.
 func (s *server) event(ctx context.Context, stream string, revision eventstore.Revision) (Event, error) {
 	for r, err := range s.Desk.Store.Read(ctx, stream, revision, eventstore.Forwards, 1) {
-		if errors.Is(err, eventstore.ErrNotFound) {
+		if errors.Is(err, eventstore.ErrNotFound) || err == nil && r.Revision != revision { // eventstore.Last is no revision here
 			break
 		}
 		if err != nil {

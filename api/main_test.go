@@ -30,5 +30,6 @@ func TestInPostgreSQL(t *testing.T) {
 		"TextThatIsNone": TestTextThatIsNone, "TextIsKept": TestTextIsKept, "TextIsWhatCame": TestTextIsWhatCame,
 		"QueriesSayWhatIsMeant": TestQueriesSayWhatIsMeant, "WritesAreNotMoved": TestWritesAreNotMoved, "NullOfWhatIsNew": TestNullOfWhatIsNew, "InstantsAreClear": TestInstantsAreClear,
 		"WhatAReportCanBe": TestWhatAReportCanBe, "WhatIsNotThere": TestWhatIsNotThere, "DeletedThings": TestDeletedThings, "LocationIsThere": TestLocationIsThere,
+		"OddRequests": TestOddRequests,
 	})
 }

@@ -90,6 +90,7 @@ func TestWhatIsNotThere(t *testing.T) {
 		}
 		delete(inquiry, field)
 	}
+	d.Refused(t, 404, "event-unknown", "GET", "/v1/events/contact-"+contact+"/9223372036854775807", nil)
 	if n := len(d.All(t, "/v1/tickets")); n != 1 {
 		t.Errorf("%d tickets", n)
 	}
