@@ -129,7 +129,7 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
 	config.Transformers = []huma.Transformer{s.finish}
 	config.OnAddOperation = append(config.OnAddOperation, func(_ *huma.OpenAPI, op *huma.Operation) { op.BodyReadTimeout = c.Limits.BodyTime })
-	s.api = humago.New(mux, config)
+	s.api = jsonAPI{humago.New(mux, config), config}
 	s.api.UseMiddleware(s.parameters, s.authenticate, s.body)
 	if !c.OperationsOnly {
 		s.people()
@@ -139,6 +139,19 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	mux.HandleFunc("GET /docs/{file}", docsFile)
 	return s
 }
+
+// A jsonAPI answers in JSON, whatever Accept says: routes with other forms heed it themselves. huma's own negotiation panics on
+// some headers, such as "a;,b", after a command took effect.
+type jsonAPI struct {
+	huma.API
+	config huma.Config
+}
+
+// Negotiate implements huma.API.
+func (jsonAPI) Negotiate(string) (string, error) { return "application/json", nil }
+
+// Config is where huma looks for settings.
+func (a jsonAPI) Config() huma.Config { return a.config }
 
 // people adds the routes for people and programs, as opposed to those for operators.
 func (s *server) people() {

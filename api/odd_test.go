@@ -415,7 +415,11 @@ func (o *oddities) ask(t *testing.T, c testdesk.Client, method, path string, bod
 	case ctx.Err() != nil && within < time.Second, a.Status == http.StatusRequestHeaderFieldsTooLarge: // Go's server says so, before ours
 		return
 	case err != nil, a.Status >= 500 && !passing.Match(a.Body):
-		t.Errorf("%s %.500q %.2000q: %v\n%.2000s", method, path, body, err, a)
+		request := &http.Request{Header: http.Header{}}
+		for _, f := range change {
+			f(request)
+		}
+		t.Errorf("%s %.500q %.500q %.2000q: %v\n%.2000s", method, path, request.Header, body, err, a)
 	}
 	if a.Status < 300 {
 		o.known.learn(path, a)

@@ -100,7 +100,7 @@ var reportType = reflect.TypeFor[report.Report]()
 
 // agentReport reports on the agent that the path or the query names, or on all.
 func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingID, inPath *uuid.UUID) (*Reported, error) {
-	ask, err := s.reportQuery(ctx, in)
+	ask, err := s.reportQuery(in)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
@@ -139,7 +139,7 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingI
 	return reported, nil
 }
 
-func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Query, err error) {
+func (s *server) reportQuery(in ReportTerms) (ask report.Query, err error) {
 	ask = report.Query{By: in.By, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded, MaxBuckets: s.Limits.Buckets}
 	var fromErr, toErr, zoneErr error
 	ask.From, fromErr = date("from", in.From)
@@ -147,10 +147,7 @@ func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Qu
 	if _, zoneErr = profile.Zone("tz", in.Zone); zoneErr == nil {
 		ask.Zone, zoneErr = zone.Load(in.Zone)
 	}
-	if err := domain.Join(fromErr, toErr, zoneErr); err != nil {
-		return ask, err
-	}
-	return ask, nil
+	return ask, domain.Join(fromErr, toErr, zoneErr)
 }
 
 // date parses a date of the years that instants have.

@@ -160,3 +160,18 @@ func TestLocationIsThere(t *testing.T) {
 		d.Must(t, 200, "GET", "/v1/tickets?contact="+contact.ID(t), nil)
 	}
 }
+
+// TestAcceptIsNoTrap asks for what there is none of, in headers that are well-formed and not. The answer is JSON, and never a
+// failure.
+func TestAcceptIsNoTrap(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	for _, accept := range []string{"a;,b", ";,", ";* ", "\u2028;a,application/json", "json", "application/json;q=0", "text/html", "*/*;q=x,;"} {
+		for status, path := range map[int]string{200: "/healthz", 404: "/v1/contacts/" + uuid.NewString(), 422: "/v1/reports/agents?from=x&to=x"} {
+			if a := c.Must(t, status, "GET", path, nil, testdesk.Header("Accept", accept)); !strings.HasPrefix(a.Header.Get("Content-Type"), "application/") || !strings.Contains(a.Header.Get("Content-Type"), "json") || strings.Contains(string(a.Body), "\"internal\"") {
+				t.Errorf("%q: %s", accept, a)
+			}
+		}
+		c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"}, testdesk.Header("Accept", accept))
+	}
+}

@@ -259,7 +259,7 @@ func liveKeeps(t *testing.T, home Home) {
 		if !live.Switch(b, 6) {
 			t.Error("it did not switch")
 		}
-		live.Advance(a, 9) // it is no longer asked
+		live.Advance(a, 9)             // it is no longer asked
 		if p := db.Reached(); p != 5 { // case 6.11
 			t.Error("what is read is at", p)
 		}
