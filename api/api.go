@@ -62,7 +62,7 @@ type Rows interface {
 type server struct {
 	Config
 	api    huma.API
-	things map[string]things         // by their category
+	things map[string]things         // by what refs call them: their category, for tags also with their registry
 	routes map[reflect.Type][]string // the routes of each type of command or plan
 
 	requests, streams counts    // by key

@@ -342,8 +342,7 @@ func (s *server) resolveAll(ctx context.Context, q table.Queryer, all ...naming)
 		}
 		id, err := s.find(ctx, of.parameter, of.ref, of.text)
 		if err == nil {
-			category, _, _ := strings.Cut(of.ref, "/")
-			err = s.things[category].must(ctx, q, id)
+			err = s.things[of.ref].must(ctx, q, id)
 		}
 		if no, is := errors.AsType[*domain.Error](err); is && no.Refusal == domain.RefusedNotFound {
 			err = domain.Invalid(of.parameter, no.Code, "%s", no.Message)

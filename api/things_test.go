@@ -82,6 +82,12 @@ func TestWhatIsNotThere(t *testing.T) {
 			}
 		}
 	}
+	tags := map[string]string{"contacts": "/v1/tickets?tag=", "tickets": "/v1/contacts?tag="}
+	for scope, query := range tags { // a tag of one registry is none of the other
+		tag := d.made(t, "/v1/tags", map[string]any{"scope": scope, "name": "vip " + scope})
+		d.Refused(t, 422, "tag-unknown", "GET", query+tag, nil)
+		d.Refused(t, 422, "tag-unknown", "GET", query+"vip+"+scope, nil)
+	}
 	inquiry := testdesk.Inquiry("nora", "s")
 	for _, field := range []string{"department", "in_reply_to"} {
 		inquiry[field] = uuid.Nil.String()
