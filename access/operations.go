@@ -57,7 +57,7 @@ func (d *Door) openOn(ctx context.Context, id uuid.UUID, at eventstore.Position)
 		return uuid.Nil, ErrBehind
 	}
 	err = d.Live.Read(func(db *table.DB) error {
-		found, err := readmodels.FindOperations(ctx, db.Readers, readmodels.OperationFilter{Open: true, About: id}, table.Page{Limit: 1})
+		found, err := readmodels.FindOperations(ctx, db.Readers, readmodels.OperationFilter{Open: true, About: &id}, table.Page{Limit: 1})
 		if len(found.Rows) > 0 {
 			open = found.Rows[0].ID
 		}

@@ -12,12 +12,13 @@ import (
 	"daybook/domain/department"
 	"daybook/domain/role"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // AgentQuery are the parameters of a list of agents.
 type AgentQuery struct {
 	Listing
-	Department uuid.UUID              `query:"department" format:"uuid" doc:"Only agents who serve this department, by id"`
+	Department ThingID                `query:"department" doc:"Only agents who serve this department, by id"`
 	Status     readmodels.AgentStatus `query:"status" doc:"Only agents with this status"`
 	Role       role.Role              `query:"role" enum:"owner,admin,agent" doc:"Only agents with this role"`
 	Ref        string                 `query:"ref" doc:"Only agents with this name in an imported journal"`
@@ -46,8 +47,9 @@ func (s *server) agents() {
 	t := resourceOf(s, agent.Stream, "/v1/agents", "Agents", role.AgentsRead, readmodels.AgentsTable,
 		func(r readmodels.Agent) int64 { return r.Revision })
 	create[commands.CreateAgent](t, "Create an agent")
-	lists(t, "List agents, ordered by name", func(_ context.Context, in *AgentQuery) (readmodels.AgentFilter, error) {
-		return readmodels.AgentFilter{Department: in.Department, Status: in.Status, Role: in.Role, Ref: in.Ref, Deleted: in.Deleted}, nil
+	lists(t, "List agents, ordered by name", func(ctx context.Context, q table.Queryer, in *AgentQuery) (readmodels.AgentFilter, error) {
+		f := readmodels.AgentFilter{Status: in.Status, Role: in.Role, Ref: in.Ref, Deleted: in.Deleted}
+		return f, s.resolveAll(ctx, q, naming{"department", "department", string(in.Department), &f.Department})
 	}, readmodels.FindAgents)
 	get(t, "Get an agent and their status, now or in the past")
 	patch[commands.EditAgent](t, "", "Edit an agent")
@@ -58,7 +60,9 @@ func (s *server) agents() {
 	post[commands.Unpause](t, "/status/unpause", "End an agent's break")
 	put[commands.JoinDepartment](t, "/departments/{other}", "Add an agent to a department")
 	deletesAs(t, "/departments/{other}", "Remove an agent from a department. Their unfinished tickets there are unassigned", func(ctx context.Context, in *Leaving) (c commands.LeaveDepartment, err error) {
-		c.Department, err = s.find(ctx, department.Stream.Category, in.Other.Other)
+		if err = who(ctx).MustMay(c.Permission()); err == nil {
+			c.Department, err = t.other(ctx, in.ID, department.Stream.Category, in.Other.Other)
+		}
 		return c, err
 	})
 	patch[commands.SwitchServices](t, "/departments/{other}", "Switch an agent's services in a department on or off")

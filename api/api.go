@@ -62,7 +62,7 @@ type Rows interface {
 type server struct {
 	Config
 	api    huma.API
-	places map[string]string         // the path of a thing, by its category
+	things map[string]things         // by what refs call them: their category, for tags also with their registry
 	routes map[reflect.Type][]string // the routes of each type of command or plan
 
 	requests, streams counts    // by key
@@ -93,6 +93,11 @@ Errors are RFC 9457 problems with a stable code, a sentence that says what to do
 parameters are errors, so that typing mistakes are found, and so are parameters without a value. In an edit, so is null: leave
 a field out to keep it, or send an empty value to clear it.
 
+What is not there, or may not be seen, is 404 if the path names it, and 422 with the name of the parameter or field if a query
+or a body does. What was deleted stays readable, with deleted_at, and its history can be listed; to change it or to use it
+for something new is 409 with a code such as contact-deleted. Contacts and companies can be restored. One thing can be read
+as soon as it was created; lists need Daybook-After to be sure to have it.
+
 Text is UTF-8 without control characters other than tabs and line breaks, and is kept in NFC. Instants are RFC 3339, of the
 years 1900 to 2200. Several values of a parameter are separated by commas, or given by repeating it.`
 
@@ -120,11 +125,11 @@ func newServer(c Config, mux *http.ServeMux) *server {
 		config.Components.Schemas.RegisterTypeAlias(t.of, t.shown)
 	}
 	c.Limits = c.Limits.orDefault()
-	s := &server{Config: c, places: make(map[string]string), routes: make(map[reflect.Type][]string)}
+	s := &server{Config: c, things: make(map[string]things), routes: make(map[reflect.Type][]string)}
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
 	config.Transformers = []huma.Transformer{s.finish}
 	config.OnAddOperation = append(config.OnAddOperation, func(_ *huma.OpenAPI, op *huma.Operation) { op.BodyReadTimeout = c.Limits.BodyTime })
-	s.api = humago.New(mux, config)
+	s.api = jsonAPI{humago.New(mux, config), config}
 	s.api.UseMiddleware(s.parameters, s.authenticate, s.body)
 	if !c.OperationsOnly {
 		s.people()
@@ -134,6 +139,19 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	mux.HandleFunc("GET /docs/{file}", docsFile)
 	return s
 }
+
+// A jsonAPI answers in JSON, whatever Accept says: routes with other forms heed it themselves. huma's own negotiation panics on
+// some headers, such as "a;,b", after a command took effect.
+type jsonAPI struct {
+	huma.API
+	config huma.Config
+}
+
+// Negotiate implements huma.API.
+func (jsonAPI) Negotiate(string) (string, error) { return "application/json", nil }
+
+// Config is where huma looks for settings.
+func (a jsonAPI) Config() huma.Config { return a.config }
 
 // people adds the routes for people and programs, as opposed to those for operators.
 func (s *server) people() {
@@ -157,6 +175,12 @@ type (
 	id        struct{}
 	reportRow struct{}
 )
+
+// A ThingID is the id of a thing that a query may name: empty if it names none.
+type ThingID string
+
+// Schema implements huma.SchemaProvider.
+func (ThingID) Schema(r huma.Registry) *huma.Schema { return id{}.Schema(r) }
 
 func (instant) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true}

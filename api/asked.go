@@ -44,6 +44,8 @@ func (s *server) parameters(ctx huma.Context, next func(huma.Context)) {
 	switch {
 	case len(wrong) > 0:
 		s.fail(ctx, ofFields(wrong))
+	case !unpacked(ctx.Operation(), request.Header.Values("Content-Encoding")):
+		s.fail(ctx, problem(http.StatusUnsupportedMediaType, "content-encoding", "Send the body without Content-Encoding. Only a journal may be packed, with gzip."))
 	case !inUTF8(ctx.Operation(), request.Header.Get("Content-Type")):
 		s.fail(ctx, problem(http.StatusUnsupportedMediaType, "media-type", "Send the body in UTF-8, and leave charset out of Content-Type or set it to utf-8."))
 	default:
@@ -73,6 +75,12 @@ func (s *server) unclear(p *huma.Param, values []string) (code, says string) {
 		}
 	}
 	return "", ""
+}
+
+// unpacked reports whether a body is not packed in a way that is not unpacked here. A journal shows itself whether it is packed.
+func unpacked(op *huma.Operation, encodings []string) bool {
+	packed := strings.ToLower(strings.Join(encodings, ","))
+	return op.RequestBody == nil || packed == "" || packed == "identity" || packed == "gzip" && op.Path == importPath
 }
 
 // inUTF8 reports whether a body has no other encoding than UTF-8, by its Content-Type.

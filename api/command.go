@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -46,14 +47,17 @@ type Sent[C any] struct {
 	RawBody []byte
 }
 
-// Resolve refuses texts that are none.
+// Resolve refuses texts that are none, and the nil id, which is no way to leave an id out.
 func (s *Sent[C]) Resolve(huma.Context) (found []error) {
+	if bytes.Contains(s.RawBody, nilID) {
+		found = s.nilIDs()
+	}
 	if text.Plain(s.RawBody) {
-		return nil
+		return found
 	}
 	var body map[string]any
 	if json.Unmarshal(s.RawBody, &body) != nil {
-		return nil // huma says so
+		return found // huma says so
 	}
 	text.CheckAll(body, func(place []string, err error) {
 		code := "text-encoding"
@@ -62,6 +66,21 @@ func (s *Sent[C]) Resolve(huma.Context) (found []error) {
 		}
 		found = append(found, &wrongText{ProblemField{Pointer: pointer(place...), Code: code, Detail: place[len(place)-1] + " " + err.Error() + "."}})
 	})
+	return found
+}
+
+var nilID = []byte(uuid.Nil.String())
+
+// nilIDs refuses optional ids that are nil. Those that are required name something that is not there.
+func (s *Sent[C]) nilIDs() (found []error) {
+	var given map[string]any
+	_ = json.Unmarshal(s.RawBody, &given) // if it fails, huma says so
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[C]()) {
+		name, _, optional := strings.Cut(f.Tag.Get("json"), ",omitzero")
+		if f.Type == reflect.TypeFor[uuid.UUID]() && optional && given[name] == string(nilID) {
+			found = append(found, &wrongText{ProblemField{Pointer: pointer(name), Code: "invalid", Detail: name + " must not be the nil id: leave it out if you do not want it."}})
+		}
+	}
 	return found
 }
 
@@ -118,7 +137,7 @@ func carry[S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R
 	answer := &Changed[R]{Status: http.StatusOK, ETag: etag(row.Revision), Position: done.Position.String(), Body: t.answer(row.Row, done.ID, who(ctx))}
 	if done.Created {
 		answer.Status = http.StatusCreated
-		answer.Location = strings.Replace(s.places[done.Category], "{id}", done.ID.String(), 1)
+		answer.Location = strings.Replace(s.things[done.Category].path, "{id}", done.ID.String(), 1)
 	}
 	if done.Replayed {
 		answer.Replayed = "true"

@@ -28,12 +28,9 @@ func (s *server) companies() {
 	t := resourceOf(s, company.Stream, "/v1/companies", "Companies", role.ContactsRead, readmodels.CompaniesTable,
 		func(r readmodels.Company) int64 { return r.Revision })
 	create[commands.RegisterCompany](t, "Register a company")
-	lists(t, "Search companies, ordered by name", func(ctx context.Context, in *CompanyQuery) (f readmodels.CompanyFilter, err error) {
+	lists(t, "Search companies, ordered by name", func(ctx context.Context, q table.Queryer, in *CompanyQuery) (f readmodels.CompanyFilter, err error) {
 		f = readmodels.CompanyFilter{Q: in.Q, Ref: in.Ref, Deleted: in.Deleted}
-		if in.Group != "" {
-			f.Group, err = s.find(ctx, "group", in.Group)
-		}
-		return f, err
+		return f, s.resolveAll(ctx, q, naming{"group", "group", in.Group, &f.Group})
 	}, readmodels.FindCompanies)
 	get(t, "Get a company, now or in the past")
 	patch[commands.EditCompany](t, "", "Edit a company")
@@ -46,17 +43,19 @@ func (s *server) companies() {
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the company"`
 		TicketTerms
 	}) (*Answered[List[TicketRow]], error) {
-		return s.listTickets(ctx, t.path+"/"+in.ID.String()+"/tickets", in.TicketTerms, readmodels.TicketFilter{Company: in.ID})
+		return s.listTickets(ctx, t.path+"/"+in.ID.String()+"/tickets", in.TicketTerms, func(q table.Queryer) (readmodels.TicketFilter, error) {
+			return readmodels.TicketFilter{Company: &in.ID}, t.must(ctx, q, in.ID)
+		})
 	})
 	huma.Register(s.api, describe(http.MethodGet, t.one()+"/contacts", t.title, "List the contacts of a company"), func(ctx context.Context, in *struct {
 		Listing
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the company"`
 	}) (*Answered[List[readmodels.Contact]], error) {
 		return listing(ctx, s, in.Listing, t.path+"/"+in.ID.String()+"/contacts", role.ContactsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Contact], error) {
-			if err := mustHave(ctx, q, readmodels.CompaniesTable, in.ID, company.Stream.Unknown); err != nil {
+			if err := t.must(ctx, q, in.ID); err != nil {
 				return table.Found[readmodels.Contact]{}, err
 			}
-			return readmodels.FindContacts(ctx, q, readmodels.ContactFilter{Company: in.ID}, p)
+			return readmodels.FindContacts(ctx, q, readmodels.ContactFilter{Company: &in.ID}, p)
 		})
 	})
 }

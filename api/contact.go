@@ -17,13 +17,13 @@ import (
 // ContactQuery are the parameters of a list of contacts.
 type ContactQuery struct {
 	Listing
-	Q       string    `query:"q" maxLength:"200" doc:"Words to search for in names and addresses"`
-	Tag     []string  `query:"tag,explode" doc:"Only contacts with this tag, by id or name; repeat for several tags"`
-	TagNot  []string  `query:"tag_not,explode" doc:"Only contacts without this tag, by id or name; repeat for several tags"`
-	Group   string    `query:"group" doc:"Only contacts in this group, by id or name"`
-	Company uuid.UUID `query:"company" format:"uuid" doc:"Only contacts of this company, by id"`
-	Ref     string    `query:"ref" doc:"Only contacts with this name in an imported journal"`
-	Deleted bool      `query:"deleted" doc:"Include deleted contacts"`
+	Q       string   `query:"q" maxLength:"200" doc:"Words to search for in names and addresses"`
+	Tag     []string `query:"tag,explode" doc:"Only contacts with this tag, by id or name; repeat for several tags"`
+	TagNot  []string `query:"tag_not,explode" doc:"Only contacts without this tag, by id or name; repeat for several tags"`
+	Group   string   `query:"group" doc:"Only contacts in this group, by id or name"`
+	Company ThingID  `query:"company" doc:"Only contacts of this company, by id"`
+	Ref     string   `query:"ref" doc:"Only contacts with this name in an imported journal"`
+	Deleted bool     `query:"deleted" doc:"Include deleted contacts"`
 }
 
 // contacts are the routes of contacts.
@@ -48,7 +48,7 @@ func (s *server) contacts() {
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the contact"`
 	}) (*Answered[List[readmodels.TimelineEntry]], error) {
 		return listing(ctx, s, in.Listing, t.path+"/"+in.ID.String()+"/timeline", role.ContactsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.TimelineEntry], error) {
-			if err := mustHave(ctx, q, readmodels.ContactsTable, in.ID, contact.Stream.Unknown); err != nil {
+			if err := t.must(ctx, q, in.ID); err != nil {
 				return table.Found[readmodels.TimelineEntry]{}, err
 			}
 			return readmodels.TimelineOf(ctx, q, in.ID, who(ctx).Sight, p)
@@ -57,34 +57,17 @@ func (s *server) contacts() {
 }
 
 // contactFilter resolves the names in a query to ids.
-func (s *server) contactFilter(ctx context.Context, in *ContactQuery) (readmodels.ContactFilter, error) {
-	f := readmodels.ContactFilter{Q: in.Q, Company: in.Company, Ref: in.Ref, Deleted: in.Deleted}
-	for _, of := range []struct {
-		names []string
-		ids   *[]uuid.UUID
-	}{{in.Tag, &f.Tags}, {in.TagNot, &f.Without}} {
-		for _, name := range of.names {
-			id, err := s.find(ctx, "tag/contacts", name)
-			if err != nil {
-				return f, err
-			}
-			*of.ids = append(*of.ids, id)
-		}
+func (s *server) contactFilter(ctx context.Context, q table.Queryer, in *ContactQuery) (readmodels.ContactFilter, error) {
+	f := readmodels.ContactFilter{Q: in.Q, Ref: in.Ref, Deleted: in.Deleted}
+	all := []naming{{"group", "group", in.Group, &f.Group}, {"company", "company", string(in.Company), &f.Company}}
+	tags, without := make([]*uuid.UUID, len(in.Tag)), make([]*uuid.UUID, len(in.TagNot))
+	for i, name := range in.Tag {
+		all = append(all, naming{"tag", "tag/contacts", name, &tags[i]})
 	}
-	if in.Group != "" {
-		var err error
-		if f.Group, err = s.find(ctx, "group", in.Group); err != nil {
-			return f, err
-		}
+	for i, name := range in.TagNot {
+		all = append(all, naming{"tag_not", "tag/contacts", name, &without[i]})
 	}
-	return f, nil
-}
-
-// mustHave returns the error unknown if a table has no such row.
-func mustHave(ctx context.Context, q table.Queryer, in table.Table, id uuid.UUID, unknown error) error {
-	there, err := table.Has(ctx, q, in, id)
-	if err == nil && !there {
-		err = unknown
-	}
-	return err
+	err := s.resolveAll(ctx, q, all...)
+	f.Tags, f.Without = tags, without
+	return f, err
 }

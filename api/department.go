@@ -10,6 +10,7 @@ import (
 	"daybook/domain/department"
 	"daybook/domain/role"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // DepartmentQuery are the parameters of a list of departments.
@@ -24,7 +25,7 @@ func (s *server) departments() {
 	t := resourceOf(s, department.Stream, "/v1/departments", "Departments", role.TicketsRead, readmodels.DepartmentsTable,
 		func(r readmodels.Department) int64 { return r.Revision })
 	create[commands.CreateDepartment](t, "Create a department")
-	lists(t, "List departments", func(_ context.Context, in *DepartmentQuery) (readmodels.NameFilter, error) {
+	lists(t, "List departments", func(_ context.Context, _ table.Queryer, in *DepartmentQuery) (readmodels.NameFilter, error) {
 		return readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, nil
 	}, readmodels.FindDepartments)
 	get(t, "Get a department, now or in the past")

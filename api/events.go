@@ -240,7 +240,7 @@ func (s *server) startOf(in *EventQuery) (eventstore.Position, error) {
 // recorded reads one event from the log.
 func (s *server) recorded(ctx context.Context, stream string, revision eventstore.Revision) (eventstore.Recorded, error) {
 	for r, err := range s.Desk.Store.Read(ctx, stream, revision, eventstore.Forwards, 1) {
-		if errors.Is(err, eventstore.ErrNotFound) {
+		if errors.Is(err, eventstore.ErrNotFound) || err == nil && r.Revision != revision { // eventstore.Last is no revision here
 			break
 		}
 		return r, err

@@ -7,6 +7,7 @@ import (
 	"daybook/domain/group"
 	"daybook/domain/role"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // groups are the routes of groups.
@@ -14,7 +15,7 @@ func (s *server) groups() {
 	t := resourceOf(s, group.Stream, "/v1/groups", "Groups", role.ContactsRead, readmodels.GroupsTable,
 		func(r readmodels.Group) int64 { return r.Revision })
 	create[commands.CreateGroup](t, "Create a group of contacts and companies")
-	lists(t, "List groups", func(_ context.Context, in *NameQuery) (readmodels.NameFilter, error) {
+	lists(t, "List groups", func(_ context.Context, _ table.Queryer, in *NameQuery) (readmodels.NameFilter, error) {
 		return readmodels.NameFilter{Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindGroups)
 	get(t, "Get a group, now or in the past")

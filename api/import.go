@@ -98,6 +98,7 @@ func (s *server) importLineByLine(hc huma.Context, options ImportOptions, journa
 	if t, ok := writer.(*timed); ok {
 		t.duplex()
 	}
+	hc.SetHeader("Connection", "close") // an import that ends early leaves a part of the body unread
 	began := false
 	lines := json.NewEncoder(writer)
 	begin := func() {

@@ -30,5 +30,7 @@ func TestInPostgreSQL(t *testing.T) {
 		"TextThatIsNone": TestTextThatIsNone, "TextIsKept": TestTextIsKept, "TextIsWhatCame": TestTextIsWhatCame,
 		"QueriesSayWhatIsMeant": TestQueriesSayWhatIsMeant, "WritesAreNotMoved": TestWritesAreNotMoved, "NullOfWhatIsNew": TestNullOfWhatIsNew, "InstantsAreClear": TestInstantsAreClear,
 		"WhatAReportCanBe": TestWhatAReportCanBe, "PagesEndAtTheirSize": TestPagesEndAtTheirSize, "OrderOfTheLog": TestOrderOfTheLog, "TheEpoch": TestTheEpoch,
+		"WhatIsNotThere": TestWhatIsNotThere, "DeletedThings": TestDeletedThings, "LocationIsThere": TestLocationIsThere,
+		"OddRequests": TestOddRequests,
 	})
 }

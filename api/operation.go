@@ -42,17 +42,22 @@ func (s *server) plans() {
 		Reading
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the operation"`
 	}) (*Answered[OperationState], error) {
-		return read(ctx, s, in.Reading, role.TicketsRead, func(q table.Queryer) (OperationState, error) {
-			row, found, err := table.One[readmodels.Operation](ctx, q, readmodels.OperationsTable, in.ID)
-			if err == nil && !found {
-				err = operation.Stream.Unknown
+		found := false
+		answer, err := read(ctx, s, in.Reading, role.TicketsRead, func(q table.Queryer) (o OperationState, err error) {
+			if o.Operation, found, err = table.One[readmodels.Operation](ctx, q, readmodels.OperationsTable, in.ID); err != nil || !found {
+				return o, err
 			}
-			if err != nil {
-				return OperationState{}, err
-			}
-			left, err := access.Left(ctx, q, row)
-			return OperationState{row, &left}, err
+			left, err := access.Left(ctx, q, o.Operation)
+			o.Left = &left
+			return o, err
 		})
+		if err == nil && !found { // it may be too new for the read models
+			answer.StaleBy = ""
+			if answer.Body, err = s.operationNow(ctx, in.ID); err != nil {
+				return nil, s.refused(ctx, err)
+			}
+		}
+		return answer, err
 	})
 }
 

@@ -199,7 +199,7 @@ var codes = map[int]string{
 func wrong(d *huma.ErrorDetail) ProblemField {
 	in, place, _ := strings.Cut(d.Location, ".")
 	f := ProblemField{Code: "invalid", Detail: upper(d.Message) + "."}
-	if strings.Contains(d.Message, domain.IDPattern) {
+	if strings.Contains(d.Message, domain.IDPattern) || strings.Contains(strings.ToLower(d.Message), "uuid") {
 		f.Detail = "This must be an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f."
 	}
 	if in != "body" {

@@ -152,7 +152,7 @@ func (s *server) operations() {
 	ready := describe(http.MethodGet, "/readyz", "Operations", "Check whether the desk can serve, and if not, why")
 	ready.Description = "Without an API key, the reason is a word, which is the problem's code, and there are no warnings."
 	ready.Security = []map[string][]string{{"key": {}}, {}}
-	ready.Errors = []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+	ready.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 	huma.Register(s.api, ready, func(ctx context.Context, _ *struct{}) (*struct{ Body Health }, error) {
 		warnings, err := s.Operator.Ready(ctx)
 		_, keyed := ctx.Value(principalKey{}).(principal)

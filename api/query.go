@@ -73,11 +73,7 @@ func readAt[B any](ctx context.Context, s *server, r Reading, p role.Permission,
 		return err
 	})
 	if err != nil {
-		p := s.problemOf(ctx, err)
-		if stale != "" && p.Status == http.StatusNotFound { // the thing may be too new for the read models
-			p.headers = http.Header{"Daybook-Stale-By": {stale}}
-		}
-		return nil, p
+		return nil, s.refused(ctx, err)
 	}
 	return answer, nil
 }
@@ -190,22 +186,54 @@ func seen(row any, s role.Sight) bool {
 	return !may || hidden.SeenBy(s)
 }
 
-// now returns a thing from the read model.
+// now returns a thing from the read model or, if that does not have it yet, from its stream.
 func (t *resource[S, E, R]) now(ctx context.Context, in *OneThing) (*Answered[R], error) {
-	answer, err := read(ctx, t.server, in.Reading, t.reading, func(q table.Queryer) (R, error) {
-		row, found, err := table.One[R](ctx, q, t.table, in.ID)
-		if err == nil && !found {
-			err = t.kind.Unknown
-		}
-		if err == nil && !seen(row, who(ctx).Sight) {
-			err = t.kind.Unknown
-		}
+	var newer eventstore.Position // what the answer knows beyond the read model
+	answer, err := read(ctx, t.server, in.Reading, t.reading, func(q table.Queryer) (row R, err error) {
+		row, newer, err = t.row(ctx, q, in.ID)
 		return row, err
 	})
-	if err == nil {
-		answer.ETag = etag(eventstore.Revision(t.revision(answer.Body)))
+	if err != nil {
+		return nil, err
 	}
-	return answer, err
+	if answer.ETag = etag(eventstore.Revision(t.revision(answer.Body))); newer > 0 {
+		answer.Position, answer.StaleBy = newer.String(), ""
+	}
+	return answer, nil
+}
+
+// row returns a thing's row from the read model or, if that does not have it yet, from its stream, with the position of its
+// last event. The caller must see it.
+func (t *resource[S, E, R]) row(ctx context.Context, q table.Queryer, id uuid.UUID) (row R, newer eventstore.Position, err error) {
+	found := false
+	if q != nil {
+		row, found, err = table.One[R](ctx, q, t.table, id)
+	}
+	if err == nil && !found {
+		row, newer, err = t.folded(ctx, id)
+	}
+	if err == nil && !seen(row, who(ctx).Sight) {
+		err = t.kind.Unknown
+	}
+	return row, newer, err
+}
+
+// folded returns a thing's row from its stream, with the position of its last event.
+func (t *resource[S, E, R]) folded(ctx context.Context, id uuid.UUID) (row R, at eventstore.Position, err error) {
+	folded, err := t.Rows.AsOf(ctx, t.kind.Category, id, func(event.Metadata, eventstore.Revision, eventstore.Position) bool { return true })
+	if errors.Is(err, table.ErrNoRow) {
+		return row, 0, t.kind.Unknown
+	}
+	if err != nil {
+		return row, 0, err
+	}
+	return folded.Row.(R), folded.Position, nil
+}
+
+// must returns Unknown if there is no such thing, or none that the caller sees.
+func (t *resource[S, E, R]) must(ctx context.Context, q table.Queryer, id uuid.UUID) error {
+	_, _, err := t.row(ctx, q, id)
+	return err
 }
 
 // then returns a thing as it was, folded from its stream. The caller must see it as it was, and as it is now. What they do

@@ -22,7 +22,6 @@ import (
 	"daybook/domain/ticket"
 	"daybook/domain/zone"
 	"daybook/eventstore"
-	"daybook/readmodels"
 	"daybook/readmodels/report"
 	"daybook/readmodels/table"
 )
@@ -30,7 +29,7 @@ import (
 // ReportQuery are the parameters of the report on all agents.
 type ReportQuery struct {
 	ReportTerms
-	Agent uuid.UUID `query:"agent" format:"uuid" doc:"Only this agent, by id"`
+	Agent ThingID `query:"agent" doc:"Only this agent, by id"`
 }
 
 // ReportTerms are the parameters that the reports on all agents and on one agent share.
@@ -42,7 +41,7 @@ type ReportTerms struct {
 	To         string             `query:"to" format:"date" required:"true" doc:"Day after the last day of the report"`
 	Zone       string             `query:"tz" default:"UTC" doc:"IANA time zone of days and hours"`
 	By         report.Granularity `query:"by" default:"day" doc:"Length of a bucket"`
-	Department uuid.UUID          `query:"department" format:"uuid" doc:"Only tickets that were in this department at the time, and services that were on there; by id"`
+	Department ThingID            `query:"department" doc:"Only tickets that were in this department at the time, and services that were on there; by id"`
 	Channel    ticket.Channel     `query:"channel" doc:"Only tickets of this channel"`
 	Tag        string             `query:"tag" doc:"Only tickets that had this tag at the time, by id or name"`
 	Metrics    []string           `query:"metrics" doc:"Metrics to return, separated by commas; default all"`
@@ -78,7 +77,7 @@ func (s *server) reports() {
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the agent"`
 		ReportTerms
 	}) (*Reported, error) {
-		return s.agentReport(ctx, in.ReportTerms, in.ID, agent.Stream.Unknown)
+		return s.agentReport(ctx, in.ReportTerms, "", &in.ID)
 	})
 	table := op
 	table.Responses = map[string]*huma.Response{"200": {
@@ -99,23 +98,27 @@ func (s *server) reports() {
 
 var reportType = reflect.TypeFor[report.Report]()
 
-// agentReport reports on one agent, or on all if agent is nil. If there is no such agent, it returns the error unknown,
-// unless that is nil.
-func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUID, unknown *domain.Error) (*Reported, error) {
-	ask, err := s.reportQuery(ctx, in)
+// agentReport reports on the agent that the path or the query names, or on all.
+func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingID, inPath *uuid.UUID) (*Reported, error) {
+	ask, err := s.reportQuery(in)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	ask.Agent = agent
 	known, err := s.cutOff(ctx, in)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
 	answer, err := readAt(ctx, s, in.Reading, role.ReportsRead, func(q table.Queryer, now eventstore.Position) (report.Report, error) {
-		if unknown != nil {
-			if err := mustHave(ctx, q, readmodels.AgentsTable, agent, unknown); err != nil {
+		if ask.Agent = inPath; inPath != nil {
+			if err := s.things[agent.Stream.Category].must(ctx, q, *inPath); err != nil {
 				return report.Report{}, err
 			}
+		}
+		err := s.resolveAll(ctx, q,
+			naming{"agent", "agent", string(inQuery), &ask.Agent}, naming{"tag", "tag/tickets", in.Tag, &ask.Tag},
+			naming{"department", "department", string(in.Department), &ask.Department})
+		if err != nil {
+			return report.Report{}, err
 		}
 		if ask.KnownAt, err = known(q, now); err != nil {
 			return report.Report{}, err
@@ -136,21 +139,15 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, agent uuid.UUI
 	return reported, nil
 }
 
-func (s *server) reportQuery(ctx context.Context, in ReportTerms) (ask report.Query, err error) {
-	ask = report.Query{By: in.By, Department: in.Department, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded, MaxBuckets: s.Limits.Buckets}
+func (s *server) reportQuery(in ReportTerms) (ask report.Query, err error) {
+	ask = report.Query{By: in.By, Channel: in.Channel, Metrics: in.Metrics, Excluded: in.Excluded, MaxBuckets: s.Limits.Buckets}
 	var fromErr, toErr, zoneErr error
 	ask.From, fromErr = date("from", in.From)
 	ask.To, toErr = date("to", in.To)
 	if _, zoneErr = profile.Zone("tz", in.Zone); zoneErr == nil {
 		ask.Zone, zoneErr = zone.Load(in.Zone)
 	}
-	if err := domain.Join(fromErr, toErr, zoneErr); err != nil {
-		return ask, err
-	}
-	if in.Tag != "" {
-		ask.Tag, err = s.find(ctx, "tag/tickets", in.Tag)
-	}
-	return ask, err
+	return ask, domain.Join(fromErr, toErr, zoneErr)
 }
 
 // date parses a date of the years that instants have.

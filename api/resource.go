@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -39,11 +41,17 @@ type resource[S any, E event.Event, R any] struct {
 // one returns the path of one thing.
 func (t *resource[S, E, R]) one() string { return t.path + "/{id}" }
 
-// resourceOf returns a resource without routes, and records the path of its things.
+// resourceOf returns a resource without routes, and records its things.
 func resourceOf[S any, E event.Event, R any](s *server, kind event.Kind[S, E], path, title string, reading role.Permission, rows table.Table, revision func(R) int64) *resource[S, E, R] {
 	t := &resource[S, E, R]{s, kind, path, title, rows, reading, revision, func(row any, _ uuid.UUID, _ principal) R { return row.(R) }}
-	s.places[kind.Category] = t.one()
+	s.things[kind.Category] = things{t.one(), t.must}
 	return t
+}
+
+// things are those of one kind, for routes of other kinds that name them.
+type things struct {
+	path string
+	must func(ctx context.Context, q table.Queryer, id uuid.UUID) error // see resource.must
 }
 
 // create binds a POST on the list to a command that creates a thing.
@@ -131,11 +139,18 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 			about += "/" + other
 		}
 		return carry(ctx, t, in.Asking, op, about, body, func(by work.By) (access.Outcome, error) {
-			if err := t.resolve(ctx, fields, other, &c); err != nil {
+			if err := by.MustMay(plan(c).Permission()); err != nil { // before anything is said of the other thing
 				return access.Outcome{}, err
 			}
+			if fields.other != nil {
+				id, err := t.other(ctx, in.ID, fields.ref, other)
+				if err != nil {
+					return access.Outcome{}, err
+				}
+				reflect.ValueOf(&c).Elem().FieldByIndex(fields.other).Set(reflect.ValueOf(id))
+			}
 			a, err := work.Carry(ctx, t.Desk, plan(c), in.ID, by)
-			return outcome(t.kind, a), err
+			return outcome(t.kind, a), inPath(fields.name, err)
 		})
 	}
 	switch {
@@ -197,7 +212,7 @@ func deletesAs[In deletion, C work.LongCommand[S, E], S any, E event.Event, R an
 			}
 			a, underWay, err := access.CarryLong(ctx, t.Door, work.LongOf(t.kind, work.LongCommand[S, E](asked)), of.ID, by)
 			open = underWay
-			return outcome(t.kind, a), err
+			return outcome(t.kind, a), inPath(fieldsOf[C]().name, err)
 		})
 		if err != nil {
 			return nil, err
@@ -241,33 +256,36 @@ type Other struct {
 
 // fields say where the fields of a command come from.
 type fields struct {
-	body  bool  // some are in the body
-	other []int // the one in the path; nil: none
-	ref   string
+	body  bool   // some are in the body
+	other []int  // the one in the path; nil: none
+	name  string // of that one
+	ref   string // what it names
 }
 
 func fieldsOf[C any]() (f fields) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[C]()) {
-		if field.Tag.Get("path") != "" {
-			f.other = field.Index
+		if name := field.Tag.Get("path"); name != "" {
+			f.other, f.name = field.Index, name
 			f.ref, _, _ = strings.Cut(field.Tag.Get("ref"), ",")
 		} else if name := field.Tag.Get("json"); name != "" && name != "-" {
 			f.body = true
 		}
 	}
+	var none C
+	if _, sees := any(none).(work.Referrer); f.other != nil && !sees {
+		panic(fmt.Sprintf("the Refs of %T must name what is in its path, so that it is there", none))
+	}
 	return f
 }
 
-// resolve sets the field that is in the path, if there is one, to the thing that the end of the path names.
-func (s *server) resolve(ctx context.Context, f fields, other string, command any) error {
-	if f.other == nil {
-		return nil
+// other returns the id of the thing that the end of a path names. Whether there is one with that id, the command sees to. If
+// no thing has that name, and the one that the path begins with is not there either, the latter is refused.
+func (t *resource[S, E, R]) other(ctx context.Context, one uuid.UUID, ref, text string) (uuid.UUID, error) {
+	id, err := t.find(ctx, "other", ref, text)
+	if no, is := errors.AsType[*domain.Error](err); is && no.Refusal == domain.RefusedNotFound {
+		err = cmp.Or(t.must(ctx, nil, one), err)
 	}
-	id, err := s.find(ctx, f.ref, other)
-	if err == nil {
-		reflect.ValueOf(command).Elem().FieldByIndex(f.other).Set(reflect.ValueOf(id))
-	}
-	return err
+	return id, err
 }
 
 // named holds the kinds of things that requests may call by name, by the ref tag of a command's field.
@@ -280,15 +298,24 @@ var named = map[string]struct {
 	"group":        {group.Named, group.Stream.Unknown},
 }
 
-// find finds a thing by its id, or by its name if things of its kind have one.
-func (s *server) find(ctx context.Context, ref, text string) (uuid.UUID, error) {
+// inPath makes the refusal of a field that came in the path what it is for the path: there is no such thing.
+func inPath(field string, err error) error {
+	no, is := errors.AsType[*domain.Error](err)
+	if !is || field == "" || len(no.Fields) != 1 || no.Fields[0].Field != field {
+		return err
+	}
+	return domain.NotFound(no.Code, "%s", no.Message)
+}
+
+// find returns the id that a parameter is or, if things of that kind have names, the id of the thing that it names.
+func (s *server) find(ctx context.Context, parameterName, ref, text string) (uuid.UUID, error) {
 	id, err := domain.ParseID(text)
 	if err == nil {
 		return id, nil
 	}
 	by, may := named[ref]
 	if !may {
-		return id, parameter("other", "id-malformed", "The path must end with an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f.")
+		return id, parameter(parameterName, "id-malformed", "%s must be an id, such as 0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f.", parameterName)
 	}
 	id, found, err := work.Find(ctx, s.Desk, by.hold(s.Desk.Names, text))
 	if errors.Is(err, event.ErrUnknown) && id != uuid.Nil { // a newer version knows what it is now; it has the name
@@ -300,14 +327,40 @@ func (s *server) find(ctx context.Context, ref, text string) (uuid.UUID, error) 
 	return id, err
 }
 
-// lists binds a GET on the list to a query of the read models. filter turns the request's parameters into its filter.
-func lists[Q interface{ listing() Listing }, F any, S any, E event.Event, R any](t *resource[S, E, R], summary string, filter func(context.Context, *Q) (F, error), ask func(context.Context, table.Queryer, F, table.Page) (table.Found[R], error)) {
-	huma.Register(t.api, describe(http.MethodGet, t.path, t.title, summary), func(ctx context.Context, in *Q) (*Answered[List[R]], error) {
-		f, err := filter(ctx, in)
-		if err != nil {
-			return nil, t.refused(ctx, err)
+// A naming is a parameter of a query that may name a thing, and where to put its id.
+type naming struct {
+	parameter, ref, text string
+	id                   **uuid.UUID
+}
+
+// resolveAll finds the things that a query names. One that is not there is refused, rather than answered with an empty list.
+func (s *server) resolveAll(ctx context.Context, q table.Queryer, all ...naming) error {
+	var errs []error
+	for _, of := range all {
+		if of.text == "" {
+			continue
 		}
+		id, err := s.find(ctx, of.parameter, of.ref, of.text)
+		if err == nil {
+			err = s.things[of.ref].must(ctx, q, id)
+		}
+		if no, is := errors.AsType[*domain.Error](err); is && no.Refusal == domain.RefusedNotFound {
+			err = domain.Invalid(of.parameter, no.Code, "%s", no.Message)
+		}
+		*of.id = &id
+		errs = append(errs, err)
+	}
+	return domain.Join(errs...)
+}
+
+// lists binds a GET on the list to a query of the read models. filter turns the request's parameters into its filter.
+func lists[Q interface{ listing() Listing }, F any, S any, E event.Event, R any](t *resource[S, E, R], summary string, filter func(context.Context, table.Queryer, *Q) (F, error), ask func(context.Context, table.Queryer, F, table.Page) (table.Found[R], error)) {
+	huma.Register(t.api, describe(http.MethodGet, t.path, t.title, summary), func(ctx context.Context, in *Q) (*Answered[List[R]], error) {
 		return listing(ctx, t.server, (*in).listing(), t.path, t.reading, func(q table.Queryer, p table.Page) (table.Found[R], error) {
+			f, err := filter(ctx, q, in)
+			if err != nil {
+				return table.Found[R]{}, err
+			}
 			return ask(ctx, q, f, p)
 		})
 	})
@@ -324,11 +377,10 @@ func (t *resource[S, E, R]) timeline() {
 	}) (*Answered[List[Event]], error) {
 		l := Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor, Sort: "-position"}
 		return listing(ctx, t.server, l, strings.Replace(path, "{id}", in.ID.String(), 1), t.reading, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
-			found, err := t.findEvents(ctx, q, readmodels.TrailFilter{Stream: t.kind.Stream(in.ID)}, p)
-			if err == nil && len(found.Rows) == 0 {
-				err = t.kind.Unknown
+			if err := t.must(ctx, q, in.ID); err != nil {
+				return table.Found[Event]{}, err
 			}
-			return found, err
+			return t.findEvents(ctx, q, readmodels.TrailFilter{Stream: t.kind.Stream(in.ID)}, p)
 		})
 	})
 }

@@ -3,10 +3,13 @@ package api
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"daybook/commands"
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/readmodels"
+	"daybook/readmodels/table"
 )
 
 // NameQuery are the parameters of a list of tags or groups.
@@ -26,8 +29,17 @@ type TagQuery struct {
 func (s *server) tags() {
 	t := resourceOf(s, tag.Stream, "/v1/tags", "Tags", role.TicketsRead, readmodels.TagsTable,
 		func(r readmodels.Tag) int64 { return r.Revision })
+	for _, scope := range []tag.Scope{tag.Contacts, tag.Tickets} { // a tag of one registry is none of the other
+		s.things["tag/"+string(scope)] = things{t.one(), func(ctx context.Context, q table.Queryer, id uuid.UUID) error {
+			row, _, err := t.row(ctx, q, id)
+			if err == nil && row.Scope != scope {
+				err = tag.Stream.Unknown
+			}
+			return err
+		}}
+	}
 	create[commands.CreateTag](t, "Create a tag for contacts or for tickets")
-	lists(t, "List tags", func(_ context.Context, in *TagQuery) (readmodels.NameFilter, error) {
+	lists(t, "List tags", func(_ context.Context, _ table.Queryer, in *TagQuery) (readmodels.NameFilter, error) {
 		return readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindTags)
 	get(t, "Get a tag, now or in the past")

@@ -84,6 +84,11 @@ func TestTextThatIsNone(t *testing.T) {
 		c.Refused(t, 415, "media-type", "POST", "/v1/contacts", `{"name":"Leaked"}`, testdesk.Header("Content-Type", "application/json; charset="+charset))
 		c.Refused(t, 415, "media-type", "POST", "/v1/import", `{}`, testdesk.Header("Content-Type", "application/x-ndjson; charset="+charset))
 	}
+	for _, encoding := range []string{"gzip", "br", "GZIP", "identity, gzip"} {
+		c.Refused(t, 415, "content-encoding", "POST", "/v1/contacts", `{"name":"Leaked"}`, testdesk.Header("Content-Encoding", encoding))
+	}
+	c.Refused(t, 415, "content-encoding", "POST", "/v1/import", `{}`, testdesk.Header("Content-Type", "application/x-ndjson"), testdesk.Header("Content-Encoding", "br"))
+	c.Must(t, 200, "POST", "/v1/import", packed(t, "{}"), testdesk.Header("Content-Type", "application/x-ndjson"), testdesk.Header("Content-Encoding", "gzip"))
 	c.Must(t, 201, "POST", "/v1/contacts", "{\"name\":\"\\ud83d\\ude00 \\\\ud83d\",\"note\":\"a\\tb\\r\\nc\"}", testdesk.Header("Content-Type", `application/json; charset="UTF-8"`))
 	c.Refused(t, 422, "text-too-long", "POST", ticket+"/notes", map[string]any{"body": strings.Repeat("😀", 100_000)})
 	c.CaughtUp(t)

@@ -55,7 +55,7 @@ func (s *server) thread(ctx context.Context, in *struct {
 			return nil, s.refused(ctx, err)
 		}
 		if len(answer.Body.Data) == in.Limit || size >= table.MaxPageBytes {
-			path := strings.Replace(s.places[ticket.Stream.Category]+"/thread", "{id}", in.ID.String(), 1)
+			path := strings.Replace(s.things[ticket.Stream.Category].path+"/thread", "{id}", in.ID.String(), 1)
 			answer.Body.Next, answer.Link = s.after(ctx, path, strconv.FormatInt(int64(r.Revision), 10))
 			break
 		}

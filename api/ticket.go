@@ -12,7 +12,6 @@ import (
 
 	"daybook/commands"
 	"daybook/commands/work"
-	"daybook/domain"
 	"daybook/domain/contact"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
@@ -23,21 +22,21 @@ import (
 // TicketQuery are the parameters of the list of all tickets.
 type TicketQuery struct {
 	TicketTerms
-	Contact uuid.UUID `query:"contact" format:"uuid" doc:"Only tickets of this contact, by id"`
-	Company uuid.UUID `query:"company" format:"uuid" doc:"Only tickets of this company's contacts, by id"`
+	Contact ThingID `query:"contact" doc:"Only tickets of this contact, by id"`
+	Company ThingID `query:"company" doc:"Only tickets of this company's contacts, by id"`
 }
 
 // TicketTerms are the parameters of every list of tickets.
 type TicketTerms struct {
 	Listing
 	Agent      string          `query:"agent" doc:"Only tickets of this agent, by id; none for unassigned tickets"`
-	Department uuid.UUID       `query:"department" format:"uuid" doc:"Only tickets of this department, by id"`
+	Department ThingID         `query:"department" doc:"Only tickets of this department, by id"`
 	Status     []ticket.Status `query:"status" doc:"Only tickets with one of these statuses, separated by commas"`
 	Channel    ticket.Channel  `query:"channel" doc:"Only tickets that came in through this channel"`
 	Priority   ticket.Priority `query:"priority" doc:"Only tickets with this priority"`
 	Tag        string          `query:"tag" doc:"Only tickets with this tag, by id or name"`
 	Ref        string          `query:"ref" doc:"Only tickets with this name in an imported journal"`
-	FollowUpOf uuid.UUID       `query:"follow_up_of" format:"uuid" doc:"Only the follow-up of this ticket, by id"`
+	FollowUpOf ThingID         `query:"follow_up_of" doc:"Only the follow-up of this ticket, by id"`
 	From       string          `query:"from" doc:"Only tickets opened at this instant (RFC 3339) or later"`
 	To         string          `query:"to" doc:"Only tickets opened before this instant (RFC 3339)"`
 	Expand     []string        `query:"expand" enum:"contact,agent,department,tags" doc:"Related things to include in full, separated by commas"`
@@ -72,7 +71,10 @@ func (s *server) tickets() {
 		func(in commands.Inquiry) work.Plan[ticket.Ticket] { return in })
 	create[commands.OpenTicket](t, "Open a ticket for a contact")
 	huma.Register(s.api, describe(http.MethodGet, t.path, t.title, "List tickets, newest first"), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
-		return s.listTickets(ctx, t.path, in.TicketTerms, readmodels.TicketFilter{Contact: in.Contact, Company: in.Company})
+		return s.listTickets(ctx, t.path, in.TicketTerms, func(q table.Queryer) (of readmodels.TicketFilter, err error) {
+			err = s.resolveAll(ctx, q, naming{"contact", "contact", string(in.Contact), &of.Contact}, naming{"company", "company", string(in.Company), &of.Company})
+			return of, err
+		})
 	})
 	get(t, "Get a ticket, now or in the past")
 	huma.Register(s.api, conditional(describe(http.MethodGet, t.one()+"/thread", t.title, "List the messages, notes and other events of a ticket, oldest first")), s.thread)
@@ -124,12 +126,16 @@ func (Taken) Schema(r huma.Registry) *huma.Schema {
 }
 
 // listTickets lists the tickets of a contact, a company or everybody, with the related things that the query expands.
-func (s *server) listTickets(ctx context.Context, path string, in TicketTerms, of readmodels.TicketFilter) (*Answered[List[TicketRow]], error) {
-	filter, err := s.ticketFilter(ctx, in, of)
-	if err != nil {
-		return nil, s.refused(ctx, err)
-	}
+// whose returns a filter for whose they are.
+func (s *server) listTickets(ctx context.Context, path string, in TicketTerms, whose func(table.Queryer) (readmodels.TicketFilter, error)) (*Answered[List[TicketRow]], error) {
 	return listing(ctx, s, in.Listing, path, role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[TicketRow], error) {
+		filter, err := whose(q)
+		if err == nil {
+			filter, err = s.ticketFilter(ctx, q, in, filter)
+		}
+		if err != nil {
+			return table.Found[TicketRow]{}, err
+		}
 		found, err := readmodels.FindTickets(ctx, q, filter, p)
 		if err != nil {
 			return table.Found[TicketRow]{}, err
@@ -143,14 +149,14 @@ func (s *server) history(ctx context.Context, in *struct {
 	ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the contact"`
 	TicketTerms
 }) (*Answered[List[HistoryRow]], error) {
-	filter, err := s.ticketFilter(ctx, in.TicketTerms, readmodels.TicketFilter{})
-	if err != nil {
-		return nil, s.refused(ctx, err)
-	}
 	return listing(ctx, s, in.Listing, "/v1/contacts/"+in.ID.String()+"/tickets", role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[HistoryRow], error) {
+		filter, err := s.ticketFilter(ctx, q, in.TicketTerms, readmodels.TicketFilter{})
+		if err != nil {
+			return table.Found[HistoryRow]{}, err
+		}
 		found, err := readmodels.HistoryOfContact(ctx, q, in.ID, filter, p)
 		if err == nil && len(found.Rows) == 0 {
-			err = mustHave(ctx, q, readmodels.ContactsTable, in.ID, contact.Stream.Unknown)
+			err = s.things[contact.Stream.Category].must(ctx, q, in.ID)
 		}
 		if err != nil {
 			return table.Found[HistoryRow]{}, err
@@ -160,20 +166,20 @@ func (s *server) history(ctx context.Context, in *struct {
 }
 
 // ticketFilter adds the terms of a query to a filter.
-func (s *server) ticketFilter(ctx context.Context, in TicketTerms, of readmodels.TicketFilter) (f readmodels.TicketFilter, err error) {
+func (s *server) ticketFilter(ctx context.Context, q table.Queryer, in TicketTerms, of readmodels.TicketFilter) (f readmodels.TicketFilter, err error) {
 	f = readmodels.TicketFilter{
-		Contact: of.Contact, Company: of.Company, Department: in.Department, Statuses: in.Status, Channel: in.Channel, Priority: in.Priority, Ref: in.Ref,
-		FollowUpOf: in.FollowUpOf, Unassigned: in.Agent == "none", Sight: who(ctx).Sight,
+		Contact: of.Contact, Company: of.Company, Statuses: in.Status, Channel: in.Channel, Priority: in.Priority, Ref: in.Ref,
+		Unassigned: in.Agent == "none", Sight: who(ctx).Sight,
 	}
-	if in.Agent != "" && !f.Unassigned {
-		if f.Agent, err = domain.ParseID(in.Agent); err != nil {
-			return f, domain.Invalid("agent", "id-malformed", "agent must be the id of an agent, or none for unassigned tickets.")
-		}
+	agent := in.Agent
+	if f.Unassigned {
+		agent = ""
 	}
-	if in.Tag != "" {
-		if f.Tag, err = s.find(ctx, "tag/tickets", in.Tag); err != nil {
-			return f, err
-		}
+	err = s.resolveAll(ctx, q,
+		naming{"agent", "agent", agent, &f.Agent}, naming{"department", "department", string(in.Department), &f.Department},
+		naming{"tag", "tag/tickets", in.Tag, &f.Tag}, naming{"follow_up_of", "ticket", string(in.FollowUpOf), &f.FollowUpOf})
+	if err != nil {
+		return f, err
 	}
 	if f.From, err = instantOf("from", in.From); err != nil {
 		return f, err

@@ -21,6 +21,11 @@ type LeaveDepartment struct {
 // Permission returns the permission that the caller needs.
 func (LeaveDepartment) Permission() role.Permission { return role.AgentsWrite }
 
+// Refs returns the department.
+func (c LeaveDepartment) Refs() []Reference {
+	return []Reference{work.Had("department", department.Stream, c.Department, department.Department.MustBeCreated)}
+}
+
 // Decide refuses a caller who may not manage the agent. It changes nothing for an agent who does not serve the department,
 // unless it may not have been so then.
 func (c LeaveDepartment) Decide(a agent.Agent, by By) ([]agent.Event, error) {

@@ -3,8 +3,10 @@ package commands
 import (
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/agent"
+	"daybook/domain/department"
 	"daybook/domain/role"
 )
 
@@ -18,6 +20,11 @@ type SwitchServices struct {
 
 // Permission returns the permission that the caller needs.
 func (SwitchServices) Permission() role.Permission { return role.StatusOwn }
+
+// Refs returns the department.
+func (c SwitchServices) Refs() []Reference {
+	return []Reference{work.Had("department", department.Stream, c.Department, department.Department.MustBeCreated)}
+}
 
 // Decide refuses an agent who does not serve the department.
 func (c SwitchServices) Decide(a agent.Agent, by By) ([]agent.Event, error) {

@@ -5,7 +5,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain/company"
+	"daybook/domain/group"
 	"daybook/domain/role"
 )
 
@@ -16,6 +18,11 @@ type UngroupCompany struct {
 
 // Permission returns the permission that the caller needs.
 func (UngroupCompany) Permission() role.Permission { return role.CompaniesWrite }
+
+// Refs returns the group.
+func (c UngroupCompany) Refs() []Reference {
+	return []Reference{work.Had("group", group.Stream, c.Group, group.Group.MustExist)}
+}
 
 // Decide changes nothing for a company that is not in the group.
 func (c UngroupCompany) Decide(co company.Company, _ By) ([]company.Event, error) {

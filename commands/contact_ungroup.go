@@ -5,7 +5,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain/contact"
+	"daybook/domain/group"
 	"daybook/domain/role"
 )
 
@@ -16,6 +18,11 @@ type UngroupContact struct {
 
 // Permission returns the permission that the caller needs.
 func (UngroupContact) Permission() role.Permission { return role.ContactsWrite }
+
+// Refs returns the group.
+func (c UngroupContact) Refs() []Reference {
+	return []Reference{work.Had("group", group.Stream, c.Group, group.Group.MustExist)}
+}
 
 // Decide changes nothing for a contact who is not in the group.
 func (c UngroupContact) Decide(co contact.Contact, _ By) ([]contact.Event, error) {

@@ -5,8 +5,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain/contact"
 	"daybook/domain/role"
+	"daybook/domain/tag"
 )
 
 // UntagContact removes a tag from a contact.
@@ -16,6 +18,11 @@ type UntagContact struct {
 
 // Permission returns the permission that the caller needs.
 func (UntagContact) Permission() role.Permission { return role.ContactsWrite }
+
+// Refs returns the tag.
+func (c UntagContact) Refs() []Reference {
+	return []Reference{work.Had("tag", tag.Stream, c.Tag, tag.Tag.MustExist)}
+}
 
 // Decide changes nothing for a contact who does not have the tag.
 func (c UntagContact) Decide(co contact.Contact, _ By) ([]contact.Event, error) {

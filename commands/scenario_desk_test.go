@@ -64,7 +64,7 @@ func TestDeletedAgentIsSignedOut(t *testing.T) {
 		t.Error("a deleted agent still works, or holds the login")
 	}
 	on.Given(agent.Deleted{}).When(commands.DeleteAgent{}).ThenNothing()
-	on.Given(agent.Deleted{}, agent.ClaimLapsed{}).When(commands.SignIn{}).ThenRefused("agent-unknown")
+	on.Given(agent.Deleted{}, agent.ClaimLapsed{}).When(commands.SignIn{}).ThenRefused("agent-deleted")
 	scenario.On(t, agent.Stream).When(commands.DeleteAgent{}).ThenRefused("agent-unknown")
 }
 
@@ -203,7 +203,7 @@ func TestDepartment(t *testing.T) {
 	is.Given(department.Deleted{}).When(commands.DeleteDepartment{Unsaid: true}).ThenNothing()
 	is.Given(department.Deleted{To: support}).When(commands.DeleteDepartment{To: support}).ThenNothing()
 	is.Given(department.Deleted{}).When(commands.DeleteDepartment{To: support}).ThenRefused("department-deleted")
-	is.Given(department.Deleted{}).When(commands.RenameDepartment{Name: "Orders"}).ThenRefused("department-unknown")
+	is.Given(department.Deleted{}).When(commands.RenameDepartment{Name: "Orders"}).ThenRefused("department-deleted")
 	on.When(commands.DeleteDepartment{}).ThenRefused("department-unknown")
 }
 

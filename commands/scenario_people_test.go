@@ -130,7 +130,7 @@ func TestDeletedContactIsGone(t *testing.T) {
 		commands.EditContact{}, commands.AssignCompany{Company: acme}, commands.LeaveCompany{}, commands.TagContact{Tag: vip},
 		commands.UntagContact{Tag: vip}, commands.GroupContact{Group: gold}, commands.UngroupContact{Group: gold},
 	} {
-		gone.When(command).ThenRefused("contact-unknown")
+		gone.When(command).ThenRefused("contact-deleted")
 		scenario.On(t, contact.Stream).When(command).ThenRefused("contact-unknown")
 	}
 	scenario.On(t, contact.Stream).When(commands.DeleteContact{}).ThenRefused("contact-unknown")
@@ -161,7 +161,7 @@ func TestCompany(t *testing.T) {
 	gone.When(commands.RestoreCompany{}).Then(company.Restored{})
 	is.When(commands.RestoreCompany{}).ThenNothing()
 	on.When(commands.RestoreCompany{}).ThenRefused("company-unknown")
-	gone.When(commands.EditCompany{}).ThenRefused("company-unknown")
+	gone.When(commands.EditCompany{}).ThenRefused("company-deleted")
 	on.When(commands.DeleteCompany{}).ThenRefused("company-unknown")
 	on.When(commands.GroupCompany{Group: gold}).ThenRefused("company-unknown")
 	on.When(commands.UngroupCompany{Group: gold}).ThenRefused("company-unknown")

@@ -5,7 +5,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain/role"
+	"daybook/domain/tag"
 	"daybook/domain/ticket"
 )
 
@@ -16,6 +18,11 @@ type UntagTicket struct {
 
 // Permission returns the permission that the caller needs.
 func (UntagTicket) Permission() role.Permission { return role.TicketsWork }
+
+// Refs returns the tag.
+func (c UntagTicket) Refs() []Reference {
+	return []Reference{work.Had("tag", tag.Stream, c.Tag, tag.Tag.MustExist)}
+}
 
 // Decide refuses a deleted ticket. It changes nothing for one that does not have the tag.
 func (c UntagTicket) Decide(t ticket.Ticket, _ By) ([]ticket.Event, error) {

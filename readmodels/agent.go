@@ -70,7 +70,7 @@ var PresencesTable = table.Table{Name: "agent_presence_now", Comment: "The curre
 
 // An AgentFilter selects agents. Empty fields select all.
 type AgentFilter struct {
-	Department uuid.UUID
+	Department *uuid.UUID
 	Status     AgentStatus
 	Role       role.Role
 	Ref        string

@@ -29,7 +29,7 @@ var CompaniesTable = table.Table{Name: "companies", Comment: "The companies that
 // A CompanyFilter selects companies. Empty fields select all.
 type CompanyFilter struct {
 	Q       string
-	Group   uuid.UUID
+	Group   *uuid.UUID
 	Ref     string
 	Deleted bool
 }

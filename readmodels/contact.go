@@ -70,10 +70,10 @@ var ContactsTable = table.Table{Name: "contacts", Comment: "The people who write
 // A ContactFilter selects contacts. Empty fields select all.
 type ContactFilter struct {
 	Q       string // words that name or addresses contain
-	Tags    []uuid.UUID
-	Without []uuid.UUID // tags that they do not have
-	Group   uuid.UUID
-	Company uuid.UUID
+	Tags    []*uuid.UUID
+	Without []*uuid.UUID // tags that they do not have
+	Group   *uuid.UUID
+	Company *uuid.UUID
 	Ref     string
 	Deleted bool // deleted ones too
 }
@@ -130,7 +130,7 @@ var TimelineTable = table.Table{Name: "contact_timeline", Comment: "What happene
 // TimelineOf lists a contact's timeline, newest first, without the tickets outside sight.
 func TimelineOf(ctx context.Context, q table.Queryer, contact uuid.UUID, sight role.Sight, p table.Page) (table.Found[TimelineEntry], error) {
 	var w table.Where
-	w.IsID("contact_id", contact)
+	w.IsID("contact_id", &contact)
 	if _, all := sight.Departments(); !all {
 		w.Say("(ticket_id IS NULL OR ticket_id IN (SELECT ticket_id FROM tickets WHERE " + seen(&w, sight) + "))")
 	}

@@ -34,7 +34,7 @@ var OperationsTable = table.Table{Name: "operations", Comment: "Commands that ch
 
 // An OperationFilter selects operations.
 type OperationFilter struct {
-	About uuid.UUID
+	About *uuid.UUID
 	Open  bool // only those that have not ended
 }
 
@@ -53,16 +53,22 @@ func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p t
 // a department. Operations use it to find what is left to do. Other pairs are an error.
 func ThatShow(category string, showing map[string]uuid.UUID) (t table.Table, w table.Where, err error) {
 	of := strings.Join(slices.Sorted(maps.Keys(showing)), " and ")
+	given := func(category string) *uuid.UUID {
+		if id, given := showing[category]; given {
+			return &id
+		}
+		return nil
+	}
 	switch category + " of " + of {
 	case "ticket of agent", "ticket of agent and department":
-		return TicketsTable, TicketFilter{Agent: showing["agent"], Department: showing["department"], Statuses: ticket.Unfinished, Sight: role.Everything}.where(), nil
+		return TicketsTable, TicketFilter{Agent: given("agent"), Department: given("department"), Statuses: ticket.Unfinished, Sight: role.Everything}.where(), nil
 	case "ticket of department":
-		return TicketsTable, TicketFilter{Department: showing["department"], Statuses: ticket.Workable, Sight: role.Everything}.where(), nil
+		return TicketsTable, TicketFilter{Department: given("department"), Statuses: ticket.Workable, Sight: role.Everything}.where(), nil
 	case "contact of company":
-		w.IsID("company_id", showing["company"])
+		w.IsID("company_id", given("company"))
 		return ContactsTable, w, nil
 	case "agent of department":
-		w.Lists("departments", showing["department"])
+		w.Lists("departments", given("department"))
 		unlessDeleted(&w, false)
 		return AgentsTable, w, nil
 	}

@@ -94,25 +94,25 @@ var TicketClocksTable = table.Table{Name: "ticket_clocks", Comment: "The current
 
 // A TicketFilter selects tickets. Empty fields select all.
 type TicketFilter struct {
-	Contact    uuid.UUID
-	Company    uuid.UUID // of the contact
-	Agent      uuid.UUID
+	Contact    *uuid.UUID
+	Company    *uuid.UUID // of the contact
+	Agent      *uuid.UUID
 	Unassigned bool
-	Department uuid.UUID
+	Department *uuid.UUID
 	Sight      role.Sight // of the caller
 	Statuses   []ticket.Status
 	Channel    ticket.Channel
 	Priority   ticket.Priority
-	Tag        uuid.UUID
+	Tag        *uuid.UUID
 	Ref        string
-	FollowUpOf uuid.UUID
+	FollowUpOf *uuid.UUID
 	From, To   table.Instant // opened in [From, To)
 }
 
 func (f TicketFilter) where() table.Where {
 	var w table.Where
 	w.IsID("contact_id", f.Contact)
-	if f.Company != uuid.Nil {
+	if f.Company != nil {
 		w.And("contact_id IN (SELECT contact_id FROM contacts WHERE company_id = %s)", f.Company.String())
 	}
 	w.IsID("agent_id", f.Agent)
@@ -155,15 +155,15 @@ func FindTickets(ctx context.Context, q table.Queryer, f TicketFilter, p table.P
 // HistoryOfContact lists the tickets of a contact and those that they take part in, newest first.
 func HistoryOfContact(ctx context.Context, q table.Queryer, contact uuid.UUID, f TicketFilter, p table.Page) (table.Found[TicketHistory], error) {
 	var part table.Where
-	part.IsID("contact_id", contact)
+	part.IsID("contact_id", &contact)
 	others, err := table.Count(ctx, q, ParticipantsTable, part)
 	if err != nil {
 		return table.Found[TicketHistory]{}, err
 	}
-	f.Contact = uuid.Nil
+	f.Contact = nil
 	w := f.where()
 	if others == 0 { // as with most contacts: one index has their tickets in order
-		w.IsID("contact_id", contact)
+		w.IsID("contact_id", &contact)
 	} else {
 		w.And("(contact_id = %s OR ticket_id IN (SELECT ticket_id FROM ticket_participants WHERE contact_id = %s))", contact.String(), contact.String())
 	}

@@ -133,5 +133,5 @@ func TestKeysOfAgents(t *testing.T) {
 		t.Errorf("a key was made: %s", again)
 	}
 	c.Must(t, 200, "DELETE", "/v1/agents/"+ada, nil)
-	inProcess.Must(t, notFound, "key", "create", "--data", folder, "--name", "N", "--role", "agent", "--agent", ada)
+	inProcess.Must(t, conflict, "key", "create", "--data", folder, "--name", "N", "--role", "agent", "--agent", ada)
 }

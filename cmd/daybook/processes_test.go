@@ -153,7 +153,7 @@ func TestASleepingPoster(t *testing.T) {
 	inProcess.Must(t, 0, append([]string{"verify", "--data", folder}, where...)...)
 }
 
-// TestNotThereYet queries events that no process projects. The answer must say how stale it is.
+// TestNotThereYet is case 3.14: it queries what no process projects. One thing is there at once; a list says how stale it is.
 func TestNotThereYet(t *testing.T) {
 	t.Parallel()
 	folder, u := t.TempDir(), testdb.URL(t)
@@ -162,9 +162,26 @@ func TestNotThereYet(t *testing.T) {
 	readsAtOnce(t, desk, desk, 1)
 	projecting.Kill()
 	made := desk.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Not yet"})
-	a := desk.Must(t, 404, "GET", made.Header.Get("Location"), nil, testdesk.Header("Daybook-After", made.Position()), testdesk.Header("Prefer", "wait=0"))
-	if a.Header.Get("Daybook-Stale-By") != "1" {
+	at, after, wait := made.Header.Get("Location"), testdesk.Header("Daybook-After", made.Position()), testdesk.Header("Prefer", "wait=0")
+	a := desk.Must(t, 200, "GET", "/v1/contacts", nil, after, wait)
+	if a.Header.Get("Daybook-Stale-By") != "1" || strings.Contains(string(a.Body), "Not yet") {
 		t.Error(a)
+	}
+	a = desk.Must(t, 200, "GET", at, nil, after, wait) // one thing is read from its stream
+	if a.Header.Get("Daybook-Stale-By") != "" || a.Object(t)["name"] != "Not yet" || a.Position() != made.Position() {
+		t.Error(a)
+	}
+	desk.Must(t, 200, "GET", at+"/timeline", nil)
+	desk.Must(t, 200, "GET", at+"/tickets", nil)
+	desk.Refused(t, 404, "contact-unknown", "GET", "/v1/contacts/00000000-0000-4000-8000-000000000000", nil)
+	sales := desk.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Sales"}).ID(t)
+	ada := desk.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ada", "email": "ada@desk.example", "role": "agent"}).ID(t)
+	hidden := desk.Must(t, 201, "POST", "/v1/tickets", map[string]any{"contact": made.ID(t), "channel": "call", "subject": "s", "department": sales}).Header.Get("Location")
+	desk.Must(t, 200, "GET", hidden, nil)
+	out := inProcess.Must(t, 0, append([]string{"key", "create", "--data", folder, "--name", "ada", "--role", "agent", "--agent", ada}, shared(u, u)...)...)
+	desk.As(strings.TrimSpace(out)).Refused(t, 404, "ticket-unknown", "GET", hidden, nil)
+	for _, path := range []string{"/v1/departments/" + sales, "/v1/agents/" + ada, "/v1/agents/" + ada + "/timeline", "/v1/tickets?department=" + sales} {
+		desk.Must(t, 200, "GET", path, nil)
 	}
 }
 

@@ -122,6 +122,7 @@ type Reference struct {
 	category string
 	id       uuid.UUID
 	must     func(state any) error
+	had      bool // see Had
 }
 
 // A Referrer is a command that refers to other things. They are loaded and checked before it decides.
@@ -129,7 +130,15 @@ type Referrer interface{ Refs() []Reference }
 
 // Needs returns a reference to a thing that must pass must. field is where the caller wrote its id.
 func Needs[S any, E event.Event](field string, kind event.Kind[S, E], id uuid.UUID, must func(S) error) Reference {
-	return Reference{field, kind.Category, id, func(state any) error { return must(state.(S)) }}
+	return Reference{field, kind.Category, id, func(state any) error { return must(state.(S)) }, false}
+}
+
+// Had is Needs for a thing that a command takes something out of or off. An imported history may do so without it: that
+// changes nothing.
+func Had[S any, E event.Event](field string, kind event.Kind[S, E], id uuid.UUID, must func(S) error) Reference {
+	ref := Needs(field, kind, id, must)
+	ref.had = true
+	return ref
 }
 
 // Known returns the state of a thing that the command's Refs name. It returns an error for any other thing, which is a bug

@@ -87,7 +87,11 @@ type Finisher interface {
 
 // Carry executes the command, and records that an operation has begun.
 func (l long[S, E]) Carry(w *Work, id uuid.UUID, by By) (Answer[S], error) {
-	s, err := w.load(catalogue.Kind(l.kind.Category), id)
+	kind := catalogue.Kind(l.kind.Category)
+	if err := Ahead(w, append(refsOf(l.LongCommand), Thing{kind, id})...); err != nil {
+		return Answer[S]{}, err
+	}
+	s, err := w.load(kind, id)
 	if err != nil {
 		return Answer[S]{}, err
 	}

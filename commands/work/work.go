@@ -247,7 +247,9 @@ func (w *Work) know(command any, by By) (By, error) {
 		if err != nil {
 			return by, by.unlessHidden(err)
 		}
-		err = ref.must(s.state)
+		if err = ref.must(s.state); ref.had && by.History {
+			err = nil
+		}
 		if !by.sees(s.kind, s.state) {
 			err = s.kind.Unknown
 		}

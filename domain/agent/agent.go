@@ -90,6 +90,8 @@ var Stream = event.Kind[Agent, Event]{
 	Apply:    func(a *Agent, e Event) { e.apply(a) },
 	Exists:   func(a Agent) bool { return a.Created && !a.Deleted },
 	Unknown:  domain.NotFound("agent-unknown", "There is no such agent. Check the id, or create the agent first."),
+	Deleted:  func(a Agent) bool { return a.Deleted },
+	Gone:     domain.Conflict("agent-deleted", "This agent was deleted, and cannot be restored. Use another agent, or create a new one: the login is free."),
 	Holds: func(a Agent) []event.Hold {
 		return []event.Hold{{ID: a.Email.Hash, Taken: "Another agent has this e-mail address. Choose a different one."}}
 	},

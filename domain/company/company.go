@@ -31,6 +31,8 @@ var Stream = event.Kind[Company, Event]{
 	Apply:    func(c *Company, e Event) { e.apply(c) },
 	Exists:   func(c Company) bool { return c.Registered && !c.Deleted },
 	Unknown:  domain.NotFound("company-unknown", "There is no such company. Check the id, or register the company first."),
+	Deleted:  func(c Company) bool { return c.Deleted },
+	Gone:     domain.Conflict("company-deleted", "This company was deleted. Restore it first, with POST /v1/companies/ID/restore."),
 }
 
 // MustExist returns an error if the company does not exist.

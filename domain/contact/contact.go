@@ -37,6 +37,8 @@ var Stream = event.Kind[Contact, Event]{
 	Apply:    func(c *Contact, e Event) { e.apply(c) },
 	Exists:   func(c Contact) bool { return c.Registered && !c.Deleted },
 	Unknown:  domain.NotFound("contact-unknown", "There is no such contact. Check the id, or register the contact first."),
+	Deleted:  func(c Contact) bool { return c.Deleted },
+	Gone:     domain.Conflict("contact-deleted", "This contact was deleted. Restore them first, with POST /v1/contacts/ID/restore."),
 	Holds:    holds,
 	Lapse:    func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }

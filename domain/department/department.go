@@ -24,6 +24,16 @@ var Stream = event.Kind[Department, Event]{
 	Apply:    func(d *Department, e Event) { e.apply(d) },
 	Exists:   func(d Department) bool { return d.Created && !d.Deleted },
 	Unknown:  domain.NotFound("department-unknown", "There is no such department. Check the id, or create the department first."),
+	Deleted:  func(d Department) bool { return d.Deleted },
+	Gone:     domain.Conflict("department-deleted", "This department was deleted, and cannot be restored. Use another department, or create a new one."),
+}
+
+// MustBeCreated returns an error if there never was such a department.
+func (d Department) MustBeCreated() error {
+	if !d.Created {
+		return Stream.Unknown
+	}
+	return nil
 }
 
 // MustExist returns an error if the department does not exist.

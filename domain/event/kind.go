@@ -20,7 +20,11 @@ type Kind[S any, E Event] struct {
 	Apply    func(*S, E)
 	Exists   func(S) bool
 	Unknown  *domain.Error // the refusal for a thing that does not exist, or that the caller may not see
-	Order    Order
+	// Deleted reports whether the thing was deleted. It does not exist then, but can still be read. Gone is the refusal to
+	// change it, or to use it for something new. Nil: such things are not deleted.
+	Deleted func(S) bool
+	Gone    *domain.Error
+	Order   Order
 	// Subject returns whose key seals the personal texts of this stream, given the state after the event. Nil, or uuid.Nil:
 	// the thing's own. An event that is Owned says so itself.
 	Subject func(S) uuid.UUID
@@ -77,12 +81,15 @@ func (k Kind[S, E]) Fold(state S, events ...E) S {
 	return state
 }
 
-// Must returns Unknown if the thing does not exist.
+// Must returns Unknown if there never was such a thing, and Gone if it was deleted.
 func (k Kind[S, E]) Must(state S) error {
-	if !k.Exists(state) {
-		return k.Unknown
+	switch {
+	case k.Exists(state):
+		return nil
+	case k.Deleted != nil && k.Deleted(state):
+		return k.Gone
 	}
-	return nil
+	return k.Unknown
 }
 
 // A Noun is a Kind without its type parameters, for code that works on any kind. A state is a value of the kind's S.

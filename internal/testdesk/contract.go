@@ -83,7 +83,7 @@ func (c *counter) next(kind string) bool {
 // keeps checks an answer against the OpenAPI document: its status, headers and body, and also the request if it succeeded.
 // A path that the document does not have may only be answered with 404 or 405.
 func (c *contract) keeps(request *http.Request, body []byte, a Answer) error {
-	if a.Status == http.StatusMethodNotAllowed {
+	if a.Status == http.StatusMethodNotAllowed || strings.Contains(request.URL.EscapedPath(), "%2F") { // which the router takes for the end of a segment
 		return nil
 	}
 	// The router has no host.

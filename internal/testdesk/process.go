@@ -62,9 +62,14 @@ func (p Program) StartServer(t *testing.T, folder string, args ...string) (Clien
 	return newClient(t, url, folder), started
 }
 
-// noRace fails the test if the race detector has reported a data race.
+// noRace fails the test if the race detector has reported a data race, or the program has logged a panic.
 func noRace(t *testing.T, talk string) {
 	t.Helper()
+	for line := range strings.Lines(talk) {
+		if strings.Contains(line, `"msg":"panic"`) {
+			t.Errorf("the program panicked:\n%s", line)
+		}
+	}
 	if strings.Contains(talk, "WARNING: DATA RACE") {
 		t.Errorf("the program has a data race:\n%s", talk)
 	}

@@ -58,7 +58,7 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 	var w table.Where
 	w.And("position <= %s", int64(ask.KnownAt))
 	w.IsID("agent_id", ask.Agent)
-	if ask.Department != uuid.Nil {
+	if ask.Department != nil {
 		w.And("(department_id = %s OR service = '')", ask.Department.String())
 	}
 	var changes []PresenceChange

@@ -30,10 +30,10 @@ type Query struct {
 	From, To   time.Time // local dates, as UTC midnights: From is included, To is not
 	Zone       *time.Location
 	By         Granularity
-	Agent      uuid.UUID
-	Department uuid.UUID
+	Agent      *uuid.UUID
+	Department *uuid.UUID
 	Channel    ticket.Channel
-	Tag        uuid.UUID
+	Tag        *uuid.UUID
 	Metrics    []string       // empty: all
 	KnownAt    table.Position // the cut-off: later events do not count
 	Excluded   bool           // include tickets that are spam or deleted
@@ -119,7 +119,7 @@ func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 	if err := sums.count(ctx, q, ask, buckets); err != nil {
 		return report, err
 	}
-	if ask.Channel == "" && ask.Tag == uuid.Nil { // presence belongs to no ticket
+	if ask.Channel == "" && ask.Tag == nil { // presence belongs to no ticket
 		if err := sums.presence(ctx, q, ask, buckets); err != nil {
 			return report, err
 		}

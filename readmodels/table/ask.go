@@ -142,16 +142,16 @@ func (w *Where) Is(column, value string) {
 	}
 }
 
-// IsID requires a column to have an id, unless it is nil.
-func (w *Where) IsID(column string, id uuid.UUID) {
-	if id != uuid.Nil {
+// IsID requires a column to have an id, unless none is given. The nil id is an id that nothing has.
+func (w *Where) IsID(column string, id *uuid.UUID) {
+	if id != nil {
 		w.And(column+" = %s", id.String())
 	}
 }
 
-// Lists requires a list column to contain an id, unless it is nil.
-func (w *Where) Lists(column string, id uuid.UUID) {
-	if id != uuid.Nil {
+// Lists requires a list column to contain an id, unless none is given.
+func (w *Where) Lists(column string, id *uuid.UUID) {
+	if id != nil {
 		w.And(column+` LIKE %s`, `%"`+id.String()+`"%`)
 	}
 }
