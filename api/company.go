@@ -27,28 +27,28 @@ type CompanyQuery struct {
 func (s *server) companies() {
 	t := resourceOf(s, company.Stream, "/v1/companies", "Companies", role.ContactsRead, readmodels.CompaniesTable,
 		func(r readmodels.Company) int64 { return r.Revision })
-	create[commands.RegisterCompany](t, "Register a company")
-	lists(t, "Search companies, ordered by name", func(ctx context.Context, in *CompanyQuery) (f readmodels.CompanyFilter, err error) {
+	create[commands.RegisterCompany](t, "createCompany", "Register a company")
+	lists(t, "listCompanies", "Search companies, ordered by name", func(ctx context.Context, in *CompanyQuery) (f readmodels.CompanyFilter, err error) {
 		f = readmodels.CompanyFilter{Q: in.Q, Ref: in.Ref, Deleted: in.Deleted}
 		if in.Group != "" {
 			f.Group, err = s.find(ctx, "group", in.Group)
 		}
 		return f, err
 	}, readmodels.FindCompanies)
-	get(t, "Get a company, now or in the past")
-	patch[commands.EditCompany](t, "", "Edit a company")
-	deletes[commands.DeleteCompany](t, "Delete a company and remove its contacts from it. Its history stays. It can be restored")
-	post[commands.RestoreCompany](t, "/restore", "Restore a deleted company, without the contacts who left it when it was deleted")
-	put[commands.GroupCompany](t, "/groups/{other}", "Add a company to a group")
-	del[commands.UngroupCompany](t, "/groups/{other}", "Remove a company from a group")
-	t.timeline()
-	huma.Register(s.api, describe(http.MethodGet, t.one()+"/tickets", t.title, "List the tickets of a company's contacts, newest first"), func(ctx context.Context, in *struct {
+	get(t, "getCompany", "Get a company, now or in the past")
+	patch[commands.EditCompany](t, "", "updateCompany", "Edit a company")
+	deletes[commands.DeleteCompany](t, "deleteCompany", "Delete a company and remove its contacts from it. Its history stays. It can be restored")
+	post[commands.RestoreCompany](t, "/restore", "restoreCompany", "Restore a deleted company, without the contacts who left it when it was deleted")
+	put[commands.GroupCompany](t, "/groups/{group}", "addCompanyGroup", "Add a company to a group")
+	del[commands.UngroupCompany](t, "/groups/{group}", "removeCompanyGroup", "Remove a company from a group")
+	t.timeline("listCompanyTimeline")
+	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/tickets", t.title, "listCompanyTickets", "List the tickets of a company's contacts, newest first", role.TicketsRead}), func(ctx context.Context, in *struct {
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the company"`
 		TicketTerms
 	}) (*Answered[List[TicketRow]], error) {
 		return s.listTickets(ctx, t.path+"/"+in.ID.String()+"/tickets", in.TicketTerms, readmodels.TicketFilter{Company: in.ID})
 	})
-	huma.Register(s.api, describe(http.MethodGet, t.one()+"/contacts", t.title, "List the contacts of a company"), func(ctx context.Context, in *struct {
+	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/contacts", t.title, "listCompanyContacts", "List the contacts of a company", role.ContactsRead}), func(ctx context.Context, in *struct {
 		Listing
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the company"`
 	}) (*Answered[List[readmodels.Contact]], error) {

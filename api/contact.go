@@ -30,20 +30,20 @@ type ContactQuery struct {
 func (s *server) contacts() {
 	t := resourceOf(s, contact.Stream, "/v1/contacts", "Contacts", role.ContactsRead, readmodels.ContactsTable,
 		func(r readmodels.Contact) int64 { return r.Revision })
-	create[commands.RegisterContact](t, "Register a contact")
-	lists(t, "Search contacts, newest first", s.contactFilter, readmodels.FindContacts)
-	get(t, "Get a contact, now or in the past")
-	patch[commands.EditContact](t, "", "Edit a contact")
-	del[commands.DeleteContact](t, "", "Delete a contact, whose addresses are then free. They can be restored")
-	carries[commands.RestoreContact](t, "/restore", "Restore a deleted contact, without the addresses that other contacts have by now")
-	put[commands.AssignCompany](t, "/company", "Assign a contact to a company")
-	del[commands.LeaveCompany](t, "/company", "Remove a contact from their company")
-	put[commands.TagContact](t, "/tags/{other}", "Tag a contact")
-	del[commands.UntagContact](t, "/tags/{other}", "Untag a contact")
-	put[commands.GroupContact](t, "/groups/{other}", "Add a contact to a group")
-	del[commands.UngroupContact](t, "/groups/{other}", "Remove a contact from a group")
-	huma.Register(s.api, describe(http.MethodGet, t.one()+"/tickets", t.title, "List the tickets of a contact, newest first"), s.history)
-	huma.Register(s.api, describe(http.MethodGet, t.one()+"/timeline", t.title, "List what happened to a contact, who did it, when and why"), func(ctx context.Context, in *struct {
+	create[commands.RegisterContact](t, "createContact", "Register a contact")
+	lists(t, "listContacts", "Search contacts, newest first", s.contactFilter, readmodels.FindContacts)
+	get(t, "getContact", "Get a contact, now or in the past")
+	patch[commands.EditContact](t, "", "updateContact", "Edit a contact")
+	del[commands.DeleteContact](t, "", "deleteContact", "Delete a contact, whose addresses are then free. They can be restored")
+	carries[commands.RestoreContact](t, "/restore", "restoreContact", "Restore a deleted contact, without the addresses that other contacts have by now")
+	put[commands.AssignCompany](t, "/company", "setContactCompany", "Assign a contact to a company")
+	del[commands.LeaveCompany](t, "/company", "removeContactCompany", "Remove a contact from their company")
+	put[commands.TagContact](t, "/tags/{tag}", "addContactTag", "Tag a contact")
+	del[commands.UntagContact](t, "/tags/{tag}", "removeContactTag", "Untag a contact")
+	put[commands.GroupContact](t, "/groups/{group}", "addContactGroup", "Add a contact to a group")
+	del[commands.UngroupContact](t, "/groups/{group}", "removeContactGroup", "Remove a contact from a group")
+	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/tickets", t.title, "listContactTickets", "List the tickets of a contact, newest first", role.TicketsRead}), s.history)
+	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/timeline", t.title, "listContactTimeline", "List what happened to a contact, who did it, when and why", role.ContactsRead}), func(ctx context.Context, in *struct {
 		Listing
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the contact"`
 	}) (*Answered[List[readmodels.TimelineEntry]], error) {

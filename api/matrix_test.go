@@ -55,7 +55,7 @@ const done = 0 // any 2xx
 // everybody sees, or in a department; an agent may be an owner, or the caller's own; or there is no such thing.
 func want(route, thing string, a asker) int {
 	hidden := !a.sees(thing) || thing == "support" && !a.seesSupport()
-	status := strings.Contains(route, "/status/") || route == "PATCH /v1/agents/{id}/departments/{other}"
+	status := strings.Contains(route, "/status/") || route == "PATCH /v1/agents/{id}/departments/{department_id}"
 	changesAgent := strings.Contains(route, " /v1/agents/{id}") && !strings.HasPrefix(route, "GET ")
 	switch {
 	case !a.may(permissions[route]):
@@ -197,7 +197,7 @@ func TestRoleMatrix(t *testing.T) {
 				if thing == "nothing" {
 					stream = "contact-" + id
 				}
-				at := strings.NewReplacer("{id}", id, "{other}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
+				at := strings.NewReplacer("{id}", id, "{department_id}", other, "{tag}", other, "{group}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
 				switch {
 				case strings.HasPrefix(path, "/v1/reports/agents"):
 					at += "?from=2026-01-01&to=2026-01-02"
@@ -252,7 +252,7 @@ func TestRoleMatrix(t *testing.T) {
 						id = d.id["ben"]
 					}
 					at = strings.Replace(path, "{id}", id, 1)
-					at = strings.Replace(at, "{other}", other, 1)
+					at = strings.NewReplacer("{department_id}", other, "{tag}", other, "{group}", other).Replace(at)
 				}
 				if strings.Contains(route, "/v1/agents/") && expected == 403 && a.may(permissions[route]) {
 					continue // one sees the agent

@@ -167,8 +167,8 @@ type OneThing struct {
 }
 
 // get binds a GET on one thing to its row: the current one from the read model, or a past one from its stream.
-func get[S any, E event.Event, R any](t *resource[S, E, R], summary string) {
-	huma.Register(t.api, conditional(describe(http.MethodGet, t.one(), t.title, summary)), func(ctx context.Context, in *OneThing) (*Answered[R], error) {
+func get[S any, E event.Event, R any](t *resource[S, E, R], id, summary string) {
+	huma.Register(t.api, conditional(describe(route{http.MethodGet, t.one(), t.title, id, summary, t.reading})), func(ctx context.Context, in *OneThing) (*Answered[R], error) {
 		ask := t.now
 		if in.AsOf != "" {
 			ask = t.then

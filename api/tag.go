@@ -26,11 +26,11 @@ type TagQuery struct {
 func (s *server) tags() {
 	t := resourceOf(s, tag.Stream, "/v1/tags", "Tags", role.TicketsRead, readmodels.TagsTable,
 		func(r readmodels.Tag) int64 { return r.Revision })
-	create[commands.CreateTag](t, "Create a tag for contacts or for tickets")
-	lists(t, "List tags", func(_ context.Context, in *TagQuery) (readmodels.NameFilter, error) {
+	create[commands.CreateTag](t, "createTag", "Create a tag for contacts or for tickets")
+	lists(t, "listTags", "List tags", func(_ context.Context, in *TagQuery) (readmodels.NameFilter, error) {
 		return readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindTags)
-	get(t, "Get a tag, now or in the past")
-	patch[commands.EditTag](t, "", "Rename a tag, archive it, or take it out of the archive")
-	del[commands.DeleteTag](t, "", "Archive a tag. It stays on what has it, and can be put on nothing more")
+	get(t, "getTag", "Get a tag, now or in the past")
+	patch[commands.EditTag](t, "", "updateTag", "Rename a tag, archive it, or take it out of the archive")
+	del[commands.DeleteTag](t, "", "deleteTag", "Archive a tag. It stays on what has it, and can be put on nothing more")
 }
