@@ -34,11 +34,11 @@ func (l Leaving) about() string { return l.About.about() + "/" + l.Other.name }
 
 // Myself describes the API key of a request.
 type Myself struct {
-	Key         string           `json:"key" doc:"Id of the API key"`
+	Key         string           `json:"key_id" doc:"Id of the API key"`
 	Name        string           `json:"name" doc:"Name of the API key"`
 	Role        role.Role        `json:"role" doc:"Effective role: the key's own, or its agent's if that allows less"`
 	Permissions role.Permissions `json:"permissions" doc:"Permissions of the key, limited to those of its agent"`
-	Agent       uuid.UUID        `json:"agent,omitzero" required:"false" doc:"Id of the agent that the key acts as, if any"`
+	Agent       uuid.UUID        `json:"agent_id,omitzero" required:"false" doc:"Id of the agent that the key acts as, if any"`
 }
 
 // agents are the routes of agents and their status.

@@ -94,6 +94,10 @@ Errors are RFC 9457 problems with a stable code, a sentence that says what to do
 parameters are errors, so that typing mistakes are found, and so are parameters without a value. In an edit, so is null: leave
 a field out to keep it, or send an empty value to clear it.
 
+In bodies, NAME_id holds the id of a thing and NAME_ids those of several; NAME is the thing itself, in answers to queries that
+**expand** it. What a ticket follows up or a message replies to is in follow_up_of and in_reply_to, which hold the id of a ticket.
+Parameters that select things are called NAME, and take an id; of tags and groups, also the name.
+
 Text is UTF-8 without control characters other than tabs and line breaks, and is kept in NFC. Instants are RFC 3339, of the
 years 1900 to 2200. Several values of a parameter are separated by commas, or given by repeating it.`
 

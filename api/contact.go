@@ -24,15 +24,43 @@ type ContactQuery struct {
 	Company uuid.UUID `query:"company" format:"uuid" doc:"Only contacts of this company, by id"`
 	Ref     string    `query:"ref" doc:"Only contacts with this name in an imported journal"`
 	Deleted bool      `query:"deleted" doc:"Include deleted contacts"`
+	ExpandContact
 }
+
+// ExpandContact says which things that a contact refers to are shown with it.
+type ExpandContact struct {
+	Expand []string `query:"expand" enum:"company,tags,groups" doc:"Things that the contact refers to, to include in full, separated by commas"`
+}
+
+func (e ExpandContact) expands() []string { return e.Expand }
+
+// OneContact is a query for a contact.
+type OneContact struct {
+	OneThing
+	ExpandContact
+}
+
+// A ContactRow is a contact with the things that the query expands. Their fields are not called as those of the contact in Go.
+type ContactRow struct {
+	readmodels.Contact
+	ExpandedCompany *readmodels.Company `json:"company,omitempty" doc:"Company of the contact, if expanded and if there is one"`
+	ExpandedTags    []readmodels.Tag    `json:"tags,omitzero" required:"false" doc:"Tags of the contact, if expanded"`
+	ExpandedGroups  []readmodels.Group  `json:"groups,omitzero" required:"false" doc:"Groups of the contact, if expanded"`
+}
+
+var contactView = view[readmodels.Contact, ContactRow]{func(r readmodels.Contact) ContactRow { return ContactRow{Contact: r} }, []relation[ContactRow]{
+	refers("company", companyRows, func(r ContactRow) []uuid.UUID { return []uuid.UUID{uuid.UUID(r.Contact.Company)} }, func(r *ContactRow, all []readmodels.Company) { r.ExpandedCompany = first(all) }),
+	refers("tags", tagRows, func(r ContactRow) []uuid.UUID { return r.Contact.Tags }, func(r *ContactRow, all []readmodels.Tag) { r.ExpandedTags = all }),
+	refers("groups", groupRows, func(r ContactRow) []uuid.UUID { return r.Contact.Groups }, func(r *ContactRow, all []readmodels.Group) { r.ExpandedGroups = all }),
+}}
 
 // contacts are the routes of contacts.
 func (s *server) contacts() {
 	t := resourceOf(s, contact.Stream, "/v1/contacts", "Contacts", role.ContactsRead, readmodels.ContactsTable,
 		func(r readmodels.Contact) int64 { return r.Revision })
 	create[commands.RegisterContact](t, "createContact", "Register a contact")
-	lists(t, "listContacts", "Search contacts, newest first", s.contactFilter, readmodels.FindContacts)
-	get(t, "getContact", "Get a contact, now or in the past")
+	listsAs(t, "listContacts", "Search contacts, newest first", s.contactFilter, readmodels.FindContacts, contactView, func(in *ContactQuery) []string { return in.Expand })
+	gets[OneContact](t, "getContact", "Get a contact, now or in the past", contactView)
 	patch[commands.EditContact](t, "", "updateContact", "Edit a contact")
 	del[commands.DeleteContact](t, "", "deleteContact", "Delete a contact, whose addresses are then free. They can be restored")
 	carries[commands.RestoreContact](t, "/restore", "restoreContact", "Restore a deleted contact, without the addresses that other contacts have by now")

@@ -58,6 +58,8 @@ var namedEnums = []namedEnum{
 	{"Bucket", "The length of a bucket of a report.", anyOf(report.Granularities)},
 	{"Verdict", "The result of a verification.", anyOf(Verdicts)},
 	{"TicketExpansion", "A thing that a ticket refers to.", anyOf([]string{"contact", "agent", "department", "tags"})},
+	{"ContactExpansion", "A thing that a contact refers to.", anyOf([]string{"company", "tags", "groups"})},
+	{"CompanyExpansion", "A thing that a company refers to.", anyOf([]string{"groups"})},
 	{"ProblemCode", "What kind of problem it is. /docs/problems lists them.", problemCodes()},
 }
 

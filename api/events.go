@@ -33,9 +33,9 @@ type Event struct {
 	Principal   string         `json:"principal" doc:"Who was signed in and sent it: key:ID, session:ID, command-line, or system. Of an import, who imported"`
 	Through     string         `json:"through" doc:"How it came in: api, page, timer, command-line, channel:NAME, import:SOURCE or rule:ID@VERSION"`
 	Reason      string         `json:"reason" doc:"Reason, in the actor's words"`
-	Request     uuid.UUID      `json:"request" doc:"Id of the request that caused it"`
+	Request     uuid.UUID      `json:"request_id" doc:"Id of the request that caused it"`
 	Correlation string         `json:"correlation" doc:"Correlation id: a trace, a request or an import"`
-	Cause       uuid.UUID      `json:"cause,omitzero" required:"false" doc:"Id of the event that led to it, if one did"`
+	Cause       uuid.UUID      `json:"cause_id,omitzero" required:"false" doc:"Id of the event that led to it, if one did"`
 	Data        map[string]any `json:"data" doc:"Fields of the event; empty if unknown"`
 	Unknown     bool           `json:"unknown,omitempty" doc:"Whether a newer version of Daybook wrote the event, so that this one shows only that it happened"`
 }

@@ -40,6 +40,6 @@ func TestInPostgreSQL(t *testing.T) {
 		"DepartmentsThatOneDoesNotServe": TestDepartmentsThatOneDoesNotServe, "Transfers": TestTransfers, "OneLine": TestOneLine,
 		"TextThatIsNone": TestTextThatIsNone, "TextIsKept": TestTextIsKept, "TextIsWhatCame": TestTextIsWhatCame,
 		"QueriesSayWhatIsMeant": TestQueriesSayWhatIsMeant, "WritesAreNotMoved": TestWritesAreNotMoved, "NullOfWhatIsNew": TestNullOfWhatIsNew, "InstantsAreClear": TestInstantsAreClear,
-		"WhatAReportCanBe": TestWhatAReportCanBe, "PagesEndAtTheirSize": TestPagesEndAtTheirSize, "OrderOfTheLog": TestOrderOfTheLog, "TheEpoch": TestTheEpoch,
+		"WhatAReportCanBe": TestWhatAReportCanBe, "NamesOfIDsAndThings": TestNamesOfIDsAndThings, "PagesEndAtTheirSize": TestPagesEndAtTheirSize, "OrderOfTheLog": TestOrderOfTheLog, "TheEpoch": TestTheEpoch,
 	})
 }

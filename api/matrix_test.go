@@ -96,7 +96,7 @@ func TestRoleMatrix(t *testing.T) {
 		return own
 	}
 	contact, company := d.made(t, "/v1/contacts", map[string]any{"name": "Nora"}), d.made(t, "/v1/companies", map[string]any{"name": "Acme"})
-	d.Must(t, 200, "PUT", "/v1/contacts/"+contact+"/company", map[string]any{"company": company})
+	d.Must(t, 200, "PUT", "/v1/contacts/"+contact+"/company", map[string]any{"company_id": company})
 	others := map[string]string{
 		"tickets": d.made(t, "/v1/tags", map[string]any{"scope": "tickets", "name": "bug"}), "contacts": d.made(t, "/v1/tags", map[string]any{"scope": "contacts", "name": "vip"}),
 		"group": d.made(t, "/v1/groups", map[string]any{"name": "Gold"}),
@@ -105,7 +105,7 @@ func TestRoleMatrix(t *testing.T) {
 	make := func(kind, thing string, a asker) string {
 		switch kind {
 		case "tickets":
-			body := map[string]any{"contact": contact, "channel": "call", "subject": "the subject in " + thing, "department": map[string]string{"support": d.support, "sales": d.sales}[thing]}
+			body := map[string]any{"contact_id": contact, "channel": "call", "subject": "the subject in " + thing, "department_id": map[string]string{"support": d.support, "sales": d.sales}[thing]}
 			return d.made(t, "/v1/tickets", body)
 		case "agents":
 			if thing == "self" {
@@ -210,19 +210,19 @@ func TestRoleMatrix(t *testing.T) {
 					in := map[string]string{"support": d.support, "sales": d.sales}[thing]
 					switch {
 					case route == "POST /v1/tickets":
-						own["contact"], own["department"] = contact, in
+						own["contact_id"], own["department_id"] = contact, in
 					case route == "POST /v1/inquiries":
 						if own["body"] = "b"; in != "" {
-							own["department"] = in
+							own["department_id"] = in
 						} else if own["in_reply_to"] = uuid.NewString(); thing != "nothing" {
 							own["in_reply_to"] = fixed["tickets "+strings.TrimPrefix(thing, "reply ")]
 						}
 					case strings.HasSuffix(path, "/company"):
-						own["company"] = company
+						own["company_id"] = company
 					case strings.HasSuffix(path, "/assign"):
-						own["agent"] = d.id["ben"]
+						own["agent_id"] = d.id["ben"]
 					case strings.HasSuffix(path, "/transfer"):
-						own["department"] = d.support
+						own["department_id"] = d.support
 					}
 					body = own
 				}

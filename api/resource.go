@@ -329,13 +329,19 @@ func (s *server) find(ctx context.Context, ref, text string) (uuid.UUID, error) 
 
 // lists binds a GET on the list to a query of the read models. filter turns the request's parameters into its filter.
 func lists[Q interface{ listing() Listing }, F any, S any, E event.Event, R any](t *resource[S, E, R], id, summary string, filter func(context.Context, *Q) (F, error), ask func(context.Context, table.Queryer, F, table.Page) (table.Found[R], error)) {
-	huma.Register(t.api, describe(route{http.MethodGet, t.path, t.title, id, summary, t.reading}), func(ctx context.Context, in *Q) (*Answered[List[R]], error) {
+	listsAs(t, id, summary, filter, ask, plain[R](), func(*Q) []string { return nil })
+}
+
+// listsAs is lists with a view. expands returns what a request expands.
+func listsAs[Q interface{ listing() Listing }, F, X, S any, E event.Event, R any](t *resource[S, E, R], id, summary string, filter func(context.Context, *Q) (F, error), ask func(context.Context, table.Queryer, F, table.Page) (table.Found[R], error), v view[R, X], expands func(*Q) []string) {
+	huma.Register(t.api, describe(route{http.MethodGet, t.path, t.title, id, summary, t.reading}), func(ctx context.Context, in *Q) (*Answered[List[X]], error) {
 		f, err := filter(ctx, in)
 		if err != nil {
 			return nil, t.refused(ctx, err)
 		}
-		return listing(ctx, t.server, (*in).listing(), t.path, t.reading, func(q table.Queryer, p table.Page) (table.Found[R], error) {
-			return ask(ctx, q, f, p)
+		return listing(ctx, t.server, (*in).listing(), t.path, t.reading, func(q table.Queryer, p table.Page) (table.Found[X], error) {
+			found, err := ask(ctx, q, f, p)
+			return v.page(ctx, q, found, err, expands(in))
 		})
 	})
 }

@@ -119,7 +119,7 @@ var permissions = map[string]role.Permission{
 var bodies = map[string]any{
 	"POST /v1/inquiries": map[string]any{"channel": "email", "from": map[string]any{"email": "roles@customers.example"}},
 	"POST /v1/contacts":  map[string]any{"name": "N"}, "PATCH /v1/contacts/{id}": map[string]any{"note": "n"},
-	"PUT /v1/contacts/{id}/company": map[string]any{"company": uuid.Max.String()},
+	"PUT /v1/contacts/{id}/company": map[string]any{"company_id": uuid.Max.String()},
 	"POST /v1/companies":            map[string]any{"name": "N"}, "PATCH /v1/companies/{id}": map[string]any{"note": "n"},
 	"POST /v1/departments": map[string]any{"name": "N"}, "PATCH /v1/departments/{id}": map[string]any{"name": "n"},
 	"POST /v1/tags": map[string]any{"name": "N", "scope": "tickets"}, "PATCH /v1/tags/{id}": map[string]any{"name": "n"},
@@ -127,10 +127,10 @@ var bodies = map[string]any{
 	"POST /v1/agents": map[string]any{"name": "N", "email": "n@desk.example", "role": "agent"}, "PATCH /v1/agents/{id}": map[string]any{"name": "n"},
 	"POST /v1/agents/{id}/status/sign-in": map[string]any{}, "POST /v1/agents/{id}/status/sign-out": map[string]any{},
 	"PATCH /v1/agents/{id}/departments/{department_id}": map[string]any{"tickets": true},
-	"POST /v1/tickets":              map[string]any{"contact": uuid.Max.String(), "channel": "email", "subject": "S"},
+	"POST /v1/tickets":              map[string]any{"contact_id": uuid.Max.String(), "channel": "email", "subject": "S"},
 	"POST /v1/tickets/{id}/subject": map[string]any{"subject": "s"},
 	"POST /v1/tickets/{id}/replies": map[string]any{"body": "b"}, "POST /v1/tickets/{id}/messages": map[string]any{"body": "b"}, "POST /v1/tickets/{id}/notes": map[string]any{"body": "b"},
-	"POST /v1/tickets/{id}/assign": map[string]any{"agent": uuid.Max.String()}, "POST /v1/tickets/{id}/transfer": map[string]any{"department": uuid.Max.String()},
+	"POST /v1/tickets/{id}/assign": map[string]any{"agent_id": uuid.Max.String()}, "POST /v1/tickets/{id}/transfer": map[string]any{"department_id": uuid.Max.String()},
 	"POST /v1/tickets/{id}/priority": map[string]any{"priority": "high"},
 	"POST /v1/import":                "{}\n",
 }
@@ -148,7 +148,7 @@ func TestAgentsSeeTheirDepartments(t *testing.T) {
 	for name, department := range map[string]string{"support": support, "sales": sales, "none": ""} {
 		body := testdesk.Inquiry("nora", name)
 		if department != "" {
-			body["department"] = department
+			body["department_id"] = department
 		}
 		tickets[name] = made("/v1/inquiries", body)
 	}
@@ -199,7 +199,7 @@ func TestAgentsSeeTheirDepartments(t *testing.T) {
 	noted := agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "now or later"}, key)
 	// A repeated request gets its first answer, even if the agent no longer sees the ticket.
 	moved := c.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Moved"}).ID(t)
-	gone := c.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/transfer", map[string]any{"department": moved})
+	gone := c.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/transfer", map[string]any{"department_id": moved})
 	agent.Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+tickets["sales"], nil, testdesk.Header("Daybook-After", gone.Position()))
 	if again := agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "now or later"}, key); string(again.Body) != string(noted.Body) {
 		t.Errorf("the same request again: %s, first %s", again, noted)

@@ -355,7 +355,7 @@ func TestDeletingAnAgentInTwoProcesses(t *testing.T) {
 	const tickets = 150
 	for range tickets {
 		ticket := one.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
-		one.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent": ada})
+		one.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent_id": ada})
 	}
 	var deleting sync.WaitGroup
 	for _, c := range []testdesk.Client{one, two} {
