@@ -112,7 +112,7 @@ func TestEveryCommandIsReached(t *testing.T) {
 			t.Errorf("commands.%s needs a permission: add a method Permission beside Decide", name)
 		}
 		if why := unrouted[name]; (len(routes[name]) == 0) != (why != "") {
-			t.Errorf("commands.%s: a line such as post[commands.%s](t, \"/path\", \"Summary\") in the noun's file of api/, or a reason in unrouted here, and not both; its routes are %v", name, name, routes[name])
+			t.Errorf("commands.%s: a line such as post[commands.%s](t, \"/path\", \"doThing\", \"Summary\") in the noun's file of api/, or a reason in unrouted here, and not both; its routes are %v", name, name, routes[name])
 		}
 		if why := unsaid[name]; (len(verbs[name]) == 0) != (why != "") {
 			t.Errorf("commands.%s: a line such as \"noun.verb\": command[commands.%s](noun.Stream) in the noun's file of journal/, or a reason in unsaid here, and not both; its verbs are %v", name, name, verbs[name])
