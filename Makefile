@@ -27,9 +27,11 @@ test: ## run every test that this machine can run; list the tests that it cannot
 		left+=("the tests of PostgreSQL: they need its server"); fi; \
 	if ! command -v pgbouncer >/dev/null && [[ ! -x /usr/sbin/pgbouncer ]]; then left+=("the tests of a pooler: they need PgBouncer"); fi; \
 	if ! command -v sqlite3 >/dev/null; then left+=("the restore drill: it needs sqlite3"); fi; \
+	npm=(); if ! command -v npm >/dev/null || ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || a === 20 && b >= 19 ? 0 : 1)' 2>/dev/null; then \
+		npm=("the linters of the contract and the TypeScript client: they need npm and Node.js 20.19 or later"); fi; \
 	if [[ -n $${DAYBOOK_TEST_REQUIRE:-} && $${#left[@]} -gt 0 ]]; then printf 'missing: %s\n' "$${left[@]}" >&2; exit 1; fi; \
 	status=0; go test $$race -timeout 14m ./... || status=$$?; \
-	for l in "$${left[@]}"; do echo "skipped: $$l"; done; \
+	for l in "$${left[@]}" "$${npm[@]}"; do echo "skipped: $$l"; done; \
 	exit $$status
 
 .PHONY: test-esdb

@@ -37,6 +37,8 @@ var rooms = map[string][]string{
 	"cmd":   {"domain", "eventstore", "commands", "projections", "readmodels", "vault", "access", "api", "journal"},
 	"bench": {"domain", "eventstore", "commands", "projections", "readmodels", "vault", "access", "api", "journal", "bench"},
 
+	"clients": nil,
+
 	"internal":          {"domain", "eventstore", "commands"},
 	"internal/testdesk": {"domain", "eventstore", "commands", "projections", "readmodels", "vault", "access", "api", "journal"},
 }

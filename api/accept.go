@@ -4,7 +4,19 @@ import (
 	"mime"
 	"strconv"
 	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 )
+
+// Accepting is a request whose answer has the form that its Accept header prefers. OpenAPI lists these forms with the answer,
+// and not as a parameter.
+type Accepting struct{ accept string }
+
+// Resolve implements huma.Resolver.
+func (a *Accepting) Resolve(ctx huma.Context) []error {
+	a.accept = ctx.Header("Accept")
+	return nil
+}
 
 // prefers returns the media type that an Accept header wants most, as RFC 9110, section 12.5.1, says: the first of those that
 // it wants as much, and the first of all if it wants none.

@@ -22,6 +22,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/domain/role"
 	"daybook/eventstore"
 	"daybook/readmodels/report"
 	"daybook/readmodels/table"
@@ -98,15 +99,18 @@ or a body does. What was deleted stays readable, with deleted_at, and its histor
 for something new is 409 with a code such as contact-deleted. Contacts and companies can be restored. One thing can be read
 as soon as it was created; lists need Daybook-After to be sure to have it.
 
+In bodies, NAME_id holds the id of a thing and NAME_ids those of several; NAME is the thing itself, in answers to queries that
+**expand** it. What a ticket follows up or a message replies to is in follow_up_of and in_reply_to, which hold the id of a ticket.
+Parameters that select things are called NAME, and take an id; of tags and groups, also the name.
+
 Text is UTF-8 without control characters other than tabs and line breaks, and is kept in NFC. Instants are RFC 3339, of the
 years 1900 to 2200. Several values of a parameter are separated by commas, or given by repeating it.`
 
 func newServer(c Config, mux *http.ServeMux) *server {
 	config := huma.DefaultConfig("Daybook", "1")
 	config.Info.Description = description
-	for _, tag := range []string{"Contacts", "Tickets", "Reports", "Events", "Companies", "Agents", "Departments", "Tags", "Groups", "Operations"} {
-		config.Tags = append(config.Tags, &huma.Tag{Name: tag})
-	}
+	config.Servers = []*huma.Server{{URL: "/", Description: "The desk that serves this document"}}
+	config.Tags = tags
 	config.DocsPath = "" // huma's page loads files from other hosts; ours is in docs.go
 	config.OpenAPIPath = "/openapi"
 	config.SchemasPath = ""
@@ -135,7 +139,10 @@ func newServer(c Config, mux *http.ServeMux) *server {
 		s.people()
 	}
 	s.operations()
+	contract(s.api.OpenAPI())
 	mux.HandleFunc("GET /docs", docs)
+	mux.HandleFunc("GET /docs/problems", problemsPage)
+	mux.HandleFunc("GET /docs/problems.json", problemsList)
 	mux.HandleFunc("GET /docs/{file}", docsFile)
 	return s
 }
@@ -224,22 +231,36 @@ func noteCommand[C any](s *server, op huma.Operation) {
 	s.routes[reflect.TypeFor[C]()] = append(s.routes[reflect.TypeFor[C]()], op.Method+" "+op.Path)
 }
 
-// describe returns the OpenAPI operation of a route, listed under tag.
-func describe(method, path, tag, summary string) huma.Operation {
-	name := strings.NewReplacer("/v1/", "", "/", "-", "{", "", "}", "", "_", "-").Replace(path)
-	errors := []int{
-		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict,
-		http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+// A route is what describe needs to know of an operation.
+type route struct {
+	method, path string
+	tag          string // under which it is listed
+	id           string // what a generated client calls its method
+	about        string // its first sentence is the summary
+	needs        role.Permission
+}
+
+// describe returns the OpenAPI operation of a route. See contract for the problems that it may be answered with.
+func describe(r route) huma.Operation {
+	summary, description, _ := strings.Cut(r.about, ". ")
+	if description != "" {
+		description += ".\n\n"
 	}
-	if method != http.MethodGet {
-		errors = append(errors, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	switch r.needs {
+	case "":
+		description += "Needs no permission."
+	default:
+		description += "Needs the permission `" + string(r.needs) + "`."
 	}
 	return huma.Operation{
-		Method: method, Path: path, OperationID: strings.ToLower(method) + "-" + name, Summary: summary, Tags: []string{tag},
+		Method: r.method, Path: r.path, OperationID: r.id, Summary: summary, Description: description, Tags: []string{r.tag},
 		MaxBodyBytes: -1, // see body
-		Errors:       errors,
+		Metadata:     map[string]any{needed: r.needs},
 	}
 }
+
+// needed is the key of an operation's permission in its metadata.
+const needed = "permission"
 
 // conditional adds to a route that it answers 304 if If-None-Match names the current ETag.
 func conditional(op huma.Operation) huma.Operation {

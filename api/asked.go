@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -46,12 +47,19 @@ func (s *server) parameters(ctx huma.Context, next func(huma.Context)) {
 		s.fail(ctx, ofFields(wrong))
 	case !unpacked(ctx.Operation(), request.Header.Values("Content-Encoding")):
 		s.fail(ctx, problem(http.StatusUnsupportedMediaType, "content-encoding", "Send the body without Content-Encoding. Only a journal may be packed, with gzip."))
+	case request.Method != http.MethodGet && request.Header.Get("If-Match") != "" && !takes(ctx.Operation(), "header", "If-Match"):
+		s.fail(ctx, problem(http.StatusPreconditionFailed, "stale", "This request is not about a thing that is there, so that it cannot have the revision that If-Match names. Leave out If-Match."))
 	case !inUTF8(ctx.Operation(), request.Header.Get("Content-Type")):
 		s.fail(ctx, problem(http.StatusUnsupportedMediaType, "media-type", "Send the body in UTF-8, and leave charset out of Content-Type or set it to utf-8."))
 	default:
 		request.URL.RawQuery = asked.Encode() // one encoding for all who parse it
 		next(ctx)
 	}
+}
+
+// takes reports whether an operation has a parameter.
+func takes(op *huma.Operation, in, name string) bool {
+	return slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == in && p.Name == name })
 }
 
 // unclear returns what is wrong with the values of a parameter, with a code; both empty: nothing.

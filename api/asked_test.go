@@ -48,7 +48,7 @@ func TestQueriesSayWhatIsMeant(t *testing.T) {
 		}
 	}
 	c.Refused(t, 422, "parameter-twice", "POST", "/v1/contacts", map[string]any{"name": "N"}, func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "b"} })
-	c.Refused(t, 422, "invalid", "PUT", "/v1/contacts/"+id+"/company", map[string]any{"company": hex})
+	c.Refused(t, 422, "invalid", "PUT", "/v1/contacts/"+id+"/company", map[string]any{"company_id": hex})
 
 	// Both forms of a list count, however the name of the parameter is encoded.
 	ticket := c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help"))
@@ -139,7 +139,7 @@ func TestNullOfWhatIsNew(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
 	nora := "/v1/contacts/" + c.Must(t, 201, "POST", "/v1/contacts", `{"name":"Nora","phones":null,"avatar":null,"emails":["nora@customers.example"],"time_zone":null}`).ID(t)
-	ticket := "/v1/tickets/" + c.Must(t, 201, "POST", "/v1/inquiries", `{"channel":"email","from":{"email":"nora@customers.example","phone":null},"subject":null,"priority":null,"department":null}`).ID(t)
+	ticket := "/v1/tickets/" + c.Must(t, 201, "POST", "/v1/inquiries", `{"channel":"email","from":{"email":"nora@customers.example","phone":null},"subject":null,"priority":null,"department_id":null}`).ID(t)
 	c.Must(t, 201, "POST", "/v1/companies", `{"name":"C","note":null}`)
 	c.Must(t, 201, "POST", "/v1/groups", `{"name":"G","color":null}`)
 	c.Refused(t, 422, "name-required", "POST", "/v1/contacts", `{"name":null}`)

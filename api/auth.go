@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -166,19 +167,27 @@ func (s *server) may(ctx context.Context, p role.Permission) error { return who(
 
 // Asking are the headers of a command's request.
 type Asking struct {
-	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"Unique key that makes the request safe to repeat: the same key and body get the first answer again"`
-	IfMatch string `header:"If-Match" doc:"ETag of the thing as last read, or several; 412 if the thing has none of them now"`
-	Reason  string `header:"Daybook-Reason" maxLength:"1000" doc:"Reason for the command, stored with its events"`
+	Key    string `header:"Idempotency-Key" maxLength:"255" doc:"Unique key that makes the request safe to repeat: the same key and body get the first answer again"`
+	Reason string `header:"Daybook-Reason" maxLength:"1000" doc:"Reason for the command, stored with its events"`
 }
 
+// Changing are the headers of a request for a command on a thing that is there.
+type Changing struct {
+	Asking
+	IfMatch string `header:"If-Match" doc:"ETag of the thing as last read, or several; 412 if the thing has none of them now"`
+}
+
+// nameless finds the names of a path's parameters, which may change.
+var nameless = regexp.MustCompile(`{[^}]*}`)
+
 // by returns the work.By of a request: a route, what it is about, and the body.
-func (s *server) by(ctx context.Context, a Asking, route huma.Operation, about string, body []byte) (work.By, error) {
+func (s *server) by(ctx context.Context, a Changing, op huma.Operation, about string, body []byte) (work.By, error) {
 	p := who(ctx)
 	reason, err := profile.Text("Daybook-Reason", a.Reason, maxReason)
 	if err != nil {
 		return work.By{}, headerOf(err)
 	}
-	by := s.By(p.Principal, a.Key, route.OperationID+" "+about, body)
+	by := s.By(p.Principal, a.Key, op.Method+" "+nameless.ReplaceAllString(op.Path, "{}")+" "+about, body)
 	by.Reason, by.Through, by.Correlation = reason, event.ThroughAPI, p.trace
 	by.IfMatch, err = revisions(a.IfMatch)
 	return by, err

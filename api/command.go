@@ -31,7 +31,7 @@ type Changed[R any] struct {
 
 // About is a request about one thing.
 type About struct {
-	Asking
+	Changing
 	ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the thing"`
 }
 
@@ -120,9 +120,9 @@ type NewThing[C any] struct {
 }
 
 // carry executes a request once, however often it is sent, and returns the thing's row.
-func carry[S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R], a Asking, route huma.Operation, about string, body []byte, do func(by work.By) (access.Outcome, error)) (*Changed[R], error) {
+func carry[S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R], a Changing, op huma.Operation, about string, body []byte, do func(by work.By) (access.Outcome, error)) (*Changed[R], error) {
 	s := t.server
-	by, err := s.by(ctx, a, route, about, body)
+	by, err := s.by(ctx, a, op, about, body)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
@@ -146,8 +146,8 @@ func carry[S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R
 }
 
 // command returns the OpenAPI operation of a route that executes a command.
-func command(method, path, tag, summary string) huma.Operation {
-	op := describe(method, path, tag, summary)
+func command(r route) huma.Operation {
+	op := describe(r)
 	op.DefaultStatus = http.StatusOK
 	return op
 }

@@ -21,25 +21,49 @@ type CompanyQuery struct {
 	Group   string `query:"group" doc:"Only companies in this group, by id or name"`
 	Ref     string `query:"ref" doc:"Only companies with this name in an imported journal"`
 	Deleted bool   `query:"deleted" doc:"Include deleted companies"`
+	ExpandCompany
 }
+
+// ExpandCompany says which things that a company refers to are shown with it.
+type ExpandCompany struct {
+	Expand []string `query:"expand" enum:"groups" doc:"Things that the company refers to, to include in full"`
+}
+
+func (e ExpandCompany) expands() []string { return e.Expand }
+
+// OneCompany is a query for a company.
+type OneCompany struct {
+	OneThing
+	ExpandCompany
+}
+
+// A CompanyRow is a company with the things that the query expands.
+type CompanyRow struct {
+	readmodels.Company
+	ExpandedGroups []readmodels.Group `json:"groups,omitzero" required:"false" doc:"Groups of the company, if expanded"`
+}
+
+var companyView = view[readmodels.Company, CompanyRow]{func(r readmodels.Company) CompanyRow { return CompanyRow{Company: r} }, []relation[CompanyRow]{
+	refers("groups", groupRows, func(r CompanyRow) []uuid.UUID { return r.Company.Groups }, func(r *CompanyRow, all []readmodels.Group) { r.ExpandedGroups = all }),
+}}
 
 // companies are the routes of companies.
 func (s *server) companies() {
 	t := resourceOf(s, company.Stream, "/v1/companies", "Companies", role.ContactsRead, readmodels.CompaniesTable,
 		func(r readmodels.Company) int64 { return r.Revision })
-	create[commands.RegisterCompany](t, "Register a company")
-	lists(t, "Search companies, ordered by name", func(ctx context.Context, q table.Queryer, in *CompanyQuery) (f readmodels.CompanyFilter, err error) {
+	create[commands.RegisterCompany](t, "createCompany", "Register a company")
+	listsAs(t, "listCompanies", "Search companies, ordered by name", func(ctx context.Context, q table.Queryer, in *CompanyQuery) (f readmodels.CompanyFilter, err error) {
 		f = readmodels.CompanyFilter{Q: in.Q, Ref: in.Ref, Deleted: in.Deleted}
 		return f, s.resolveAll(ctx, q, naming{"group", "group", in.Group, &f.Group})
-	}, readmodels.FindCompanies)
-	get(t, "Get a company, now or in the past")
-	patch[commands.EditCompany](t, "", "Edit a company")
-	deletes[commands.DeleteCompany](t, "Delete a company and remove its contacts from it. Its history stays. It can be restored")
-	post[commands.RestoreCompany](t, "/restore", "Restore a deleted company, without the contacts who left it when it was deleted")
-	put[commands.GroupCompany](t, "/groups/{other}", "Add a company to a group")
-	del[commands.UngroupCompany](t, "/groups/{other}", "Remove a company from a group")
-	t.timeline()
-	huma.Register(s.api, describe(http.MethodGet, t.one()+"/tickets", t.title, "List the tickets of a company's contacts, newest first"), func(ctx context.Context, in *struct {
+	}, readmodels.FindCompanies, companyView, func(in *CompanyQuery) []string { return in.Expand })
+	gets[OneCompany](t, "getCompany", "Get a company, now or in the past", companyView)
+	patch[commands.EditCompany](t, "", "updateCompany", "Edit a company")
+	deletes[commands.DeleteCompany](t, "deleteCompany", "Delete a company and remove its contacts from it. Its history stays. It can be restored")
+	post[commands.RestoreCompany](t, "/restore", "restoreCompany", "Restore a deleted company, without the contacts who left it when it was deleted")
+	put[commands.GroupCompany](t, "/groups/{group}", "addCompanyGroup", "Add a company to a group")
+	del[commands.UngroupCompany](t, "/groups/{group}", "removeCompanyGroup", "Remove a company from a group")
+	t.timeline("listCompanyTimeline")
+	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/tickets", t.title, "listCompanyTickets", "List the tickets of a company's contacts, newest first", role.TicketsRead}), func(ctx context.Context, in *struct {
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the company"`
 		TicketTerms
 	}) (*Answered[List[TicketRow]], error) {
@@ -47,15 +71,17 @@ func (s *server) companies() {
 			return readmodels.TicketFilter{Company: &in.ID}, t.must(ctx, q, in.ID)
 		})
 	})
-	huma.Register(s.api, describe(http.MethodGet, t.one()+"/contacts", t.title, "List the contacts of a company"), func(ctx context.Context, in *struct {
+	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/contacts", t.title, "listCompanyContacts", "List the contacts of a company", role.ContactsRead}), func(ctx context.Context, in *struct {
 		Listing
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the company"`
-	}) (*Answered[List[readmodels.Contact]], error) {
-		return listing(ctx, s, in.Listing, t.path+"/"+in.ID.String()+"/contacts", role.ContactsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Contact], error) {
+		ExpandContact
+	}) (*Answered[List[ContactRow]], error) {
+		return listing(ctx, s, in.Listing, t.path+"/"+in.ID.String()+"/contacts", role.ContactsRead, func(q table.Queryer, p table.Page) (table.Found[ContactRow], error) {
 			if err := t.must(ctx, q, in.ID); err != nil {
-				return table.Found[readmodels.Contact]{}, err
+				return table.Found[ContactRow]{}, err
 			}
-			return readmodels.FindContacts(ctx, q, readmodels.ContactFilter{Company: &in.ID}, p)
+			found, err := readmodels.FindContacts(ctx, q, readmodels.ContactFilter{Company: &in.ID}, p)
+			return contactView.page(ctx, q, found, err, in.Expand)
 		})
 	})
 }

@@ -24,26 +24,54 @@ type ContactQuery struct {
 	Company ThingID  `query:"company" doc:"Only contacts of this company, by id"`
 	Ref     string   `query:"ref" doc:"Only contacts with this name in an imported journal"`
 	Deleted bool     `query:"deleted" doc:"Include deleted contacts"`
+	ExpandContact
 }
+
+// ExpandContact says which things that a contact refers to are shown with it.
+type ExpandContact struct {
+	Expand []string `query:"expand" enum:"company,tags,groups" doc:"Things that the contact refers to, to include in full, separated by commas"`
+}
+
+func (e ExpandContact) expands() []string { return e.Expand }
+
+// OneContact is a query for a contact.
+type OneContact struct {
+	OneThing
+	ExpandContact
+}
+
+// A ContactRow is a contact with the things that the query expands. Their fields are not called as those of the contact in Go.
+type ContactRow struct {
+	readmodels.Contact
+	ExpandedCompany *readmodels.Company `json:"company,omitempty" doc:"Company of the contact, if expanded and if there is one"`
+	ExpandedTags    []readmodels.Tag    `json:"tags,omitzero" required:"false" doc:"Tags of the contact, if expanded"`
+	ExpandedGroups  []readmodels.Group  `json:"groups,omitzero" required:"false" doc:"Groups of the contact, if expanded"`
+}
+
+var contactView = view[readmodels.Contact, ContactRow]{func(r readmodels.Contact) ContactRow { return ContactRow{Contact: r} }, []relation[ContactRow]{
+	refers("company", companyRows, func(r ContactRow) []uuid.UUID { return []uuid.UUID{uuid.UUID(r.Contact.Company)} }, func(r *ContactRow, all []readmodels.Company) { r.ExpandedCompany = first(all) }),
+	refers("tags", tagRows, func(r ContactRow) []uuid.UUID { return r.Contact.Tags }, func(r *ContactRow, all []readmodels.Tag) { r.ExpandedTags = all }),
+	refers("groups", groupRows, func(r ContactRow) []uuid.UUID { return r.Contact.Groups }, func(r *ContactRow, all []readmodels.Group) { r.ExpandedGroups = all }),
+}}
 
 // contacts are the routes of contacts.
 func (s *server) contacts() {
 	t := resourceOf(s, contact.Stream, "/v1/contacts", "Contacts", role.ContactsRead, readmodels.ContactsTable,
 		func(r readmodels.Contact) int64 { return r.Revision })
-	create[commands.RegisterContact](t, "Register a contact")
-	lists(t, "Search contacts, newest first", s.contactFilter, readmodels.FindContacts)
-	get(t, "Get a contact, now or in the past")
-	patch[commands.EditContact](t, "", "Edit a contact")
-	del[commands.DeleteContact](t, "", "Delete a contact, whose addresses are then free. They can be restored")
-	carries[commands.RestoreContact](t, "/restore", "Restore a deleted contact, without the addresses that other contacts have by now")
-	put[commands.AssignCompany](t, "/company", "Assign a contact to a company")
-	del[commands.LeaveCompany](t, "/company", "Remove a contact from their company")
-	put[commands.TagContact](t, "/tags/{other}", "Tag a contact")
-	del[commands.UntagContact](t, "/tags/{other}", "Untag a contact")
-	put[commands.GroupContact](t, "/groups/{other}", "Add a contact to a group")
-	del[commands.UngroupContact](t, "/groups/{other}", "Remove a contact from a group")
-	huma.Register(s.api, describe(http.MethodGet, t.one()+"/tickets", t.title, "List the tickets of a contact, newest first"), s.history)
-	huma.Register(s.api, describe(http.MethodGet, t.one()+"/timeline", t.title, "List what happened to a contact, who did it, when and why"), func(ctx context.Context, in *struct {
+	create[commands.RegisterContact](t, "createContact", "Register a contact")
+	listsAs(t, "listContacts", "Search contacts, newest first", s.contactFilter, readmodels.FindContacts, contactView, func(in *ContactQuery) []string { return in.Expand })
+	gets[OneContact](t, "getContact", "Get a contact, now or in the past", contactView)
+	patch[commands.EditContact](t, "", "updateContact", "Edit a contact")
+	del[commands.DeleteContact](t, "", "deleteContact", "Delete a contact, whose addresses are then free. They can be restored")
+	carries[commands.RestoreContact](t, "/restore", "restoreContact", "Restore a deleted contact, without the addresses that other contacts have by now")
+	put[commands.AssignCompany](t, "/company", "setContactCompany", "Assign a contact to a company")
+	del[commands.LeaveCompany](t, "/company", "removeContactCompany", "Remove a contact from their company")
+	put[commands.TagContact](t, "/tags/{tag}", "addContactTag", "Tag a contact")
+	del[commands.UntagContact](t, "/tags/{tag}", "removeContactTag", "Untag a contact")
+	put[commands.GroupContact](t, "/groups/{group}", "addContactGroup", "Add a contact to a group")
+	del[commands.UngroupContact](t, "/groups/{group}", "removeContactGroup", "Remove a contact from a group")
+	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/tickets", t.title, "listContactTickets", "List the tickets of a contact, newest first", role.TicketsRead}), s.history)
+	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/timeline", t.title, "listContactTimeline", "List what happened to a contact, who did it, when and why", role.ContactsRead}), func(ctx context.Context, in *struct {
 		Listing
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the contact"`
 	}) (*Answered[List[readmodels.TimelineEntry]], error) {

@@ -24,13 +24,13 @@ type DepartmentQuery struct {
 func (s *server) departments() {
 	t := resourceOf(s, department.Stream, "/v1/departments", "Departments", role.TicketsRead, readmodels.DepartmentsTable,
 		func(r readmodels.Department) int64 { return r.Revision })
-	create[commands.CreateDepartment](t, "Create a department")
-	lists(t, "List departments", func(_ context.Context, _ table.Queryer, in *DepartmentQuery) (readmodels.NameFilter, error) {
+	create[commands.CreateDepartment](t, "createDepartment", "Create a department")
+	lists(t, "listDepartments", "List departments", func(_ context.Context, _ table.Queryer, in *DepartmentQuery) (readmodels.NameFilter, error) {
 		return readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, nil
 	}, readmodels.FindDepartments)
-	get(t, "Get a department, now or in the past")
-	patch[commands.RenameDepartment](t, "", "Rename a department")
-	deletesAs(t, "", "Delete a department: its tickets go to another one or to none, and its agents leave it. Its history stays", s.departmentDeletion)
+	get(t, "getDepartment", "Get a department, now or in the past")
+	patch[commands.RenameDepartment](t, "", "updateDepartment", "Rename a department")
+	deletesAs(t, "", "deleteDepartment", "Delete a department: its tickets go to another one or to none, and its agents leave it. Its history stays", s.departmentDeletion)
 }
 
 // DepartmentDeletion is a request to delete a department.

@@ -34,7 +34,7 @@ func entityTags(field, text string) ([]string, error) {
 	}
 	if !tagList.MatchString(text) {
 		p := parameter(field, "etag-malformed", `%s must be * or a comma-separated list of ETags, such as "3".`, field)
-		p.Status, p.Title = http.StatusBadRequest, http.StatusText(http.StatusBadRequest)
+		p.Status = http.StatusBadRequest
 		return nil, p
 	}
 	return oneTag.FindAllString(text, -1), nil

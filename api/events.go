@@ -33,9 +33,9 @@ type Event struct {
 	Principal   string         `json:"principal" doc:"Who was signed in and sent it: key:ID, session:ID, command-line, or system. Of an import, who imported"`
 	Through     string         `json:"through" doc:"How it came in: api, page, timer, command-line, channel:NAME, import:SOURCE or rule:ID@VERSION"`
 	Reason      string         `json:"reason" doc:"Reason, in the actor's words"`
-	Request     uuid.UUID      `json:"request" doc:"Id of the request that caused it"`
+	Request     uuid.UUID      `json:"request_id" doc:"Id of the request that caused it"`
 	Correlation string         `json:"correlation" doc:"Correlation id: a trace, a request or an import"`
-	Cause       uuid.UUID      `json:"cause,omitzero" required:"false" doc:"Id of the event that led to it, if one did"`
+	Cause       uuid.UUID      `json:"cause_id,omitzero" required:"false" doc:"Id of the event that led to it, if one did"`
 	Data        map[string]any `json:"data" doc:"Fields of the event; empty if unknown"`
 	Unknown     bool           `json:"unknown,omitempty" doc:"Whether a newer version of Daybook wrote the event, so that this one shows only that it happened"`
 }
@@ -61,8 +61,8 @@ const (
 )
 
 func (s *server) events() {
-	trail := describe(http.MethodGet, eventsPath, "Events", "List the audit trail, in the order of the log")
-	trail.Description = "Without a filter, the list has every event of the log. With a filter, it leaves out the events that Daybook writes for its own bookkeeping: claims and releases of unique names, the list of owners, the progress of operations, and the results of imported journal lines."
+	trail := describe(route{http.MethodGet, eventsPath, "Events", "listEvents", "List the audit trail, in the order of the log. " +
+		"Without a filter, the list has every event of the log. With a filter, it leaves out the events that Daybook writes for its own bookkeeping: claims and releases of unique names, the list of owners, the progress of operations, and the results of imported journal lines", role.EventsRead})
 	huma.Register(s.api, trail, func(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
 		if in.unfiltered() {
 			answer, err := s.fromLog(ctx, in)
@@ -93,13 +93,13 @@ func (s *server) events() {
 			return s.findEvents(ctx, q, f, p)
 		})
 	})
-	stream := describe(http.MethodGet, streamPath, "Events", "Stream the audit trail as server-sent events, and resume after Last-Event-ID")
+	stream := describe(route{http.MethodGet, streamPath, "Events", "streamEvents", "Stream the audit trail as server-sent events, and resume after Last-Event-ID", role.EventsRead})
 	stream.Responses = map[string]*huma.Response{"200": {
 		Description: "One server-sent event for each event: id is its position, event its type, and data the event as in /v1/events.",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
 	huma.Register(s.api, stream, s.stream)
-	huma.Register(s.api, describe(http.MethodGet, eventsPath+"/{stream}/{revision}", "Events", "Get an event"), func(ctx context.Context, in *struct {
+	huma.Register(s.api, describe(route{http.MethodGet, eventsPath + "/{stream}/{revision}", "Events", "getEvent", "Get an event", role.EventsRead}), func(ctx context.Context, in *struct {
 		Stream   string `path:"stream" doc:"Stream of the event, such as ticket-ID"`
 		Revision int64  `path:"revision" minimum:"0" doc:"Number of the event in its stream, from 0"`
 	}) (*Answered[Event], error) {

@@ -14,11 +14,11 @@ import (
 func (s *server) groups() {
 	t := resourceOf(s, group.Stream, "/v1/groups", "Groups", role.ContactsRead, readmodels.GroupsTable,
 		func(r readmodels.Group) int64 { return r.Revision })
-	create[commands.CreateGroup](t, "Create a group of contacts and companies")
-	lists(t, "List groups", func(_ context.Context, _ table.Queryer, in *NameQuery) (readmodels.NameFilter, error) {
+	create[commands.CreateGroup](t, "createGroup", "Create a group of contacts and companies")
+	lists(t, "listGroups", "List groups", func(_ context.Context, _ table.Queryer, in *NameQuery) (readmodels.NameFilter, error) {
 		return readmodels.NameFilter{Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindGroups)
-	get(t, "Get a group, now or in the past")
-	patch[commands.EditGroup](t, "", "Edit a group")
-	del[commands.DeleteGroup](t, "", "Archive a group. Its members stay, and nothing more can be added")
+	get(t, "getGroup", "Get a group, now or in the past")
+	patch[commands.EditGroup](t, "", "updateGroup", "Edit a group")
+	del[commands.DeleteGroup](t, "", "deleteGroup", "Archive a group. Its members stay, and nothing more can be added")
 }

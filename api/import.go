@@ -53,7 +53,7 @@ const ndjson = "application/x-ndjson"
 
 // imports adds the route that imports a journal, plain or gzip.
 func (s *server) imports() {
-	op := describe(http.MethodPost, importPath, "Operations", "Import a journal")
+	op := describe(route{http.MethodPost, importPath, "Operations", "importJournal", "Import a journal, plain or gzip", role.Import})
 	op.DefaultStatus = http.StatusOK
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		ndjson: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
@@ -70,7 +70,7 @@ func (s *server) imports() {
 		options := ImportOptions{
 			Source: in.Source, Actor: p.Actor(), Principal: p.Recorded(), Allowed: p.Allowed, RetryRejected: in.RetryRejected, Strict: in.Strict, Unpacked: s.Limits.Unpacked,
 		}
-		if prefers(in.Accept, "application/json", ndjson) == ndjson {
+		if prefers(in.accept, "application/json", ndjson) == ndjson {
 			return &huma.StreamResponse{Body: func(hc huma.Context) { s.importLineByLine(hc, options, in.body) }}, nil
 		}
 		answer := ImportAnswer{Refused: []ImportOutcome{}}
@@ -131,15 +131,16 @@ func (s *server) importLineByLine(hc huma.Context, options ImportOptions, journa
 
 // importRequest is an import. Its body is read while it is imported.
 type importRequest struct {
-	Accept        string `header:"Accept" doc:"application/x-ndjson for the outcome of each line; default the counts and the first refused lines as JSON"`
+	Accepting
 	Source        string `query:"source" default:"journal" pattern:"^[a-z0-9._-]{1,40}$" doc:"Name of the desk that the journal comes from: 1 to 40 of a-z, 0-9, dot, dash and underscore. The same names in journals of two sources are different things"`
 	RetryRejected bool   `query:"retry_rejected" doc:"Import lines again that were rejected or malformed before"`
 	Strict        bool   `query:"strict" doc:"Stop at the first line that is rejected or malformed"`
 	body          *impatient
 }
 
-// Resolve takes the body.
+// Resolve also takes the body.
 func (r *importRequest) Resolve(ctx huma.Context) []error {
+	r.Accepting.Resolve(ctx)
 	request, writer := humago.Unwrap(ctx)
 	r.body = &impatient{request.Body, http.NewResponseController(writer), 0}
 	return nil

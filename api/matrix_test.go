@@ -55,7 +55,7 @@ const done = 0 // any 2xx
 // everybody sees, or in a department; an agent may be an owner, or the caller's own; or there is no such thing.
 func want(route, thing string, a asker) int {
 	hidden := !a.sees(thing) || thing == "support" && !a.seesSupport()
-	status := strings.Contains(route, "/status/") || route == "PATCH /v1/agents/{id}/departments/{other}"
+	status := strings.Contains(route, "/status/") || route == "PATCH /v1/agents/{id}/departments/{department_id}"
 	changesAgent := strings.Contains(route, " /v1/agents/{id}") && !strings.HasPrefix(route, "GET ")
 	switch {
 	case !a.may(permissions[route]):
@@ -96,7 +96,7 @@ func TestRoleMatrix(t *testing.T) {
 		return own
 	}
 	contact, company := d.made(t, "/v1/contacts", map[string]any{"name": "Nora"}), d.made(t, "/v1/companies", map[string]any{"name": "Acme"})
-	d.Must(t, 200, "PUT", "/v1/contacts/"+contact+"/company", map[string]any{"company": company})
+	d.Must(t, 200, "PUT", "/v1/contacts/"+contact+"/company", map[string]any{"company_id": company})
 	others := map[string]string{
 		"tickets": d.made(t, "/v1/tags", map[string]any{"scope": "tickets", "name": "bug"}), "contacts": d.made(t, "/v1/tags", map[string]any{"scope": "contacts", "name": "vip"}),
 		"group": d.made(t, "/v1/groups", map[string]any{"name": "Gold"}),
@@ -105,7 +105,7 @@ func TestRoleMatrix(t *testing.T) {
 	make := func(kind, thing string, a asker) string {
 		switch kind {
 		case "tickets":
-			body := map[string]any{"contact": contact, "channel": "call", "subject": "the subject in " + thing, "department": map[string]string{"support": d.support, "sales": d.sales}[thing]}
+			body := map[string]any{"contact_id": contact, "channel": "call", "subject": "the subject in " + thing, "department_id": map[string]string{"support": d.support, "sales": d.sales}[thing]}
 			return d.made(t, "/v1/tickets", body)
 		case "agents":
 			if thing == "self" {
@@ -195,7 +195,7 @@ func TestRoleMatrix(t *testing.T) {
 				if thing == "nothing" {
 					stream = "contact-" + id
 				}
-				at := strings.NewReplacer("{id}", id, "{other}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
+				at := strings.NewReplacer("{id}", id, "{department_id}", other, "{tag}", other, "{group}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
 				switch {
 				case strings.HasPrefix(path, "/v1/reports/agents"):
 					at += "?from=2026-01-01&to=2026-01-02"
@@ -208,19 +208,19 @@ func TestRoleMatrix(t *testing.T) {
 					in := map[string]string{"support": d.support, "sales": d.sales}[thing]
 					switch {
 					case route == "POST /v1/tickets":
-						own["contact"], own["department"] = contact, in
+						own["contact_id"], own["department_id"] = contact, in
 					case route == "POST /v1/inquiries":
 						if own["body"] = "b"; in != "" {
-							own["department"] = in
+							own["department_id"] = in
 						} else if own["in_reply_to"] = uuid.NewString(); thing != "nothing" {
 							own["in_reply_to"] = fixed["tickets "+strings.TrimPrefix(thing, "reply ")]
 						}
 					case strings.HasSuffix(path, "/company"):
-						own["company"] = company
+						own["company_id"] = company
 					case strings.HasSuffix(path, "/assign"):
-						own["agent"] = d.id["ben"]
+						own["agent_id"] = d.id["ben"]
 					case strings.HasSuffix(path, "/transfer"):
-						own["department"] = d.support
+						own["department_id"] = d.support
 					}
 					body = own
 				}
@@ -250,7 +250,7 @@ func TestRoleMatrix(t *testing.T) {
 						id = d.id["ben"]
 					}
 					at = strings.Replace(path, "{id}", id, 1)
-					at = strings.Replace(at, "{other}", other, 1)
+					at = strings.NewReplacer("{department_id}", other, "{tag}", other, "{group}", other).Replace(at)
 				}
 				if strings.Contains(route, "/v1/agents/") && expected == 403 && a.may(permissions[route]) {
 					continue // one sees the agent

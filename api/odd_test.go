@@ -131,6 +131,7 @@ func (k *knownThings) any(odd *oddities, kind string) string {
 // named are the kinds of things that parameters and fields name.
 var namedKinds = map[string]string{
 	"contact": "contacts", "company": "companies", "agent": "agents", "department": "departments", "to": "departments", "tag": "tags", "tag_not": "tags", "group": "groups",
+	"contact_id": "contacts", "company_id": "companies", "agent_id": "agents", "department_id": "departments",
 	"follow_up_of": "tickets", "in_reply_to": "tickets",
 }
 

@@ -33,12 +33,12 @@ type OperationQuery struct {
 
 // plans are the routes of operations.
 func (s *server) plans() {
-	huma.Register(s.api, describe(http.MethodGet, operationsPath, "Operations", "List operations, which are commands that change many things, newest first"), func(ctx context.Context, in *OperationQuery) (*Answered[List[readmodels.Operation]], error) {
+	huma.Register(s.api, describe(route{http.MethodGet, operationsPath, "Operations", "listOperations", "List operations, which are commands that change many things, newest first", role.TicketsRead}), func(ctx context.Context, in *OperationQuery) (*Answered[List[readmodels.Operation]], error) {
 		return listing(ctx, s, in.Listing, operationsPath, role.TicketsRead, func(q table.Queryer, p table.Page) (table.Found[readmodels.Operation], error) {
 			return readmodels.FindOperations(ctx, q, readmodels.OperationFilter{Open: in.Open}, p)
 		})
 	})
-	huma.Register(s.api, describe(http.MethodGet, operationsPath+"/{id}", "Operations", "Get an operation and its progress"), func(ctx context.Context, in *struct {
+	huma.Register(s.api, describe(route{http.MethodGet, operationsPath + "/{id}", "Operations", "getOperation", "Get an operation and its progress", role.TicketsRead}), func(ctx context.Context, in *struct {
 		Reading
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the operation"`
 	}) (*Answered[OperationState], error) {

@@ -29,11 +29,11 @@ func TestDeletingWhatOthersName(t *testing.T) {
 	var contacts []string
 	for _, name := range []string{"Cy", "Dee", "Eve"} {
 		contacts = append(contacts, made("/v1/contacts", map[string]any{"name": name}))
-		c.Must(t, 200, "PUT", "/v1/contacts/"+contacts[len(contacts)-1]+"/company", map[string]any{"company": acme})
+		c.Must(t, 200, "PUT", "/v1/contacts/"+contacts[len(contacts)-1]+"/company", map[string]any{"company_id": acme})
 	}
 	open, done := made("/v1/inquiries", testdesk.Inquiry("nora", "Open")), made("/v1/inquiries", testdesk.Inquiry("nora", "Done"))
 	for _, ticket := range []string{open, done} {
-		c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent": ada})
+		c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent_id": ada})
 	}
 	c.Must(t, 200, "POST", "/v1/tickets/"+done+"/resolve", nil)
 
@@ -68,7 +68,7 @@ func TestDeletingWhatOthersName(t *testing.T) {
 		t.Errorf("deleting an agent stored %s", got)
 	}
 	for _, contact := range contacts {
-		if got := c.Get(t, "/v1/contacts/"+contact).Object(t); got["company"] != nil {
+		if got := c.Get(t, "/v1/contacts/"+contact).Object(t); got["company_id"] != nil {
 			t.Errorf("%v is still in the company", got)
 		}
 	}
@@ -89,13 +89,13 @@ func TestLongDeletion(t *testing.T) {
 	const contacts = 250 // three Works
 	for range contacts {
 		id := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Cy"}).ID(t)
-		c.Must(t, 200, "PUT", "/v1/contacts/"+id+"/company", map[string]any{"company": acme})
+		c.Must(t, 200, "PUT", "/v1/contacts/"+id+"/company", map[string]any{"company_id": acme})
 	}
 	key := testdesk.Header("Idempotency-Key", "once")
 	answer := c.Must(t, 202, "DELETE", "/v1/companies/"+acme, nil, key)
 	began := answer.Object(t)
 	at := answer.Header.Get("Location")
-	if began["plan"] != "company-delete" || began["about"] != acme || at != "/v1/operations/"+began["id"].(string) {
+	if began["plan"] != "company-delete" || began["about_id"] != acme || at != "/v1/operations/"+began["id"].(string) {
 		t.Errorf("%s", answer)
 	}
 	again := c.Do(t, "DELETE", "/v1/companies/"+acme, nil, key)
@@ -136,7 +136,7 @@ func TestDeletingDepartment(t *testing.T) {
 	c := owner.As(testdesk.Key(t, folder, "admin", boss))
 	opened := func(in, subject string, does ...string) string {
 		inquiry := testdesk.Inquiry("nora", subject)
-		inquiry["department"] = in
+		inquiry["department_id"] = in
 		id := made("/v1/inquiries", inquiry)
 		for _, command := range does {
 			owner.Must(t, 200, "POST", "/v1/tickets/"+id+"/"+command, nil)
@@ -144,8 +144,8 @@ func TestDeletingDepartment(t *testing.T) {
 		return id
 	}
 	adas, bens := opened(sales, "Ada's"), opened(sales, "Ben's")
-	owner.Must(t, 200, "POST", "/v1/tickets/"+adas+"/assign", map[string]any{"agent": ada})
-	owner.Must(t, 200, "POST", "/v1/tickets/"+bens+"/assign", map[string]any{"agent": ben})
+	owner.Must(t, 200, "POST", "/v1/tickets/"+adas+"/assign", map[string]any{"agent_id": ada})
+	owner.Must(t, 200, "POST", "/v1/tickets/"+bens+"/assign", map[string]any{"agent_id": ben})
 	resolved, closed := opened(sales, "Resolved", "resolve"), opened(sales, "Closed", "close")
 	spam, deleted := opened(sales, "Spam", "spam"), opened(sales, "Deleted")
 	owner.Must(t, 200, "DELETE", "/v1/tickets/"+deleted, nil)
@@ -193,8 +193,8 @@ func TestDeletingDepartment(t *testing.T) {
 		}
 	}
 	for _, e := range events {
-		if e["type"] != "department-deleted" && e["cause"] != of {
-			t.Errorf("%s was caused by %v, want %s", e["type"], e["cause"], of)
+		if e["type"] != "department-deleted" && e["cause_id"] != of {
+			t.Errorf("%s was caused by %v, want %s", e["type"], e["cause_id"], of)
 		}
 	}
 	if got := fmt.Sprint(counts); got != "map[agent-left-department:2 department-deleted:1 ticket-transferred:3 ticket-unassigned:1]" || reasons != 1 {
@@ -258,7 +258,7 @@ func TestLongDeletionOfDepartment(t *testing.T) {
 	c.Must(t, 200, "PUT", "/v1/agents/"+ada+"/departments/"+sales, nil)
 	const tickets = 260 // three Works
 	inquiry := testdesk.Inquiry("nora", "Help")
-	inquiry["department"] = sales
+	inquiry["department_id"] = sales
 	for range tickets {
 		made("/v1/inquiries", inquiry)
 	}

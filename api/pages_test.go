@@ -13,7 +13,7 @@ func TestPagesEndAtTheirSize(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
 	contact := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"}).ID(t)
-	ticket := c.Must(t, 201, "POST", "/v1/tickets", map[string]any{"contact": contact, "channel": "email", "subject": "Long", "body": "x"}).ID(t)
+	ticket := c.Must(t, 201, "POST", "/v1/tickets", map[string]any{"contact_id": contact, "channel": "email", "subject": "Long", "body": "x"}).ID(t)
 	const notes = 30
 	long := strings.Repeat("山", 85_000) // 255 kB
 	for range notes {

@@ -123,7 +123,7 @@ func TestStrangersReply(t *testing.T) {
 	sales := c.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Sales"}).ID(t)
 	first := wrote(t, c, 201, map[string]any{"email": "nora@customers.example"}, map[string]any{"channel": "email", "message_id": "<1@x>"})
 	ticket, nora := first["id"].(string), first["contact_id"].(string)
-	reply := map[string]any{"in_reply_to": ticket, "channel": "email", "subject": "Re: Help", "body": "Me too", "message_id": "<2@x>", "priority": "high", "department": sales}
+	reply := map[string]any{"in_reply_to": ticket, "channel": "email", "subject": "Re: Help", "body": "Me too", "message_id": "<2@x>", "priority": "high", "department_id": sales}
 	answer := wrote(t, c, 200, map[string]any{"name": "Dan", "email": "Dan@customers.example"}, reply)
 	if answer["id"] != ticket || answer["contact_id"] != nora || answer["priority"] != "normal" || answer["subject"] != "Help" || answer["department_id"] != nil {
 		t.Errorf("the ticket has become %v", answer)
@@ -152,11 +152,11 @@ func TestStrangersReply(t *testing.T) {
 	if dan == "" || dan == nora {
 		t.Fatalf("the message is of %q", dan)
 	}
-	if !same(answer["participants"], dan) {
-		t.Errorf("participants %v", answer["participants"])
+	if !same(answer["participant_ids"], dan) {
+		t.Errorf("participants %v", answer["participant_ids"])
 	}
 	c.CaughtUp(t)
-	own := c.Must(t, 201, "POST", "/v1/tickets", map[string]any{"contact": dan, "channel": "call", "subject": "Mine"}).ID(t)
+	own := c.Must(t, 201, "POST", "/v1/tickets", map[string]any{"contact_id": dan, "channel": "call", "subject": "Mine"}).ID(t)
 	c.CaughtUp(t)
 	for who, want := range map[string][]string{nora: {ticket}, dan: {own, ticket}} {
 		var got []string
@@ -224,8 +224,8 @@ func TestWhatAnInquiryTeaches(t *testing.T) {
 	for range 2 {
 		wrote(t, c, 201, map[string]any{"visitor": "v-1", "email": "ben@customers.example"}, map[string]any{"channel": "chat"})
 	}
-	if a, b := contact(guest), contact(other); !same(a["duplicates"], other) || !same(b["duplicates"], guest) || !same(b["emails"], "ben@customers.example") {
-		t.Errorf("the duplicates are %v and %v", a["duplicates"], b["duplicates"])
+	if a, b := contact(guest), contact(other); !same(a["duplicate_ids"], other) || !same(b["duplicate_ids"], guest) || !same(b["emails"], "ben@customers.example") {
+		t.Errorf("the duplicates are %v and %v", a["duplicate_ids"], b["duplicate_ids"])
 	}
 }
 
@@ -308,7 +308,7 @@ func TestChannelsReadNothing(t *testing.T) {
 	c := testdesk.Serve(t, folder)
 	sales := c.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Sales"}).ID(t)
 	channel := c.As(testdesk.Key(t, folder, "channel", ""))
-	a := channel.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "from": map[string]any{"email": "nora@customers.example"}, "subject": "Help", "department": sales})
+	a := channel.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "from": map[string]any{"email": "nora@customers.example"}, "subject": "Help", "department_id": sales})
 	ticket := a.ID(t)
 	if got := a.Object(t); len(got) != 1 {
 		t.Errorf("a channel reads %v", got)
@@ -344,8 +344,8 @@ func TestStrangersOfAnotherDepartment(t *testing.T) {
 	ann := c.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ann", "email": "ann@desk.example", "role": "agent"}).ID(t)
 	c.Must(t, 200, "PUT", "/v1/agents/"+ann+"/departments/"+support, nil)
 	agent := c.As(testdesk.Key(t, folder, "agent", ann))
-	ticket := wrote(t, c, 201, map[string]any{"email": "nora@customers.example"}, map[string]any{"department": sales})["id"].(string)
-	dan := wrote(t, c, 200, map[string]any{"email": "dan@customers.example"}, map[string]any{"in_reply_to": ticket})["participants"].([]any)[0].(string)
+	ticket := wrote(t, c, 201, map[string]any{"email": "nora@customers.example"}, map[string]any{"department_id": sales})["id"].(string)
+	dan := wrote(t, c, 200, map[string]any{"email": "dan@customers.example"}, map[string]any{"in_reply_to": ticket})["participant_ids"].([]any)[0].(string)
 	testdesk.Eventually(t, "the agent's key is recorded", func() bool { return len(c.All(t, "/v1/events?type=key-created")) == 2 })
 	c.CaughtUp(t)
 	before := c.All(t, "/v1/events")

@@ -31,10 +31,10 @@ import (
 // wrong field. It never repeats a value that the caller or anybody else wrote.
 type Problem struct {
 	Type   string         `json:"type" doc:"Stable URN of the kind of problem" example:"urn:daybook:problem:ticket-closed"`
-	Title  string         `json:"title" doc:"HTTP status in words"`
+	Title  string         `json:"title" doc:"What kind of problem it is, in words"`
 	Status int            `json:"status" doc:"HTTP status"`
 	Detail string         `json:"detail" doc:"Sentence that says what is wrong and what to do"`
-	Code   string         `json:"code" doc:"Stable code, which is the last part of type"`
+	Code   string         `json:"code" doc:"Stable code, which is the last part of type; /docs/problems lists them"`
 	Errors []ProblemField `json:"errors,omitempty" doc:"Every wrong field and parameter"`
 
 	RequestID string `json:"request_id" doc:"Id of the request, as in the header Request-Id and in the log"`
@@ -62,7 +62,7 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 func (p *Problem) GetHeaders() http.Header { return p.headers }
 
 func problem(status int, code, detail string) *Problem {
-	return &Problem{Type: "urn:daybook:problem:" + code, Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+	return &Problem{Type: "urn:daybook:problem:" + code, Title: titleOf(code, status), Status: status, Code: code, Detail: detail}
 }
 
 // parameter returns the problem of one wrong parameter.

@@ -65,8 +65,8 @@ func TestBadInput(t *testing.T) {
 		{name: "unknown contact's tickets", status: 404, code: "contact-unknown", method: "GET", path: "/v1/contacts/" + nobody + "/tickets"},
 		{name: "unknown ticket", status: 404, code: "ticket-unknown", method: "POST", path: "/v1/tickets/" + nobody + "/resolve"},
 		{name: "no id", status: 422, code: "invalid", method: "GET", path: "/v1/contacts/leaked", parameter: "id"},
-		{name: "unknown reference", status: 422, code: "company-unknown", method: "PUT", path: "/v1/contacts/" + id + "/company", body: map[string]any{"company": nobody}, pointer: "/company"},
-		{name: "unknown agent", status: 422, code: "agent-unknown", method: "POST", path: "/v1/tickets/" + ticket + "/assign", body: map[string]any{"agent": nobody}, pointer: "/agent"},
+		{name: "unknown reference", status: 422, code: "company-unknown", method: "PUT", path: "/v1/contacts/" + id + "/company", body: map[string]any{"company_id": nobody}, pointer: "/company_id"},
+		{name: "unknown agent", status: 422, code: "agent-unknown", method: "POST", path: "/v1/tickets/" + ticket + "/assign", body: map[string]any{"agent_id": nobody}, pointer: "/agent_id"},
 		{name: "stale", status: 412, code: "stale", method: "PATCH", path: "/v1/contacts/" + id, body: `{"note":"leaked"}`, change: []testdesk.With{testdesk.Header("If-Match", `"0"`)}},
 		{name: "no ETag", status: 400, code: "etag-malformed", parameter: "If-Match", method: "PATCH", path: "/v1/contacts/" + id, body: `{"note":"leaked"}`, change: []testdesk.With{testdesk.Header("If-Match", "leaked")}},
 		{name: "key of another request", status: 422, code: "idempotency-key-reused", method: "PATCH", path: "/v1/contacts/" + id, body: `{"note":"leaked"}`, change: []testdesk.With{testdesk.Header("Idempotency-Key", "used")}, parameter: "Idempotency-Key"},
@@ -193,7 +193,7 @@ func TestOneLine(t *testing.T) {
 		{"POST", "/v1/agents", "name", map[string]any{"email": "x@desk.example", "role": "agent"}},
 		{"POST", "/v1/agents", "alias", map[string]any{"name": "X", "email": "x@desk.example", "role": "agent"}},
 		{"PATCH", "/v1/agents/" + agent, "alias", nil}, {"POST", "/v1/agents/" + agent + "/status/sign-in", "device", nil},
-		{"POST", "/v1/tickets", "subject", map[string]any{"contact": contact, "channel": "call"}}, {"POST", "/v1/tickets/" + ticket + "/subject", "subject", nil},
+		{"POST", "/v1/tickets", "subject", map[string]any{"contact_id": contact, "channel": "call"}}, {"POST", "/v1/tickets/" + ticket + "/subject", "subject", nil},
 	} {
 		for text, code := range map[string]string{"a\r\nb": "text-not-one-line", "\u202eevil": "format-characters", "a\u200bb": "format-characters"} {
 			body := map[string]any{}

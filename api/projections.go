@@ -92,7 +92,7 @@ var Verdicts = []Verdict{LogDamaged, KeysMissing, ReadModelsDiffer, IndexWrong, 
 
 func (s *server) operations() {
 	const projections = "/v1/projections"
-	huma.Register(s.api, describe(http.MethodGet, projections, "Operations", "List the projections and their status"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[ProjectionStatus] }, error) {
+	huma.Register(s.api, describe(route{http.MethodGet, projections, "Operations", "listProjections", "List the projections and their status", role.EventsRead}), func(ctx context.Context, _ *struct{}) (*struct{ Body List[ProjectionStatus] }, error) {
 		if err := s.may(ctx, role.EventsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}
@@ -102,7 +102,7 @@ func (s *server) operations() {
 		}
 		return &struct{ Body List[ProjectionStatus] }{List[ProjectionStatus]{Data: all}}, nil
 	})
-	rebuild := describe(http.MethodPost, projections+"/rebuild", "Operations", "Start to rebuild the read models beside the live ones, and switch when they have caught up")
+	rebuild := describe(route{http.MethodPost, projections + "/rebuild", "Operations", "rebuildProjections", "Start to rebuild the read models beside the live ones, and switch when they have caught up", role.Operate})
 	rebuild.DefaultStatus = http.StatusAccepted
 	huma.Register(s.api, rebuild, func(ctx context.Context, _ *struct{}) (*struct{}, error) {
 		if err := s.may(ctx, role.Operate); err != nil {
@@ -110,7 +110,7 @@ func (s *server) operations() {
 		}
 		return nil, s.refused(ctx, s.Operator.Rebuild(ctx))
 	})
-	huma.Register(s.api, describe(http.MethodPost, projections+"/verify", "Operations", "Check the whole log, and compare its index and the live read models with it"), func(ctx context.Context, _ *struct{}) (*struct{ Body Verification }, error) {
+	huma.Register(s.api, describe(route{http.MethodPost, projections + "/verify", "Operations", "verifyLog", "Check the whole log, and compare its index and the live read models with it", role.EventsRead}), func(ctx context.Context, _ *struct{}) (*struct{ Body Verification }, error) {
 		if err := s.may(ctx, role.EventsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}
@@ -120,7 +120,7 @@ func (s *server) operations() {
 		}
 		return &struct{ Body Verification }{v}, nil
 	})
-	retry := describe(http.MethodPost, projections+"/{name}/retry", "Operations", "Retry the streams that a projection has parked")
+	retry := describe(route{http.MethodPost, projections + "/{name}/retry", "Operations", "retryProjection", "Retry the streams that a projection has parked", role.Operate})
 	retry.DefaultStatus = http.StatusNoContent
 	huma.Register(s.api, retry, func(ctx context.Context, in *struct {
 		Name string `path:"name" doc:"Name of the projection"`
@@ -132,7 +132,7 @@ func (s *server) operations() {
 	})
 
 	if s.Metrics != nil {
-		metrics := describe(http.MethodGet, "/metrics", "Operations", "Get the metrics of this process, for Prometheus")
+		metrics := describe(route{http.MethodGet, "/metrics", "Operations", "getMetrics", "Get the metrics of this process, for Prometheus", ""})
 		metrics.Responses = map[string]*huma.Response{"200": {
 			Description: "The metrics", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}},
 		}}
@@ -144,15 +144,13 @@ func (s *server) operations() {
 		})
 	}
 
-	alive := describe(http.MethodGet, "/healthz", "Operations", "Check whether the process is alive")
+	alive := describe(route{http.MethodGet, "/healthz", "Operations", "getHealth", "Check whether the process is alive", ""})
 	alive.Security = []map[string][]string{}
 	huma.Register(s.api, alive, func(context.Context, *struct{}) (*struct{ Body Health }, error) {
 		return &struct{ Body Health }{Health{Status: "alive"}}, nil
 	})
-	ready := describe(http.MethodGet, "/readyz", "Operations", "Check whether the desk can serve, and if not, why")
-	ready.Description = "Without an API key, the reason is a word, which is the problem's code, and there are no warnings."
+	ready := describe(route{http.MethodGet, "/readyz", "Operations", "getReadiness", "Check whether the desk can serve, and if not, why. Without an API key, the reason is a word, which is the problem's code, and there are no warnings", ""})
 	ready.Security = []map[string][]string{{"key": {}}, {}}
-	ready.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 	huma.Register(s.api, ready, func(ctx context.Context, _ *struct{}) (*struct{ Body Health }, error) {
 		warnings, err := s.Operator.Ready(ctx)
 		_, keyed := ctx.Value(principalKey{}).(principal)

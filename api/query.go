@@ -158,20 +158,44 @@ func (s *server) unseal(cursor string) (string, error) {
 type OneThing struct {
 	Reading
 	ID          uuid.UUID `path:"id" format:"uuid" doc:"Id of the thing"`
-	AsOf        string    `query:"as_of" doc:"Returns the thing as it was: after what had happened by an instant (RFC 3339), or at a position of the log"`
-	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the client has; 304 if the thing still has one of them"`
+	AsOf        string    `query:"as_of" doc:"Returns the thing, and what it refers to, as it was: after what had happened by an instant (RFC 3339), or at a position of the log"`
+	IfNoneMatch string    `header:"If-None-Match" doc:"ETags that the client has; 304 if the thing still has one of them and the query expands nothing"`
 }
 
+// one returns the parameters, for queries that have more.
+func (o OneThing) one() OneThing { return o }
+
+// OnePlain is a query for a thing that refers to nothing.
+type OnePlain struct{ OneThing }
+
+func (OnePlain) expands() []string { return nil }
+
 // get binds a GET on one thing to its row: the current one from the read model, or a past one from its stream.
-func get[S any, E event.Event, R any](t *resource[S, E, R], summary string) {
-	huma.Register(t.api, conditional(describe(http.MethodGet, t.one(), t.title, summary)), func(ctx context.Context, in *OneThing) (*Answered[R], error) {
-		ask := t.now
-		if in.AsOf != "" {
-			ask = t.then
+func get[S any, E event.Event, R any](t *resource[S, E, R], id, summary string) {
+	gets[OnePlain](t, id, summary, plain[R]())
+}
+
+// gets is get with a view. With what is expanded, the answer may change while the thing does not, so that it is never a 304.
+func gets[In interface {
+	one() OneThing
+	expands() []string
+}, X, S any, E event.Event, R any](t *resource[S, E, R], id, summary string, v view[R, X]) {
+	huma.Register(t.api, conditional(describe(route{http.MethodGet, t.one(), t.title, id, summary, t.reading})), func(ctx context.Context, in *In) (*Answered[X], error) {
+		one, expand := (*in).one(), (*in).expands()
+		show := func(row R, from source) (x X, err error) {
+			shown, err := v.show(ctx, from, []R{row}, expand)
+			if err == nil {
+				x = shown[0]
+			}
+			return x, err
 		}
-		answer, err := ask(ctx, in)
-		if err == nil {
-			err = unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position)
+		ask := now[X, S, E, R]
+		if one.AsOf != "" {
+			ask = then[X, S, E, R]
+		}
+		answer, err := ask(ctx, t, one, show)
+		if err == nil && len(expand) == 0 {
+			err = unlessSeen(one.IfNoneMatch, answer.ETag, answer.Position)
 		}
 		if err != nil {
 			return nil, t.refused(ctx, err)
@@ -187,16 +211,21 @@ func seen(row any, s role.Sight) bool {
 }
 
 // now returns a thing from the read model or, if that does not have it yet, from its stream.
-func (t *resource[S, E, R]) now(ctx context.Context, in *OneThing) (*Answered[R], error) {
+func now[X, S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R], in OneThing, show func(R, source) (X, error)) (*Answered[X], error) {
+	var revision int64
 	var newer eventstore.Position // what the answer knows beyond the read model
-	answer, err := read(ctx, t.server, in.Reading, t.reading, func(q table.Queryer) (row R, err error) {
-		row, newer, err = t.row(ctx, q, in.ID)
-		return row, err
+	answer, err := read(ctx, t.server, in.Reading, t.reading, func(q table.Queryer) (x X, err error) {
+		row, at, err := t.row(ctx, q, in.ID)
+		if err != nil {
+			return x, err
+		}
+		revision, newer = t.revision(row), at
+		return show(row, source{queryer: q})
 	})
 	if err != nil {
 		return nil, err
 	}
-	if answer.ETag = etag(eventstore.Revision(t.revision(answer.Body))); newer > 0 {
+	if answer.ETag = etag(eventstore.Revision(revision)); newer > 0 {
 		answer.Position, answer.StaleBy = newer.String(), ""
 	}
 	return answer, nil
@@ -238,7 +267,7 @@ func (t *resource[S, E, R]) must(ctx context.Context, q table.Queryer, id uuid.U
 
 // then returns a thing as it was, folded from its stream. The caller must see it as it was, and as it is now. What they do
 // not see is refused as if there had been no such thing.
-func (t *resource[S, E, R]) then(ctx context.Context, in *OneThing) (*Answered[R], error) {
+func then[X, S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R], in OneThing, show func(R, source) (X, error)) (*Answered[X], error) {
 	if err := t.may(ctx, t.reading); err != nil {
 		return nil, err
 	}
@@ -257,11 +286,18 @@ func (t *resource[S, E, R]) then(ctx context.Context, in *OneThing) (*Answered[R
 	if err != nil {
 		return nil, err
 	}
-	return &Answered[R]{ETag: etag(row.Revision), Position: row.Position.String(), Body: row.Row.(R)}, nil
+	body, err := show(row.Row.(R), source{rows: t.Rows, keep: keep})
+	if err != nil {
+		return nil, err
+	}
+	return &Answered[X]{ETag: etag(row.Revision), Position: row.Position.String(), Body: body}, nil
 }
 
+// kept reports whether an event is one of those that had happened.
+type kept = func(event.Metadata, eventstore.Revision, eventstore.Position) bool
+
 // cutAt returns which events to fold for a thing as of a past moment.
-func (s *server) cutAt(ctx context.Context, asOf string) (func(event.Metadata, eventstore.Revision, eventstore.Position) bool, error) {
+func (s *server) cutAt(ctx context.Context, asOf string) (kept, error) {
 	at, until, err := moment("as_of", asOf)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -35,7 +36,7 @@ type ReportQuery struct {
 // ReportTerms are the parameters that the reports on all agents and on one agent share.
 type ReportTerms struct {
 	Reading
-	Accept     string             `header:"Accept" doc:"text/csv for a CSV table; default JSON"`
+	Accepting
 	Mark       bool               `query:"bom" doc:"Begin a CSV table with a byte order mark, by which spreadsheets know that it is UTF-8"`
 	From       string             `query:"from" format:"date" required:"true" doc:"First day of the report"`
 	To         string             `query:"to" format:"date" required:"true" doc:"Day after the last day of the report"`
@@ -60,7 +61,7 @@ type Reported struct {
 }
 
 func (s *server) reports() {
-	op := describe(http.MethodGet, "/v1/reports/agents", "Reports", "Report the performance of agents")
+	op := describe(route{http.MethodGet, "/v1/reports/agents", "Reports", "getAgentReport", "Report the performance of agents. Accept: text/csv asks for a CSV table instead of JSON", role.ReportsRead})
 	op.Responses = map[string]*huma.Response{"200": {
 		Description: "The report, as JSON or CSV",
 		Content: map[string]*huma.MediaType{
@@ -72,7 +73,8 @@ func (s *server) reports() {
 		return s.agentReport(ctx, in.ReportTerms, in.Agent, nil)
 	})
 	one := op
-	one.Path, one.OperationID, one.Summary = op.Path+"/{id}", op.OperationID+"-id", "Report the performance of one agent"
+	one.Responses = maps.Clone(op.Responses)
+	one.Path, one.OperationID, one.Summary = op.Path+"/{id}", "getReportOfAgent", "Report the performance of one agent"
 	huma.Register(s.api, one, func(ctx context.Context, in *struct {
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the agent"`
 		ReportTerms
@@ -83,12 +85,12 @@ func (s *server) reports() {
 	table.Responses = map[string]*huma.Response{"200": {
 		Description: "The report as CSV", Content: map[string]*huma.MediaType{"text/csv": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
-	table.Path, table.OperationID, table.Summary = op.Path+".csv", op.OperationID+"-csv", "Report the performance of agents as CSV"
+	table.Path, table.OperationID, table.Summary = op.Path+".csv", "getAgentReportCSV", "Report the performance of agents as CSV"
 	huma.Register(s.api, table, func(ctx context.Context, in *ReportQuery) (*Reported, error) {
-		in.Accept = "text/csv"
+		in.accept = "text/csv"
 		return s.agentReport(ctx, in.ReportTerms, in.Agent, nil)
 	})
-	huma.Register(s.api, describe(http.MethodGet, "/v1/reports/metrics", "Reports", "List the metrics and their definitions"), func(ctx context.Context, _ *struct{}) (*struct{ Body List[report.Metric] }, error) {
+	huma.Register(s.api, describe(route{http.MethodGet, "/v1/reports/metrics", "Reports", "listMetrics", "List the metrics and their definitions", role.ReportsRead}), func(ctx context.Context, _ *struct{}) (*struct{ Body List[report.Metric] }, error) {
 		if err := s.may(ctx, role.ReportsRead); err != nil {
 			return nil, s.refused(ctx, err)
 		}
@@ -128,7 +130,7 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingI
 	if err != nil {
 		return nil, err
 	}
-	reported := &Reported{Position: answer.Position, StaleBy: answer.StaleBy, Vary: "Accept", ContentType: prefers(in.Accept, "application/json", "text/csv"), Body: answer.Body}
+	reported := &Reported{Position: answer.Position, StaleBy: answer.StaleBy, Vary: "Accept", ContentType: prefers(in.accept, "application/json", "text/csv"), Body: answer.Body}
 	if reported.ContentType == "text/csv" {
 		table := reportCSV(answer.Body)
 		if in.Mark {

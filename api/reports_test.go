@@ -443,8 +443,8 @@ func TestTransfers(t *testing.T) {
 		t.Helper()
 		d.as[who].Must(t, 200, "POST", "/v1/tickets/"+ticket+"/"+command, body)
 	}
-	to := func(who string) map[string]any { return map[string]any{"agent": d.id[who]} }
-	in := func(department string) map[string]any { return map[string]any{"department": department} }
+	to := func(who string) map[string]any { return map[string]any{"agent_id": d.id[who]} }
+	in := func(department string) map[string]any { return map[string]any{"department_id": department} }
 	ticket := d.opened(t, "")
 	does("boss", ticket, "transfer", in(d.sales)) // a first department
 	does("boss", ticket, "assign", to("ada"))     // a first assignment

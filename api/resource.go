@@ -55,47 +55,44 @@ type things struct {
 }
 
 // create binds a POST on the list to a command that creates a thing.
-func create[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string) {
-	creates(t, t.path, summary, "", func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+func create[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], id, summary string) {
+	creates(t, t.path, id, summary, "", func(c C) work.Plan[S] { return work.Of(t.kind, c) })
 }
 
 // post, put, patch and del bind a route to a command on one thing. The command's fields are the body, except for one that
 // may be in the path. A command without fields takes no body.
-func post[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
-	changes(t, http.MethodPost, path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+func post[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, id, summary string) {
+	changes(t, http.MethodPost, path, id, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
 }
 
-func put[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
-	changes(t, http.MethodPut, path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+func put[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, id, summary string) {
+	changes(t, http.MethodPut, path, id, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
 }
 
-func patch[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
-	changes(t, http.MethodPatch, path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+func patch[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, id, summary string) {
+	changes(t, http.MethodPatch, path, id, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
 }
 
-func del[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
-	changes(t, http.MethodDelete, path, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
+func del[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, id, summary string) {
+	changes(t, http.MethodDelete, path, id, summary, func(c C) work.Plan[S] { return work.Of(t.kind, c) })
 }
 
 // carries binds a POST on one thing to a plan.
-func carries[P work.Plan[S], S any, E event.Event, R any](t *resource[S, E, R], path, summary string) {
-	changes(t, http.MethodPost, path, summary, func(p P) work.Plan[S] { return p })
+func carries[P work.Plan[S], S any, E event.Event, R any](t *resource[S, E, R], path, id, summary string) {
+	changes(t, http.MethodPost, path, id, summary, func(p P) work.Plan[S] { return p })
 }
 
 // creates binds a POST to a plan that creates a thing. added describes the answer of a plan that may add to an existing one
 // instead; empty: it does not.
-func creates[C any, S any, E event.Event, R any](t *resource[S, E, R], path, summary, added string, plan func(C) work.Plan[S]) {
-	op := command(http.MethodPost, path, t.title, summary)
+func creates[C any, S any, E event.Event, R any](t *resource[S, E, R], path, id, summary, added string, plan func(C) work.Plan[S]) {
+	op := command(route{http.MethodPost, path, t.title, id, summary, permission(plan)})
 	op.DefaultStatus = http.StatusCreated
 	if added != "" {
 		op.Responses = map[string]*huma.Response{"200": response[R](t.server, added)}
 	}
 	noteCommand[C](t.server, op)
 	huma.Register(t.api, op, func(ctx context.Context, in *NewThing[C]) (*Changed[R], error) {
-		return carry(ctx, t, in.Asking, op, "", in.RawBody, func(by work.By) (access.Outcome, error) {
-			if by.IfMatch != nil {
-				return access.Outcome{}, domain.Stale("stale", "If-Match names a revision, and what this request creates has none yet. Leave out If-Match.")
-			}
+		return carry(ctx, t, Changing{Asking: in.Asking}, op, "", in.RawBody, func(by work.By) (access.Outcome, error) {
 			id := uuid.NewSHA1(by.Request, []byte(t.kind.Category)) // the same on every retry
 			a, err := work.Carry(ctx, t.Desk, plan(in.Body), id, by)
 			done := outcome(t.kind, a)
@@ -128,22 +125,31 @@ func nullable(schemas huma.Registry, of *huma.Schema) {
 	}
 }
 
+// permission returns the permission that a plan needs, whatever its fields.
+func permission[C, S any](plan func(C) work.Plan[S]) role.Permission {
+	var none C
+	return plan(none).Permission()
+}
+
 // changes binds a route on one thing to a plan with the fields of C.
-func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, path, summary string, plan func(C) work.Plan[S]) {
-	op := command(method, t.one()+path, t.title, summary)
+func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, path, id, summary string, plan func(C) work.Plan[S]) {
+	op := command(route{method, t.one() + path, t.title, id, summary, permission(plan)})
 	noteCommand[C](t.server, op)
 	fields := fieldsOf[C]()
-	do := func(ctx context.Context, in About, other string, body []byte, c C) (*Changed[R], error) {
+	if fields.other != nil {
+		op.Parameters = append(op.Parameters, other(op.Path, fields.ref))
+	}
+	do := func(ctx context.Context, in About, name string, body []byte, c C) (*Changed[R], error) {
 		about := in.about()
 		if fields.other != nil {
-			about += "/" + other
+			about += "/" + name
 		}
-		return carry(ctx, t, in.Asking, op, about, body, func(by work.By) (access.Outcome, error) {
+		return carry(ctx, t, in.Changing, op, about, body, func(by work.By) (access.Outcome, error) {
 			if err := by.MustMay(plan(c).Permission()); err != nil { // before anything is said of the other thing
 				return access.Outcome{}, err
 			}
 			if fields.other != nil {
-				id, err := t.other(ctx, in.ID, fields.ref, other)
+				id, err := t.other(ctx, in.ID, fields.ref, name)
 				if err != nil {
 					return access.Outcome{}, err
 				}
@@ -168,7 +174,7 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 			With[C]
 			Other
 		}) (*Changed[R], error) {
-			return do(ctx, in.About, in.Other.Other, in.RawBody, in.Body)
+			return do(ctx, in.About, in.Other.name, in.RawBody, in.Body)
 		})
 	default:
 		huma.Register(t.api, op, func(ctx context.Context, in *struct {
@@ -176,15 +182,15 @@ func changes[C any, S any, E event.Event, R any](t *resource[S, E, R], method, p
 			Other
 		}) (*Changed[R], error) {
 			var none C
-			return do(ctx, in.About, in.Other.Other, nil, none)
+			return do(ctx, in.About, in.Other.name, nil, none)
 		})
 	}
 }
 
 // deletes binds a DELETE to a long command. If it takes longer than access.Door.Patience, it continues in the background,
 // and the answer is the operation that shows what is left.
-func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], summary string) {
-	deletesAs(t, "", summary, func(context.Context, *About) (c C, err error) { return c, nil })
+func deletes[C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], id, summary string) {
+	deletesAs(t, "", id, summary, func(context.Context, *About) (c C, err error) { return c, nil })
 }
 
 // A deletion is a request to delete a thing.
@@ -195,9 +201,13 @@ type deletion interface {
 
 // deletesAs is deletes for requests that say more than what to delete: what returns what they ask for. path is the end of
 // the route's path.
-func deletesAs[In deletion, C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, summary string, what func(context.Context, *In) (C, error)) {
-	op := command(http.MethodDelete, t.one()+path, t.title, summary)
+func deletesAs[In deletion, C work.LongCommand[S, E], S any, E event.Event, R any](t *resource[S, E, R], path, id, summary string, what func(context.Context, *In) (C, error)) {
+	var none C
+	op := command(route{http.MethodDelete, t.one() + path, t.title, id, summary, none.Permission()})
 	noteCommand[C](t.server, op)
+	if f := fieldsOf[C](); f.other != nil {
+		op.Parameters = append(op.Parameters, other(op.Path, f.ref))
+	}
 	op.Responses = map[string]*huma.Response{
 		"200": response[R](t.server, "Done"),
 		"202": response[OperationState](t.server, "Still running: the operation in the body, at Location, shows what is left"),
@@ -205,7 +215,7 @@ func deletesAs[In deletion, C work.LongCommand[S, E], S any, E event.Event, R an
 	huma.Register(t.api, op, func(ctx context.Context, in *In) (*Changed[any], error) {
 		var open uuid.UUID
 		of := (*in).thing()
-		answer, err := carry(ctx, t, of.Asking, op, (*in).about(), nil, func(by work.By) (access.Outcome, error) {
+		answer, err := carry(ctx, t, of.Changing, op, (*in).about(), nil, func(by work.By) (access.Outcome, error) {
 			asked, err := what(ctx, in)
 			if err != nil {
 				return access.Outcome{}, err
@@ -249,9 +259,26 @@ func response[R any](s *server, description string) *huma.Response {
 	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 }
 
-// Other is the end of a path that names another thing.
-type Other struct {
-	Other string `path:"other" maxLength:"200" doc:"Id of the other thing; for a tag or a group, its id or name"`
+// Other is the end of a path that names another thing, in a parameter that is called after it.
+type Other struct{ name string }
+
+// Resolve implements huma.Resolver.
+func (o *Other) Resolve(ctx huma.Context) []error {
+	o.name = ctx.Param(last(ctx.Operation().Path))
+	return nil
+}
+
+// last returns the name of the parameter at the end of a path.
+func last(path string) string { return strings.Trim(path[strings.LastIndex(path, "/")+1:], "{}") }
+
+// other returns the parameter at the end of a path, which names a thing of the kind ref.
+func other(path, ref string) *huma.Param {
+	p := &huma.Param{Name: last(path), In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}, Description: "Id of the " + ref}
+	if _, may := named[ref]; may {
+		kind, _, _ := strings.Cut(ref, "/")
+		p.Schema.Format, p.Description = "", "Id or name of the "+kind
+	}
+	return p
 }
 
 // fields say where the fields of a command come from.
@@ -281,7 +308,7 @@ func fieldsOf[C any]() (f fields) {
 // other returns the id of the thing that the end of a path names. Whether there is one with that id, the command sees to. If
 // no thing has that name, and the one that the path begins with is not there either, the latter is refused.
 func (t *resource[S, E, R]) other(ctx context.Context, one uuid.UUID, ref, text string) (uuid.UUID, error) {
-	id, err := t.find(ctx, "other", ref, text)
+	id, err := t.find(ctx, ref+"_id", ref, text)
 	if no, is := errors.AsType[*domain.Error](err); is && no.Refusal == domain.RefusedNotFound {
 		err = cmp.Or(t.must(ctx, nil, one), err)
 	}
@@ -354,22 +381,28 @@ func (s *server) resolveAll(ctx context.Context, q table.Queryer, all ...naming)
 }
 
 // lists binds a GET on the list to a query of the read models. filter turns the request's parameters into its filter.
-func lists[Q interface{ listing() Listing }, F any, S any, E event.Event, R any](t *resource[S, E, R], summary string, filter func(context.Context, table.Queryer, *Q) (F, error), ask func(context.Context, table.Queryer, F, table.Page) (table.Found[R], error)) {
-	huma.Register(t.api, describe(http.MethodGet, t.path, t.title, summary), func(ctx context.Context, in *Q) (*Answered[List[R]], error) {
-		return listing(ctx, t.server, (*in).listing(), t.path, t.reading, func(q table.Queryer, p table.Page) (table.Found[R], error) {
+func lists[Q interface{ listing() Listing }, F any, S any, E event.Event, R any](t *resource[S, E, R], id, summary string, filter func(context.Context, table.Queryer, *Q) (F, error), ask func(context.Context, table.Queryer, F, table.Page) (table.Found[R], error)) {
+	listsAs(t, id, summary, filter, ask, plain[R](), func(*Q) []string { return nil })
+}
+
+// listsAs is lists with a view. expands returns what a request expands.
+func listsAs[Q interface{ listing() Listing }, F, X, S any, E event.Event, R any](t *resource[S, E, R], id, summary string, filter func(context.Context, table.Queryer, *Q) (F, error), ask func(context.Context, table.Queryer, F, table.Page) (table.Found[R], error), v view[R, X], expands func(*Q) []string) {
+	huma.Register(t.api, describe(route{http.MethodGet, t.path, t.title, id, summary, t.reading}), func(ctx context.Context, in *Q) (*Answered[List[X]], error) {
+		return listing(ctx, t.server, (*in).listing(), t.path, t.reading, func(q table.Queryer, p table.Page) (table.Found[X], error) {
 			f, err := filter(ctx, q, in)
 			if err != nil {
-				return table.Found[R]{}, err
+				return table.Found[X]{}, err
 			}
-			return ask(ctx, q, f, p)
+			found, err := ask(ctx, q, f, p)
+			return v.page(ctx, q, found, err, expands(in))
 		})
 	})
 }
 
 // timeline binds a route to the events of one thing, newest first.
-func (t *resource[S, E, R]) timeline() {
+func (t *resource[S, E, R]) timeline(id string) {
 	path := t.one() + "/timeline"
-	huma.Register(t.api, describe(http.MethodGet, path, t.title, "List what happened to the "+t.kind.Category+", who did it, when and why, newest first"), func(ctx context.Context, in *struct {
+	huma.Register(t.api, describe(route{http.MethodGet, path, t.title, id, "List what happened to the " + t.kind.Category + ", who did it, when and why, newest first", t.reading}), func(ctx context.Context, in *struct {
 		Reading
 		ID     uuid.UUID `path:"id" format:"uuid" doc:"Id of the thing"`
 		Limit  int       `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Largest number of events to return"`

@@ -44,7 +44,7 @@ func TestRoles(t *testing.T) {
 				continue
 			}
 			routes++
-			at := strings.NewReplacer("{id}", nothing, "{other}", nothing, "{department}", nothing, "{stream}", "contact-"+nothing, "{revision}", "0", "{name}", "nothing").Replace(path)
+			at := strings.NewReplacer("{id}", nothing, "{department_id}", nothing, "{tag}", nothing, "{group}", nothing, "{department}", nothing, "{stream}", "contact-"+nothing, "{revision}", "0", "{name}", "nothing").Replace(path)
 			if path == "/v1/events/stream" {
 				at += "?after=999999" // invalid, but only for keys with the permission
 			}
@@ -79,14 +79,14 @@ var permissions = map[string]role.Permission{
 	"GET /v1/contacts": role.ContactsRead, "POST /v1/contacts": role.ContactsWrite,
 	"GET /v1/contacts/{id}": role.ContactsRead, "PATCH /v1/contacts/{id}": role.ContactsWrite, "DELETE /v1/contacts/{id}": role.ContactsDelete, "POST /v1/contacts/{id}/restore": role.ContactsDelete,
 	"PUT /v1/contacts/{id}/company": role.ContactsWrite, "DELETE /v1/contacts/{id}/company": role.ContactsWrite,
-	"PUT /v1/contacts/{id}/tags/{other}": role.ContactsWrite, "DELETE /v1/contacts/{id}/tags/{other}": role.ContactsWrite,
-	"PUT /v1/contacts/{id}/groups/{other}": role.ContactsWrite, "DELETE /v1/contacts/{id}/groups/{other}": role.ContactsWrite,
+	"PUT /v1/contacts/{id}/tags/{tag}": role.ContactsWrite, "DELETE /v1/contacts/{id}/tags/{tag}": role.ContactsWrite,
+	"PUT /v1/contacts/{id}/groups/{group}": role.ContactsWrite, "DELETE /v1/contacts/{id}/groups/{group}": role.ContactsWrite,
 	"GET /v1/contacts/{id}/tickets": role.TicketsRead, "GET /v1/contacts/{id}/timeline": role.ContactsRead,
 	"GET /v1/companies": role.ContactsRead, "POST /v1/companies": role.CompaniesWrite,
 	"GET /v1/companies/{id}": role.ContactsRead, "PATCH /v1/companies/{id}": role.CompaniesWrite, "DELETE /v1/companies/{id}": role.CompaniesDelete, "POST /v1/companies/{id}/restore": role.CompaniesDelete,
-	"PUT /v1/companies/{id}/groups/{other}": role.CompaniesWrite, "DELETE /v1/companies/{id}/groups/{other}": role.CompaniesWrite,
+	"PUT /v1/companies/{id}/groups/{group}": role.CompaniesWrite, "DELETE /v1/companies/{id}/groups/{group}": role.CompaniesWrite,
 	"GET /v1/companies/{id}/contacts": role.ContactsRead, "GET /v1/companies/{id}/tickets": role.TicketsRead, "GET /v1/companies/{id}/timeline": role.ContactsRead,
-	"GET /v1/agents/{id}/timeline": role.AgentsRead, "POST /v1/tickets/{id}/tags/{other}": role.TicketsWork,
+	"GET /v1/agents/{id}/timeline": role.AgentsRead, "POST /v1/tickets/{id}/tags/{tag}": role.TicketsWork,
 	"GET /v1/reports/agents.csv": role.ReportsRead, "GET /v1/reports/agents/{id}": role.ReportsRead,
 	"GET /v1/departments": role.TicketsRead, "POST /v1/departments": role.DesksWrite,
 	"GET /v1/departments/{id}": role.TicketsRead, "PATCH /v1/departments/{id}": role.DesksWrite, "DELETE /v1/departments/{id}": role.DesksWrite,
@@ -98,14 +98,14 @@ var permissions = map[string]role.Permission{
 	"GET /v1/agents/{id}": role.AgentsRead, "PATCH /v1/agents/{id}": role.AgentsWrite, "DELETE /v1/agents/{id}": role.AgentsWrite,
 	"POST /v1/agents/{id}/status/sign-in": role.StatusOwn, "POST /v1/agents/{id}/status/sign-out": role.StatusOwn,
 	"POST /v1/agents/{id}/status/pause": role.StatusOwn, "POST /v1/agents/{id}/status/unpause": role.StatusOwn,
-	"PUT /v1/agents/{id}/departments/{other}": role.AgentsWrite, "DELETE /v1/agents/{id}/departments/{other}": role.AgentsWrite,
-	"PATCH /v1/agents/{id}/departments/{other}": role.StatusOwn,
+	"PUT /v1/agents/{id}/departments/{department_id}": role.AgentsWrite, "DELETE /v1/agents/{id}/departments/{department_id}": role.AgentsWrite,
+	"PATCH /v1/agents/{id}/departments/{department_id}": role.StatusOwn,
 	"GET /v1/me": "", "GET /metrics": "", "GET /readyz": "",
 	"GET /v1/tickets": role.TicketsRead, "POST /v1/tickets": role.TicketsWork,
 	"GET /v1/tickets/{id}": role.TicketsRead, "DELETE /v1/tickets/{id}": role.TicketsDelete, "GET /v1/tickets/{id}/thread": role.TicketsRead,
 	"POST /v1/tickets/{id}/replies": role.TicketsWork, "POST /v1/tickets/{id}/messages": role.ChannelsWrite, "POST /v1/tickets/{id}/notes": role.TicketsWork,
 	"POST /v1/tickets/{id}/assign": role.TicketsWork, "POST /v1/tickets/{id}/unassign": role.TicketsWork, "POST /v1/tickets/{id}/transfer": role.TicketsWork,
-	"POST /v1/tickets/{id}/priority": role.TicketsWork, "POST /v1/tickets/{id}/subject": role.TicketsWork, "PUT /v1/tickets/{id}/tags/{other}": role.TicketsWork, "DELETE /v1/tickets/{id}/tags/{other}": role.TicketsWork,
+	"POST /v1/tickets/{id}/priority": role.TicketsWork, "POST /v1/tickets/{id}/subject": role.TicketsWork, "PUT /v1/tickets/{id}/tags/{tag}": role.TicketsWork, "DELETE /v1/tickets/{id}/tags/{tag}": role.TicketsWork,
 	"POST /v1/tickets/{id}/postpone": role.TicketsWork, "POST /v1/tickets/{id}/resume": role.TicketsWork, "POST /v1/tickets/{id}/resolve": role.TicketsWork,
 	"POST /v1/tickets/{id}/reopen": role.TicketsWork, "POST /v1/tickets/{id}/close": role.TicketsWork, "POST /v1/tickets/{id}/spam": role.TicketsWork,
 	"POST /v1/tickets/{id}/unspam": role.TicketsWork, "POST /v1/tickets/{id}/restore": role.TicketsDelete,
@@ -119,18 +119,18 @@ var permissions = map[string]role.Permission{
 var bodies = map[string]any{
 	"POST /v1/inquiries": map[string]any{"channel": "email", "from": map[string]any{"email": "roles@customers.example"}},
 	"POST /v1/contacts":  map[string]any{"name": "N"}, "PATCH /v1/contacts/{id}": map[string]any{"note": "n"},
-	"PUT /v1/contacts/{id}/company": map[string]any{"company": uuid.Max.String()},
+	"PUT /v1/contacts/{id}/company": map[string]any{"company_id": uuid.Max.String()},
 	"POST /v1/companies":            map[string]any{"name": "N"}, "PATCH /v1/companies/{id}": map[string]any{"note": "n"},
 	"POST /v1/departments": map[string]any{"name": "N"}, "PATCH /v1/departments/{id}": map[string]any{"name": "n"},
 	"POST /v1/tags": map[string]any{"name": "N", "scope": "tickets"}, "PATCH /v1/tags/{id}": map[string]any{"name": "n"},
 	"POST /v1/groups": map[string]any{"name": "N"}, "PATCH /v1/groups/{id}": map[string]any{"name": "n"},
 	"POST /v1/agents": map[string]any{"name": "N", "email": "n@desk.example", "role": "agent"}, "PATCH /v1/agents/{id}": map[string]any{"name": "n"},
 	"POST /v1/agents/{id}/status/sign-in": map[string]any{}, "POST /v1/agents/{id}/status/sign-out": map[string]any{},
-	"PATCH /v1/agents/{id}/departments/{other}": map[string]any{"tickets": true},
-	"POST /v1/tickets":                          map[string]any{"contact": uuid.Max.String(), "channel": "email", "subject": "S"},
-	"POST /v1/tickets/{id}/subject":             map[string]any{"subject": "s"},
-	"POST /v1/tickets/{id}/replies":             map[string]any{"body": "b"}, "POST /v1/tickets/{id}/messages": map[string]any{"body": "b"}, "POST /v1/tickets/{id}/notes": map[string]any{"body": "b"},
-	"POST /v1/tickets/{id}/assign": map[string]any{"agent": uuid.Max.String()}, "POST /v1/tickets/{id}/transfer": map[string]any{"department": uuid.Max.String()},
+	"PATCH /v1/agents/{id}/departments/{department_id}": map[string]any{"tickets": true},
+	"POST /v1/tickets":              map[string]any{"contact_id": uuid.Max.String(), "channel": "email", "subject": "S"},
+	"POST /v1/tickets/{id}/subject": map[string]any{"subject": "s"},
+	"POST /v1/tickets/{id}/replies": map[string]any{"body": "b"}, "POST /v1/tickets/{id}/messages": map[string]any{"body": "b"}, "POST /v1/tickets/{id}/notes": map[string]any{"body": "b"},
+	"POST /v1/tickets/{id}/assign": map[string]any{"agent_id": uuid.Max.String()}, "POST /v1/tickets/{id}/transfer": map[string]any{"department_id": uuid.Max.String()},
 	"POST /v1/tickets/{id}/priority": map[string]any{"priority": "high"},
 	"POST /v1/import":                "{}\n",
 }
@@ -148,7 +148,7 @@ func TestAgentsSeeTheirDepartments(t *testing.T) {
 	for name, department := range map[string]string{"support": support, "sales": sales, "none": ""} {
 		body := testdesk.Inquiry("nora", name)
 		if department != "" {
-			body["department"] = department
+			body["department_id"] = department
 		}
 		tickets[name] = made("/v1/inquiries", body)
 	}
@@ -180,7 +180,7 @@ func TestAgentsSeeTheirDepartments(t *testing.T) {
 			continue
 		}
 		hidden++
-		path = strings.NewReplacer("{id}", tickets["sales"], "{other}", uuid.NewString()).Replace(path)
+		path = strings.NewReplacer("{id}", tickets["sales"], "{tag}", uuid.NewString()).Replace(path)
 		agent.Refused(t, 404, "ticket-unknown", method, path, bodies[route])
 	}
 	if hidden < 15 {
@@ -199,7 +199,7 @@ func TestAgentsSeeTheirDepartments(t *testing.T) {
 	noted := agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "now or later"}, key)
 	// A repeated request gets its first answer, even if the agent no longer sees the ticket.
 	moved := c.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Moved"}).ID(t)
-	gone := c.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/transfer", map[string]any{"department": moved})
+	gone := c.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/transfer", map[string]any{"department_id": moved})
 	agent.Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+tickets["sales"], nil, testdesk.Header("Daybook-After", gone.Position()))
 	if again := agent.Must(t, 200, "POST", "/v1/tickets/"+tickets["sales"]+"/notes", map[string]any{"body": "now or later"}, key); string(again.Body) != string(noted.Body) {
 		t.Errorf("the same request again: %s, first %s", again, noted)

@@ -100,7 +100,7 @@ func TestRows(t *testing.T) {
 	var acme string
 	t.Run("row 22, grouped by company, with history", func(t *testing.T) {
 		acme = desk.create("/v1/companies", map[string]any{"name": "Borealis"})
-		desk.Must(t, 200, "PUT", "/v1/contacts/"+eve+"/company", map[string]any{"company": acme})
+		desk.Must(t, 200, "PUT", "/v1/contacts/"+eve+"/company", map[string]any{"company_id": acme})
 		desk.happened(t, "contact-assigned-company", "contact-"+eve)
 		if rows := desk.list("/v1/companies/" + acme + "/contacts"); len(rows) != 1 || rows[0]["id"] != eve {
 			t.Errorf("%v", rows)
@@ -117,7 +117,7 @@ func TestRows(t *testing.T) {
 		if after := len(desk.list("/v1/companies")); after != before {
 			t.Errorf("%d companies, and before %d", after, before)
 		}
-		desk.Refused(t, http.StatusUnprocessableEntity, "company-unknown", "PUT", "/v1/contacts/"+eve+"/company", map[string]any{"company": eve})
+		desk.Refused(t, http.StatusUnprocessableEntity, "company-unknown", "PUT", "/v1/contacts/"+eve+"/company", map[string]any{"company_id": eve})
 	})
 	t.Run("rows 35, 36 and 38, groups of both", func(t *testing.T) {
 		gold := desk.create("/v1/groups", map[string]any{"name": "Gold", "color": "#000000", "background": "#ffd700"})
@@ -176,8 +176,8 @@ func TestRows(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 		desk.Must(t, 200, "PUT", "/v1/agents/"+bob+"/departments/"+sales, nil)
-		mine := desk.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "department": sales, "from": map[string]any{"email": "di@customers.example"}}).ID(t)
-		desk.Must(t, 200, "POST", "/v1/tickets/"+mine+"/assign", map[string]any{"agent": bob})
+		mine := desk.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "department_id": sales, "from": map[string]any{"email": "di@customers.example"}}).ID(t)
+		desk.Must(t, 200, "POST", "/v1/tickets/"+mine+"/assign", map[string]any{"agent_id": bob})
 		desk.Must(t, 200, "DELETE", "/v1/agents/"+bob, nil)
 		desk.happened(t, "agent-deleted", "agent-"+bob)
 		if got := desk.read("/v1/tickets/" + mine); got["agent_id"] != nil || got["department_id"] != sales {
@@ -201,7 +201,7 @@ func TestRows(t *testing.T) {
 		desk.Must(t, 200, "PATCH", services, map[string]any{"chats": false})
 		desk.happened(t, "agent-switched", "agent-"+ann)
 		for _, m := range desk.read("/v1/agents/" + ann)["departments"].([]any) {
-			if m := m.(map[string]any); m["department"] == billing && (m["chats"] != false || m["tickets"] != true) {
+			if m := m.(map[string]any); m["department_id"] == billing && (m["chats"] != false || m["tickets"] != true) {
 				t.Errorf("%v", m)
 			}
 		}
@@ -211,8 +211,8 @@ func TestRows(t *testing.T) {
 		}
 	})
 	t.Run("row 114, the agent performance report", func(t *testing.T) {
-		mine := desk.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "department": sales, "from": map[string]any{"email": "cy@customers.example"}}).ID(t)
-		desk.Must(t, 200, "POST", "/v1/tickets/"+mine+"/assign", map[string]any{"agent": ann})
+		mine := desk.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "department_id": sales, "from": map[string]any{"email": "cy@customers.example"}}).ID(t)
+		desk.Must(t, 200, "POST", "/v1/tickets/"+mine+"/assign", map[string]any{"agent_id": ann})
 		desk.happened(t, "ticket-assigned", "ticket-"+mine)
 		var report struct{ Data []map[string]any }
 		desk.Get(t, "/v1/reports/agents?from=2020-01-01&to=2099-01-01&by=month&metrics=assigned_tickets&agent="+ann, desk.fresh()).Into(t, &report)

@@ -55,7 +55,7 @@ func (d staffed) opened(t *testing.T, in string, does ...string) string {
 	t.Helper()
 	inquiry := testdesk.Inquiry("nora", "Help")
 	if in != "" {
-		inquiry["department"] = in
+		inquiry["department_id"] = in
 	}
 	id := d.made(t, "/v1/inquiries", inquiry)
 	for _, command := range does {
@@ -79,7 +79,7 @@ func TestMessagesToHiddenTickets(t *testing.T) {
 	followUp := d.Must(t, 200, "POST", "/v1/tickets/"+followed+"/messages", map[string]any{"body": "Again"}).ID(t)
 	moved := d.opened(t, d.support, "close") // its follow-up is in sales
 	movedTo := d.Must(t, 200, "POST", "/v1/tickets/"+moved+"/messages", map[string]any{"body": "Again"}).ID(t)
-	d.Must(t, 200, "POST", "/v1/tickets/"+movedTo+"/transfer", map[string]any{"department": d.sales})
+	d.Must(t, 200, "POST", "/v1/tickets/"+movedTo+"/transfer", map[string]any{"department_id": d.sales})
 	d.CaughtUp(t)
 	before := len(d.All(t, "/v1/tickets"))
 	for name, ticket := range map[string]string{"closed": d.opened(t, d.sales, "close"), "followed": followed, "follow-up": followUp, "open": d.opened(t, d.sales), "moved": moved} {
@@ -113,7 +113,7 @@ func TestAsOfWhenOneSawIt(t *testing.T) {
 	for _, at := range []string{seen, then} {
 		d.as["ada"].Get(t, "/v1/tickets/"+ticket+"?as_of="+at)
 	}
-	d.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/transfer", map[string]any{"department": d.sales})
+	d.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/transfer", map[string]any{"department_id": d.sales})
 	for _, at := range []string{seen, then, "1"} {
 		hidden := d.as["ada"].Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+ticket+"?as_of="+at, nil)
 		never := d.as["ada"].Refused(t, 404, "ticket-unknown", "GET", "/v1/tickets/"+uuid.NewString()+"?as_of="+at, nil)
@@ -124,7 +124,7 @@ func TestAsOfWhenOneSawIt(t *testing.T) {
 	for _, who := range []testdesk.Client{d.as["ben"], d.as["boss"], d.Client} {
 		who.Get(t, "/v1/tickets/"+ticket+"?as_of="+seen)
 	}
-	d.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/transfer", map[string]any{"department": d.support})
+	d.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/transfer", map[string]any{"department_id": d.support})
 	d.as["ada"].Get(t, "/v1/tickets/"+ticket+"?as_of="+seen)
 	now := d.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/notes", map[string]any{"body": "n"}).Position()
 	d.as["ada"].Get(t, "/v1/tickets/"+ticket+"?as_of="+now)
@@ -269,22 +269,22 @@ func TestDepartmentsThatOneDoesNotServe(t *testing.T) {
 	inquiry := testdesk.Inquiry("nora", "Help")
 	nora := d.opened(t, d.support)
 	contact := d.ticket(t, nora)["contact_id"].(string)
-	inquiry["department"] = d.sales
-	ticket := map[string]any{"contact": contact, "channel": "call", "subject": "Help", "department": d.sales}
+	inquiry["department_id"] = d.sales
+	ticket := map[string]any{"contact_id": contact, "channel": "call", "subject": "Help", "department_id": d.sales}
 	key := testdesk.Header("Idempotency-Key", "opens")
 	ada.Refused(t, 403, "department-not-served", "POST", "/v1/inquiries", inquiry)
 	ada.Refused(t, 403, "department-not-served", "POST", "/v1/tickets", ticket, key)
-	d.Refused(t, 409, "agent-not-in-department", "POST", "/v1/tickets/"+d.opened(t, d.sales)+"/assign", map[string]any{"agent": d.id["ada"]})
+	d.Refused(t, 409, "agent-not-in-department", "POST", "/v1/tickets/"+d.opened(t, d.sales)+"/assign", map[string]any{"agent_id": d.id["ada"]})
 	d.Must(t, 200, "PUT", "/v1/agents/"+d.id["ada"]+"/departments/"+d.sales, nil)
 	ada.Must(t, 201, "POST", "/v1/tickets", ticket, key) // the refusal was not kept
 	d.Must(t, 200, "DELETE", "/v1/agents/"+d.id["ada"]+"/departments/"+d.sales, nil)
 
 	assign := func(ticket, agent string) string {
-		d.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent": d.id[agent]})
+		d.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent_id": d.id[agent]})
 		return ticket
 	}
 	transferred := assign(d.opened(t, d.support), "ada")
-	moved := ada.Must(t, 200, "POST", "/v1/tickets/"+transferred+"/transfer", map[string]any{"department": d.sales})
+	moved := ada.Must(t, 200, "POST", "/v1/tickets/"+transferred+"/transfer", map[string]any{"department_id": d.sales})
 	if got := moved.Object(t); got["agent_id"] != nil || got["department_id"] != d.sales {
 		t.Errorf("transferred: %v", got)
 	}
@@ -293,12 +293,12 @@ func TestDepartmentsThatOneDoesNotServe(t *testing.T) {
 		t.Errorf("nobody finds the ticket: %v", rows)
 	}
 	bens := assign(d.opened(t, d.support), "ben")
-	if got := ada.Must(t, 200, "POST", "/v1/tickets/"+bens+"/transfer", map[string]any{"department": d.sales}).Object(t); got["agent_id"] != d.id["ben"] {
+	if got := ada.Must(t, 200, "POST", "/v1/tickets/"+bens+"/transfer", map[string]any{"department_id": d.sales}).Object(t); got["agent_id"] != d.id["ben"] {
 		t.Errorf("Ben serves both departments: %v", got)
 	}
 	assign(d.opened(t, ""), "ada")
 	nobodys := assign(d.opened(t, ""), "ada")
-	if got := d.Must(t, 200, "POST", "/v1/tickets/"+nobodys+"/transfer", map[string]any{"department": d.sales}).Object(t); got["agent_id"] != nil {
+	if got := d.Must(t, 200, "POST", "/v1/tickets/"+nobodys+"/transfer", map[string]any{"department_id": d.sales}).Object(t); got["agent_id"] != nil {
 		t.Errorf("out of no department: %v", got)
 	}
 
@@ -387,11 +387,11 @@ func TestDeletingAnAgentWhileNobodyProjects(t *testing.T) {
 			ada := made("/v1/agents", map[string]any{"name": "Ada", "email": "ada@desk.example", "role": "agent"})
 			c.Must(t, 200, "PUT", "/v1/agents/"+ada+"/departments/"+support, nil)
 			inquiry := testdesk.Inquiry("nora", "Help")
-			inquiry["department"] = support
+			inquiry["department_id"] = support
 			var tickets []string
 			for range 3 {
 				tickets = append(tickets, made("/v1/inquiries", inquiry))
-				c.Must(t, 200, "POST", "/v1/tickets/"+tickets[len(tickets)-1]+"/assign", map[string]any{"agent": ada})
+				c.Must(t, 200, "POST", "/v1/tickets/"+tickets[len(tickets)-1]+"/assign", map[string]any{"agent_id": ada})
 			}
 			if strings.HasSuffix(path, "/") {
 				path += support

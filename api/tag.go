@@ -38,11 +38,11 @@ func (s *server) tags() {
 			return err
 		}}
 	}
-	create[commands.CreateTag](t, "Create a tag for contacts or for tickets")
-	lists(t, "List tags", func(_ context.Context, _ table.Queryer, in *TagQuery) (readmodels.NameFilter, error) {
+	create[commands.CreateTag](t, "createTag", "Create a tag for contacts or for tickets")
+	lists(t, "listTags", "List tags", func(_ context.Context, _ table.Queryer, in *TagQuery) (readmodels.NameFilter, error) {
 		return readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindTags)
-	get(t, "Get a tag, now or in the past")
-	patch[commands.EditTag](t, "", "Rename a tag, archive it, or take it out of the archive")
-	del[commands.DeleteTag](t, "", "Archive a tag. It stays on what has it, and can be put on nothing more")
+	get(t, "getTag", "Get a tag, now or in the past")
+	patch[commands.EditTag](t, "", "updateTag", "Rename a tag, archive it, or take it out of the archive")
+	del[commands.DeleteTag](t, "", "deleteTag", "Archive a tag. It stays on what has it, and can be put on nothing more")
 }

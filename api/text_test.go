@@ -48,7 +48,7 @@ func TestTextThatIsNone(t *testing.T) {
 	}
 	for _, name := range []string{"Daybook-Reason", "Idempotency-Key", "If-Match"} {
 		for _, bad := range []string{"caf\xe9", "\xff", "a\xc2\x85b"} {
-			p := c.Refused(t, 422, "text-encoding", "POST", "/v1/contacts", map[string]any{"name": "Leaked"}, testdesk.Header(name, bad))
+			p := c.Refused(t, 422, "text-encoding", "PATCH", "/v1/contacts/"+nora, map[string]any{"name": "Leaked"}, testdesk.Header(name, bad))
 			if len(p.Errors) != 1 || p.Errors[0].Parameter != name {
 				t.Errorf("%+v does not name %s", p.Errors, name)
 			}
@@ -198,6 +198,7 @@ func sendRaw(t *testing.T, c testdesk.Client, bytes string, then func(*net.TCPCo
 	if err := json.NewDecoder(response.Body).Decode(&p); err != nil && response.StatusCode >= 400 {
 		t.Fatal(err)
 	}
+	testdesk.Met.Note(response.StatusCode, p.Code)
 	return response.StatusCode, p
 }
 
@@ -242,6 +243,7 @@ func TestTextIsWhatCame(t *testing.T) {
 			}
 		}
 	}
+	c.CaughtUp(t)
 	for _, e := range c.All(t, "/v1/events?type=ticket-noted&stream=ticket-"+ticket) {
 		if body, _ := e["data"].(map[string]any)["body"].(string); strings.HasPrefix(body, "mark") {
 			if stored[body]--; stored[body] < 0 {

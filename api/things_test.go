@@ -16,7 +16,7 @@ func TestWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	d := staff(t)
 	contact, company := d.made(t, "/v1/contacts", map[string]any{"name": "Nora"}), d.made(t, "/v1/companies", map[string]any{"name": "Acme"})
-	ticket := d.made(t, "/v1/tickets", map[string]any{"contact": contact, "channel": "call", "subject": "s", "department": d.sales})
+	ticket := d.made(t, "/v1/tickets", map[string]any{"contact_id": contact, "channel": "call", "subject": "s", "department_id": d.sales})
 	d.CaughtUp(t)
 	for _, nobody := range []string{uuid.Nil.String(), uuid.NewString(), strings.ToUpper(uuid.NewString())} {
 		for path, code := range map[string]string{
@@ -73,8 +73,8 @@ func TestWhatIsNotThere(t *testing.T) {
 			}
 		}
 		for field, body := range map[string]map[string]any{
-			"contact":    {"contact": nobody, "channel": "call", "subject": "s"},
-			"department": {"contact": contact, "channel": "call", "subject": "s", "department": nobody},
+			"contact_id":    {"contact_id": nobody, "channel": "call", "subject": "s"},
+			"department_id": {"contact_id": contact, "channel": "call", "subject": "s", "department_id": nobody},
 		} {
 			a := d.Must(t, 422, "POST", "/v1/tickets", body)
 			if !strings.Contains(string(a.Body), `"pointer":"/`+field+`"`) {
@@ -89,7 +89,7 @@ func TestWhatIsNotThere(t *testing.T) {
 		d.Refused(t, 422, "tag-unknown", "GET", query+"vip+"+scope, nil)
 	}
 	inquiry := testdesk.Inquiry("nora", "s")
-	for _, field := range []string{"department", "in_reply_to"} {
+	for _, field := range []string{"department_id", "in_reply_to"} {
 		inquiry[field] = uuid.Nil.String()
 		if p := d.Refused(t, 422, "invalid", "POST", "/v1/inquiries", inquiry); p.Errors[0].Pointer != "/"+field {
 			t.Errorf("%+v", p)
@@ -131,9 +131,9 @@ func TestDeletedThings(t *testing.T) {
 		}
 		d.Refused(t, 409, code, "PATCH", path, map[string]any{"name": "New"})
 	}
-	d.Refused(t, 409, "contact-deleted", "POST", "/v1/tickets", map[string]any{"contact": contact, "channel": "call", "subject": "s"})
-	d.Refused(t, 409, "department-deleted", "POST", "/v1/tickets", map[string]any{"contact": other, "channel": "call", "subject": "s", "department": d.sales})
-	d.Refused(t, 409, "company-deleted", "PUT", "/v1/contacts/"+other+"/company", map[string]any{"company": company})
+	d.Refused(t, 409, "contact-deleted", "POST", "/v1/tickets", map[string]any{"contact_id": contact, "channel": "call", "subject": "s"})
+	d.Refused(t, 409, "department-deleted", "POST", "/v1/tickets", map[string]any{"contact_id": other, "channel": "call", "subject": "s", "department_id": d.sales})
+	d.Refused(t, 409, "company-deleted", "PUT", "/v1/contacts/"+other+"/company", map[string]any{"company_id": company})
 	d.Refused(t, 409, "department-deleted", "PUT", "/v1/agents/"+d.id["ben"]+"/departments/"+d.sales, nil)
 	d.Refused(t, 409, "agent-deleted", "POST", "/v1/agents/"+d.id["ada"]+"/status/sign-in", map[string]any{})
 	for _, path := range []string{ // their history stays
@@ -158,7 +158,7 @@ func TestLocationIsThere(t *testing.T) {
 		if string(got.Body) != string(contact.Body) || got.Header.Get("ETag") != contact.Header.Get("ETag") {
 			t.Errorf("%s, created as %s", got, contact)
 		}
-		ticket := d.Must(t, 201, "POST", "/v1/tickets", map[string]any{"contact": contact.ID(t), "channel": "call", "subject": "s", "department": d.sales}).Header.Get("Location")
+		ticket := d.Must(t, 201, "POST", "/v1/tickets", map[string]any{"contact_id": contact.ID(t), "channel": "call", "subject": "s", "department_id": d.sales}).Header.Get("Location")
 		ada.Refused(t, 404, "ticket-unknown", "GET", ticket, nil)
 		d.Must(t, 200, "GET", ticket, nil)
 		contact = d.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"})

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -39,27 +38,57 @@ type TicketTerms struct {
 	FollowUpOf ThingID         `query:"follow_up_of" doc:"Only the follow-up of this ticket, by id"`
 	From       string          `query:"from" doc:"Only tickets opened at this instant (RFC 3339) or later"`
 	To         string          `query:"to" doc:"Only tickets opened before this instant (RFC 3339)"`
-	Expand     []string        `query:"expand" enum:"contact,agent,department,tags" doc:"Related things to include in full, separated by commas"`
+	ExpandTicket
 }
 
-// A TicketRow is a ticket with the related things that the query expands.
+// ExpandTicket says which things that a ticket refers to are shown with it.
+type ExpandTicket struct {
+	Expand []string `query:"expand" enum:"contact,agent,department,tags" doc:"Things that the ticket refers to, to include in full, separated by commas"`
+}
+
+func (e ExpandTicket) expands() []string { return e.Expand }
+
+// OneTicket is a query for a ticket.
+type OneTicket struct {
+	OneThing
+	ExpandTicket
+}
+
+// A TicketRow is a ticket with the things that the query expands.
 type TicketRow struct {
 	readmodels.Ticket
-	Expanded
+	TicketThings
 }
 
-// A HistoryRow is a ticket of a contact's history with the related things that the query expands.
+// A HistoryRow is a ticket of a contact's history with the things that the query expands.
 type HistoryRow struct {
 	readmodels.TicketHistory
-	Expanded
+	TicketThings
 }
 
-// Expanded are the things that a ticket refers to, in full.
-type Expanded struct {
-	Contact    *readmodels.Contact    `json:"contact,omitempty" doc:"Contact of the ticket, if expanded"`
-	Agent      *readmodels.Agent      `json:"agent,omitempty" doc:"Agent of the ticket, if expanded"`
-	Department *readmodels.Department `json:"department,omitempty" doc:"Department of the ticket, if expanded"`
-	TagRows    []readmodels.Tag       `json:"tag_rows,omitempty" doc:"Tags of the ticket, if expanded"`
+// TicketThings are the things that a ticket refers to.
+type TicketThings struct {
+	Contact      *readmodels.Contact    `json:"contact,omitempty" doc:"Contact of the ticket, if expanded"`
+	Agent        *readmodels.Agent      `json:"agent,omitempty" doc:"Agent of the ticket, if expanded and if there is one"`
+	Department   *readmodels.Department `json:"department,omitempty" doc:"Department of the ticket, if expanded and if there is one"`
+	ExpandedTags []readmodels.Tag       `json:"tags,omitzero" required:"false" doc:"Tags of the ticket, if expanded"`
+}
+
+var (
+	ticketView  = view[readmodels.Ticket, TicketRow]{func(r readmodels.Ticket) TicketRow { return TicketRow{Ticket: r} }, ticketRelations(func(r *TicketRow) (*readmodels.TicketState, *TicketThings) { return &r.TicketState, &r.TicketThings })}
+	historyView = view[readmodels.TicketHistory, HistoryRow]{func(r readmodels.TicketHistory) HistoryRow { return HistoryRow{TicketHistory: r} }, ticketRelations(func(r *HistoryRow) (*readmodels.TicketState, *TicketThings) { return &r.TicketState, &r.TicketThings })}
+)
+
+// ticketRelations are what rows with the state of a ticket refer to. of returns the state, and where the things go.
+func ticketRelations[X any](of func(*X) (*readmodels.TicketState, *TicketThings)) []relation[X] {
+	state := func(x X) *readmodels.TicketState { s, _ := of(&x); return s }
+	things := func(x *X) *TicketThings { _, t := of(x); return t }
+	return []relation[X]{
+		refers("contact", contactRows, func(x X) []uuid.UUID { return []uuid.UUID{state(x).ContactID} }, func(x *X, all []readmodels.Contact) { things(x).Contact = first(all) }),
+		refers("agent", agentRows, func(x X) []uuid.UUID { return []uuid.UUID{uuid.UUID(state(x).AgentID)} }, func(x *X, all []readmodels.Agent) { things(x).Agent = first(all) }),
+		refers("department", departmentRows, func(x X) []uuid.UUID { return []uuid.UUID{uuid.UUID(state(x).DepartmentID)} }, func(x *X, all []readmodels.Department) { things(x).Department = first(all) }),
+		refers("tags", tagRows, func(x X) []uuid.UUID { return state(x).Tags }, func(x *X, all []readmodels.Tag) { things(x).ExpandedTags = all }),
+	}
 }
 
 // tickets are the routes of tickets.
@@ -67,37 +96,37 @@ func (s *server) tickets() {
 	t := resourceOf(s, ticket.Stream, "/v1/tickets", "Tickets", role.TicketsRead, readmodels.TicketsTable,
 		func(r readmodels.Ticket) int64 { return r.Revision })
 	messages := &resource[ticket.Ticket, ticket.Event, Taken]{server: s, kind: t.kind, path: t.path, title: t.title, answer: taken}
-	creates(messages, "/v1/inquiries", "Receive a message from a channel. Finds or registers the contact, and opens a ticket or adds to one", "The ticket that the message was added to",
+	creates(messages, "/v1/inquiries", "createInquiry", "Receive a message from a channel. Finds or registers the contact, and opens a ticket or adds to one", "The ticket that the message was added to",
 		func(in commands.Inquiry) work.Plan[ticket.Ticket] { return in })
-	create[commands.OpenTicket](t, "Open a ticket for a contact")
-	huma.Register(s.api, describe(http.MethodGet, t.path, t.title, "List tickets, newest first"), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
+	create[commands.OpenTicket](t, "createTicket", "Open a ticket for a contact")
+	huma.Register(s.api, describe(route{http.MethodGet, t.path, t.title, "listTickets", "List tickets, newest first", role.TicketsRead}), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
 		return s.listTickets(ctx, t.path, in.TicketTerms, func(q table.Queryer) (of readmodels.TicketFilter, err error) {
 			err = s.resolveAll(ctx, q, naming{"contact", "contact", string(in.Contact), &of.Contact}, naming{"company", "company", string(in.Company), &of.Company})
 			return of, err
 		})
 	})
-	get(t, "Get a ticket, now or in the past")
-	huma.Register(s.api, conditional(describe(http.MethodGet, t.one()+"/thread", t.title, "List the messages, notes and other events of a ticket, oldest first")), s.thread)
-	post[commands.Reply](t, "/replies", "Reply to the contact")
-	carries[commands.TakeMessage](messages, "/messages", "Receive a message from the contact. On a closed or deleted ticket, it opens a follow-up")
-	post[commands.AddNote](t, "/notes", "Add an internal note, which the contact does not see")
-	post[commands.AssignTicket](t, "/assign", "Assign a ticket to an agent")
-	post[commands.UnassignTicket](t, "/unassign", "Unassign a ticket")
-	post[commands.TransferTicket](t, "/transfer", "Transfer a ticket to another department. An agent who does not serve it does not keep the ticket")
-	post[commands.CorrectSubject](t, "/subject", "Correct the subject of a ticket")
-	post[commands.PrioritiseTicket](t, "/priority", "Set the priority of a ticket")
-	put[commands.TagTicket](t, "/tags/{other}", "Tag a ticket")
-	post[commands.TagTicket](t, "/tags/{other}", "Tag a ticket, as PUT does")
-	del[commands.UntagTicket](t, "/tags/{other}", "Untag a ticket")
-	post[commands.PostponeTicket](t, "/postpone", "Postpone a ticket")
-	post[commands.ResumeTicket](t, "/resume", "Resume a postponed ticket")
-	post[commands.ResolveTicket](t, "/resolve", "Resolve a ticket")
-	post[commands.ReopenTicket](t, "/reopen", "Reopen a ticket")
-	post[commands.CloseTicket](t, "/close", "Close a ticket. The contact's next message opens a follow-up")
-	post[commands.MarkSpam](t, "/spam", "Mark a ticket as spam")
-	post[commands.UnmarkSpam](t, "/unspam", "Unmark a ticket as spam")
-	del[commands.DeleteTicket](t, "", "Delete a ticket. It can be restored")
-	post[commands.RestoreTicket](t, "/restore", "Restore a deleted ticket")
+	gets[OneTicket](t, "getTicket", "Get a ticket, now or in the past", ticketView)
+	huma.Register(s.api, conditional(describe(route{http.MethodGet, t.one() + "/thread", t.title, "listTicketThread", "List the messages, notes and other events of a ticket, oldest first", role.TicketsRead})), s.thread)
+	post[commands.Reply](t, "/replies", "replyToTicket", "Reply to the contact")
+	carries[commands.TakeMessage](messages, "/messages", "addTicketMessage", "Receive a message from the contact. On a closed or deleted ticket, it opens a follow-up")
+	post[commands.AddNote](t, "/notes", "addTicketNote", "Add an internal note, which the contact does not see")
+	post[commands.AssignTicket](t, "/assign", "assignTicket", "Assign a ticket to an agent")
+	post[commands.UnassignTicket](t, "/unassign", "unassignTicket", "Unassign a ticket")
+	post[commands.TransferTicket](t, "/transfer", "transferTicket", "Transfer a ticket to another department. An agent who does not serve it does not keep the ticket")
+	post[commands.CorrectSubject](t, "/subject", "setTicketSubject", "Correct the subject of a ticket")
+	post[commands.PrioritiseTicket](t, "/priority", "setTicketPriority", "Set the priority of a ticket")
+	put[commands.TagTicket](t, "/tags/{tag}", "addTicketTag", "Tag a ticket")
+	post[commands.TagTicket](t, "/tags/{tag}", "postTicketTag", "Tag a ticket, as PUT does")
+	del[commands.UntagTicket](t, "/tags/{tag}", "removeTicketTag", "Untag a ticket")
+	post[commands.PostponeTicket](t, "/postpone", "postponeTicket", "Postpone a ticket")
+	post[commands.ResumeTicket](t, "/resume", "resumeTicket", "Resume a postponed ticket")
+	post[commands.ResolveTicket](t, "/resolve", "resolveTicket", "Resolve a ticket")
+	post[commands.ReopenTicket](t, "/reopen", "reopenTicket", "Reopen a ticket")
+	post[commands.CloseTicket](t, "/close", "closeTicket", "Close a ticket. The contact's next message opens a follow-up")
+	post[commands.MarkSpam](t, "/spam", "markTicketSpam", "Mark a ticket as spam")
+	post[commands.UnmarkSpam](t, "/unspam", "unmarkTicketSpam", "Unmark a ticket as spam")
+	del[commands.DeleteTicket](t, "", "deleteTicket", "Delete a ticket. It can be restored")
+	post[commands.RestoreTicket](t, "/restore", "restoreTicket", "Restore a deleted ticket")
 }
 
 // Taken is the answer to a message: the ticket, or only its id if the API key may not read tickets.
@@ -137,10 +166,7 @@ func (s *server) listTickets(ctx context.Context, path string, in TicketTerms, w
 			return table.Found[TicketRow]{}, err
 		}
 		found, err := readmodels.FindTickets(ctx, q, filter, p)
-		if err != nil {
-			return table.Found[TicketRow]{}, err
-		}
-		return expand(ctx, q, found, in.Expand, func(r readmodels.Ticket) readmodels.TicketState { return r.TicketState }, func(r readmodels.Ticket, e Expanded) TicketRow { return TicketRow{r, e} })
+		return ticketView.page(ctx, q, found, err, in.Expand)
 	})
 }
 
@@ -158,10 +184,7 @@ func (s *server) history(ctx context.Context, in *struct {
 		if err == nil && len(found.Rows) == 0 {
 			err = s.things[contact.Stream.Category].must(ctx, q, in.ID)
 		}
-		if err != nil {
-			return table.Found[HistoryRow]{}, err
-		}
-		return expand(ctx, q, found, in.Expand, func(r readmodels.TicketHistory) readmodels.TicketState { return r.TicketState }, func(r readmodels.TicketHistory, e Expanded) HistoryRow { return HistoryRow{r, e} })
+		return historyView.page(ctx, q, found, err, in.Expand)
 	})
 }
 
@@ -186,57 +209,4 @@ func (s *server) ticketFilter(ctx context.Context, q table.Queryer, in TicketTer
 	}
 	f.To, err = instantOf("to", in.To)
 	return f, err
-}
-
-// expand adds the related things that the query expands, with one query for each kind.
-func expand[R, X any](ctx context.Context, q table.Queryer, found table.Found[R], wanted []string, state func(R) readmodels.TicketState, with func(R, Expanded) X) (table.Found[X], error) {
-	out := table.Found[X]{Rows: make([]X, len(found.Rows)), Next: found.Next}
-	var contactIDs, agentIDs, departmentIDs, tagIDs []uuid.UUID
-	for _, r := range found.Rows {
-		t := state(r)
-		contactIDs = append(contactIDs, t.ContactID)
-		agentIDs = append(agentIDs, uuid.UUID(t.AgentID))
-		departmentIDs = append(departmentIDs, uuid.UUID(t.DepartmentID))
-		tagIDs = append(tagIDs, t.Tags...)
-	}
-	contacts, err := wantedRows(ctx, q, wanted, "contact", readmodels.ContactsTable, contactIDs, func(r readmodels.Contact) uuid.UUID { return r.ID })
-	if err != nil {
-		return out, err
-	}
-	agents, err := wantedRows(ctx, q, wanted, "agent", readmodels.AgentsTable, agentIDs, func(r readmodels.Agent) uuid.UUID { return r.ID })
-	if err != nil {
-		return out, err
-	}
-	departments, err := wantedRows(ctx, q, wanted, "department", readmodels.DepartmentsTable, departmentIDs, func(r readmodels.Department) uuid.UUID { return r.ID })
-	if err != nil {
-		return out, err
-	}
-	tags, err := wantedRows(ctx, q, wanted, "tags", readmodels.TagsTable, tagIDs, func(r readmodels.Tag) uuid.UUID { return r.ID })
-	if err != nil {
-		return out, err
-	}
-	for i, r := range found.Rows {
-		t := state(r)
-		e := Expanded{Contact: contacts[t.ContactID], Agent: agents[uuid.UUID(t.AgentID)], Department: departments[uuid.UUID(t.DepartmentID)]}
-		for _, id := range t.Tags {
-			if row := tags[id]; row != nil {
-				e.TagRows = append(e.TagRows, *row)
-			}
-		}
-		out.Rows[i] = with(r, e)
-	}
-	return out, nil
-}
-
-func wantedRows[R any](ctx context.Context, q table.Queryer, wanted []string, name string, in table.Table, ids []uuid.UUID, key func(R) uuid.UUID) (map[uuid.UUID]*R, error) {
-	if !slices.Contains(wanted, name) {
-		return nil, nil
-	}
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	rows, err := table.Many(ctx, q, in, slices.Compact(ids), key)
-	byID := make(map[uuid.UUID]*R, len(rows))
-	for id, r := range rows {
-		byID[id] = &r
-	}
-	return byID, err
 }

@@ -21,7 +21,7 @@ func (JoinDepartment) Permission() role.Permission { return role.AgentsWrite }
 
 // Refs returns the department.
 func (c JoinDepartment) Refs() []Reference {
-	return []Reference{work.Needs("department", department.Stream, c.Department, department.Department.MustExist)}
+	return []Reference{work.Needs("department_id", department.Stream, c.Department, department.Department.MustExist)}
 }
 
 // Decide refuses a caller who may not manage the agent. It changes nothing for an agent who already serves the department, unless it may not have been so then.

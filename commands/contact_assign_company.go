@@ -11,7 +11,7 @@ import (
 
 // AssignCompany assigns a contact to a company. A contact belongs to at most one.
 type AssignCompany struct {
-	Company uuid.UUID `json:"company" format:"uuid" ref:"company" doc:"Id of the company"`
+	Company uuid.UUID `json:"company_id" line:"company" format:"uuid" ref:"company" doc:"Id of the company"`
 }
 
 // Permission returns the permission that the caller needs.
@@ -19,7 +19,7 @@ func (AssignCompany) Permission() role.Permission { return role.ContactsWrite }
 
 // Refs returns the company.
 func (c AssignCompany) Refs() []Reference {
-	return []Reference{work.Needs("company", company.Stream, c.Company, company.Company.MustExist)}
+	return []Reference{work.Needs("company_id", company.Stream, c.Company, company.Company.MustExist)}
 }
 
 // Decide changes nothing for a contact who already belongs to the company.

@@ -12,7 +12,7 @@ import (
 
 // AssignTicket assigns a ticket to an agent.
 type AssignTicket struct {
-	Agent uuid.UUID `json:"agent" format:"uuid" ref:"agent" doc:"Id of the agent"`
+	Agent uuid.UUID `json:"agent_id" line:"agent" format:"uuid" ref:"agent" doc:"Id of the agent"`
 }
 
 // Permission returns the permission that the caller needs.
@@ -20,7 +20,7 @@ func (AssignTicket) Permission() role.Permission { return role.TicketsWork }
 
 // Refs returns the agent.
 func (c AssignTicket) Refs() []Reference {
-	return []Reference{work.Needs("agent", agent.Stream, c.Agent, agent.Agent.MustExist)}
+	return []Reference{work.Needs("agent_id", agent.Stream, c.Agent, agent.Agent.MustExist)}
 }
 
 // Decide refuses an agent who does not serve the ticket's department, except in an imported history.

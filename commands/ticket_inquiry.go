@@ -24,7 +24,7 @@ type Inquiry struct {
 	From       Sender          `json:"from" doc:"Sender, with at least one address"`
 	Subject    string          `json:"subject,omitempty" doc:"Subject, at most 1000 characters"`
 	Body       string          `json:"body,omitempty" doc:"Message, at most 100000 characters"`
-	Department uuid.UUID       `json:"department,omitzero" required:"false" format:"uuid" doc:"Id of the department for a new ticket, which the API key must serve"`
+	Department uuid.UUID       `json:"department_id,omitzero" required:"false" format:"uuid" doc:"Id of the department for a new ticket, which the API key must serve"`
 	Priority   ticket.Priority `json:"priority,omitempty" doc:"Priority of a new ticket; default normal"`
 	InReplyTo  uuid.UUID       `json:"in_reply_to,omitzero" required:"false" format:"uuid" doc:"Id of the ticket that the message is added to; left out, it opens a new ticket"`
 	MessageID  string          `json:"message_id,omitempty" doc:"Id that the channel gave the message, at most 1000 characters"`

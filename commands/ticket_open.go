@@ -18,11 +18,11 @@ import (
 
 // OpenTicket opens a ticket for a contact.
 type OpenTicket struct {
-	Contact    uuid.UUID        `json:"contact" format:"uuid" doc:"Id of the contact"`
+	Contact    uuid.UUID        `json:"contact_id" format:"uuid" doc:"Id of the contact"`
 	Channel    ticket.Channel   `json:"channel" doc:"Channel through which the request came in"`
 	Subject    string           `json:"subject" doc:"Subject, at most 1000 characters"`
 	Body       string           `json:"body,omitempty" doc:"First message, at most 100000 characters"`
-	Department uuid.UUID        `json:"department,omitzero" required:"false" format:"uuid" doc:"Id of the department, which the API key must serve"`
+	Department uuid.UUID        `json:"department_id,omitzero" required:"false" format:"uuid" doc:"Id of the department, which the API key must serve"`
 	Priority   ticket.Priority  `json:"priority,omitempty" doc:"Priority; default normal"`
 	MessageID  string           `json:"message_id,omitempty" doc:"Id that the channel gave the message, at most 1000 characters"`
 	FollowUpOf uuid.UUID        `json:"-"`
@@ -40,9 +40,9 @@ func (c OpenTicket) Refs() []Reference {
 	if c.FollowUpOf != uuid.Nil {
 		must = contact.Contact.MustBeRegistered
 	}
-	refs := []Reference{work.Needs("contact", contact.Stream, c.Contact, must)}
+	refs := []Reference{work.Needs("contact_id", contact.Stream, c.Contact, must)}
 	if in := c.in(); in != uuid.Nil {
-		refs = append(refs, work.Needs("department", department.Stream, in, department.Department.MustExist))
+		refs = append(refs, work.Needs("department_id", department.Stream, in, department.Department.MustExist))
 	}
 	return refs
 }

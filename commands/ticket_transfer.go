@@ -11,7 +11,7 @@ import (
 
 // TransferTicket moves a ticket to another department. It stays assigned to the same agent if they serve that department.
 type TransferTicket struct {
-	Department uuid.UUID `json:"department" format:"uuid" ref:"department" doc:"Id of the new department"`
+	Department uuid.UUID `json:"department_id" line:"department" format:"uuid" ref:"department" doc:"Id of the new department"`
 }
 
 // Permission returns the permission that the caller needs.
@@ -19,7 +19,7 @@ func (TransferTicket) Permission() role.Permission { return role.TicketsWork }
 
 // Refs returns the department.
 func (c TransferTicket) Refs() []Reference {
-	return []Reference{work.Needs("department", department.Stream, c.Department, department.Department.MustExist)}
+	return []Reference{work.Needs("department_id", department.Stream, c.Department, department.Department.MustExist)}
 }
 
 // Decide changes nothing for a ticket that is already in the department.

@@ -43,7 +43,7 @@ var AgentStatuses = []AgentStatus{Online, Paused, Offline}
 
 // A Membership is an agent's membership of one department.
 type Membership struct {
-	Department uuid.UUID `json:"department" doc:"The department"`
+	Department uuid.UUID `json:"department_id" doc:"The department"`
 	Tickets    bool      `json:"tickets" doc:"Whether tickets are switched on"`
 	Chats      bool      `json:"chats" doc:"Whether chats are switched on"`
 	Calls      bool      `json:"calls" doc:"Whether calls are switched on"`

@@ -14,7 +14,7 @@ type Company struct {
 	Profile
 	Emails       table.List[string]    `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
 	Phones       table.List[string]    `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
-	Groups       table.List[uuid.UUID] `db:"groups" json:"groups" doc:"The company's groups"`
+	Groups       table.List[uuid.UUID] `db:"groups" json:"group_ids" doc:"The company's groups"`
 	Ref          string                `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	RegisteredAt table.Instant         `db:"registered_at" json:"registered_at" doc:"When it was registered"`
 	ChangedAt    table.Instant         `db:"changed_at" json:"changed_at" doc:"When it last changed"`

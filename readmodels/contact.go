@@ -19,10 +19,10 @@ type Contact struct {
 	Addresses    table.List[Address]        `db:"addresses" json:"-" doc:"All addresses with their hashes"`
 	Lost         table.List[ChannelAddress] `db:"lost" json:"lost" doc:"Addresses that other contacts had taken when the contact was last restored"`
 	Offers       table.List[Offer]          `db:"offers" json:"offers" doc:"Values that the contact sent and that differ from what is known of them"`
-	Duplicates   table.List[uuid.UUID]      `db:"duplicates" json:"duplicates" doc:"Contacts who may be the same person, since this one sent an address of theirs, or they one of this one"`
-	Company      table.Ref                  `db:"company_id" json:"company" doc:"The contact's company, or null"`
-	Tags         table.List[uuid.UUID]      `db:"tags" json:"tags" doc:"The contact's tags"`
-	Groups       table.List[uuid.UUID]      `db:"groups" json:"groups" doc:"The contact's groups"`
+	Duplicates   table.List[uuid.UUID]      `db:"duplicates" json:"duplicate_ids" doc:"Contacts who may be the same person, since this one sent an address of theirs, or they one of this one"`
+	Company      table.Ref                  `db:"company_id" json:"company_id" doc:"The contact's company, or null"`
+	Tags         table.List[uuid.UUID]      `db:"tags" json:"tag_ids" doc:"The contact's tags"`
+	Groups       table.List[uuid.UUID]      `db:"groups" json:"group_ids" doc:"The contact's groups"`
 	Ref          string                     `db:"ref" json:"ref,omitempty" doc:"The contact's reference in the journal that they were imported from"`
 	RegisteredAt table.Instant              `db:"registered_at" json:"registered_at" doc:"When the contact was registered"`
 	ChangedAt    table.Instant              `db:"changed_at" json:"changed_at" doc:"When the contact last changed"`

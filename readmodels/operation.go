@@ -18,7 +18,7 @@ import (
 type Operation struct {
 	ID        uuid.UUID     `db:"operation_id,key" json:"id" doc:"The operation"`
 	Plan      string        `db:"plan" json:"plan" doc:"The kind of operation, such as company-delete"`
-	About     uuid.UUID     `db:"about" json:"about" doc:"The id of the item that it concerns"`
+	About     uuid.UUID     `db:"about" json:"about_id" doc:"The id of the item that it concerns"`
 	With      table.Ref     `db:"with_id" json:"-" doc:"The id of another item that it needs, or null"`
 	Actor     string        `db:"actor" json:"actor" doc:"Who started it"`
 	Done      int64         `db:"done" json:"done" doc:"How many items are done so far"`

@@ -20,8 +20,8 @@ type TicketState struct {
 	AgentID       table.Ref             `db:"agent_id" json:"agent_id" doc:"The agent that it is assigned to, or null"`
 	DepartmentID  table.Ref             `db:"department_id" json:"department_id" doc:"The department that it belongs to, or null"`
 	Priority      ticket.Priority       `db:"priority" json:"priority" doc:"The priority"`
-	Tags          table.List[uuid.UUID] `db:"tags" json:"tags" doc:"The ticket's tags"`
-	Participants  table.List[uuid.UUID] `db:"participants" json:"participants" doc:"Other contacts who wrote to it"`
+	Tags          table.List[uuid.UUID] `db:"tags" json:"tag_ids" doc:"The ticket's tags"`
+	Participants  table.List[uuid.UUID] `db:"participants" json:"participant_ids" doc:"Other contacts who wrote to it"`
 	FollowUpOf    table.Ref             `db:"follow_up_of" json:"follow_up_of" doc:"The ticket that it follows up, or null"`
 	Ref           string                `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
 	OpenedAt      table.Instant         `db:"opened_at" json:"opened_at" doc:"When it was opened"`

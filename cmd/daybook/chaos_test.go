@@ -485,7 +485,7 @@ func (l *requests) end(c testdesk.Client) {
 	c.TookOnce(l.T, marks(l.all)...)
 	seen := map[string]bool{}
 	for _, e := range c.All(l.T, "/v1/events") {
-		what := fmt.Sprint(e["request"], " ", e["type"], " ", e["stream"])
+		what := fmt.Sprint(e["request_id"], " ", e["type"], " ", e["stream"])
 		claims := strings.Contains(what, "claim") // an interrupted request may claim a name again, which changes no thing
 		if seen[what] && !claims {
 			l.Errorf("request %s took effect twice", what)

@@ -189,7 +189,7 @@ func (d *cleared) fill(t *testing.T, run string) []string {
 	do(200, "PATCH", "/v1/companies/"+company, m.profile())
 	contact := do(201, "POST", "/v1/contacts", m.profile()).ID(t)
 	do(200, "PATCH", "/v1/contacts/"+contact, m.profile())
-	do(200, "PUT", "/v1/contacts/"+contact+"/company", map[string]any{"company": company})
+	do(200, "PUT", "/v1/contacts/"+contact+"/company", map[string]any{"company_id": company})
 	do(200, "PUT", "/v1/contacts/"+contact+"/tags/"+vip, nil)
 	do(200, "PUT", "/v1/contacts/"+contact+"/groups/"+gold, nil)
 
@@ -199,7 +199,7 @@ func (d *cleared) fill(t *testing.T, run string) []string {
 	}
 	m.all[len(m.all)-1] = m.all[len(m.all)-1][:15]
 	inquiry := func(status int, from map[string]any, more map[string]any) string {
-		body := map[string]any{"channel": "chat", "from": from, "subject": m.text(), "body": m.text(), "message_id": m.text(), "department": support}
+		body := map[string]any{"channel": "chat", "from": from, "subject": m.text(), "body": m.text(), "message_id": m.text(), "department_id": support}
 		for name, value := range more {
 			body[name] = value
 		}
@@ -214,8 +214,8 @@ func (d *cleared) fill(t *testing.T, run string) []string {
 	do(200, "POST", "/v1/tickets/"+ticket+"/notes", map[string]any{"body": m.text()})
 	do(200, "POST", "/v1/tickets/"+ticket+"/subject", map[string]any{"subject": m.text()})
 	do(200, "PUT", "/v1/tickets/"+ticket+"/tags/"+urgent, nil)
-	do(200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent": agent})
-	opened := do(201, "POST", "/v1/tickets", map[string]any{"contact": contact, "channel": "call", "subject": m.text(), "body": m.text(), "message_id": m.text()}).ID(t)
+	do(200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent_id": agent})
+	opened := do(201, "POST", "/v1/tickets", map[string]any{"contact_id": contact, "channel": "call", "subject": m.text(), "body": m.text(), "message_id": m.text()}).ID(t)
 	for _, state := range []string{"postpone", "resume", "resolve", "reopen", "close"} {
 		do(200, "POST", "/v1/tickets/"+opened+"/"+state, nil)
 	}

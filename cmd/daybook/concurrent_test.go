@@ -150,7 +150,7 @@ func commandMix(t *testing.T, c testdesk.Client, n int) []request {
 			{"POST", "/v1/tickets/" + done + "/postpone", nil, ""},                                      // 409
 			{"PATCH", "/v1/contacts/" + contact, map[string]any{"time_zone": "Rome"}, ""},               // 422
 			{"POST", "/v1/tickets/" + contact + "/resolve", nil, ""},                                    // 404
-			{"POST", "/v1/tickets/" + ticket + "/assign", map[string]any{"agent": contact}, ""},         // 422
+			{"POST", "/v1/tickets/" + ticket + "/assign", map[string]any{"agent_id": contact}, ""},      // 422
 			{"POST", "/v1/contacts", map[string]any{"name": mark, "emails": []string{mark + "@x"}}, ""}, // 422
 		}[i%12])
 	}

@@ -52,7 +52,7 @@ func TestKeysAreInTheTrail(t *testing.T) {
 
 	deleted := c.Must(t, 200, "DELETE", "/v1/agents/"+agent, nil, testdesk.Header("Daybook-Reason", "left"))
 	rows = trail(c, "created owner.key", "created panel", "created mail", "revoked")
-	if e := rows[3]; e["stream"] != rows[1]["stream"] || !strings.HasPrefix(e["principal"].(string), "key:") || e["reason"] != "" || e["cause"] == nil {
+	if e := rows[3]; e["stream"] != rows[1]["stream"] || !strings.HasPrefix(e["principal"].(string), "key:") || e["reason"] != "" || e["cause_id"] == nil {
 		t.Errorf("the agent's key was revoked: %v; the deletion: %s", e, deleted)
 	}
 	var list []struct{ ID, Name string }

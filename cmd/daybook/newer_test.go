@@ -39,7 +39,7 @@ func TestOlderProgram(t *testing.T) {
 			ada := c.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ada", "email": "ada@desk.example", "role": "agent"}).ID(t)
 			ben := c.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ben", "email": "ben@desk.example", "role": "agent"}).ID(t)
 			sales := c.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Sales"}).ID(t)
-			c.Must(t, 200, "POST", "/v1/tickets/"+sung+"/transfer", map[string]any{"department": sales}) // Ben does not see it
+			c.Must(t, 200, "POST", "/v1/tickets/"+sung+"/transfer", map[string]any{"department_id": sales}) // Ben does not see it
 			bug := c.Must(t, 201, "POST", "/v1/tags", map[string]any{"scope": "tickets", "name": "Bug"}).ID(t)
 			c.Must(t, 200, "PUT", "/v1/tickets/"+quiet+"/tags/bug", nil)
 			c.CaughtUp(t)
@@ -63,7 +63,7 @@ func TestOlderProgram(t *testing.T) {
 				const code = "newer-program"
 				c.Refused(t, 503, code, "POST", "/v1/tickets/"+sung+"/replies", map[string]any{"body": "Hello"})
 				c.Refused(t, 503, code, "POST", "/v1/tickets/"+sung+"/resolve", nil)
-				c.Refused(t, 503, code, "POST", "/v1/tickets/"+quiet+"/assign", map[string]any{"agent": ada})
+				c.Refused(t, 503, code, "POST", "/v1/tickets/"+quiet+"/assign", map[string]any{"agent_id": ada})
 				c.Refused(t, 503, code, "PUT", "/v1/tickets/"+quiet+"/tags/bug", nil)
 				c.Refused(t, 503, code, "GET", "/v1/tickets/"+sung+"?as_of="+at.String(), nil)
 				c.Get(t, "/v1/tickets/"+sung+"?as_of="+(at-1).String())

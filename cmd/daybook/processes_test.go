@@ -176,7 +176,7 @@ func TestNotThereYet(t *testing.T) {
 	desk.Refused(t, 404, "contact-unknown", "GET", "/v1/contacts/00000000-0000-4000-8000-000000000000", nil)
 	sales := desk.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Sales"}).ID(t)
 	ada := desk.Must(t, 201, "POST", "/v1/agents", map[string]any{"name": "Ada", "email": "ada@desk.example", "role": "agent"}).ID(t)
-	hidden := desk.Must(t, 201, "POST", "/v1/tickets", map[string]any{"contact": made.ID(t), "channel": "call", "subject": "s", "department": sales}).Header.Get("Location")
+	hidden := desk.Must(t, 201, "POST", "/v1/tickets", map[string]any{"contact_id": made.ID(t), "channel": "call", "subject": "s", "department_id": sales}).Header.Get("Location")
 	desk.Must(t, 200, "GET", hidden, nil)
 	out := inProcess.Must(t, 0, append([]string{"key", "create", "--data", folder, "--name", "ada", "--role", "agent", "--agent", ada}, shared(u, u)...)...)
 	desk.As(strings.TrimSpace(out)).Refused(t, 404, "ticket-unknown", "GET", hidden, nil)
@@ -372,7 +372,7 @@ func TestDeletingAnAgentInTwoProcesses(t *testing.T) {
 	const tickets = 150
 	for range tickets {
 		ticket := one.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", "Help")).ID(t)
-		one.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent": ada})
+		one.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/assign", map[string]any{"agent_id": ada})
 	}
 	var deleting sync.WaitGroup
 	for _, c := range []testdesk.Client{one, two} {

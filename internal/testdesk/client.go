@@ -116,6 +116,7 @@ func (c Client) Try(ctx context.Context, method, path string, body any, change .
 	defer response.Body.Close()
 	got, err := io.ReadAll(response.Body)
 	a := Answer{response.StatusCode, response.Header, got}
+	Met.noteAll(request.URL.Path, a)
 	if err != nil {
 		return a, err
 	}

@@ -233,7 +233,7 @@ func contactsHold(t *testing.T, c Client, want Expected, called names) {
 				at := instant(t, row["resolved_at"])
 				h.ResolvedAt = &at
 			}
-			for _, id := range row["tags"].([]any) {
+			for _, id := range row["tag_ids"].([]any) {
 				h.Tags = append(h.Tags, of(called.tags, id))
 			}
 			if i > 0 && got[i-1].OpenedAt.Before(h.OpenedAt) {

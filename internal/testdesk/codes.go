@@ -1,0 +1,45 @@
+package testdesk
+
+import (
+	"regexp"
+	"sync"
+)
+
+// Met are the codes of the problems and of the refused lines that a package's tests have met.
+var Met = met{of: make(map[string]map[int]bool)}
+
+type met struct {
+	mu sync.Mutex
+	of map[string]map[int]bool
+}
+
+// Note notes that a code came with a status; that of a line is 0.
+func (m *met) Note(status int, code string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if code == "" {
+		return
+	}
+	if m.of[code] == nil {
+		m.of[code] = make(map[int]bool)
+	}
+	m.of[code][status] = true
+}
+
+// All returns the codes, each with its statuses. Call it when the tests have ended.
+func (m *met) All() map[string]map[int]bool { return m.of }
+
+var coded = regexp.MustCompile(`"code":"([a-z-]+)"`)
+
+// noteAll notes the codes in an answer.
+func (m *met) noteAll(path string, a Answer) {
+	status := a.Status
+	if path == "/v1/import" && status == 200 {
+		status = 0
+	} else if a.Header.Get("Content-Type") != "application/problem+json" {
+		return
+	}
+	for _, found := range coded.FindAllSubmatch(a.Body, -1) {
+		m.Note(status, string(found[1]))
+	}
+}
