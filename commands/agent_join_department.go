@@ -13,7 +13,7 @@ import (
 
 // JoinDepartment adds an agent to a department, with all services switched on.
 type JoinDepartment struct {
-	Department uuid.UUID `json:"-" path:"department" ref:"department"`
+	Department uuid.UUID `json:"-" path:"department_id" line:"department" ref:"department"`
 }
 
 // Permission returns the permission that the caller needs.

@@ -15,7 +15,7 @@ import (
 // LeaveDepartment removes an agent from a department. Their services there end, and their unfinished tickets go back to it.
 // In an imported history they keep their tickets, until it says otherwise.
 type LeaveDepartment struct {
-	Department uuid.UUID `json:"-" path:"department" ref:"department"`
+	Department uuid.UUID `json:"-" path:"department_id" line:"department" ref:"department"`
 }
 
 // Permission returns the permission that the caller needs.
@@ -23,7 +23,7 @@ func (LeaveDepartment) Permission() role.Permission { return role.AgentsWrite }
 
 // Refs returns the department.
 func (c LeaveDepartment) Refs() []Reference {
-	return []Reference{work.Had("department", department.Stream, c.Department, department.Department.MustBeCreated)}
+	return []Reference{work.Had("department_id", department.Stream, c.Department, department.Department.MustBeCreated)}
 }
 
 // Decide refuses a caller who may not manage the agent. It changes nothing for an agent who does not serve the department,

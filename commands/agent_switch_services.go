@@ -12,7 +12,7 @@ import (
 
 // SwitchServices switches an agent's services in one department on or off. Services that are left out stay as they are.
 type SwitchServices struct {
-	Department uuid.UUID `json:"-" path:"department" ref:"department"`
+	Department uuid.UUID `json:"-" path:"department_id" line:"department" ref:"department"`
 	Tickets    *bool     `json:"tickets,omitempty" doc:"Whether the agent takes tickets in this department"`
 	Chats      *bool     `json:"chats,omitempty" doc:"Whether the agent takes chats in this department"`
 	Calls      *bool     `json:"calls,omitempty" doc:"Whether the agent takes calls in this department"`
@@ -23,7 +23,7 @@ func (SwitchServices) Permission() role.Permission { return role.StatusOwn }
 
 // Refs returns the department.
 func (c SwitchServices) Refs() []Reference {
-	return []Reference{work.Had("department", department.Stream, c.Department, department.Department.MustBeCreated)}
+	return []Reference{work.Had("department_id", department.Stream, c.Department, department.Department.MustBeCreated)}
 }
 
 // Decide refuses an agent who does not serve the department.

@@ -174,7 +174,7 @@ func formOfType(t reflect.Type, thing string, required []string) *form {
 		if of.Name == "Ref" && name == "-" {
 			f.own = of.Index
 		}
-		if called := cmp.Or(of.Tag.Get("path"), of.Tag.Get("line")); called != "" {
+		if called := cmp.Or(of.Tag.Get("line"), of.Tag.Get("path")); called != "" {
 			name = called
 		}
 		if of.Anonymous || name == "" || name == "-" {
