@@ -160,17 +160,16 @@ var problemsTemplate = template.Must(template.New("").Parse(`<!doctype html>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/page.css">
 </head>
-<body>
-<main class="problems">
+<body class="problems">
+<main>
 <h1>Problems</h1>
-<p>Every error is a problem (RFC 9457) with one of these codes. Its detail says what is wrong, and its errors say where. <a href="/docs">The API</a>; <a href="/docs/problems.json">this list as JSON</a>.</p>
+<p>Every error is a problem (RFC 9457) with one of these codes. Its detail says what is wrong, and its errors say where. A line is one of an import, whose outcome has the code. <a href="/docs">The API</a>; <a href="/docs/problems.json">this list as JSON</a>.</p>
 <table>
 <thead><tr><th>Code<th>Status<th>What it is<th>What to do</tr></thead>
 <tbody>
 {{range .}}<tr id="{{.Code}}"><td><code>{{.Code}}</code><td>{{range $i, $s := .Statuses}}{{if $i}}, {{end}}{{if $s}}{{$s}}{{else}}line{{end}}{{end}}<td>{{.Title}}<td>{{.Do}}</tr>
 {{end}}</tbody>
 </table>
-<p>A line is one of an import, whose outcome has the code.</p>
 </main>
 </body>
 </html>
