@@ -77,7 +77,9 @@ func state(t *testing.T, path string) rows {
 		t.Fatal(err)
 	}
 	importer := strings.NewReplacer("actor=agent:"+owner, "actor=system") // who imports by the API
-	all := read(t, path, []string{"generation", "checkpoints"}, func(_, column string) bool { return column == "position" || column == "first_position" || column == "recorded_at" }, func(_, row string) bool {
+	all := read(t, path, []string{"generation", "checkpoints"}, func(_, column string) bool {
+		return column == "position" || column == "first_position" || column == "recorded_at"
+	}, func(_, row string) bool {
 		return strings.Contains(importer.Replace(row), owner) || strings.Contains(row, "type=key-") // the owner, and the owner's key
 	})
 	for _, made := range all {
