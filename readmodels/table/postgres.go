@@ -212,9 +212,14 @@ func named(err error) error {
 }
 
 // refused wraps an error of a statement in ErrRefused if the cause is a value: it is no text of the encoding, is out of range, breaks a
-// constraint, or is too large for a row or an index.
+// constraint, or is too large for a row or an index. A key that is there already is another writer's, and no row's fault.
 func refused(err error) error {
-	if e, ok := errors.AsType[*pq.Error](err); ok && (e.Code.Class() == "22" || e.Code.Class() == "23" || e.Code == "54000") {
+	e, ok := errors.AsType[*pq.Error](err)
+	if !ok {
+		return err
+	}
+	switch {
+	case e.Code.Class() == "22", e.Code == "23502", e.Code == "23514", e.Code == "54000": // also null, check, too large
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err
