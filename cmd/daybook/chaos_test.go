@@ -300,9 +300,17 @@ func (d *disturbed) does(statement string) error {
 // whoProjects waits until exactly one process says that it projects.
 func (d *disturbed) whoProjects() (one *part) {
 	d.Helper()
+	said := ""
+	d.Cleanup(func() {
+		if d.Failed() {
+			d.Log("who projected, as last seen:", said)
+		}
+	})
 	testdesk.Eventually(d.T, "one projects", func() bool {
 		projecting := 0
+		said = ""
 		for _, p := range d.parts {
+			said += fmt.Sprintf("\n%s, works: %v: %+v", p.only, p.works(), d.projections(p))
 			if all := d.projections(p); len(all) > 0 && all[0].Posting {
 				one = p
 				projecting++
