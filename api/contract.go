@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -31,18 +32,13 @@ var tags = []*huma.Tag{
 // with few values. It changes only what is shown, and not what requests are checked against.
 func contract(doc *huma.OpenAPI) {
 	doc.Components.Responses = make(map[string]*huma.Response)
-	for _, item := range doc.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
-			if op == nil {
-				continue
-			}
-			delete(op.Responses, "default")
-			slices.SortStableFunc(op.Parameters, func(a, b *huma.Param) int { return slices.Index(places, a.In) - slices.Index(places, b.In) })
-			for _, status := range refusals(op) {
-				name := strings.ReplaceAll(http.StatusText(status), " ", "")
-				doc.Components.Responses[name] = problemResponse(status)
-				op.Responses[strconv.Itoa(status)] = &huma.Response{Ref: "#/components/responses/" + name}
-			}
+	for op := range operationsOf(doc) {
+		delete(op.Responses, "default")
+		slices.SortStableFunc(op.Parameters, func(a, b *huma.Param) int { return slices.Index(places, a.In) - slices.Index(places, b.In) })
+		for _, status := range refusals(op) {
+			name := strings.ReplaceAll(http.StatusText(status), " ", "")
+			doc.Components.Responses[name] = problemResponse(status)
+			op.Responses[strconv.Itoa(status)] = &huma.Response{Ref: "#/components/responses/" + name}
 		}
 	}
 	schemas := shownSchemas{doc.Components.Schemas, make(map[string]*huma.Schema)}
@@ -59,24 +55,32 @@ func contract(doc *huma.OpenAPI) {
 		schemas.all[n.name] = &huma.Schema{Type: huma.TypeString, Enum: n.values, Description: n.about}
 	}
 	doc.Components.Schemas = schemas
-	for _, item := range doc.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
-			if op == nil {
-				continue
+	for op := range operationsOf(doc) {
+		for _, p := range op.Parameters {
+			p.Schema = shown(p.Schema)
+		}
+		bodies := []map[string]*huma.MediaType{}
+		if op.RequestBody != nil {
+			bodies = append(bodies, op.RequestBody.Content)
+		}
+		for _, r := range op.Responses {
+			bodies = append(bodies, r.Content)
+		}
+		for _, content := range bodies {
+			for _, body := range content {
+				body.Schema = shown(body.Schema)
 			}
-			for _, p := range op.Parameters {
-				p.Schema = shown(p.Schema)
-			}
-			bodies := []map[string]*huma.MediaType{}
-			if op.RequestBody != nil {
-				bodies = append(bodies, op.RequestBody.Content)
-			}
-			for _, r := range op.Responses {
-				bodies = append(bodies, r.Content)
-			}
-			for _, content := range bodies {
-				for _, body := range content {
-					body.Schema = shown(body.Schema)
+		}
+	}
+}
+
+// operationsOf yields the operations of a document.
+func operationsOf(doc *huma.OpenAPI) iter.Seq[*huma.Operation] {
+	return func(yield func(*huma.Operation) bool) {
+		for _, item := range doc.Paths {
+			for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+				if op != nil && !yield(op) {
+					return
 				}
 			}
 		}

@@ -108,15 +108,7 @@ func TestLimitsOfAKey(t *testing.T) {
 // mayStream reports whether a key may open a stream.
 func mayStream(t *testing.T, c testdesk.Client) bool {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.URL+"/v1/events/stream", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+c.Key)
-	response, err := c.HTTP.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := begin(t, c, http.MethodGet, "/v1/events/stream")
 	response.Body.Close()
 	return response.StatusCode == http.StatusOK
 }
@@ -180,16 +172,8 @@ func TestLimitsOfNothing(t *testing.T) {
 func TestHeadOfAStream(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodHead, c.URL+"/v1/events/stream", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+c.Key)
 	for range 60 { // more than one key may follow at the same time
-		a, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := begin(t, c, http.MethodHead, "/v1/events/stream")
 		if a.Body.Close() != nil || a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "text/event-stream" {
 			t.Fatal(a.Status, a.Header)
 		}

@@ -410,10 +410,11 @@ func (t *resource[S, E, R]) timeline(id string) {
 	}) (*Answered[List[Event]], error) {
 		l := Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor, Sort: "-position"}
 		return listing(ctx, t.server, l, strings.Replace(path, "{id}", in.ID.String(), 1), t.reading, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
-			if err := t.must(ctx, q, in.ID); err != nil {
-				return table.Found[Event]{}, err
+			found, err := t.findEvents(ctx, q, readmodels.TrailFilter{Stream: t.kind.Stream(in.ID)}, p)
+			if err == nil && len(found.Rows) == 0 {
+				err = t.must(ctx, q, in.ID)
 			}
-			return t.findEvents(ctx, q, readmodels.TrailFilter{Stream: t.kind.Stream(in.ID)}, p)
+			return found, err
 		})
 	})
 }

@@ -47,10 +47,10 @@ func TestStreamEndsWithItsKey(t *testing.T) {
 	}
 }
 
-// open opens a stream.
-func open(t *testing.T, c testdesk.Client, path string) *http.Response {
+// begin sends a request whose answer may have no end.
+func begin(t *testing.T, c testdesk.Client, method, path string) *http.Response {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.URL+path, nil)
+	request, err := http.NewRequestWithContext(t.Context(), method, c.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +60,13 @@ func open(t *testing.T, c testdesk.Client, path string) *http.Response {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { response.Body.Close() })
+	return response
+}
+
+// open opens a stream.
+func open(t *testing.T, c testdesk.Client, path string) *http.Response {
+	t.Helper()
+	response := begin(t, c, http.MethodGet, path)
 	if response.StatusCode != http.StatusOK {
 		t.Fatal(response.Status)
 	}

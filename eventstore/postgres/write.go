@@ -125,8 +125,8 @@ func isReadOnly(err error) bool {
 	return ok && e.Code == readOnly
 }
 
-// isPassing reports whether an error may pass: the server or the connection was lost, or the server has no connection left or is
-// read-only.
+// isPassing reports whether an error may pass: the server or the connection was lost, the server has no connection left or is
+// read-only, or somebody wrote the same positions past the function append.
 func isPassing(err error) bool {
 	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, context.Canceled) {
 		return false

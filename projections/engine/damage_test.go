@@ -14,7 +14,6 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/esdb"
 	"daybook/eventstore/esdb/esdbtest"
-	"daybook/readmodels/table"
 )
 
 // newForgetful returns a bench whose log is in an EventStoreDB, and a function that has the server forget events of a thing.
@@ -54,15 +53,8 @@ func (r *running) headOf(t *testing.T, b *bench) {
 // parkedIn returns the parked streams with the projections that have parked them.
 func (r *running) parkedIn(t *testing.T) (all []string) {
 	t.Helper()
-	err := r.live.Read(func(db *table.DB) error {
-		parked, err := table.ReadParked(t.Context(), db.Readers)
-		for _, k := range parked {
-			all = append(all, fmt.Sprintf("%s %s waiting %d: %s", k.Projection, k.Stream, k.Waiting, k.Error))
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, k := range r.parked(t) {
+		all = append(all, fmt.Sprintf("%s %s waiting %d: %s", k.Projection, k.Stream, k.Waiting, k.Error))
 	}
 	return all
 }

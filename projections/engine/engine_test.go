@@ -108,6 +108,19 @@ func (r *running) wait(t testing.TB, p eventstore.Position) {
 	}
 }
 
+// parked returns the parked streams.
+func (r *running) parked(t testing.TB) (all []table.Parked) {
+	t.Helper()
+	err := r.live.Read(func(db *table.DB) (err error) {
+		all, err = table.ReadParked(t.Context(), db.Readers)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 func (r *running) contents(t testing.TB) (c contents) {
 	t.Helper()
 	if err := r.live.Read(func(db *table.DB) error { c = contentsOf(t, db); return nil }); err != nil {
@@ -287,14 +300,7 @@ func TestPoisonParksItsThing(t *testing.T) {
 			b.append(t, 3, toy{Do: "upsert", N: 100})
 			r.wait(t, b.append(t, 4, toy{Do: "insert", N: 100}))
 
-			var parked []table.Parked
-			err := r.live.Read(func(db *table.DB) (err error) {
-				parked, err = table.ReadParked(t.Context(), db.Readers)
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			parked := r.parked(t)
 			both := deed == "unreadable"
 			if want := map[bool]int{false: 1, true: 2}[both]; len(parked) != want {
 				t.Fatalf("%d things are parked, not %d: %v", len(parked), want, parked)

@@ -57,14 +57,7 @@ func TestARowThatTheDatabaseRefuses(t *testing.T) {
 			bad := b.last[thingID(117)]
 			r.wait(t, b.append(t, 117, toy{Do: "upsert", N: 1}))
 
-			var parked []table.Parked
-			err := r.live.Read(func(db *table.DB) (err error) {
-				parked, err = table.ReadParked(t.Context(), db.Readers)
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			parked := r.parked(t)
 			if len(parked) != 1 || parked[0].Projection != "things" || parked[0].Stream != "thing-"+thingID(117).String() || parked[0].Waiting != 2 || bad != 1 {
 				t.Fatalf("parked: %+v", parked)
 			}

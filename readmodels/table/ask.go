@@ -103,10 +103,8 @@ func Count(ctx context.Context, q Queryer, t Table, w Where) (n int, err error) 
 
 // keyColumn is the first column of a table's key.
 func keyColumn(t Table) string {
-	for _, f := range reflect.VisibleFields(reflect.TypeOf(t.Row)) {
-		if name, option, _ := strings.Cut(f.Tag.Get("db"), ","); option == "key" {
-			return name
-		}
+	if key := shapeOf(reflect.TypeOf(t.Row)).key; key != "" {
+		return key
 	}
 	panic("table " + t.Name + " has no key")
 }
@@ -259,9 +257,10 @@ func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts
 	return found, rows.Err()
 }
 
-// A shape says what Find needs of a type of rows.
+// A shape says what queries need of a type of rows.
 type shape struct {
 	columns map[string][]int // the fields, by their column
+	key     string           // the first column of the key
 	order   string           // the column by which the log orders rows: the position of the first event, or else the key
 	texts   [][]int          // the fields that can be long
 }
@@ -275,16 +274,20 @@ func shapeOf(row reflect.Type) *shape {
 	s := &shape{columns: map[string][]int{}}
 	for _, f := range reflect.VisibleFields(row) {
 		name, option, _ := strings.Cut(f.Tag.Get("db"), ",")
-		switch {
-		case name == "":
+		if name == "" {
 			continue
-		case name == FirstPosition, option == "key" && s.order == "":
-			s.order = name
+		}
+		if option == "key" && s.key == "" {
+			s.key = name
 		}
 		s.columns[name] = f.Index
 		if k := f.Type.Kind(); k == reflect.String || k == reflect.Slice {
 			s.texts = append(s.texts, f.Index)
 		}
+	}
+	s.order = s.key
+	if _, has := s.columns[FirstPosition]; has {
+		s.order = FirstPosition
 	}
 	shapes.Store(row, s)
 	return s
