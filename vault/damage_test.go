@@ -3,7 +3,6 @@ package vault_test
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -273,8 +272,8 @@ func TestFlippedBits(t *testing.T) {
 	} {
 		noticed, holds := 0, holds
 		holds.older, holds.open = test.older, test.open
-		for range testdisk.Flips() {
-			bit := rand.Int64N(testdisk.Bits(t, filepath.Join(test.from, test.file)))
+		for n := range testdisk.Flips() {
+			bit := testdisk.Bit(t, filepath.Join(test.from, test.file), n)
 			t.Run(fmt.Sprint(test.name, "/", test.file, "/", bit), func(t *testing.T) {
 				p := copyOf(t, test.from)
 				path := filepath.Join(filepath.Dir(p.database), test.file)

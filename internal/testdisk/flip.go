@@ -2,6 +2,7 @@
 package testdisk
 
 import (
+	"math/rand/v2"
 	"os"
 	"testing"
 )
@@ -22,6 +23,14 @@ func Bits(t testing.TB, path string) int64 {
 		t.Fatal(err)
 	}
 	return info.Size() * 8
+}
+
+// Bit is a random bit of a file, in the nth of as many stretches as there are Flips: so a part of the file that holds nothing gets no more
+// of them than its share.
+func Bit(t testing.TB, path string, n int) int64 {
+	t.Helper()
+	stretch := Bits(t, path) / int64(Flips())
+	return int64(n)*stretch + rand.Int64N(stretch)
 }
 
 // Flip flips one bit of a file.
