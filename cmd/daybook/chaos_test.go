@@ -310,8 +310,9 @@ func (d *disturbed) whoProjects() (one *part) {
 		projecting := 0
 		said = ""
 		for _, p := range d.parts {
-			said += fmt.Sprintf("\n%s, works: %v: %+v", p.only, p.works(), d.projections(p))
-			if all := d.projections(p); len(all) > 0 && all[0].Posting {
+			all, answer := d.projections(p)
+			said += "\n" + p.only + ": " + answer
+			if len(all) > 0 && all[0].Posting {
 				one = p
 				projecting++
 			}
@@ -321,16 +322,20 @@ func (d *disturbed) whoProjects() (one *part) {
 	return one
 }
 
-// projections returns the status of the projections as a process reports it, or nothing.
-func (d *disturbed) projections(p *part) []api.ProjectionStatus {
+// projections returns the status of the projections as a process reports it, or nothing, and what it answered.
+func (d *disturbed) projections(p *part) (all []api.ProjectionStatus, answer string) {
 	if !p.works() {
-		return nil
+		return nil, "not asked"
+	}
+	a, err := p.now.Load().Try(d.Context(), "GET", "/v1/projections", nil)
+	if err != nil {
+		return nil, err.Error()
 	}
 	var list struct{ Data []api.ProjectionStatus }
-	if a, err := p.now.Load().Try(d.Context(), "GET", "/v1/projections", nil); err == nil && a.Status == 200 {
+	if a.Status == 200 {
 		a.Into(d.T, &list)
 	}
-	return list.Data
+	return list.Data, a.String()
 }
 
 // comesRight ends all faults and does nothing else. Then all requests must be answered, one process must project, and each
