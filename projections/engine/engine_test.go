@@ -54,6 +54,8 @@ func TestInPostgreSQL(t *testing.T) {
 		"another log":                 TestAnotherLogIsRefused,
 		"a follower of another log":   TestAFollowerSeesThatTheLogIsAnother,
 		"trespassing":                 TestTrespassing,
+		"facts that come late":        TestFactsThatComeLate,
+		"verify names facts":          TestVerifyNamesFacts,
 	} {
 		t.Run(name, test)
 	}
@@ -532,8 +534,8 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 			t.Errorf("it does not say: %s", want)
 		}
 	}
-	// Beside these: four more cells of thing 2, and the bucket of agent 1 and hour 1.
-	if n := strings.Count(said, "\n") + 1; n != 9+4+1 {
+	// Beside these: four more cells of thing 2, and the bucket and the pack of agent 1 and hour 1.
+	if n := strings.Count(said, "\n") + 1; n != 9+4+2 {
 		t.Errorf("it says %d things:\n%s", n, said)
 	}
 }

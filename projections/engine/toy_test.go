@@ -61,7 +61,32 @@ type mark struct {
 	Stream   string              `db:"stream"`
 }
 
+type PackKey struct {
+	Hour  table.Instant `db:"hour,key"`
+	Agent table.Ref     `db:"agent_id,key"`
+}
+
+// A grain is a packed fact.
+type grain struct {
+	At   table.Instant
+	Word string
+	By   table.Ref
+	Tags table.List[uuid.UUID]
+	N    int64
+	Odd  byte
+}
+
+func (g *grain) Code(c *table.Coder) {
+	c.Instant(&g.At)
+	table.Word(c, &g.Word)
+	c.Ref(&g.By)
+	c.IDs(&g.Tags)
+	c.Number(&g.N)
+	c.Byte(&g.Odd)
+}
+
 var (
+	grainsTable = table.Table{Name: "grains", Row: PackKey{}, Facts: new(grain)}
 	thingsTable  = table.Table{Name: "things", Row: thing{}, Indexes: []string{"n, thing_id", "name"}}
 	bucketsTable = table.Table{Name: "buckets", Row: bucket{}}
 	notesTable   = table.Table{Name: "notes", Row: note{}}
@@ -82,6 +107,10 @@ type toys struct {
 	buckets rows[BucketKey, bucket]
 	notes   interface{ Insert(note) }
 	marks   interface{ Insert(mark) }
+	grains  interface {
+		Insert(PackKey, int64, grain)
+		Of(PackKey) []table.Learnt[grain]
+	}
 	spoil   func(*thing)
 }
 
@@ -149,6 +178,21 @@ func (t toys) things_(e *Recorded, poison *atomic.Bool) {
 		})
 	}
 	t.notes.Insert(note{e.Position, 0, ev.Do})
+	key := PackKey{table.Instant(ev.Hour), agentOf(ev.Agent)}
+	n := ev.N
+	if ev.Do == "many" { // so that some packs have several parts
+		n = 300
+	}
+	for i := range n {
+		g := grain{At: e.At, Word: ev.Do, By: agentOf(int(i) % 3), N: i - 2<<(i%60), Odd: byte(i % 2)}
+		for n := range i % 4 {
+			g.Tags = append(g.Tags, thingID(int(n)))
+		}
+		t.grains.Insert(key, i, g)
+	}
+	if ev.Do == "get" {
+		t.grains.Insert(key, -1, grain{N: int64(len(t.grains.Of(key)))})
+	}
 }
 
 func (t toys) buckets_(e *Recorded) {
@@ -185,7 +229,10 @@ func newBenchOn(t testing.TB, store eventstore.Store) *bench {
 func (b *bench) projections() []Projection {
 	return []Projection{
 		{"things", func(l *Ledger) func(*Recorded) {
-			t := toys{things: Keep[thing](l, "thing", thingsTable), notes: NewFacts[note](l, notesTable), spoil: b.spoil}
+			t := toys{
+				things: Keep[thing](l, "thing", thingsTable), notes: NewFacts[note](l, notesTable),
+				grains: NewPacked[PackKey, grain](l, grainsTable), spoil: b.spoil,
+			}
 			return func(e *Recorded) { t.things_(e, &b.poison) }
 		}},
 		{"buckets", func(l *Ledger) func(*Recorded) {
@@ -271,8 +318,25 @@ type mappedFacts[R any] struct{ rows *[]R }
 
 func (p mappedFacts[R]) Insert(r R) { *p.rows = append(*p.rows, r) }
 
+type mappedPacks struct {
+	packs map[PackKey]map[place]grain
+	at    *table.Position
+}
+
+func (p mappedPacks) Insert(k PackKey, seq int64, g grain) {
+	if p.packs[k] == nil {
+		p.packs[k] = map[place]grain{}
+	}
+	p.packs[k][place{int64(*p.at), seq}] = g
+}
+
+func (p mappedPacks) Of(k PackKey) []table.Learnt[grain] {
+	return make([]table.Learnt[grain], len(p.packs[k]))
+}
+
 // contents is all rows.
 type contents struct {
+	Grains  map[PackKey]map[place]grain
 	Things  map[uuid.UUID]thing
 	Buckets map[BucketKey]bucket
 	Notes   map[[2]int]note
@@ -285,14 +349,17 @@ func reference(entries []entry) contents {
 	buckets := mapped[BucketKey, bucket]{map[BucketKey]bucket{}, func(r *bucket) *BucketKey { return &r.BucketKey }}
 	var notes []note
 	var marks []mark
-	t := toys{things, buckets, mappedFacts[note]{&notes}, mappedFacts[mark]{&marks}, nil}
+	var at table.Position
+	grains := mappedPacks{map[PackKey]map[place]grain{}, &at}
+	t := toys{things, buckets, mappedFacts[note]{&notes}, mappedFacts[mark]{&marks}, grains, nil}
 	for _, e := range entries {
+		at = table.Position(e.Position)
 		if e.err == nil {
 			t.things_(&e.Recorded, new(atomic.Bool))
 			t.buckets_(&e.Recorded)
 		}
 	}
-	return contents{things.rows, buckets.rows, index(notes, noteKey), index(marks, markKey)}
+	return contents{grains.packs, things.rows, buckets.rows, index(notes, noteKey), index(marks, markKey)}
 }
 
 func noteKey(n note) [2]int              { return [2]int{int(n.Position), n.Seq} }
@@ -310,11 +377,43 @@ func index[K comparable, R any](rows []R, key func(R) K) map[K]R {
 func contentsOf(t testing.TB, db *table.DB) contents {
 	t.Helper()
 	return contents{
+		grainsOf(t, db),
 		index(all[thing](t, db, thingsTable), func(r thing) uuid.UUID { return r.ID }),
 		index(all[bucket](t, db, bucketsTable), func(r bucket) BucketKey { return r.BucketKey }),
 		index(all[note](t, db, notesTable), noteKey),
 		index(all[mark](t, db, marksTable), markKey),
 	}
+}
+
+// grainsOf reads all packs, and sees to it that their parts are as full as they must be.
+func grainsOf(t testing.TB, db *table.DB) map[PackKey]map[place]grain {
+	t.Helper()
+	packs, parts := map[PackKey]map[place]grain{}, map[PackKey]int64{}
+	for _, row := range all[struct {
+		PackKey
+		Part  int64  `db:"part"`
+		Facts []byte `db:"facts"`
+	}](t, db, grainsTable) {
+		facts, earlier, err := table.Unpack[grain](row.Facts, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if parts[row.PackKey]++; row.Part > 0 && (earlier != row.Part-1 || len(facts) != table.PartFacts) {
+			t.Fatalf("part %d comes after %d others and has %d facts", row.Part, earlier, len(facts))
+		}
+		if packs[row.PackKey] == nil {
+			packs[row.PackKey] = map[place]grain{}
+		}
+		for _, f := range facts {
+			packs[row.PackKey][place{int64(f.Position), f.Seq}] = f.Fact
+		}
+	}
+	for key, n := range parts {
+		if want := (len(packs[key]) + table.PartFacts - 1) / table.PartFacts; int(n) != want {
+			t.Fatalf("%d facts are in %d parts, not in %d", len(packs[key]), n, want)
+		}
+	}
+	return packs
 }
 
 func all[R any](t testing.TB, db *table.DB, table table.Table) (rows []R) {

@@ -3,8 +3,12 @@ package engine
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -256,8 +260,13 @@ func compareTable(ctx context.Context, r *table.Relation, live, log table.Querye
 		default:
 			d.Kind, d.Key = Differs, b.key()
 			for i := range r.Columns {
-				if a.row[i] != b.row[i] && err == nil {
-					d.Column, d.Live, d.Log = r.Columns[i].Name, a.row[i], b.row[i]
+				if a.row[i] == b.row[i] || err != nil {
+					continue
+				}
+				d.Column, d.Live, d.Log = r.Columns[i].Name, a.row[i], b.row[i]
+				if r.Columns[i].Kind == table.Bytes {
+					err = compareFacts(r, d, report)
+				} else {
 					err = report(d)
 				}
 			}
@@ -273,6 +282,74 @@ func compareTable(ctx context.Context, r *table.Relation, live, log table.Querye
 		}
 	}
 	return rows, nil
+}
+
+// compareFacts reports how the facts of two parts of packs differ.
+func compareFacts(r *table.Relation, d Difference, report func(Difference) error) error {
+	live, damage := unpacked(r, d.Live)
+	log, err := unpacked(r, d.Log)
+	if err != nil {
+		return err
+	}
+	if damage != nil {
+		return report(Difference{Table: d.Table, Key: r.Damaged(damage).Error(), Kind: Damaged})
+	}
+	if maps.EqualFunc(live, log, func(a, b any) bool { return reflect.DeepEqual(a, b) }) { // packed in another way
+		d.Live, d.Log = factText("packed in another way"), factText("as rebuild packs it")
+		return report(d)
+	}
+	places := make(map[place]bool)
+	for at := range live {
+		places[at] = true
+	}
+	for at := range log {
+		places[at] = true
+	}
+	pack := d.Key
+	for _, at := range slices.SortedFunc(maps.Keys(places), func(a, b place) int { return slices.Compare(a[:], b[:]) }) {
+		d := Difference{Table: d.Table, Key: fmt.Sprintf("%s, fact %d of position %d", pack, at[1], at[0])}
+		is, there := live[at]
+		want, due := log[at]
+		switch {
+		case !there:
+			d.Kind = Missing
+		case !due:
+			d.Kind = Extra
+		case reflect.DeepEqual(is, want):
+			continue
+		default:
+			d.Kind, d.Column, d.Live, d.Log = Differs, "it", shownFact(is), shownFact(want)
+		}
+		if err := report(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A place is a fact's position and number.
+type place = [2]int64
+
+// unpacked returns the facts of a part of a pack by their places.
+func unpacked(r *table.Relation, part any) (map[place]any, error) {
+	data, _ := part.(blob)
+	facts, err := r.Unpacked([]byte(data))
+	if err != nil {
+		return nil, err
+	}
+	return maps.Collect(facts), nil
+}
+
+// factText is a value that a difference shows.
+type factText string
+
+// shownFact shows a fact, in which there is nothing personal.
+func shownFact(fact any) factText {
+	text, err := json.Marshal(fact)
+	if err != nil {
+		return factText(err.Error())
+	}
+	return factText(text)
 }
 
 // A cursor is at a row of a table, or after the last; then row is nil.

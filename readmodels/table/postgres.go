@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -23,7 +24,7 @@ type postgres struct {
 	views   string // the schema that dashboards read
 }
 
-var postgresWords = [...]string{Text: `text COLLATE "C"`, Integer: "bigint", Moment: "bigint", Real: "double precision", Boolean: "boolean"}
+var postgresWords = [...]string{Text: `text COLLATE "C"`, Integer: "bigint", Moment: "bigint", Real: "double precision", Boolean: "boolean", Bytes: "bytea"}
 
 func (postgres) createTable(r *Relation) string { return createTable(r, postgresWords[:]) }
 
@@ -398,6 +399,8 @@ func appendElement(b []byte, value driver.Value) []byte {
 		return strconv.AppendFloat(b, v, 'g', -1, 64)
 	case bool:
 		return strconv.AppendBool(b, v)
+	case []byte:
+		return append(hex.AppendEncode(append(b, `"\\x`...), v), '"')
 	}
 	b = append(b, '"')
 	for _, c := range []byte(fmt.Sprint(value)) {

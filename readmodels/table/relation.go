@@ -41,6 +41,7 @@ const (
 	Moment              // 64 bits: an instant in microseconds
 	Real
 	Boolean
+	Bytes // packed facts
 )
 
 // Relate analyses a table's row struct. Every field needs a db tag or must be an embedded struct whose fields have one; at least
@@ -53,6 +54,11 @@ func Relate(t Table) (*Relation, error) {
 	}
 	if err := r.add(row, nil); err != nil {
 		return nil, fmt.Errorf("table %s: %w", t.Name, err)
+	}
+	if t.Facts != nil {
+		r.Columns = append(r.Columns,
+			Column{Name: "part", Kind: Integer, Key: true, Doc: "0 for the newest facts; earlier ones are in parts 1, 2, … as soon as they are too many"},
+			Column{Name: "facts", Kind: Bytes, Doc: "The facts, packed; the program reads them"})
 	}
 	for i, c := range r.Columns {
 		if c.Key {
@@ -100,9 +106,12 @@ func (r *Relation) Encode(row reflect.Value, values []driver.Value) error {
 	return nil
 }
 
-// EncodeKey fills values with the columns of a row's key.
+// EncodeKey fills values with the columns of a row's key; of a pack's, without the part.
 func (r *Relation) EncodeKey(row reflect.Value, values []driver.Value) error {
 	for i, column := range r.Key {
+		if r.Columns[column].encode == nil {
+			break
+		}
 		if err := r.encode(column, row, &values[i]); err != nil {
 			return err
 		}
@@ -118,10 +127,13 @@ func (r *Relation) encode(column int, row reflect.Value, value *driver.Value) (e
 	return nil
 }
 
-// Decode fills a row from its columns.
+// Decode fills a row from its columns; of a pack, the key without the part.
 func (r *Relation) Decode(values []driver.Value, row reflect.Value) error {
 	for i := range r.Columns {
 		c := &r.Columns[i]
+		if c.decode == nil {
+			break
+		}
 		if err := c.decode(row.FieldByIndex(c.index), values[i]); err != nil {
 			return NewDamage("column %s of %s: %w", c.Name, r.Name, err)
 		}

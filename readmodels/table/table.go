@@ -9,6 +9,7 @@ package table
 type Table struct {
 	Name    string
 	Comment string
-	Row     any      // the zero row
+	Row     any      // the zero row; of a table of packs only what they are found by
+	Facts   Fact     // the zero fact that the packs hold; nil: the rows are not packs
 	Indexes []string // column lists, such as "owner_id, opened_at DESC"; a rebuild creates them last
 }
