@@ -1,6 +1,8 @@
 package projections_test
 
 import (
+	"database/sql/driver"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -28,6 +30,7 @@ import (
 	"daybook/internal/testlog"
 	"daybook/projections"
 	"daybook/projections/engine"
+	"daybook/readmodels/report"
 	"daybook/readmodels/table"
 )
 
@@ -468,6 +471,10 @@ func readTable(t *testing.T, db *table.DB, name string) (all []row) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if packed := packs[name]; packed != nil {
+			all = append(all, unpack(t, packed, values)...)
+			continue
+		}
 		r := row{table: name}
 		var key []string
 		for i, column := range columns {
@@ -484,6 +491,69 @@ func readTable(t *testing.T, db *table.DB, name string) (all []row) {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// packs are the tables of packed facts.
+var packs = func() map[string]*table.Relation {
+	all := map[string]*table.Relation{}
+	for _, spec := range []table.Table{report.ActivityTable, report.PostedTable} {
+		r, err := table.Relate(spec)
+		if err != nil {
+			panic(err)
+		}
+		all[spec.Name] = r
+	}
+	return all
+}()
+
+// unpack shows each fact of a pack as a row.
+func unpack(t *testing.T, r *table.Relation, values []any) (all []row) {
+	t.Helper()
+	n := len(r.Key)
+	part, _ := values[n].([]byte)
+	facts, err := r.Unpacked(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for place, fact := range facts {
+		shown := row{table: r.Name, key: fmt.Sprintf("%d/%d", place[0], place[1])}
+		for i, value := range values[:n-1] {
+			shown.columns = append(shown.columns, field{r.Columns[i].Name, held(value)})
+		}
+		v := reflect.ValueOf(fact).Elem()
+		for _, f := range reflect.VisibleFields(v.Type()) {
+			if f.Anonymous {
+				continue
+			}
+			shown.columns = append(shown.columns, field{strings.ToLower(f.Name), factField(v.FieldByIndex(f.Index).Interface())})
+		}
+		all = append(all, shown)
+	}
+	return all
+}
+
+// factField is a field of a fact as it is shown.
+func factField(value any) string {
+	switch v := value.(type) {
+	case driver.Valuer:
+		stored, err := v.Value()
+		if err != nil {
+			return err.Error()
+		}
+		return held(stored)
+	case encoding.TextMarshaler:
+		text, err := v.MarshalText()
+		if err != nil {
+			return err.Error()
+		}
+		return held(string(text))
+	case bool:
+		return fmt.Sprint(v)
+	}
+	if v := reflect.ValueOf(value); v.Kind() == reflect.String {
+		return held(v.String())
+	}
+	return held(value)
 }
 
 // anInstant is larger than any count in these tables: instants are in microseconds since 1970.

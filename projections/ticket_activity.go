@@ -14,7 +14,10 @@ import (
 // with the ticket's department and tags at that time. docs/metrics.md defines the metrics.
 var AgentActivity = engine.Projection{Name: "agent_activity", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	clocks := engine.NewTable[uuid.UUID, readmodels.TicketClock](l, readmodels.TicketClocksTable)
-	facts := engine.NewFacts[report.Activity](l, report.ActivityTable)
+	b := book{
+		facts:  engine.NewPacked[report.ActivityKey, report.Activity](l, report.ActivityTable),
+		posted: engine.NewPacked[report.PostedKey, report.Posted](l, report.PostedTable),
+	}
 	return func(e *engine.Recorded) {
 		switch ev := e.Event.(type) {
 		case ticket.Opened:
@@ -22,57 +25,70 @@ var AgentActivity = engine.Projection{Name: "agent_activity", Bind: func(l *engi
 				ID: e.ID, OpenedAt: e.At, Channel: ev.Channel, DepartmentID: table.Ref(ev.Department), Status: ticket.StatusNew,
 			}
 			clocks.Insert(clock)
-			count(facts, e, &clock, report.Created, actor(e))
+			entry{b, e, &clock}.count(report.Created, actor(e))
 		case ticket.Event:
-			clocks.Update(e.ID, func(c *readmodels.TicketClock) { tick(facts, e, c, ev) })
+			clocks.Update(e.ID, func(c *readmodels.TicketClock) { entry{b, e, c}.tick(ev) })
 		}
 	}
 }}
 
-// tick updates a ticket's clock and inserts the facts of an event.
-func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, ev ticket.Event) {
+// A book has the facts about tickets, and for each ticket those that it has posted there, in case they must be retracted.
+type book struct {
+	facts  *engine.Packed[report.ActivityKey, report.Activity, *report.Activity]
+	posted *engine.Packed[report.PostedKey, report.Posted, *report.Posted]
+}
+
+// An entry is what an event of a ticket posts.
+type entry struct {
+	book
+	*engine.Recorded
+	clock *readmodels.TicketClock
+}
+
+// tick updates the ticket's clock and posts the facts of the event.
+func (e entry) tick(ev ticket.Event) {
+	c, who := e.clock, actor(e.Recorded)
 	before := c.Status
 	stand(&c.Status, &c.PostponedFrom, &c.SpamFrom, &c.DeletedFrom, ev)
 	switch ev := ev.(type) {
 	case ticket.Replied:
-		if actor(e) == (table.Ref{}) { // only agents' replies count
+		if who == (table.Ref{}) { // only agents' replies count
 			break
 		}
-		count(facts, e, c, report.Replied, actor(e))
+		e.count(report.Replied, who)
 		if !c.NewAnswerOver {
-			measure(facts, e, c, report.FirstAnswered, actor(e), c.OpenedAt)
+			e.measure(report.FirstAnswered, who, c.OpenedAt)
 			c.NewAnswerOver = true
 		}
 		if before == ticket.StatusOpen && c.WaitingSince != 0 {
-			measure(facts, e, c, report.NextAnswered, actor(e), c.WaitingSince)
+			e.measure(report.NextAnswered, who, c.WaitingSince)
 		}
 	case ticket.Noted:
-		if actor(e) != (table.Ref{}) {
-			count(facts, e, c, report.Noted, actor(e))
+		if who != (table.Ref{}) {
+			e.count(report.Noted, who)
 		}
 	case ticket.Assigned:
 		assignee := table.Ref(ev.Agent)
 		if c.AgentID != (table.Ref{}) {
-			count(facts, e, c, report.TransferOut, actor(e))
-			count(facts, e, c, report.TransferIn, assignee)
-			if actor(e) != c.AgentID {
-				count(facts, e, c, report.TakenAway, c.AgentID)
+			e.count(report.TransferOut, who)
+			e.count(report.TransferIn, assignee)
+			if who != c.AgentID {
+				e.count(report.TakenAway, c.AgentID)
 			}
 		}
-		count(facts, e, c, report.Assigned, assignee)
+		e.count(report.Assigned, assignee)
 		if !c.Assigned {
-			measure(facts, e, c, report.FirstAssigned, assignee, c.OpenedAt)
+			e.measure(report.FirstAssigned, assignee, c.OpenedAt)
 		}
 		c.AgentID, c.Assigned = assignee, true
 	case ticket.Unassigned:
 		c.AgentID = table.Ref{}
 	case ticket.Transferred:
-		who := actor(e)
 		if ev.Cause == ticket.ByDeletion {
 			who = table.Ref{}
 		}
 		if c.DepartmentID != (table.Ref{}) { // a first department is no transfer
-			count(facts, e, c, report.TransferOut, who)
+			e.count(report.TransferOut, who)
 		}
 		c.DepartmentID = table.Ref(ev.Department)
 	case ticket.Tagged:
@@ -80,13 +96,13 @@ func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodel
 	case ticket.Untagged:
 		c.Tags = without(c.Tags, ev.Tag)
 	case ticket.Resolved:
-		count(facts, e, c, report.Resolved, actor(e))
+		e.count(report.Resolved, who)
 		if !c.Resolved {
-			measure(facts, e, c, report.FirstResolved, actor(e), c.OpenedAt)
+			e.measure(report.FirstResolved, who, c.OpenedAt)
 		}
-		c.ResolverID, c.Resolved = actor(e), true
+		c.ResolverID, c.Resolved = who, true
 	case ticket.Reopened:
-		count(facts, e, c, report.Reopened, c.ResolverID)
+		e.count(report.Reopened, c.ResolverID)
 	}
 	switch c.Status {
 	case ticket.StatusResolved, ticket.StatusClosed, ticket.StatusSpam:
@@ -98,13 +114,30 @@ func tick(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodel
 	case before != ticket.StatusOpen:
 		c.WaitingSince = e.At
 	}
-	switch is, was := excluded(c.Status), excluded(before); {
-	case is && !was:
-		count(facts, e, c, report.Excluded, table.Ref{})
-	case was && !is:
-		count(facts, e, c, report.Included, table.Ref{})
+	if is, was := excluded(c.Status), excluded(before); is || was {
+		e.correct(is, was)
 	}
 }
+
+// correct retracts what the ticket has posted if it is excluded now, and reinstates it if it no longer is. What it posts while it is
+// excluded is retracted at once.
+func (e entry) correct(is, was bool) {
+	sign := report.Retracted
+	if !is {
+		sign = report.Reinstated
+	}
+	for i, p := range e.posted.Of(report.PostedKey{TicketID: e.ID}) {
+		if is == was && p.Position < table.Position(e.Position) || !is && p.Position == table.Position(e.Position) {
+			continue // retracted already, or never
+		}
+		again := p.Fact.Activity
+		again.Sign = sign
+		e.facts.Insert(p.Fact.Key(), corrections+int64(i), again)
+	}
+}
+
+// corrections is the number of the first fact that corrects others, after those of all kinds.
+const corrections = 32
 
 // excluded reports whether reports leave out tickets of a status by default.
 func excluded(s ticket.Status) bool { return s == ticket.StatusSpam || s == ticket.StatusDeleted }
@@ -112,24 +145,24 @@ func excluded(s ticket.Status) bool { return s == ticket.StatusSpam || s == tick
 // actor is the agent who caused the event, or none.
 func actor(e *engine.Recorded) table.Ref { return table.Ref(e.Meta.Actor.AgentID()) }
 
-// count inserts a fact that is counted.
-func count(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, kind report.Fact, agent table.Ref) {
-	facts.Insert(factOf(e, c, kind, agent))
+// count posts a fact that is counted.
+func (e entry) count(kind report.Fact, agent table.Ref) { e.post(kind, agent, e.fact(kind)) }
+
+// measure posts a fact with the time from since until the event.
+func (e entry) measure(kind report.Fact, agent table.Ref, since table.Instant) {
+	f := e.fact(kind)
+	if f.Micros = int64(e.At - since); f.Micros < 0 {
+		f.Micros, f.Anomaly = 0, true
+	}
+	e.post(kind, agent, f)
 }
 
-// measure inserts a fact with the seconds from since until the event.
-func measure(facts *engine.Facts[report.Activity], e *engine.Recorded, c *readmodels.TicketClock, kind report.Fact, agent table.Ref, since table.Instant) {
-	f := factOf(e, c, kind, agent)
-	f.Seconds = e.At.Time().Sub(since.Time()).Seconds()
-	if f.Seconds < 0 {
-		f.Seconds, f.Anomaly = 0, true
-	}
-	facts.Insert(f)
+func (e entry) fact(kind report.Fact) report.Activity {
+	return report.Activity{At: e.At, Fact: kind.Number, Channel: e.clock.Channel, Tags: e.clock.Tags}
 }
 
-func factOf(e *engine.Recorded, c *readmodels.TicketClock, kind report.Fact, agent table.Ref) report.Activity {
-	return report.Activity{
-		Position: table.Position(e.Position), Seq: kind.Number, At: e.At, AgentID: agent, Fact: kind.Name,
-		TicketID: c.ID, Channel: c.Channel, DepartmentID: c.DepartmentID, Tags: c.Tags,
-	}
+func (e entry) post(kind report.Fact, agent table.Ref, f report.Activity) {
+	p := report.Posted{Activity: f, AgentID: agent, DepartmentID: e.clock.DepartmentID}
+	e.facts.Insert(p.Key(), int64(kind.Number), f)
+	e.posted.Insert(report.PostedKey{TicketID: e.ID}, int64(kind.Number), p)
 }

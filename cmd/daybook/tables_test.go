@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	_ "modernc.org/sqlite"
 
 	"daybook/internal/testdesk"
+	"daybook/readmodels/report"
+	"daybook/readmodels/table"
 )
 
 // rows holds the rows of some tables, each as one text, sorted.
@@ -111,15 +114,59 @@ func read(t *testing.T, path string, without []string, drop func(table, column s
 		t.Fatal(err)
 	}
 	all := make(rows)
-	for _, table := range names {
-		if slices.Contains(without, table) {
+	for _, name := range names {
+		if slices.Contains(without, name) {
 			continue
 		}
-		all[table] = readTable(t, db, table, drop, pass)
+		all[name] = readTable(t, db, name, drop, pass)
+		if packed, is := packs[name]; is && drop(name, "position") {
+			all[name] = readPacks(t, db, packed)
+		}
 	}
 	if len(all["tickets"])+len(all["agents"]) == 0 {
 		t.Fatalf("%s holds nothing", path)
 	}
+	return all
+}
+
+// packs are the tables of packed facts.
+var packs = map[string]table.Table{report.ActivityTable.Name: report.ActivityTable, report.PostedTable.Name: report.PostedTable}
+
+// readPacks returns the facts of all packs, without their positions.
+func readPacks(t *testing.T, db *sql.DB, of table.Table) (all []string) {
+	t.Helper()
+	r, err := table.Relate(of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, c := range r.Columns[:len(r.Key)-1] {
+		keys = append(keys, c.Name)
+	}
+	found, err := db.Query(fmt.Sprintf("SELECT %s, facts FROM %q", strings.Join(keys, " || ' ' || "), of.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer found.Close()
+	for found.Next() {
+		var key string
+		var pack []byte
+		if err := found.Scan(&key, &pack); err != nil {
+			t.Fatal(err)
+		}
+		facts, err := r.Unpacked(pack)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fact := range facts {
+			text, err := json.Marshal(fact)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, key+" "+string(text))
+		}
+	}
+	slices.Sort(all)
 	return all
 }
 

@@ -86,7 +86,7 @@ func (g *grain) Code(c *table.Coder) {
 }
 
 var (
-	grainsTable = table.Table{Name: "grains", Row: PackKey{}, Facts: new(grain)}
+	grainsTable  = table.Table{Name: "grains", Row: PackKey{}, Facts: new(grain)}
 	thingsTable  = table.Table{Name: "things", Row: thing{}, Indexes: []string{"n, thing_id", "name"}}
 	bucketsTable = table.Table{Name: "buckets", Row: bucket{}}
 	notesTable   = table.Table{Name: "notes", Row: note{}}
@@ -111,7 +111,7 @@ type toys struct {
 		Insert(PackKey, int64, grain)
 		Of(PackKey) []table.Learnt[grain]
 	}
-	spoil   func(*thing)
+	spoil func(*thing)
 }
 
 // agentOf returns one of a few agents, or none.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"daybook/domain"
+	"daybook/readmodels/table"
 )
 
 // Granularity is the length of a report's buckets.
@@ -88,21 +89,36 @@ func (b *Buckets) extend(key string, start, end time.Time) {
 	*b = append(*b, Bucket{key, start, end})
 }
 
-// Of returns the number of the bucket that an instant lies in, or -1.
-func (b Buckets) Of(at time.Time) int {
-	i := sort.Search(len(b), func(i int) bool { return b[i].End.After(at) })
-	if i == len(b) || at.Before(b[i].Start) {
+// Edges are the starts and ends of buckets.
+type edges []struct{ start, end table.Instant }
+
+func (b Buckets) edges() edges {
+	all := make(edges, len(b))
+	for i, bucket := range b {
+		all[i].start, all[i].end = table.At(bucket.Start), table.At(bucket.End)
+	}
+	return all
+}
+
+// in reports whether an instant lies in a bucket.
+func (e edges) in(bucket int, at table.Instant) bool {
+	return e[bucket].start <= at && at < e[bucket].end
+}
+
+// of returns the number of the bucket that an instant lies in, or -1.
+func (e edges) of(at table.Instant) int {
+	i := sort.Search(len(e), func(i int) bool { return e[i].end > at })
+	if i == len(e) || at < e[i].start {
 		return -1
 	}
 	return i
 }
 
-// Clip calls f with the part of [start, end) that lies in each bucket.
-func (b Buckets) Clip(start, end time.Time, f func(bucket int, length time.Duration)) {
-	for i := sort.Search(len(b), func(i int) bool { return b[i].End.After(start) }); i < len(b) && b[i].Start.Before(end); i++ {
-		from, to := later(start, b[i].Start), earlier(end, b[i].End)
-		if from.Before(to) {
-			f(i, to.Sub(from))
+// clip calls f with the part of [start, end), in microseconds, that lies in each bucket.
+func (e edges) clip(start, end table.Instant, f func(bucket int, micros int64)) {
+	for i := sort.Search(len(e), func(i int) bool { return e[i].end > start }); i < len(e) && e[i].start < end; i++ {
+		if from, to := max(start, e[i].start), min(end, e[i].end); from < to {
+			f(i, int64(to-from))
 		}
 	}
 }
@@ -142,13 +158,6 @@ func hourEnd(t, day time.Time) time.Time {
 
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
 		return a
 	}
 	return b

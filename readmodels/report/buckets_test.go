@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"daybook/readmodels/table"
+
 	"pgregory.net/rapid"
 
 	"daybook/domain"
@@ -56,7 +58,7 @@ func TestBucketsCoverThePeriod(t *testing.T) {
 		if len(buckets) == 0 { // a date that was skipped
 			return
 		}
-		keys := make(map[string]bool)
+		keys, edges := make(map[string]bool), buckets.edges()
 		for i, b := range buckets {
 			if !b.Start.Before(b.End) || i > 0 && !b.Start.Equal(buckets[i-1].End) {
 				t.Fatalf("%s does not follow on %s", b.Key, buckets[max(i-1, 0)].Key)
@@ -65,7 +67,7 @@ func TestBucketsCoverThePeriod(t *testing.T) {
 				t.Fatalf("two buckets are %s", b.Key)
 			}
 			keys[b.Key] = true
-			if buckets.Of(b.Start) != i || buckets.Of(b.End.Add(-1)) != i {
+			if edges.of(table.At(b.Start)) != i || edges.of(table.At(b.End)-1) != i || !edges.in(i, table.At(b.Start)) || edges.in(i, table.At(b.End)) {
 				t.Fatalf("%s does not hold its own edges", b.Key)
 			}
 		}
@@ -73,12 +75,12 @@ func TestBucketsCoverThePeriod(t *testing.T) {
 		if !buckets[0].Start.Equal(start) || !buckets[len(buckets)-1].End.Equal(end) {
 			t.Fatalf("the period is cut short")
 		}
-		if buckets.Of(start.Add(-1)) != -1 || buckets.Of(end) != -1 {
+		if edges.of(table.At(start)-1) != -1 || edges.of(table.At(end)) != -1 {
 			t.Fatal("what is outside has a bucket")
 		}
-		var total time.Duration
-		buckets.Clip(start.Add(-time.Hour), end.Add(time.Hour), func(_ int, length time.Duration) { total += length })
-		if total != end.Sub(start) {
+		var micros int64
+		edges.clip(table.At(start.Add(-time.Hour)), table.At(end.Add(time.Hour)), func(_ int, part int64) { micros += part })
+		if total := time.Duration(micros) * time.Microsecond; total != end.Sub(start) {
 			t.Fatalf("the parts make %s of %s", total, end.Sub(start))
 		}
 	})
@@ -146,7 +148,15 @@ func TestBucketsEndWithTheirRequest(t *testing.T) {
 }
 
 func TestSampleIsByNearestRank(t *testing.T) {
-	s := NewSample([]float64{5, 1, 4, 2, 3, 6, 7, 8, 9, 10})
+	const second = 1_000_000
+	var took, gone []int64
+	for _, s := range []int64{5, 1, 4, 2, 3, 6, 7, 2, 8, 9, 10, 11, 2} {
+		took = append(took, s*second)
+	}
+	for _, s := range []int64{11, 2, 2} {
+		gone = append(gone, s*second)
+	}
+	s := NewSample(net(took, gone))
 	if s.N != 10 || *s.Sum != 55 || *s.Avg != 5.5 || *s.P50 != 5 || *s.P90 != 9 {
 		t.Errorf("%d %v %v %v %v", s.N, *s.Sum, *s.Avg, *s.P50, *s.P90)
 	}

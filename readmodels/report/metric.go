@@ -1,5 +1,7 @@
 package report
 
+import "fmt"
+
 // A Metric is one figure of an agent in a bucket. The value is its whole definition; docs/metrics.md explains it event by event.
 type Metric struct {
 	Name    string  `json:"metric" doc:"Its name in reports"`
@@ -51,7 +53,20 @@ var (
 // key: it never changes, and no two facts share one.
 type Fact struct {
 	Name   string
-	Number int64
+	Number Number
+}
+
+// A Number is that of a kind of fact. As text it is the fact's name.
+type Number byte
+
+// MarshalText returns the fact's name.
+func (n Number) MarshalText() ([]byte, error) {
+	for _, f := range ticketFacts {
+		if f.Number == n {
+			return []byte(f.Name), nil
+		}
+	}
+	return nil, fmt.Errorf("no fact has the number %d", n)
 }
 
 // Catalogue lists the metrics of the agent report, in the order of its columns.

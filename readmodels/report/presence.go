@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -28,10 +27,10 @@ type PresenceChange struct {
 
 // The facts about presence are spans of time. They are computed from the changes when a report is requested.
 var (
-	Worked         = Fact{Name: "worked"}
-	TicketsServed  = Fact{Name: "served_tickets"}
-	ChatsServed    = Fact{Name: "served_chats"}
-	CallsServed    = Fact{Name: "served_calls"}
+	Worked         = Fact{"worked", 16}
+	TicketsServed  = Fact{"served_tickets", 17}
+	ChatsServed    = Fact{"served_chats", 18}
+	CallsServed    = Fact{"served_calls", 19}
 	servedServices = map[agent.Service]Fact{"": Worked, agent.Tickets: TicketsServed, agent.Chats: ChatsServed, agent.Calls: CallsServed}
 )
 
@@ -70,10 +69,11 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 		service agent.Service
 	}
 	departments := make(map[availability]int)
-	since := make(map[availability]time.Time)
-	end := func(a availability, at time.Time) {
-		buckets.Clip(since[a], at, func(bucket int, length time.Duration) {
-			t.add(cell{bucket, table.Ref(a.agent)}, servedServices[a.service].Name, length.Seconds())
+	since := make(map[availability]table.Instant)
+	edges := buckets.edges()
+	end := func(a availability, at table.Instant) {
+		edges.clip(since[a], at, func(bucket int, micros int64) {
+			t.at(cell{bucket, table.Ref(a.agent)}).micros[servedServices[a.service].Number] += micros
 		})
 		delete(since, a)
 	}
@@ -84,14 +84,14 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 		a := availability{c.AgentID, c.Service}
 		if c.On {
 			if departments[a]++; departments[a] == 1 {
-				since[a] = c.At.Time()
+				since[a] = c.At
 			}
 		} else if departments[a]--; departments[a] == 0 {
-			end(a, c.At.Time())
+			end(a, c.At)
 		}
 	}
 	for a := range since {
-		end(a, until.Time())
+		end(a, until)
 	}
 	return nil
 }

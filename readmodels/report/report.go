@@ -10,7 +10,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,7 +22,7 @@ import (
 )
 
 // Definition is the version of the metrics' definitions. Raise it when the meaning of a metric changes.
-const Definition = 1
+const Definition = 2
 
 // A Query asks for the agent report.
 type Query struct {
@@ -115,12 +114,18 @@ func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 	if err != nil || len(buckets) == 0 {
 		return report, err
 	}
-	sums := make(tally)
-	if err := sums.count(ctx, q, ask, buckets); err != nil {
+	all := make(tally)
+	if ask.Channel == "" && ask.Tag == nil { // presence belongs to no ticket
+		if err := all.presence(ctx, q, ask, buckets); err != nil {
+			return report, err
+		}
+	}
+	agents, err := ask.agents(ctx, q, ActivityTable)
+	if err != nil {
 		return report, err
 	}
-	if ask.Channel == "" && ask.Tag == nil { // presence belongs to no ticket
-		if err := sums.presence(ctx, q, ask, buckets); err != nil {
+	for some := range slices.Chunk(agents, agentsAtOnce) {
+		if err := all.activity(ctx, q, ask, buckets.edges(), some); err != nil {
 			return report, err
 		}
 	}
@@ -128,8 +133,16 @@ func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	report.Data = sums.rows(buckets, report.Metrics, names)
+	report.Data = all.rows(buckets, report.Metrics, names)
 	return report, nil
+}
+
+// agents returns the agents whose facts in a table are asked for.
+func (ask Query) agents(ctx context.Context, q table.Queryer, t table.Table) ([]table.Ref, error) {
+	if ask.Agent != nil {
+		return []table.Ref{table.Ref(*ask.Agent)}, nil
+	}
+	return agentsIn(ctx, q, t)
 }
 
 // metrics returns the requested metrics in catalogue order.
@@ -148,44 +161,21 @@ func (ask Query) metrics() ([]Metric, error) {
 	return wanted, nil
 }
 
-// A cell identifies a row of the report.
-type cell struct {
-	bucket int
-	agent  table.Ref
-}
-
-// A tally holds, for each cell, the seconds of each fact by its name. Facts that are only counted have 0 seconds.
-type tally map[cell]map[string][]float64
-
-func (t tally) add(p cell, fact string, seconds float64) {
-	if t[p] == nil {
-		t[p] = make(map[string][]float64)
-	}
-	t[p][fact] = append(t[p][fact], seconds)
-}
-
-// rows returns the rows ordered by bucket, then by the agent's name, the row without an agent last. It omits rows that are all
-// zero.
+// rows returns the rows ordered by bucket, then by the agent's id, the row without an agent last. It omits rows that are all zero.
 func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]string) []Row {
 	cells := make([]cell, 0, len(t))
 	for p := range t {
 		cells = append(cells, p)
 	}
 	slices.SortFunc(cells, func(a, b cell) int {
-		nobody := func(p cell) int {
-			if p.agent == (table.Ref{}) {
-				return 1
-			}
-			return 0
-		}
-		if a.bucket != b.bucket {
+		nobody := table.Ref{}
+		switch {
+		case a.bucket != b.bucket || a.agent == b.agent:
 			return a.bucket - b.bucket
-		}
-		if n := nobody(a) - nobody(b); n != 0 {
-			return n
-		}
-		if n := strings.Compare(names[a.agent], names[b.agent]); n != 0 {
-			return n
+		case a.agent == nobody:
+			return 1
+		case b.agent == nobody:
+			return -1
 		}
 		return bytes.Compare(a.agent[:], b.agent[:])
 	})
@@ -213,47 +203,6 @@ func (v Value) tells() bool {
 		return figure.N > 0
 	}
 	return false
-}
-
-// figure computes a metric: a number, a Sample, or nil.
-func (m Metric) figure(facts map[string][]float64) any {
-	own := facts[m.Of.Name]
-	switch m.Kind {
-	case Count:
-		return len(own)
-	case Time:
-		return sum(own)
-	case Duration:
-		return NewSample(own)
-	}
-	hours := sum(facts[Worktime.Of.Name]) / 3600
-	if hours == 0 {
-		return nil
-	}
-	return float64(len(own)) / hours
-}
-
-// NewSample summarises durations in seconds. It sorts them in place.
-func NewSample(seconds []float64) Sample {
-	if len(seconds) == 0 {
-		return Sample{}
-	}
-	slices.Sort(seconds)
-	rank := func(share float64) *float64 {
-		at := seconds[int(math.Ceil(share*float64(len(seconds))))-1]
-		return &at
-	}
-	total := sum(seconds)
-	average := total / float64(len(seconds))
-	return Sample{N: len(seconds), Sum: &total, Avg: &average, P50: rank(0.5), P90: rank(0.9)}
-}
-
-func sum(values []float64) float64 {
-	var total float64
-	for _, v := range values {
-		total += v
-	}
-	return total
 }
 
 // KnownBy returns the position of the last event before the first that was recorded after an instant. So it stays the same even if

@@ -3,9 +3,10 @@ package report
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
-	"github.com/jmoiron/sqlx"
 
 	"daybook/domain/ticket"
 	"daybook/readmodels/table"
@@ -25,13 +26,12 @@ var (
 	NextAnswered  = Fact{"next_answer", 9}
 	FirstAssigned = Fact{"first_assign", 10}
 	FirstResolved = Fact{"first_resolve", 11}
-
-	TakenAway = Fact{"taken_away", 14}
-
-	// Excluded and Included: a ticket became, or stopped being, spam or deleted. No metric counts them.
-	Excluded = Fact{"excluded", 12}
-	Included = Fact{"included", 13}
+	TakenAway     = Fact{"taken_away", 14}
 )
+
+var ticketFacts = []Fact{
+	Created, Replied, Noted, Assigned, Resolved, Reopened, TransferOut, TransferIn, FirstAnswered, NextAnswered, FirstAssigned, FirstResolved, TakenAway,
+}
 
 // The metrics about tickets.
 var (
@@ -52,73 +52,156 @@ var (
 	ResolvedPerHour  = Metric{"resolved_tickets_ph", OfTickets, Rate, "the agent who resolved the ticket", presenceSlices, "Resolutions per hour of worktime; null without worktime.", Resolved}
 )
 
-// An Activity is a fact about a ticket. It never changes.
+// An Activity is a fact about a ticket: what an agent did, at a time, and how long it took.
 type Activity struct {
-	Position     table.Position        `db:"position,key" json:"position" doc:"The event's position in the log"`
-	Seq          int64                 `db:"seq,key" json:"seq" doc:"The number of the kind of fact, unique among the facts of an event"`
-	At           table.Instant         `db:"at" json:"at" doc:"When it happened"`
-	AgentID      table.Ref             `db:"agent_id" json:"agent_id" doc:"The agent it is credited to, or null"`
-	Fact         string                `db:"fact" json:"fact" doc:"The kind of fact: created, answered, new_answer …; docs/metrics.md defines the metrics computed from it"`
-	Seconds      float64               `db:"seconds" json:"seconds" doc:"How long it took, in seconds; 0 if it is only counted"`
-	TicketID     uuid.UUID             `db:"ticket_id" json:"ticket_id" doc:"The ticket"`
-	Channel      ticket.Channel        `db:"channel" json:"channel" doc:"The ticket's channel"`
-	DepartmentID table.Ref             `db:"department_id" json:"department_id" doc:"The ticket's department at that time, or null"`
-	Tags         table.List[uuid.UUID] `db:"tags" json:"tags" doc:"The ticket's tags at that time"`
-	Anomaly      bool                  `db:"anomaly" json:"anomaly" doc:"Whether it ended before it began because clocks disagree; it counts as 0 seconds"`
+	At      table.Instant         // when it happened
+	Fact    Number                // the kind of fact
+	Sign    Sign                  // whether it counts, or no longer does
+	Micros  int64                 // how long it took, in microseconds; 0 if it is only counted
+	Channel ticket.Channel        // the ticket's
+	Tags    table.List[uuid.UUID] // the ticket's at that time
+	Anomaly bool                  // it ended before it began because clocks disagree; it counts as 0
+}
+
+// A Sign says what a fact does to a sum. When a ticket becomes spam or is deleted, each of its facts is learnt again with its own time, as
+// Retracted, and when it comes back, as Reinstated. So the sum of what was learnt up to a position is what was known there, for ever.
+type Sign byte
+
+// The signs.
+const (
+	Plain Sign = iota
+	Retracted
+	Reinstated
+)
+
+var signs = []string{"plain", "retracted", "reinstated"}
+
+// MarshalText returns what the sign is called.
+func (s Sign) MarshalText() ([]byte, error) {
+	if int(s) >= len(signs) {
+		return nil, fmt.Errorf("there is no sign %d", s)
+	}
+	return []byte(signs[s]), nil
+}
+
+// Code implements table.Fact. The first byte is the kind of fact, with the sign and the anomaly in its upper bits.
+func (a *Activity) Code(c *table.Coder) {
+	first := byte(a.Fact) | byte(a.Sign)<<5
+	if a.Anomaly {
+		first |= 1 << 7
+	}
+	c.Byte(&first)
+	a.Fact, a.Sign, a.Anomaly = Number(first&31), Sign(first>>5&3), first>>7 > 0
+	c.Instant(&a.At)
+	if measured(a.Fact) {
+		c.Number(&a.Micros)
+	}
+	table.Word(c, &a.Channel)
+	c.IDs(&a.Tags)
+}
+
+// measured reports whether facts of a kind say how long something took.
+func measured(n Number) bool { return n >= FirstAnswered.Number && n <= FirstResolved.Number }
+
+// An ActivityKey is what the facts about tickets are found by.
+type ActivityKey struct {
+	AgentID      table.Ref `db:"agent_id,key" doc:"The agent that the facts are credited to; the nil id if none"`
+	Day          Day       `db:"day,key" doc:"The day in UTC on which they happened, as days since 1970"`
+	DepartmentID table.Ref `db:"department_id,key" doc:"The ticket's department at that time; the nil id if none"`
 }
 
 // ActivityTable is the table of the facts about tickets.
-var ActivityTable = table.Table{Name: "agent_activity", Comment: "The facts from which agent reports are computed.", Row: Activity{},
-	Indexes: []string{"at, agent_id", "ticket_id, position"}}
+var ActivityTable = table.Table{Name: "agent_activity", Comment: "The facts from which agent reports are computed, packed by agent, day and department.",
+	Row: ActivityKey{}, Facts: new(Activity)}
 
-// count adds the facts about tickets.
-func (t tally) count(ctx context.Context, q table.Queryer, ask Query, buckets Buckets) error {
-	excluded, err := excludedTickets(ctx, q, ask)
-	if err != nil {
-		return err
-	}
-	var w table.Where
-	w.During("at", table.At(buckets[0].Start), table.At(buckets[len(buckets)-1].End))
-	w.And("position <= %s", int64(ask.KnownAt))
-	w.IsID("agent_id", ask.Agent)
-	w.IsID("department_id", ask.Department)
-	w.Is("channel", string(ask.Channel))
-	w.Lists("tags", ask.Tag)
-	rows, err := q.QueryxContext(ctx, "SELECT at, agent_id, fact, seconds, ticket_id FROM agent_activity WHERE "+w.String(), w.Args...)
-	if err != nil {
-		return fmt.Errorf("reading agent_activity: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var at table.Instant
-		var agentID table.Ref
-		var fact string
-		var seconds float64
-		var ticketID string
-		if err := rows.Scan(&at, &agentID, &fact, &seconds, &ticketID); err != nil {
-			return fmt.Errorf("reading agent_activity: %w", err)
-		}
-		if fact != Excluded.Name && fact != Included.Name && !excluded[ticketID] {
-			t.add(cell{buckets.Of(at.Time()), agentID}, fact, seconds)
-		}
-	}
-	return rows.Err()
+// A PostedKey is the ticket that facts are about.
+type PostedKey struct {
+	TicketID uuid.UUID `db:"ticket_id,key" doc:"The ticket"`
 }
 
-// excludedTickets returns the tickets that are spam or deleted at the cut-off.
-func excludedTickets(ctx context.Context, q table.Queryer, ask Query) (map[string]bool, error) {
-	if ask.Excluded {
-		return nil, nil
+// A Posted is a fact that a ticket has posted to agent_activity.
+type Posted struct {
+	Activity
+	AgentID, DepartmentID table.Ref
+}
+
+// Code implements table.Fact.
+func (p *Posted) Code(c *table.Coder) {
+	p.Activity.Code(c)
+	c.Ref(&p.AgentID)
+	c.Ref(&p.DepartmentID)
+}
+
+// Key is what the fact is found by in agent_activity.
+func (p *Posted) Key() ActivityKey {
+	return ActivityKey{AgentID: p.AgentID, Day: DayOf(p.At), DepartmentID: p.DepartmentID}
+}
+
+// PostedTable is the table of what each ticket has posted.
+var PostedTable = table.Table{Name: "ticket_posted", Comment: "The facts that each ticket has posted to agent_activity, packed; they are read when it becomes spam or is deleted, and when it comes back.",
+	Row: PostedKey{}, Facts: new(Posted)}
+
+// A Day is a day in UTC, as days since 1970.
+type Day int64
+
+// DayOf returns the day of an instant.
+func DayOf(at table.Instant) Day {
+	const day = int64(24 * time.Hour / time.Microsecond)
+	days := at.Stored() / day
+	if at.Stored()%day < 0 {
+		days--
 	}
-	var changes []struct {
-		TicketID string `db:"ticket_id"`
-		Fact     string `db:"fact"`
+	return Day(days)
+}
+
+// agentsAtOnce is of how many agents the facts are in memory together.
+const agentsAtOnce = 32
+
+// activity adds the figures of some agents' facts about tickets.
+func (t tally) activity(ctx context.Context, q table.Queryer, ask Query, buckets edges, agents []table.Ref) error {
+	some := make(tally)
+	var facts []table.Learnt[Activity]
+	err := eachPack(ctx, q, ActivityTable, ask.packs(buckets, agents), func(agent table.Ref, pack []byte) (err error) {
+		if facts, _, err = table.Unpack[Activity](pack, facts[:0]); err != nil {
+			return err
+		}
+		bucket := -1
+		var in *figures
+		for i := range facts {
+			a := &facts[i].Fact
+			if facts[i].Position > ask.KnownAt || !ask.wants(a) {
+				continue
+			}
+			if bucket < 0 || !buckets.in(bucket, a.At) {
+				if bucket = buckets.of(a.At); bucket < 0 {
+					continue
+				}
+				in = some.at(cell{bucket, agent})
+			}
+			in.add(a)
+		}
+		return nil
+	})
+	for c, f := range some {
+		f.settle()
+		all := t.at(c)
+		all.n, all.sample = f.n, f.sample
 	}
-	err := sqlx.SelectContext(ctx, q, &changes,
-		"SELECT ticket_id, fact FROM agent_activity WHERE fact IN ($1, $2) AND position <= $3 ORDER BY position", Excluded.Name, Included.Name, int64(ask.KnownAt))
-	excluded := make(map[string]bool, len(changes))
-	for _, c := range changes {
-		excluded[c.TicketID] = c.Fact == Excluded.Name
+	return err
+}
+
+// wants reports whether a fact is of those that are asked for.
+func (ask Query) wants(a *Activity) bool {
+	return (a.Sign == Plain || !ask.Excluded) && (ask.Channel == "" || a.Channel == ask.Channel) && ask.tagged(a.Tags)
+}
+
+// tagged reports whether tags are of those that are asked for.
+func (ask Query) tagged(tags table.List[uuid.UUID]) bool {
+	switch {
+	case ask.Tag == nil:
+		return true
+	case *ask.Tag == uuid.Nil:
+		return len(tags) == 0
 	}
-	return excluded, err
+	return slices.Contains(tags, *ask.Tag)
 }
