@@ -330,7 +330,8 @@ func TestReportMistakes(t *testing.T) {
 	s.line("2025-03-04T12:00:00Z", "agent:ada", "agent.sign_out", "agent", "ada", "device", "panel")
 	s.line("2025-03-04T13:00:00Z", "agent:ada", "agent.sign_out", "agent", "ada", "device", "android")
 	s.line("2025-03-04T20:00:00Z", "agent:ben", "agent.sign_in", "agent", "ben", "device", "panel")
-	s.line("2025-03-04T19:00:00Z", "agent:ben", "agent.sign_out", "agent", "ben", "device", "panel")
+	s.line("2025-03-04T19:00:00Z", "agent:ben", "agent.sign_out", "agent", "ben", "device", "panel") // ends nothing
+	s.line("2025-03-04T21:00:00Z", "agent:ben", "agent.sign_out", "agent", "ben", "device", "panel")
 	s.open("2025-03-05T10:00:00Z", "backwards")
 	s.line("2025-03-05T09:00:00Z", "agent:ada", "ticket.resolve", "ticket", "backwards")
 	// Spam is not counted; a ticket that was deleted and restored is.
@@ -394,6 +395,7 @@ func TestReportMistakes(t *testing.T) {
 		{"2025-03-03", "ada", "notes", 1.0},
 		{"2025-03-03", "", "created_tickets", 5.0},
 		{"2025-03-04", "ada", "worktime", 4 * 3600.0},
+		{"2025-03-04", "ben", "worktime", 3600.0},
 		{"2025-03-05", "ada", "first_resolve_time", "1 0"},
 		{"2025-03-06", "", "created_tickets", 1.0},
 		{"2025-03-06", "ada", "answers", nil},

@@ -496,7 +496,7 @@ func readTable(t *testing.T, db *table.DB, name string) (all []row) {
 // packs are the tables of packed facts.
 var packs = func() map[string]*table.Relation {
 	all := map[string]*table.Relation{}
-	for _, spec := range []table.Table{report.ActivityTable, report.PostedTable} {
+	for _, spec := range []table.Table{report.ActivityTable, report.PostedTable, report.SpansTable} {
 		r, err := table.Relate(spec)
 		if err != nil {
 			panic(err)

@@ -2,6 +2,7 @@ package readmodels
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -57,16 +58,62 @@ func (m Membership) Services() agent.Services {
 // AgentsTable is the table of agents.
 var AgentsTable = table.Table{Name: "agents", Comment: "The agents and their status.", Row: Agent{}}
 
-// An AgentPresence is what the projection agent_presence remembers of an agent to tell when work and services begin and end.
-type AgentPresence struct {
-	ID          uuid.UUID              `db:"agent_id,key" doc:"The agent"`
-	Sessions    table.List[uuid.UUID]  `db:"sessions" doc:"The hashes of the devices on which the agent is signed in"`
-	Paused      bool                   `db:"paused" doc:"Whether the agent is on a break"`
-	Departments table.List[Membership] `db:"departments" doc:"The agent's departments"`
+// A PresenceDay is what the projection agent_presence remembers of a day in UTC on which an agent's presence changed: how it stood when the
+// day began, and what changed, in the order in which it happened.
+type PresenceDay struct {
+	PresenceKey
+	Presence
+	Changes  table.List[PresenceChange] `db:"changes" doc:"What changed on the day, in the order in which it happened"`
+	Previous *int64                     `db:"previous" doc:"The last day before it with changes, or null"`
+	Next     *int64                     `db:"next" doc:"The first day after it with changes, or null"`
 }
 
-// PresencesTable is the table of each agent's current presence.
-var PresencesTable = table.Table{Name: "agent_presence_now", Comment: "The current presence of each agent, from which agent_presence is computed.", Row: AgentPresence{}}
+// A PresenceKey is an agent's day.
+type PresenceKey struct {
+	AgentID uuid.UUID `db:"agent_id,key" doc:"The agent"`
+	Day     int64     `db:"day,key" doc:"The day in UTC, as days since 1970"`
+}
+
+// A Presence is how an agent's presence stands.
+type Presence struct {
+	Sessions    table.List[Session]    `db:"sessions" doc:"The devices on which the agent is signed in when the day begins, and since when"`
+	Paused      bool                   `db:"paused" doc:"Whether the agent is on a break then"`
+	Departments table.List[Membership] `db:"departments" doc:"The agent's departments then"`
+}
+
+// Equal reports whether two presences are the same.
+func (p Presence) Equal(other Presence) bool {
+	return p.Paused == other.Paused && slices.Equal(p.Sessions, other.Sessions) && slices.Equal(p.Departments, other.Departments)
+}
+
+// A Session is a device on which an agent is signed in.
+type Session struct {
+	Device uuid.UUID     `json:"device"` // its hash
+	Since  table.Instant `json:"since"`
+}
+
+// A PresenceChange is an event that changes an agent's presence.
+type PresenceChange struct {
+	At         table.Instant  `json:"at"`
+	Position   table.Position `json:"position"`
+	Event      string         `json:"event"` // its type
+	Device     uuid.UUID      `json:"device,omitzero"`
+	Department uuid.UUID      `json:"department,omitzero"`
+	Service    agent.Service  `json:"service,omitempty"`
+	On         bool           `json:"on,omitempty"`
+}
+
+// A PresenceNow leads to an agent's days.
+type PresenceNow struct {
+	ID   uuid.UUID `db:"agent_id,key" doc:"The agent"`
+	Last int64     `db:"last" doc:"The last day with changes"`
+}
+
+// The tables from which agent_presence is computed.
+var (
+	PresenceDaysTable = table.Table{Name: "agent_presence_days", Comment: "The days on which each agent's presence changed, from which agent_presence is computed.", Row: PresenceDay{}}
+	PresenceNowTable  = table.Table{Name: "agent_presence_now", Comment: "The last day on which each agent's presence changed.", Row: PresenceNow{}}
+)
 
 // An AgentFilter selects agents. Empty fields select all.
 type AgentFilter struct {

@@ -114,6 +114,13 @@ func (e edges) of(at table.Instant) int {
 	return i
 }
 
+// lastWithin returns the number of the last bucket that has a part of [start, end), or -1.
+func (e edges) lastWithin(start, end table.Instant) int {
+	last := -1
+	e.clip(start, end, func(bucket int, _ int64) { last = bucket })
+	return last
+}
+
 // clip calls f with the part of [start, end), in microseconds, that lies in each bucket.
 func (e edges) clip(start, end table.Instant, f func(bucket int, micros int64)) {
 	for i := sort.Search(len(e), func(i int) bool { return e[i].end > start }); i < len(e) && e[i].start < end; i++ {

@@ -56,6 +56,9 @@ func (f *figures) add(a *Activity) {
 		sign = -1
 	}
 	f.n[a.Fact] += sign
+	if a.Anomaly {
+		f.n[Odd.Number] += sign
+	}
 	if !measured(a.Fact) {
 		return
 	}
@@ -99,8 +102,11 @@ func net(plus, minus []int64) []int64 {
 	return left
 }
 
-// figure computes a metric: a number, a Sample, or nil.
-func (m Metric) figure(f *figures) any {
+// figure computes a metric: a number, a Sample, or nil if it has no value in the slice that is asked for.
+func (m Metric) figure(f *figures, ask Query) any {
+	if ask.Channel != "" && !slices.Contains(m.Slices, ByChannel) || ask.Tag != nil && !slices.Contains(m.Slices, ByTag) {
+		return nil
+	}
 	n := m.Of.Number
 	switch m.Kind {
 	case Count:
@@ -141,7 +147,6 @@ func NewSample(micros []int64) Sample {
 func (ask Query) packs(buckets edges, agents []table.Ref) (w table.Where) {
 	w.And("day >= %s", int64(DayOf(buckets[0].start)))
 	w.And("day <= %s", int64(DayOf(buckets[len(buckets)-1].end-1)))
-	w.IsID("department_id", ask.Department)
 	ids := make([]string, len(agents))
 	for i, id := range agents {
 		ids[i] = uuid.UUID(id).String()

@@ -1,6 +1,9 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A Metric is one figure of an agent in a bucket. The value is its whole definition; docs/metrics.md explains it event by event.
 type Metric struct {
@@ -61,13 +64,26 @@ type Number byte
 
 // MarshalText returns the fact's name.
 func (n Number) MarshalText() ([]byte, error) {
-	for _, f := range ticketFacts {
+	for _, f := range allFacts() {
 		if f.Number == n {
 			return []byte(f.Name), nil
 		}
 	}
 	return nil, fmt.Errorf("no fact has the number %d", n)
 }
+
+// UnmarshalText reads what MarshalText wrote.
+func (n *Number) UnmarshalText(name []byte) error {
+	for _, f := range allFacts() {
+		if f.Name == string(name) {
+			*n = f.Number
+			return nil
+		}
+	}
+	return fmt.Errorf("no fact is named %q", name)
+}
+
+func allFacts() []Fact { return slices.Concat(ticketFacts, presenceFacts) }
 
 // Catalogue lists the metrics of the agent report, in the order of its columns.
 var Catalogue = []Metric{

@@ -1,10 +1,14 @@
 package report
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -13,26 +17,22 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A PresenceChange is a moment at which an agent started or stopped working, or being available for a service in a department.
-// It never changes.
-type PresenceChange struct {
-	Position     table.Position `db:"position,key" json:"position" doc:"The event's position in the log"`
-	Seq          int64          `db:"seq,key" json:"seq" doc:"The change's number among those of the event"`
-	At           table.Instant  `db:"at" json:"at" doc:"When it happened"`
-	AgentID      uuid.UUID      `db:"agent_id" json:"agent_id" doc:"The agent"`
-	Service      agent.Service  `db:"service" json:"service" doc:"tickets, chats or calls; empty for worktime"`
-	DepartmentID table.Ref      `db:"department_id" json:"department_id" doc:"The department; null for worktime"`
-	On           bool           `db:"began" json:"began" doc:"true if it began, false if it ended"`
-}
-
-// The facts about presence are spans of time. They are computed from the changes when a report is requested.
+// The facts about presence are spans of time.
 var (
-	Worked         = Fact{"worked", 16}
-	TicketsServed  = Fact{"served_tickets", 17}
-	ChatsServed    = Fact{"served_chats", 18}
-	CallsServed    = Fact{"served_calls", 19}
-	servedServices = map[agent.Service]Fact{"": Worked, agent.Tickets: TicketsServed, agent.Chats: ChatsServed, agent.Calls: CallsServed}
+	Worked        = Fact{"worked", 16}
+	TicketsServed = Fact{"served_tickets", 17}
+	ChatsServed   = Fact{"served_chats", 18}
+	CallsServed   = Fact{"served_calls", 19}
+	Odd           = Fact{"odd", 20} // what cannot be, such as a session that ends and was not there: an instant
+
+	presenceFacts = []Fact{Worked, TicketsServed, ChatsServed, CallsServed, Odd}
 )
+
+// Served is the fact that an agent is available for a service.
+var Served = map[agent.Service]Fact{agent.Tickets: TicketsServed, agent.Chats: ChatsServed, agent.Calls: CallsServed}
+
+// LongSession is how long a session may last, in microseconds, before it is counted as an anomaly.
+const LongSession = table.Instant(24 * time.Hour / time.Microsecond)
 
 // The metrics about presence.
 var (
@@ -42,56 +42,144 @@ var (
 	OnlineCalls   = Metric{"online_time_calls", OfPresence, Time, "the agent", presenceSlices, "Worktime with calls switched on in at least one department, or in the one that the query names.", CallsServed}
 )
 
-// PresenceTable is the table of presence changes.
-var PresenceTable = table.Table{Name: "agent_presence", Comment: "When agents started and stopped working and being available.", Row: PresenceChange{},
-	Indexes: []string{"agent_id, position"}}
+// A Span is a fact about presence: a part of a day in UTC in which an agent worked or was available. It can turn out later not to be so.
+type Span struct {
+	Start, End   table.Instant
+	Kind         Number
+	DepartmentID table.Ref // none: worktime, or a service in any department
+	Gone         bool      // it is not so after all
+}
 
-// presence adds the times that agents worked and were available, each split at the edges of the buckets. A span that has not
+// Code implements table.Fact.
+func (s *Span) Code(c *table.Coder) {
+	first := byte(s.Kind)
+	if s.Gone {
+		first |= 1 << 7
+	}
+	c.Byte(&first)
+	s.Kind, s.Gone = Number(first&31), first>>7 > 0
+	c.Instant(&s.Start)
+	c.Instant(&s.End)
+	c.Ref(&s.DepartmentID)
+}
+
+// Compare orders spans.
+func (s Span) Compare(other Span) int {
+	return cmp.Or(cmp.Compare(s.Start, other.Start), cmp.Compare(s.End, other.End), cmp.Compare(s.Kind, other.Kind),
+		bytes.Compare(s.DepartmentID[:], other.DepartmentID[:]))
+}
+
+// A SpanKey is what spans are found by.
+type SpanKey struct {
+	AgentID uuid.UUID `db:"agent_id,key" doc:"The agent"`
+	Day     Day       `db:"day,key" doc:"The day in UTC, as days since 1970"`
+}
+
+// SpansTable is the table of spans.
+var SpansTable = table.Table{Name: "agent_presence", Comment: "The spans in which agents worked and were available, packed by agent and day.", Row: SpanKey{}, Facts: new(Span)}
+
+// A Slot is what an agent can be present for: work or a service, in one department or in any.
+type Slot struct {
+	Kind         Number        `json:"kind"`
+	DepartmentID table.Ref     `json:"department_id"`
+	Since        table.Instant `json:"since"`
+}
+
+// Compare orders slots.
+func (s Slot) Compare(other Slot) int {
+	return cmp.Or(cmp.Compare(s.Kind, other.Kind), bytes.Compare(s.DepartmentID[:], other.DepartmentID[:]))
+}
+
+// An OpenPresence is what an agent is present for from an event on, until a later one. It never changes.
+type OpenPresence struct {
+	Position table.Position            `db:"position,key" doc:"The event's position in the log"`
+	AgentID  uuid.UUID                 `db:"agent_id" doc:"The agent"`
+	Slots    table.List[Slot]          `db:"slots" doc:"What the agent is present for, and since when"`
+	Sessions table.List[table.Instant] `db:"sessions" doc:"When the agent's sessions began"`
+}
+
+// OpenTable is the table of open presence.
+var OpenTable = table.Table{Name: "agent_presence_open", Comment: "What each agent is present for after each change.", Row: OpenPresence{}, Indexes: []string{"agent_id, position"}}
+
+// presence adds the times that agents worked and were available, each split at the edges of the buckets, and the anomalies. What has not
 // ended lasts until the last event up to the cut-off was recorded.
-func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets Buckets) error {
+func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets edges) error {
+	agents, err := ask.agents(ctx, q, SpansTable)
+	if err != nil {
+		return err
+	}
+	within := table.Ref{}
+	if ask.Department != nil {
+		within = table.Ref(*ask.Department)
+	}
+	var spans []table.Learnt[Span]
+	for some := range slices.Chunk(agents, agentsAtOnce) {
+		w := ask.packs(buckets, some)
+		err := eachPack(ctx, q, SpansTable, w, func(agent table.Ref, pack []byte) (err error) {
+			if spans, _, err = table.Unpack[Span](pack, spans[:0]); err != nil {
+				return err
+			}
+			for _, s := range spans {
+				if s.Position > ask.KnownAt {
+					continue
+				}
+				sign := int64(1)
+				if s.Fact.Gone {
+					sign = -1
+				}
+				switch {
+				case s.Fact.Kind == Odd.Number:
+					if bucket := buckets.of(s.Fact.Start); bucket >= 0 {
+						t.at(cell{bucket, agent}).n[Odd.Number] += sign
+					}
+				case s.Fact.DepartmentID == within:
+					t.last(agent, s.Fact.Kind, sign, s.Fact.Start, s.Fact.End, buckets)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return t.stillPresent(ctx, q, ask, within, buckets)
+}
+
+// last adds the part of a span that lies in each bucket.
+func (t tally) last(agent table.Ref, kind Number, sign int64, start, end table.Instant, buckets edges) {
+	buckets.clip(start, end, func(bucket int, micros int64) { t.at(cell{bucket, agent}).micros[kind] += sign * micros })
+}
+
+// stillPresent adds what had not ended at the cut-off.
+func (t tally) stillPresent(ctx context.Context, q table.Queryer, ask Query, within table.Ref, buckets edges) error {
 	var until table.Instant
 	err := sqlx.GetContext(ctx, q, &until, "SELECT recorded_at FROM event_trail WHERE position <= $1 ORDER BY position DESC LIMIT 1", int64(ask.KnownAt))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("reading event_trail: %w", err)
 	}
-	var w table.Where
-	w.And("position <= %s", int64(ask.KnownAt))
-	w.IsID("agent_id", ask.Agent)
-	if ask.Department != nil {
-		w.And("(department_id = %s OR service = '')", ask.Department.String())
+	w := table.Where{Args: []any{int64(ask.KnownAt)}}
+	w.IsID("a.agent_id", ask.Agent)
+	var all []OpenPresence
+	err = sqlx.SelectContext(ctx, q, &all, `SELECT o.* FROM agent_presence_now AS a JOIN agent_presence_open AS o
+		ON o.position = (SELECT max(position) FROM agent_presence_open WHERE agent_id = a.agent_id AND position <= $1) WHERE `+w.String(), w.Args...)
+	if err != nil {
+		return fmt.Errorf("reading agent_presence_open: %w", err)
 	}
-	var changes []PresenceChange
-	if err := sqlx.SelectContext(ctx, q, &changes, "SELECT * FROM agent_presence WHERE "+w.String()+" ORDER BY position, seq", w.Args...); err != nil {
-		return fmt.Errorf("reading agent_presence: %w", err)
-	}
-	type availability struct {
-		agent   uuid.UUID
-		service agent.Service
-	}
-	departments := make(map[availability]int)
-	since := make(map[availability]table.Instant)
-	edges := buckets.edges()
-	end := func(a availability, at table.Instant) {
-		edges.clip(since[a], at, func(bucket int, micros int64) {
-			t.at(cell{bucket, table.Ref(a.agent)}).micros[servedServices[a.service].Number] += micros
-		})
-		delete(since, a)
-	}
-	for _, c := range changes {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		a := availability{c.AgentID, c.Service}
-		if c.On {
-			if departments[a]++; departments[a] == 1 {
-				since[a] = c.At
+	for _, open := range all {
+		agent := table.Ref(open.AgentID)
+		for _, slot := range open.Slots {
+			if slot.DepartmentID == within {
+				t.last(agent, slot.Kind, 1, slot.Since, until, buckets)
 			}
-		} else if departments[a]--; departments[a] == 0 {
-			end(a, c.At)
 		}
-	}
-	for a := range since {
-		end(a, until)
+		for _, since := range open.Sessions {
+			if until-since <= LongSession {
+				continue
+			}
+			if bucket := buckets.lastWithin(since, until); bucket >= 0 {
+				t.at(cell{bucket, agent}).n[Odd.Number]++
+			}
+		}
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // Definition is the version of the metrics' definitions. Raise it when the meaning of a metric changes.
-const Definition = 2
+const Definition = 1
 
 // A Query asks for the agent report.
 type Query struct {
@@ -48,6 +48,8 @@ type Report struct {
 	Definition int         `json:"definition" doc:"The version of the metrics' definitions"`
 	ZoneData   string      `json:"tz_data" doc:"The version of the time-zone data"`
 	KnownAt    string      `json:"known_at" doc:"The position of the log up to which events count; the same query with this position always gives the same answer"`
+	Anomalies  int64       `json:"anomalies" doc:"How often, in the period, something was recorded that cannot be or hardly so: a sign-out without a session, a session of more than 24 hours, a break of an agent who is not signed in, an end before its beginning. Such spans count as 0 seconds, long sessions as they are"`
+	Incomplete bool        `json:"incomplete" doc:"Whether an event up to known_at could not be projected, so that figures may lack it; GET /v1/projections tells which"`
 	Data       []Row       `json:"data" doc:"One row for each agent and bucket in which at least one metric is not zero"`
 
 	Metrics []Metric `json:"-"` // those that each row has
@@ -114,9 +116,9 @@ func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 	if err != nil || len(buckets) == 0 {
 		return report, err
 	}
-	all := make(tally)
+	all, edges := make(tally), buckets.edges()
 	if ask.Channel == "" && ask.Tag == nil { // presence belongs to no ticket
-		if err := all.presence(ctx, q, ask, buckets); err != nil {
+		if err := all.presence(ctx, q, ask, edges); err != nil {
 			return report, err
 		}
 	}
@@ -125,15 +127,21 @@ func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 		return report, err
 	}
 	for some := range slices.Chunk(agents, agentsAtOnce) {
-		if err := all.activity(ctx, q, ask, buckets.edges(), some); err != nil {
+		if err := all.activity(ctx, q, ask, edges, some); err != nil {
 			return report, err
 		}
+	}
+	if report.Incomplete, err = incomplete(ctx, q, ask.KnownAt); err != nil {
+		return report, err
 	}
 	names, err := agentNames(ctx, q, ask.KnownAt)
 	if err != nil {
 		return report, err
 	}
-	report.Data = all.rows(buckets, report.Metrics, names)
+	report.Data = all.rows(buckets, report.Metrics, names, ask)
+	for _, f := range all {
+		report.Anomalies += f.n[Odd.Number]
+	}
 	return report, nil
 }
 
@@ -162,7 +170,7 @@ func (ask Query) metrics() ([]Metric, error) {
 }
 
 // rows returns the rows ordered by bucket, then by the agent's id, the row without an agent last. It omits rows that are all zero.
-func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]string) []Row {
+func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]string, ask Query) []Row {
 	cells := make([]cell, 0, len(t))
 	for p := range t {
 		cells = append(cells, p)
@@ -183,7 +191,7 @@ func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]strin
 	for _, p := range cells {
 		row := Row{AgentID: p.agent, Agent: names[p.agent], Bucket: buckets[p.bucket].Key}
 		for _, m := range metrics {
-			row.Values = append(row.Values, Value{m.Name, m.figure(t[p])})
+			row.Values = append(row.Values, Value{m.Name, m.figure(t[p], ask)})
 		}
 		if slices.ContainsFunc(row.Values, Value.tells) {
 			rows = append(rows, row)
@@ -203,6 +211,12 @@ func (v Value) tells() bool {
 		return figure.N > 0
 	}
 	return false
+}
+
+// incomplete reports whether an event up to a position is parked that reports would need.
+func incomplete(ctx context.Context, q table.Queryer, known table.Position) (is bool, err error) {
+	err = sqlx.GetContext(ctx, q, &is, "SELECT count(*) > 0 FROM parked WHERE position <= $1 AND projection IN ('agent_activity', 'agent_presence', 'agents')", int64(known))
+	return is, err
 }
 
 // KnownBy returns the position of the last event before the first that was recorded after an instant. So it stays the same even if

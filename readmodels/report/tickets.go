@@ -144,15 +144,22 @@ var PostedTable = table.Table{Name: "ticket_posted", Comment: "The facts that ea
 // A Day is a day in UTC, as days since 1970.
 type Day int64
 
+const dayLength = int64(24 * time.Hour / time.Microsecond)
+
 // DayOf returns the day of an instant.
 func DayOf(at table.Instant) Day {
-	const day = int64(24 * time.Hour / time.Microsecond)
-	days := at.Stored() / day
-	if at.Stored()%day < 0 {
-		days--
+	d := at.Stored() / dayLength
+	if at.Stored()%dayLength < 0 {
+		d--
 	}
-	return Day(days)
+	return Day(d)
 }
+
+// Start returns the first instant of the day.
+func (d Day) Start() table.Instant { return table.At(time.UnixMicro(int64(d) * dayLength)) }
+
+// End returns the first instant of the next day.
+func (d Day) End() table.Instant { return (d + 1).Start() }
 
 // agentsAtOnce is of how many agents the facts are in memory together.
 const agentsAtOnce = 32
@@ -161,7 +168,9 @@ const agentsAtOnce = 32
 func (t tally) activity(ctx context.Context, q table.Queryer, ask Query, buckets edges, agents []table.Ref) error {
 	some := make(tally)
 	var facts []table.Learnt[Activity]
-	err := eachPack(ctx, q, ActivityTable, ask.packs(buckets, agents), func(agent table.Ref, pack []byte) (err error) {
+	w := ask.packs(buckets, agents)
+	w.IsID("department_id", ask.Department)
+	err := eachPack(ctx, q, ActivityTable, w, func(agent table.Ref, pack []byte) (err error) {
 		if facts, _, err = table.Unpack[Activity](pack, facts[:0]); err != nil {
 			return err
 		}
@@ -185,6 +194,7 @@ func (t tally) activity(ctx context.Context, q table.Queryer, ask Query, buckets
 	for c, f := range some {
 		f.settle()
 		all := t.at(c)
+		f.n[Odd.Number] += all.n[Odd.Number]
 		all.n, all.sample = f.n, f.sample
 	}
 	return err
