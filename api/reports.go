@@ -16,10 +16,12 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/agent"
 	"daybook/domain/profile"
 	"daybook/domain/role"
+	"daybook/domain/tag"
 	"daybook/domain/ticket"
 	"daybook/domain/zone"
 	"daybook/eventstore"
@@ -44,7 +46,7 @@ type ReportTerms struct {
 	By         report.Granularity `query:"by" default:"day" doc:"Length of a bucket"`
 	Department ThingID            `query:"department" doc:"Only tickets that were in this department at the time, and services that were on there; by id"`
 	Channel    ticket.Channel     `query:"channel" doc:"Only tickets of this channel"`
-	Tag        string             `query:"tag" doc:"Only tickets that had this tag at the time, by id or name"`
+	Tag        string             `query:"tag" doc:"Only tickets that had this tag at the time, by id or by the name that it had at known_at"`
 	Metrics    []string           `query:"metrics" doc:"Metrics to return, separated by commas; default all"`
 	KnownAt    string             `query:"known_at" doc:"Counts only what had been recorded at a position of the log, or by an instant (RFC 3339)"`
 	Definition int                `query:"definition" default:"1" minimum:"1" maximum:"1" doc:"Version of the metrics' definitions"`
@@ -116,13 +118,17 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingI
 				return report.Report{}, err
 			}
 		}
-		err := s.resolveAll(ctx, q,
-			naming{"agent", "agent", string(inQuery), &ask.Agent}, naming{"tag", "tag/tickets", in.Tag, &ask.Tag},
-			naming{"department", "department", string(in.Department), &ask.Department})
+		if ask.KnownAt, err = known(q, now); err != nil {
+			return report.Report{}, err
+		}
+		tagged, err := s.taggedThen(ctx, in, ask.KnownAt)
 		if err != nil {
 			return report.Report{}, err
 		}
-		if ask.KnownAt, err = known(q, now); err != nil {
+		err = s.resolveAll(ctx, q,
+			naming{"agent", "agent", string(inQuery), &ask.Agent}, naming{"tag", "tag/tickets", tagged, &ask.Tag},
+			naming{"department", "department", string(in.Department), &ask.Department})
+		if err != nil {
 			return report.Report{}, err
 		}
 		return report.Agents(ctx, q, ask)
@@ -139,6 +145,18 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingI
 		reported.ContentType, reported.Body = "text/csv; charset=utf-8", table
 	}
 	return reported, nil
+}
+
+// taggedThen is the tag that a report asks for; a name is that of the tag which had it at the cut-off, by its id.
+func (s *server) taggedThen(ctx context.Context, in ReportTerms, known table.Position) (string, error) {
+	if _, err := domain.ParseID(in.Tag); in.KnownAt == "" || in.Tag == "" || err == nil {
+		return in.Tag, nil
+	}
+	id, found, err := work.FindThen(ctx, s.Desk, tag.Named(s.Desk.Names, tag.Tickets, in.Tag), eventstore.Position(known))
+	if err == nil && !found {
+		err = domain.Invalid("tag", tag.Stream.Unknown.Code, "%s", tag.Stream.Unknown.Message)
+	}
+	return id.String(), err
 }
 
 func (s *server) reportQuery(in ReportTerms) (ask report.Query, err error) {

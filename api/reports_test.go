@@ -469,3 +469,120 @@ func TestTransfers(t *testing.T) {
 		t.Errorf("no rows for %v", want)
 	}
 }
+
+// TestWorktimeByWhenThingsHappened is cases 6.1 to 6.4, 6.26 and 6.27: time belongs to when things happened, whatever the order in which
+// they were recorded.
+func TestWorktimeByWhenThingsHappened(t *testing.T) {
+	t.Parallel()
+	days := []string{"2025-03-03", "2025-03-04", "2025-03-05"}
+	type change struct{ at, verb, device string }
+	for _, test := range []struct {
+		name      string
+		changes   []change
+		hours     []float64 // of each day
+		anomalies float64
+	}{
+		{"case 6.1: a phone within the panel's session", []change{
+			{"03T08:00", "sign_in", "panel"}, {"03T12:00", "sign_out", "panel"}, {"03T09:00", "sign_in", "phone"}, {"03T11:00", "sign_out", "phone"},
+		}, []float64{4, 0, 0}, 0},
+		{"case 6.2: the phone's session ended earlier", []change{
+			{"03T08:00", "sign_in", "panel"}, {"03T08:30", "sign_in", "phone"}, {"03T12:00", "sign_out", "panel"}, {"03T09:00", "sign_out", "phone"},
+		}, []float64{4, 0, 0}, 0},
+		{"case 6.3: a break of the day before", []change{
+			{"04T08:00", "sign_in", "panel"}, {"03T12:00", "pause", ""}, {"03T12:30", "unpause", ""}, {"04T16:00", "sign_out", "panel"},
+		}, []float64{0, 8, 0}, 1},
+		{"case 6.4: a break within a session that is over", []change{
+			{"03T08:00", "sign_in", "panel"}, {"03T12:00", "sign_out", "panel"}, {"03T09:00", "pause", ""}, {"03T10:00", "unpause", ""},
+		}, []float64{3, 0, 0}, 0},
+		{"case 6.26: a break ends with the session", []change{
+			{"03T08:00", "sign_in", "panel"}, {"03T15:30", "pause", ""}, {"03T16:00", "sign_out", "panel"}, {"03T17:00", "pause", ""},
+			{"04T08:00", "sign_in", "panel"}, {"04T16:00", "sign_out", "panel"},
+		}, []float64{7.5, 8, 0}, 1},
+		{"case 6.27: a sign-out is missing", []change{
+			{"03T08:00", "sign_in", "phone"}, {"05T09:00", "sign_in", "panel"}, {"05T17:00", "sign_out", "panel"},
+		}, []float64{16, 24, 24}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := agents("ada")
+			for _, c := range test.changes {
+				fields := []string{"agent", "ada"}
+				if c.device != "" {
+					fields = append(fields, "device", c.device)
+				}
+				s.line("2025-03-"+c.at+":00Z", "agent:ada", "agent."+c.verb, fields...)
+			}
+			c := playsReport(t, s)
+			all := c.Get(t, "/v1/reports/agents?from=2025-03-03&to=2025-03-06&by=day&metrics=worktime").Object(t)
+			if all["anomalies"] != test.anomalies {
+				t.Errorf("%v anomalies, want %v", all["anomalies"], test.anomalies)
+			}
+			worked := column(c.Report(t, "from=2025-03-03&to=2025-03-06&by=day&metrics=worktime"), "worktime")
+			for i, day := range days {
+				if worked[day] != test.hours[i]*3600 {
+					t.Errorf("%s: %v hours, want %v", day, worked[day]/3600, test.hours[i])
+				}
+			}
+		})
+	}
+}
+
+// TestSlicesOfPresence is cases 6.5 and 6.6: worktime has no channel and no tag, and in a department is that of its members.
+func TestSlicesOfPresence(t *testing.T) {
+	t.Parallel()
+	d := staff(t)
+	d.Must(t, 200, "PUT", "/v1/agents/"+d.id["ada"]+"/departments/"+d.sales, nil)
+	d.as["ada"].Must(t, 200, "POST", "/v1/agents/"+d.id["ada"]+"/status/sign-in", map[string]any{"device": "panel"})
+	d.as["ada"].Must(t, 200, "POST", "/v1/tickets/"+d.opened(t, "")+"/replies", map[string]any{"body": "Hello"})
+	d.as["ada"].Must(t, 200, "POST", "/v1/agents/"+d.id["ada"]+"/status/sign-out", map[string]any{"device": "panel"})
+	d.CaughtUp(t)
+	of := func(query string) testdesk.ReportRow {
+		t.Helper()
+		for _, row := range d.Report(t, "from=2020-01-01&to=2100-01-01&by=month&metrics=worktime,answers,answers_ph&agent="+d.id["ada"]+query) {
+			return row
+		}
+		return nil
+	}
+	if row := of(""); row["worktime"] == nil || row["worktime"] == 0.0 || row["answers_ph"] == nil {
+		t.Errorf("of all: %v", row)
+	}
+	if row := of("&channel=email"); row["worktime"] != nil || row["answers_ph"] != nil || row["answers"] != 1.0 {
+		t.Errorf("by channel: %v", row)
+	}
+	if whole, within := of("")["worktime"], of("&department=" + d.sales)["worktime"]; within == 0.0 || whole != within {
+		t.Errorf("in their department %v of %v", within, whole)
+	}
+	strange := d.Must(t, 201, "POST", "/v1/departments", map[string]any{"name": "Strange"}).ID(t)
+	d.CaughtUp(t)
+	if row := of("&department=" + strange); row != nil && row["worktime"] != 0.0 {
+		t.Errorf("in another department: %v", row)
+	}
+}
+
+// TestTagsAsTheyWereCalled is case 6.7: the name of a tag means what it meant at the cut-off.
+func TestTagsAsTheyWereCalled(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	red := c.Must(t, 201, "POST", "/v1/tags", map[string]any{"scope": "tickets", "name": "red"}).ID(t)
+	ticket := c.Must(t, 201, "POST", "/v1/inquiries", map[string]any{"channel": "email", "from": map[string]any{"email": "eve@customers.example"}, "subject": "Help", "body": "It broke."}).ID(t)
+	c.Must(t, 200, "PUT", "/v1/tickets/"+ticket+"/tags/"+red, nil)
+	c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/notes", map[string]any{"body": "n"})
+	noted := c.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/resolve", nil).Position()
+	c.Must(t, 200, "PATCH", "/v1/tags/"+red, map[string]any{"name": "crimson"})
+	c.CaughtUp(t)
+	query := "/v1/reports/agents?from=2020-01-01&to=2100-01-01&by=month&metrics=resolved_tickets&tag="
+	then := c.Get(t, query+"red&known_at="+noted)
+	if then.Object(t)["data"].([]any)[0].(map[string]any)["resolved_tickets"] != 1.0 {
+		t.Errorf("by the name of then: %s", then.Body)
+	}
+	c.Refused(t, 422, "tag-unknown", "GET", query+"red", nil)
+	c.Refused(t, 422, "tag-unknown", "GET", query+"crimson&known_at="+noted, nil)
+	c.Must(t, 201, "POST", "/v1/tags", map[string]any{"scope": "tickets", "name": "red"})
+	c.CaughtUp(t)
+	if again := c.Get(t, query+"red&known_at="+noted); string(again.Body) != string(then.Body) {
+		t.Errorf("once another tag has the name: %s, want %s", again.Body, then.Body)
+	}
+	if now := c.Get(t, query+"crimson"); len(now.Object(t)["data"].([]any)) != 1 {
+		t.Errorf("by the new name: %s", now.Body)
+	}
+}
