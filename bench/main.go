@@ -34,7 +34,7 @@ type measure struct {
 // measures are all measures, in the order in which they run.
 var measures []measure
 
-func init() { measures = slices.Concat(appends, served[:4], rebuilds, served[4:], imports) }
+func init() { measures = slices.Concat(appends, served[:4], rebuilds, served[4:], reports, imports) }
 
 // A setting is what a measure works with.
 type setting struct {
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	n := flags.Int("rounds", 9, "rounds of each measure; with fewer than five the median means little")
 	length := flags.Duration("time", time.Second, "length of each side of a round")
 	events := flags.Int("events", 200_000, "events in the log that P6 and P7 rebuild")
-	tickets := flags.Int("tickets", 1_000_000, "tickets in P9")
+	tickets := flags.Int("tickets", 1_000_000, "tickets in P9 and P10")
 	dir := flags.String("dir", "", "directory for the measured files, on a disk and not in memory (default: a temporary directory)")
 	results := flags.String("results", "bench/results", "directory for the results; the results of measures that do not run are kept")
 	profile := flags.String("cpuprofile", "", "file for a CPU profile of the whole run, for go tool pprof")

@@ -61,13 +61,48 @@ func WriteTickets(ctx context.Context, store eventstore.Store, keys personal.Key
 	})
 }
 
+// WriteYears writes tickets that are spread over years, from 2020 on, each answered and resolved by one of the agents. A fiftieth of them
+// becomes spam, and half of these are taken back.
+func WriteYears(ctx context.Context, store eventstore.Store, keys personal.Keys, agents, tickets, years int) error {
+	c := uuid.Must(uuid.NewV7())
+	if err := keys.Make(ctx, c); err != nil {
+		return err
+	}
+	from := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	length := from.AddDate(years, 0, 0).Sub(from)
+	return together(ctx, store, keys, func(w *writer, number int) error {
+		w.agents = agents
+		for i := number; i < tickets; i += writers {
+			w.at = from.Add(time.Duration(float64(length) * float64(i) / float64(tickets)))
+			t, err := w.open(c)
+			if err != nil {
+				return err
+			}
+			happens := []ticket.Event{ticket.Replied{Body: personal.New(words)}, ticket.Resolved{}}
+			if i%50 == 0 {
+				happens = append(happens, ticket.MarkedSpam{})
+			}
+			if i%100 == 0 {
+				happens = append(happens, ticket.UnmarkedSpam{})
+			}
+			for _, e := range happens {
+				if err := w.append(ticket.Stream.Stream(t.id), t.revision, c, e); err != nil {
+					return err
+				}
+				t.revision++
+			}
+		}
+		return nil
+	})
+}
+
 // WriteTicket writes a ticket of n events, and returns its id.
 func WriteTicket(ctx context.Context, store eventstore.Store, keys personal.Keys, n int) (uuid.UUID, error) {
 	c := uuid.Must(uuid.NewV7())
 	if err := keys.Make(ctx, c); err != nil {
 		return uuid.Nil, err
 	}
-	w := &writer{ctx: ctx, store: store, keys: keys, rand: rand.New(rand.NewPCG(1, 1)), at: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}
+	w := &writer{ctx: ctx, store: store, keys: keys, rand: rand.New(rand.NewPCG(1, 1)), agents: 40, at: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}
 	if err := w.register(c); err != nil {
 		return uuid.Nil, err
 	}
@@ -85,7 +120,7 @@ func together(ctx context.Context, store eventstore.Store, keys personal.Keys, w
 	for number := range writers {
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(1, uint64(number)))
-			w := &writer{ctx: ctx, store: store, keys: keys, rand: r, at: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}
+			w := &writer{ctx: ctx, store: store, keys: keys, rand: r, agents: 40, at: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}
 			errs[number] = write(w, number)
 		})
 	}
@@ -104,6 +139,7 @@ type writer struct {
 	store    eventstore.Store
 	keys     personal.Keys
 	rand     *rand.Rand
+	agents   int // how many act
 	at       time.Time
 	contacts []uuid.UUID
 	tickets  []*atWork
@@ -124,7 +160,7 @@ func (w *writer) append(stream string, expected eventstore.Revision, subject uui
 	if err != nil {
 		return err
 	}
-	who := event.Actor{Kind: event.Agent, ID: somebody(w.rand.IntN(40))}
+	who := event.Actor{Kind: event.Agent, ID: somebody(w.rand.IntN(w.agents))}
 	meta, err := event.EncodeMetadata(event.Metadata{At: w.at, Actor: who, Principal: event.TheCommandLine, Through: event.ThroughAPI, Request: uuid.New(), Correlation: stream}, at, subject, w.keys)
 	if err != nil {
 		return err
