@@ -21,6 +21,7 @@ type Limits struct {
 	AnswerTime time.Duration `help:"How long a client may take to read each part of an answer; then the connection is closed." default:"30s" env:"ANSWER_TIME"`
 	Values     int           `help:"Most values of one parameter of a request; 422." default:"100" env:"VALUES"`
 	Buckets    int           `help:"Most buckets of a report; 422." default:"10000" env:"BUCKETS"`
+	Reports    int           `help:"Most reports that are computed and sent at the same time; the others wait. Each takes memory for its answer, and for the durations of a few agents." default:"4" env:"REPORTS"`
 	Requests   int           `help:"Most requests of one API key at the same time in this process, not counting event streams; 429." default:"500" env:"REQUESTS"`
 	Streams    int           `help:"Most event streams of one API key at the same time in this process; 429." default:"50" env:"STREAMS"`
 	WrongKeys  int           `help:"Most wrong API keys from one address in a minute; then keys that this process has not seen succeed are not tried; 429. Behind a proxy, all its clients are one address." default:"10" env:"WRONG_KEYS"`

@@ -64,6 +64,7 @@ type Reported struct {
 
 func (s *server) reports() {
 	op := describe(route{http.MethodGet, "/v1/reports/agents", "Reports", "getAgentReport", "Report the performance of agents. Accept: text/csv asks for a CSV table instead of JSON", role.ReportsRead})
+	op.Middlewares = huma.Middlewares{s.inTurn(s.Limits.Reports)}
 	op.Responses = map[string]*huma.Response{"200": {
 		Description: "The report, as JSON or CSV",
 		Content: map[string]*huma.MediaType{
@@ -98,6 +99,19 @@ func (s *server) reports() {
 		}
 		return &struct{ Body List[report.Metric] }{List[report.Metric]{Data: report.Catalogue}}, nil
 	})
+}
+
+// inTurn lets so many requests at a time be answered, until their answers are sent. The others wait, or leave.
+func (s *server) inTurn(most int) func(huma.Context, func(huma.Context)) {
+	turns := make(chan struct{}, most)
+	return func(ctx huma.Context, next func(huma.Context)) {
+		select {
+		case turns <- struct{}{}:
+			defer func() { <-turns }()
+			next(ctx)
+		case <-ctx.Context().Done():
+		}
+	}
 }
 
 var reportType = reflect.TypeFor[report.Report]()
@@ -248,7 +262,7 @@ func reportCSV(r report.Report) []byte {
 	w.Write(head)
 	for _, row := range r.Data {
 		line := []string{row.Bucket, idOrNothing(row.AgentID), unformula(row.Agent)}
-		for _, v := range row.Values {
+		for v := range row.Values {
 			if sample, ok := v.Value.(report.Sample); ok {
 				line = append(line, strconv.Itoa(sample.N), number(sample.Sum), number(sample.Avg), number(sample.P50), number(sample.P90))
 			} else {

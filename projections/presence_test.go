@@ -183,7 +183,8 @@ func TestPresenceByWhenThingsHappened(t *testing.T) {
 				}
 				rows, odd := map[string]string{}, 0
 				for _, r := range got.Data {
-					rows[fmt.Sprint(uuid.UUID(r.AgentID), " ", r.Bucket)] = fmt.Sprint(r.Values[0].Value, " ", r.Values[1].Value)
+					values := slices.Collect(r.Values)
+					rows[fmt.Sprint(uuid.UUID(r.AgentID), " ", r.Bucket)] = fmt.Sprint(values[0].Value, " ", values[1].Value)
 				}
 				want := map[string]string{}
 				for _, who := range ourAgents {

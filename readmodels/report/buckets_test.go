@@ -156,11 +156,11 @@ func TestSampleIsByNearestRank(t *testing.T) {
 	for _, s := range []int64{11, 2, 2} {
 		gone = append(gone, s*second)
 	}
-	s := NewSample(net(took, gone))
+	s := sampleOf(net(took, gone)).inSeconds()
 	if s.N != 10 || *s.Sum != 55 || *s.Avg != 5.5 || *s.P50 != 5 || *s.P90 != 9 {
 		t.Errorf("%d %v %v %v %v", s.N, *s.Sum, *s.Avg, *s.P50, *s.P90)
 	}
-	if empty := NewSample(nil); empty.N != 0 || empty.Sum != nil || empty.Avg != nil || empty.P50 != nil || empty.P90 != nil {
+	if empty := sampleOf(nil).inSeconds(); empty.N != 0 || empty.Sum != nil || empty.Avg != nil || empty.P50 != nil || empty.P90 != nil {
 		t.Error("nothing has figures")
 	}
 }

@@ -31,27 +31,30 @@ func (t tally) at(c cell) *figures {
 	return f
 }
 
-// facts is more than the greatest number of a fact.
-const facts = 32
-
-// Figures are what a cell has of each kind of fact, by its number.
+// The figures of a cell are held small, because a report can have many.
 type figures struct {
-	n      [facts]int64
-	micros [facts]int64 // of presence: how long, in all
-	took   *durations   // nil: none
-	sample [measures]Sample
+	n      [facts]int32     // of each kind of fact, by its number
+	micros [presences]int64 // of presence: how long, in all
+	took   *durations       // while facts are added; nil: none
+	sample *[measures]sample
 }
 
-// measures is how many kinds of facts are measured.
-const measures = 4
+const (
+	facts     = 21 // more than the greatest number of a fact
+	presences = 4  // kinds of presence, from Worked on
+	measures  = 4  // kinds of facts that are measured, from FirstAnswered on
+)
 
 // Durations are those of each kind of fact that is measured, in microseconds: the ones that were added, and of those the ones that
 // were taken away again.
 type durations [measures]struct{ plus, minus []int64 }
 
+// A sample is a Sample in microseconds.
+type sample struct{ n, sum, p50, p90 int64 }
+
 // add adds a fact about a ticket.
 func (f *figures) add(a *Activity) {
-	sign := int64(1)
+	sign := int32(1)
 	if a.Sign == Retracted {
 		sign = -1
 	}
@@ -78,8 +81,9 @@ func (f *figures) settle() {
 	if f.took == nil {
 		return
 	}
+	f.sample = new([measures]sample)
 	for i := range f.took {
-		f.sample[i] = NewSample(net(f.took[i].plus, f.took[i].minus))
+		f.sample[i] = sampleOf(net(f.took[i].plus, f.took[i].minus))
 	}
 	f.took = nil
 }
@@ -103,7 +107,7 @@ func net(plus, minus []int64) []int64 {
 }
 
 // figure computes a metric: a number, a Sample, or nil if it has no value in the slice that is asked for.
-func (m Metric) figure(f *figures, ask Query) any {
+func (m Metric) figure(f *figures, ask *Query) any {
 	if ask.Channel != "" && !slices.Contains(m.Slices, ByChannel) || ask.Tag != nil && !slices.Contains(m.Slices, ByTag) {
 		return nil
 	}
@@ -112,11 +116,14 @@ func (m Metric) figure(f *figures, ask Query) any {
 	case Count:
 		return int(f.n[n])
 	case Time:
-		return seconds(f.micros[n])
+		return seconds(f.micros[n-Worked.Number])
 	case Duration:
-		return f.sample[n-FirstAnswered.Number]
+		if f.sample == nil {
+			return Sample{}
+		}
+		return f.sample[n-FirstAnswered.Number].inSeconds()
 	}
-	hours := seconds(f.micros[Worked.Number]) / 3600
+	hours := seconds(f.micros[0]) / 3600
 	if hours == 0 {
 		return nil
 	}
@@ -125,22 +132,26 @@ func (m Metric) figure(f *figures, ask Query) any {
 
 func seconds(micros int64) float64 { return float64(micros) / 1e6 }
 
-// NewSample summarises durations in microseconds, which are in order.
-func NewSample(micros []int64) Sample {
+// sampleOf summarises durations, which are in order.
+func sampleOf(micros []int64) (s sample) {
 	if len(micros) == 0 {
+		return s
+	}
+	rank := func(share float64) int64 { return micros[int(math.Ceil(share*float64(len(micros))))-1] }
+	s = sample{n: int64(len(micros)), p50: rank(0.5), p90: rank(0.9)}
+	for _, m := range micros {
+		s.sum += m
+	}
+	return s
+}
+
+func (s sample) inSeconds() Sample {
+	if s.n == 0 {
 		return Sample{}
 	}
-	rank := func(share float64) *float64 {
-		at := seconds(micros[int(math.Ceil(share*float64(len(micros))))-1])
-		return &at
-	}
-	var sum int64
-	for _, m := range micros {
-		sum += m
-	}
-	total := seconds(sum)
-	average := total / float64(len(micros))
-	return Sample{N: len(micros), Sum: &total, Avg: &average, P50: rank(0.5), P90: rank(0.9)}
+	sum, p50, p90 := seconds(s.sum), seconds(s.p50), seconds(s.p90)
+	average := sum / float64(s.n)
+	return Sample{N: int(s.n), Sum: &sum, Avg: &average, P50: &p50, P90: &p90}
 }
 
 // packs are the packs of some agents with facts of the report's period.

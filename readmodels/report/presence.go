@@ -130,7 +130,7 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 				switch {
 				case s.Fact.Kind == Odd.Number:
 					if bucket := buckets.of(s.Fact.Start); bucket >= 0 {
-						t.at(cell{bucket, agent}).n[Odd.Number] += sign
+						t.at(cell{bucket, agent}).n[Odd.Number] += int32(sign)
 					}
 				case s.Fact.DepartmentID == within:
 					t.last(agent, s.Fact.Kind, sign, s.Fact.Start, s.Fact.End, buckets)
@@ -147,7 +147,7 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 
 // last adds the part of a span that lies in each bucket.
 func (t tally) last(agent table.Ref, kind Number, sign int64, start, end table.Instant, buckets edges) {
-	buckets.clip(start, end, func(bucket int, micros int64) { t.at(cell{bucket, agent}).micros[kind] += sign * micros })
+	buckets.clip(start, end, func(bucket int, micros int64) { t.at(cell{bucket, agent}).micros[kind-Worked.Number] += sign * micros })
 }
 
 // stillPresent adds what had not ended at the cut-off.

@@ -60,7 +60,19 @@ type Row struct {
 	AgentID table.Ref
 	Agent   string // the name; empty for the row without an agent
 	Bucket  string
-	Values  []Value
+
+	figures *figures
+	metrics []Metric
+	ask     *Query
+}
+
+// Values yields the metrics of the row, in the order of the catalogue.
+func (r Row) Values(yield func(Value) bool) {
+	for _, m := range r.metrics {
+		if !yield(Value{m.Name, m.figure(r.figures, r.ask)}) {
+			return
+		}
+	}
 }
 
 // A Value is one metric of a row: a number, a Sample, or nil for a rate without worktime.
@@ -93,7 +105,7 @@ func (r Row) MarshalJSON() ([]byte, error) {
 		return err
 	}
 	err := domain.Join(field("agent_id", r.AgentID), field("agent", r.Agent), field("bucket", r.Bucket))
-	for _, v := range r.Values {
+	for v := range r.Values {
 		if err == nil {
 			err = field(v.Metric, v.Value)
 		}
@@ -138,9 +150,9 @@ func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	report.Data = all.rows(buckets, report.Metrics, names, ask)
+	report.Data = all.rows(buckets, report.Metrics, names, &ask)
 	for _, f := range all {
-		report.Anomalies += f.n[Odd.Number]
+		report.Anomalies += int64(f.n[Odd.Number])
 	}
 	return report, nil
 }
@@ -170,7 +182,7 @@ func (ask Query) metrics() ([]Metric, error) {
 }
 
 // rows returns the rows ordered by bucket, then by the agent's id, the row without an agent last. It omits rows that are all zero.
-func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]string, ask Query) []Row {
+func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]string, ask *Query) []Row {
 	cells := make([]cell, 0, len(t))
 	for p := range t {
 		cells = append(cells, p)
@@ -189,12 +201,12 @@ func (t tally) rows(buckets Buckets, metrics []Metric, names map[table.Ref]strin
 	})
 	rows := make([]Row, 0, len(cells))
 	for _, p := range cells {
-		row := Row{AgentID: p.agent, Agent: names[p.agent], Bucket: buckets[p.bucket].Key}
-		for _, m := range metrics {
-			row.Values = append(row.Values, Value{m.Name, m.figure(t[p], ask)})
-		}
-		if slices.ContainsFunc(row.Values, Value.tells) {
-			rows = append(rows, row)
+		row := Row{p.agent, names[p.agent], buckets[p.bucket].Key, t[p], metrics, ask}
+		for v := range row.Values {
+			if v.tells() {
+				rows = append(rows, row)
+				break
+			}
 		}
 	}
 	return rows
