@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -101,15 +102,21 @@ func inUTF8(op *huma.Operation, contentType string) bool {
 	return err == nil && (charset == "" || charset == "utf-8" || charset == "utf8")
 }
 
-// body limits the body of a request, and refuses one that nothing reads.
+// body limits the body of a request, waits for it unless it is a journal, and refuses one that nothing reads.
 func (s *server) body(ctx huma.Context, next func(huma.Context)) {
 	request, writer := humago.Unwrap(ctx)
-	if ctx.Operation().RequestBody != nil {
-		limit := s.Limits.Body
-		if ctx.Operation().Path == importPath {
-			limit = s.Limits.Journal
+	switch {
+	case ctx.Operation().Path == importPath:
+		request.Body = http.MaxBytesReader(writer, request.Body, s.Limits.Journal)
+		next(ctx)
+		return
+	case ctx.Operation().RequestBody != nil:
+		body, err := arrived(http.MaxBytesReader(writer, request.Body, s.Limits.Body))
+		if err != nil {
+			s.fail(ctx, incomplete(err))
+			return
 		}
-		request.Body = http.MaxBytesReader(writer, request.Body, limit)
+		request.Body = io.NopCloser(body)
 		next(ctx)
 		return
 	}
@@ -126,4 +133,24 @@ func (s *server) body(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	next(ctx)
+}
+
+// arrived returns a body once it has arrived. Until then it costs little more than the bytes that are there.
+func arrived(body io.Reader) (io.Reader, error) {
+	var pieces net.Buffers
+	for free := []byte(nil); ; {
+		if len(free) == 0 {
+			free = make([]byte, 16<<10)
+			pieces = append(pieces, free[:0])
+		}
+		n, err := body.Read(free)
+		last := &pieces[len(pieces)-1]
+		*last, free = (*last)[:len(*last)+n], free[n:]
+		switch {
+		case err == io.EOF:
+			return &pieces, nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }

@@ -148,25 +148,23 @@ func (s *server) findEvents(ctx context.Context, q table.Queryer, f readmodels.T
 	if err != nil {
 		return table.Found[Event]{}, err
 	}
-	events := make([]Event, 0, len(found.Rows))
-	for size := 0; len(events) < len(found.Rows); {
-		if size >= table.MaxPageBytes {
-			err = found.Cut(len(events))
-			break
-		}
-		entry := found.Rows[len(events)]
+	events, size := make([]Event, 0, len(found.Rows)), 0
+	for i, entry := range found.Rows {
 		r, err := s.recorded(ctx, entry.Stream, eventstore.Revision(entry.Revision))
 		if err != nil {
 			return table.Found[Event]{}, err
+		}
+		if size += r.Size(); i > 0 && size > table.MaxPageBytes {
+			err = found.Cut(i)
+			return table.Found[Event]{Rows: events, Next: found.Next}, err
 		}
 		shown, err := s.show(r)
 		if err != nil {
 			return table.Found[Event]{}, err
 		}
 		events = append(events, shown)
-		size += len(r.Data) + len(r.Meta)
 	}
-	return table.Found[Event]{Rows: events, Next: found.Next}, err
+	return table.Found[Event]{Rows: events, Next: found.Next}, nil
 }
 
 // unfiltered reports whether the query has no filter.
@@ -189,7 +187,7 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 	within, cancel := context.WithTimeout(ctx, pageWithin)
 	defer cancel()
 	answer, size := &Answered[List[Event]]{Body: List[Event]{Data: []Event{}}}, 0
-	for batch, err := range s.Desk.Store.Follow(within, after) {
+	for batch, err := range s.Desk.Store.Follow(within, after, table.MaxPageBytes) {
 		if errors.Is(err, eventstore.ErrAhead) {
 			return nil, parameter("after", "position-unknown", "The position is after the end of the log. Check that it comes from this desk.")
 		}
@@ -200,7 +198,8 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 			if r.Notice {
 				continue
 			}
-			if len(answer.Body.Data) == in.Limit || size >= table.MaxPageBytes {
+			size += r.Size()
+			if n := len(answer.Body.Data); n == in.Limit || n > 0 && size > table.MaxPageBytes {
 				answer.Body.Next, answer.Link = s.after(ctx, eventsPath, answer.Position)
 				return answer, nil
 			}
@@ -210,7 +209,6 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 			}
 			answer.Body.Data = append(answer.Body.Data, shown)
 			answer.Position = shown.Position
-			size += len(r.Data) + len(r.Meta)
 		}
 		if len(batch) == 0 { // the end of the log
 			break

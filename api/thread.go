@@ -54,7 +54,8 @@ func (s *server) thread(ctx context.Context, in *struct {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		if len(answer.Body.Data) == in.Limit || size >= table.MaxPageBytes {
+		size += r.Size()
+		if n := len(answer.Body.Data); n == in.Limit || n > 0 && size > table.MaxPageBytes {
 			path := strings.Replace(s.things[ticket.Stream.Category].path+"/thread", "{id}", in.ID.String(), 1)
 			answer.Body.Next, answer.Link = s.after(ctx, path, strconv.FormatInt(int64(r.Revision), 10))
 			break
@@ -64,7 +65,6 @@ func (s *server) thread(ctx context.Context, in *struct {
 			return nil, s.refused(ctx, err)
 		}
 		answer.Body.Data = append(answer.Body.Data, ThreadEntry{shown.Revision, shown.At, shown.Type, shown.Actor, shown.Reason, shown.Data, shown.Unknown})
-		size += len(r.Data) + len(r.Meta)
 	}
 	return answer, nil
 }

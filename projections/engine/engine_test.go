@@ -470,9 +470,9 @@ type hiding struct {
 	hidden eventstore.Position
 }
 
-func (h hiding) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+func (h hiding) Follow(ctx context.Context, after eventstore.Position, most ...int) iter.Seq2[[]eventstore.Recorded, error] {
 	return func(yield func([]eventstore.Recorded, error) bool) {
-		for batch, err := range h.Store.Follow(ctx, after) {
+		for batch, err := range h.Store.Follow(ctx, after, most...) {
 			var rest []eventstore.Recorded
 			for _, e := range batch {
 				if e.Position != h.hidden {
