@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -81,6 +82,12 @@ func (s *server) unclear(p *huma.Param, values []string) (code, says string) {
 		}
 		if value == "" && p.In == "query" {
 			return "parameter-empty", "must have a value: leave the parameter out if you do not want it"
+		}
+		switch n, err := strconv.ParseInt(value, 10, 64); {
+		case p.Schema.Type == huma.TypeBoolean && value != "true" && value != "false":
+			return "invalid", "must be true or false"
+		case p.Schema.Type == huma.TypeInteger && err == nil && value != strconv.FormatInt(n, 10): // other readers may not take it
+			return "invalid", "must be a whole number in plain digits, such as 10"
 		}
 	}
 	return "", ""

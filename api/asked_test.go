@@ -38,6 +38,8 @@ func TestQueriesSayWhatIsMeant(t *testing.T) {
 		{"invalid", "company", "companies/" + id + "/tickets?company=" + id}, {"invalid", "contact", "companies/" + id + "/tickets?contact=" + id},
 		{"invalid", "contact", "tickets?contact=" + hex}, {"invalid", "department", "agents?department={" + id + "}"}, {"invalid", "id", "contacts/" + hex}, {"invalid", "id", "contacts/urn:uuid:" + id},
 		{"id-malformed", "agent", "tickets?agent=" + hex},
+		{"invalid", "deleted", "contacts?deleted=1"}, {"invalid", "deleted", "contacts?deleted=TRUE"}, {"invalid", "open", "operations?open=f"},
+		{"invalid", "limit", "contacts?limit=%2B5"}, {"invalid", "limit", "contacts?limit=05"}, {"invalid", "revision", "events/ticket-" + id + "/-0"},
 		{"type-unknown", "type", "events/stream?type=nope"}, {"type-unknown", "type", "events?type=nope"},
 		{"stream-malformed", "stream", "events/stream?stream=nope"}, {"stream-malformed", "stream", "events?stream=nope-" + id}, {"stream-malformed", "stream", "events?stream=ticket-" + hex},
 		{"actor-malformed", "actor", "events?actor=somebody"}, {"actor-malformed", "actor", "events?actor=agent:" + hex},
