@@ -80,8 +80,8 @@ func (s *server) unclear(p *huma.Param, values []string) (code, says string) {
 		if err := text.Check(value); err != nil {
 			return "text-encoding", err.Error()
 		}
-		if value == "" && p.In == "query" {
-			return "parameter-empty", "must have a value: leave the parameter out if you do not want it"
+		if value == "" && p.In != "path" {
+			return "parameter-empty", "must have a value: leave it out if you do not want it"
 		}
 		switch n, err := strconv.ParseInt(value, 10, 64); {
 		case p.Schema.Type == huma.TypeBoolean && value != "true" && value != "false":

@@ -31,17 +31,17 @@ func (s *server) stream(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	after := head
-	for field, text := range map[string]string{"after": in.After, "Last-Event-ID": in.LastEventID} {
-		if text == "" || field == "after" && in.LastEventID != "" {
-			continue
-		}
+	after, field, text := head, "after", in.After
+	if in.LastEventID != "" {
+		field, text = "Last-Event-ID", in.LastEventID
+	}
+	if text != "" {
 		if after, err = position(field, text); err != nil {
 			return nil, err
 		}
 	}
 	if after > head {
-		return nil, parameter("after", "position-unknown", "The position is after the end of the log. Check that it comes from this desk.")
+		return nil, parameter(field, "position-unknown", "The position is after the end of the log. Check that it comes from this desk.")
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "text/event-stream")
