@@ -44,6 +44,11 @@ func (s *server) parameters(ctx huma.Context, next func(huma.Context)) {
 			asked.Set(p.Name, strings.Join(values, ","))
 		}
 	}
+	for _, name := range []string{"Authorization", "Content-Type"} { // of which a proxy may heed the one, and this the other
+		if len(request.Header.Values(name)) > 1 {
+			wrong = append(wrong, ProblemField{Parameter: name, Code: "parameter-twice", Detail: name + " may be given only once."})
+		}
+	}
 	switch {
 	case len(wrong) > 0:
 		s.fail(ctx, ofFields(wrong))

@@ -51,6 +51,9 @@ func TestQueriesSayWhatIsMeant(t *testing.T) {
 		}
 	}
 	c.Refused(t, 422, "parameter-twice", "POST", "/v1/contacts", map[string]any{"name": "N"}, func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "b"} })
+	for _, name := range []string{"Authorization", "Content-Type"} {
+		c.Refused(t, 422, "parameter-twice", "POST", "/v1/contacts", map[string]any{"name": "N"}, func(r *http.Request) { r.Header.Add(name, r.Header.Get(name)+"; charset=x") })
+	}
 	for name, value := range map[string]string{"If-Match": "", "Idempotency-Key": " ", "Daybook-Reason": ""} { // what was meant would vanish
 		if p := c.Refused(t, 422, "parameter-empty", "PATCH", "/v1/contacts/"+id, map[string]any{"name": "N"}, testdesk.Header(name, value)); p.Errors[0].Parameter != name {
 			t.Errorf("%+v does not name %s", p.Errors, name)
