@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"compress/flate"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,11 +106,15 @@ func (s *server) finish(ctx huma.Context, _ string, body any) (any, error) {
 			s.Exceeded(limit)
 		}
 	}
-	return encode(body)
+	if table, is := body.(csvTable); is {
+		return held(table), nil
+	}
+	data, err := encode(body)
+	return held(data), err
 }
 
 // encode returns a value as JSON, with a line break.
-func encode(v any) (json.RawMessage, error) {
+func encode(v any) ([]byte, error) {
 	var b bytes.Buffer // it is written to once, so that it takes no more memory than it needs
 	err := huma.DefaultJSONFormat.Marshal(&b, v)
 	return b.Bytes(), err
@@ -126,8 +131,31 @@ var jsonFormat = huma.Format{Marshal: send, Unmarshal: func(data []byte, v any) 
 
 // send sends an answer that is encoded.
 func send(w io.Writer, answer any) error {
-	_, err := w.Write(answer.(json.RawMessage))
+	_, err := answer.(io.WriterTo).WriteTo(w)
 	return err
+}
+
+// held returns an answer for as long as its client may take to read it. A large one, such as a report by the hour, is kept packed.
+func held(answer []byte) io.WriterTo {
+	if len(answer) <= large {
+		return bytes.NewReader(answer)
+	}
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestSpeed) // the level is right
+	_, _ = w.Write(answer)                       // nothing fails in memory
+	_ = w.Close()
+	return packed(b.Bytes())
+}
+
+// large is the size from which an answer is kept packed.
+const large = 512 << 10
+
+// packed is an answer that is unpacked while it is sent.
+type packed []byte
+
+// WriteTo implements io.WriterTo.
+func (p packed) WriteTo(w io.Writer) (int64, error) {
+	return io.Copy(w, flate.NewReader(bytes.NewReader(p)))
 }
 
 const object = `Send one JSON object, such as {"name": "Nora"}.`
