@@ -117,8 +117,8 @@ func TestRequestsOfAKey(t *testing.T) {
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST /v1/contacts HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n", c.Key)
-	if response, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || response.StatusCode != http.StatusContinue { // it has the place
-		t.Fatal(err, response)
+	if says, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.HasPrefix(says, "HTTP/1.1 100 ") { // it has the place
+		t.Fatal(err, says)
 	}
 	c.Refused(t, 429, "too-many-requests", "GET", "/v1/me", nil)
 	c.Refused(t, 429, "too-many-requests", "POST", "/v1/contacts", map[string]any{"name": "Nora"})

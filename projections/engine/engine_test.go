@@ -347,7 +347,8 @@ func TestPoisonParksItsThing(t *testing.T) {
 	}
 }
 
-// TestNothingIsProjectedPastAnUnknownEvent runs an older program on a log to which a newer one writes, with read models and without.
+// TestNothingIsProjectedPastAnUnknownEvent runs an older program on a log to which a newer one writes, with read models and without. It
+// waits for what the program says, and never for a time: the test that was here before failed 1 time in 60. Case 6.18.
 func TestNothingIsProjectedPastAnUnknownEvent(t *testing.T) {
 	for name, built := range map[string]bool{"read models": true, "no read models yet": false} {
 		t.Run(name, func(t *testing.T) {
