@@ -42,7 +42,7 @@ func quality(accept, offer string) float64 {
 		}
 		weight := 1.0
 		if text, weighted := parameters["q"]; weighted {
-			if weight, err = strconv.ParseFloat(text, 64); err != nil {
+			if weight, err = strconv.ParseFloat(text, 64); err != nil || !(weight >= 0 && weight <= 1) {
 				continue
 			}
 		}

@@ -130,9 +130,9 @@ func newServer(c Config, mux *http.ServeMux) *server {
 	}
 	c.Limits = c.Limits.orDefault()
 	s := &server{Config: c, things: make(map[string]things), routes: make(map[reflect.Type][]string)}
-	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
+	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat, "text/csv": {Marshal: send}}
 	config.Transformers = []huma.Transformer{s.finish}
-	config.OnAddOperation = append(config.OnAddOperation, func(_ *huma.OpenAPI, op *huma.Operation) { op.BodyReadTimeout = c.Limits.BodyTime })
+	config.OnAddOperation = append(config.OnAddOperation, func(_ *huma.OpenAPI, op *huma.Operation) { op.BodyReadTimeout = -1 }) // see inTime
 	s.api = jsonAPI{humago.New(mux, config), config}
 	s.api.UseMiddleware(s.parameters, s.authenticate, s.body)
 	if !c.OperationsOnly {

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,6 +42,11 @@ func (s *server) parameters(ctx huma.Context, next func(huma.Context)) {
 			wrong = append(wrong, ProblemField{Parameter: p.Name, Code: code, Detail: p.Name + " " + says + "."})
 		} else if p.In == "query" && p.Schema.Type == huma.TypeArray && !*p.Explode && len(values) > 1 {
 			asked.Set(p.Name, strings.Join(values, ","))
+		}
+	}
+	for _, name := range []string{"Authorization", "Content-Type"} { // of which a proxy may heed the one, and this the other
+		if len(request.Header.Values(name)) > 1 {
+			wrong = append(wrong, ProblemField{Parameter: name, Code: "parameter-twice", Detail: name + " may be given only once."})
 		}
 	}
 	switch {
@@ -78,8 +85,14 @@ func (s *server) unclear(p *huma.Param, values []string) (code, says string) {
 		if err := text.Check(value); err != nil {
 			return "text-encoding", err.Error()
 		}
-		if value == "" && p.In == "query" {
-			return "parameter-empty", "must have a value: leave the parameter out if you do not want it"
+		if value == "" && p.In != "path" {
+			return "parameter-empty", "must have a value: leave it out if you do not want it"
+		}
+		switch n, err := strconv.ParseInt(value, 10, 64); {
+		case p.Schema.Type == huma.TypeBoolean && value != "true" && value != "false":
+			return "invalid", "must be true or false"
+		case p.Schema.Type == huma.TypeInteger && err == nil && value != strconv.FormatInt(n, 10): // other readers may not take it
+			return "invalid", "must be a whole number in plain digits, such as 10"
 		}
 	}
 	return "", ""
@@ -101,15 +114,21 @@ func inUTF8(op *huma.Operation, contentType string) bool {
 	return err == nil && (charset == "" || charset == "utf-8" || charset == "utf8")
 }
 
-// body limits the body of a request, and refuses one that nothing reads.
+// body limits the body of a request, waits for it unless it is a journal, and refuses one that nothing reads.
 func (s *server) body(ctx huma.Context, next func(huma.Context)) {
 	request, writer := humago.Unwrap(ctx)
-	if ctx.Operation().RequestBody != nil {
-		limit := s.Limits.Body
-		if ctx.Operation().Path == importPath {
-			limit = s.Limits.Journal
+	switch {
+	case ctx.Operation().Path == importPath:
+		request.Body = http.MaxBytesReader(writer, request.Body, s.Limits.Journal)
+		next(ctx)
+		return
+	case ctx.Operation().RequestBody != nil:
+		body, err := arrived(http.MaxBytesReader(writer, request.Body, s.Limits.Body))
+		if err != nil {
+			s.fail(ctx, incomplete(err))
+			return
 		}
-		request.Body = http.MaxBytesReader(writer, request.Body, limit)
+		request.Body = io.NopCloser(body)
 		next(ctx)
 		return
 	}
@@ -126,4 +145,24 @@ func (s *server) body(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	next(ctx)
+}
+
+// arrived returns a body once it has arrived. Until then it costs little more than the bytes that are there.
+func arrived(body io.Reader) (io.Reader, error) {
+	var pieces net.Buffers
+	for free := []byte(nil); ; {
+		if len(free) == 0 {
+			free = make([]byte, 16<<10)
+			pieces = append(pieces, free[:0])
+		}
+		n, err := body.Read(free)
+		last := &pieces[len(pieces)-1]
+		*last, free = (*last)[:len(*last)+n], free[n:]
+		switch {
+		case err == io.EOF:
+			return &pieces, nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }

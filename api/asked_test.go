@@ -38,8 +38,11 @@ func TestQueriesSayWhatIsMeant(t *testing.T) {
 		{"invalid", "company", "companies/" + id + "/tickets?company=" + id}, {"invalid", "contact", "companies/" + id + "/tickets?contact=" + id},
 		{"invalid", "contact", "tickets?contact=" + hex}, {"invalid", "department", "agents?department={" + id + "}"}, {"invalid", "id", "contacts/" + hex}, {"invalid", "id", "contacts/urn:uuid:" + id},
 		{"id-malformed", "agent", "tickets?agent=" + hex},
+		{"invalid", "deleted", "contacts?deleted=1"}, {"invalid", "deleted", "contacts?deleted=TRUE"}, {"invalid", "open", "operations?open=f"},
+		{"invalid", "limit", "contacts?limit=%2B5"}, {"invalid", "limit", "contacts?limit=05"}, {"invalid", "revision", "events/ticket-" + id + "/-0"},
 		{"type-unknown", "type", "events/stream?type=nope"}, {"type-unknown", "type", "events?type=nope"},
 		{"stream-malformed", "stream", "events/stream?stream=nope"}, {"stream-malformed", "stream", "events?stream=nope-" + id}, {"stream-malformed", "stream", "events?stream=ticket-" + hex},
+		{"position-unknown", "after", "events?after=999999"}, {"position-unknown", "after", "events?type=ticket-noted&after=999999"}, {"position-unknown", "after", "events/stream?after=999999"},
 		{"actor-malformed", "actor", "events?actor=somebody"}, {"actor-malformed", "actor", "events?actor=agent:" + hex},
 	} {
 		p := c.Refused(t, 422, of.code, "GET", "/v1/"+of.query, nil)
@@ -48,6 +51,17 @@ func TestQueriesSayWhatIsMeant(t *testing.T) {
 		}
 	}
 	c.Refused(t, 422, "parameter-twice", "POST", "/v1/contacts", map[string]any{"name": "N"}, func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "b"} })
+	for _, name := range []string{"Authorization", "Content-Type"} {
+		c.Refused(t, 422, "parameter-twice", "POST", "/v1/contacts", map[string]any{"name": "N"}, func(r *http.Request) { r.Header.Add(name, r.Header.Get(name)+"; charset=x") })
+	}
+	for name, value := range map[string]string{"If-Match": "", "Idempotency-Key": " ", "Daybook-Reason": ""} { // what was meant would vanish
+		if p := c.Refused(t, 422, "parameter-empty", "PATCH", "/v1/contacts/"+id, map[string]any{"name": "N"}, testdesk.Header(name, value)); p.Errors[0].Parameter != name {
+			t.Errorf("%+v does not name %s", p.Errors, name)
+		}
+	}
+	if p := c.Refused(t, 422, "position-unknown", "GET", "/v1/events/stream", nil, testdesk.Header("Last-Event-ID", "999999")); p.Errors[0].Parameter != "Last-Event-ID" {
+		t.Errorf("%+v does not name Last-Event-ID", p.Errors)
+	}
 	c.Refused(t, 422, "invalid", "PUT", "/v1/contacts/"+id+"/company", map[string]any{"company_id": hex})
 
 	// Both forms of a list count, however the name of the parameter is encoded.
@@ -195,7 +209,7 @@ func TestWhatAReportCanBe(t *testing.T) {
 	c.Get(t, "/v1/reports/agents?from=1900-01-01&to=2200-12-31&by=month")
 	c.Get(t, "/v1/reports/agents?from=2025-01-01&to=2026-02-01&by=hour")
 	for accept, want := range map[string]string{
-		"text/csv": "text/csv; charset=utf-8", "TEXT/CSV": "text/csv; charset=utf-8", "text/csv;q=0": "application/json", "text/csv;q=0.5, application/json": "application/json",
+		"text/csv": "text/csv; charset=utf-8", "TEXT/CSV": "text/csv; charset=utf-8", "text/csv;q=0": "application/json", "text/csv;q=2": "application/json", "text/csv;q=-1": "application/json", "text/csv;q=NaN": "application/json", "text/csv;q=0.5, application/json": "application/json",
 		"application/json;q=0.1, text/*": "text/csv; charset=utf-8", "*/*": "application/json", "text/html": "application/json", "application/json, text/csv;q=0, */*;q=0.1": "application/json",
 		"text/csv ; q=1.0 ,application/json;q=0.9": "text/csv; charset=utf-8", "x-text/csv": "application/json",
 	} {

@@ -108,7 +108,6 @@ var ProblemKinds = []ProblemKind{
 	{"stopping", "A server that is stopping", "Try again after Retry-After.", []int{503}},
 	{"stream-malformed", "A stream that cannot be", "Send the name of a stream, such as ticket-ID.", []int{422}},
 	{"tag-archived", "A tag that is archived", "Take it out of the archive, or use another one.", []int{409, ofLine}},
-	{"tag-of-other-registry", "A tag for other things", "Use a tag for things of this kind.", []int{409}},
 	{"tag-unknown", "No such tag", "Check the id or the name, or create the tag first.", []int{404, 422}},
 	{"taken", "A name or address that something else has", "Use another one, or change what has it.", []int{409, ofLine}},
 	{"text-encoding", "A text that is none", "Send UTF-8 without control characters.", []int{400, 422, ofLine}},

@@ -141,7 +141,12 @@ type shownSchemas struct {
 }
 
 func (s shownSchemas) Map() map[string]*huma.Schema { return s.all }
+
+// SchemaFromRef returns what a request is checked against: the registry's schema, unless only the document has one.
 func (s shownSchemas) SchemaFromRef(ref string) *huma.Schema {
+	if checked := s.Registry.SchemaFromRef(ref); checked != nil {
+		return checked
+	}
 	return s.all[strings.TrimPrefix(ref, schemaRef)]
 }
 func (s shownSchemas) MarshalJSON() ([]byte, error) { return json.Marshal(s.all) }

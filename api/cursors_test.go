@@ -80,6 +80,22 @@ func TestCursors(t *testing.T) {
 			t.Errorf("%s goes on with %v", list, again)
 		}
 	}
+	// The log and each thread have their own.
+	threads := []string{"/v1/events?limit=1"}
+	for _, subject := range []string{"A", "B"} {
+		threads = append(threads, "/v1/tickets/"+c.Must(t, 201, "POST", "/v1/inquiries", testdesk.Inquiry("nora", subject)).ID(t)+"/thread?limit=1")
+		c.Must(t, 200, "POST", strings.TrimSuffix(threads[len(threads)-1], "thread?limit=1")+"notes", map[string]any{"body": subject})
+	}
+	for _, list := range threads {
+		c.Get(t, list).Into(t, &page)
+		for _, other := range append(threads, "/v1/events?type=ticket-noted&limit=1") {
+			if other == list {
+				c.Must(t, 200, "GET", other+"&cursor="+*page.Next, nil)
+			} else {
+				c.Refused(t, 422, "cursor-malformed", "GET", other+"&cursor="+*page.Next, nil)
+			}
+		}
+	}
 	link := c.Get(t, "/v1/contacts?limit=1&q=Contact").Header.Get("Link")
 	path := strings.TrimPrefix(link[:strings.Index(link, ">")], "<")
 	c.Get(t, path) // a link can be followed as it stands

@@ -83,7 +83,9 @@ func (s *server) events() {
 		}
 		if err == nil && in.After != "" {
 			var after eventstore.Position
-			after, err = position("after", in.After)
+			if after, err = position("after", in.After); err == nil {
+				err = s.MustHave(ctx, "after", after)
+			}
 			f.After = table.Position(after)
 		}
 		if err != nil {
@@ -148,25 +150,23 @@ func (s *server) findEvents(ctx context.Context, q table.Queryer, f readmodels.T
 	if err != nil {
 		return table.Found[Event]{}, err
 	}
-	events := make([]Event, 0, len(found.Rows))
-	for size := 0; len(events) < len(found.Rows); {
-		if size >= table.MaxPageBytes {
-			err = found.Cut(len(events))
-			break
-		}
-		entry := found.Rows[len(events)]
+	events, size := make([]Event, 0, len(found.Rows)), 0
+	for i, entry := range found.Rows {
 		r, err := s.recorded(ctx, entry.Stream, eventstore.Revision(entry.Revision))
 		if err != nil {
 			return table.Found[Event]{}, err
+		}
+		if size += r.Size(); i > 0 && size > table.MaxPageBytes {
+			err = found.Cut(i)
+			return table.Found[Event]{Rows: events, Next: found.Next}, err
 		}
 		shown, err := s.show(r)
 		if err != nil {
 			return table.Found[Event]{}, err
 		}
 		events = append(events, shown)
-		size += len(r.Data) + len(r.Meta)
 	}
-	return table.Found[Event]{Rows: events, Next: found.Next}, err
+	return table.Found[Event]{Rows: events, Next: found.Next}, nil
 }
 
 // unfiltered reports whether the query has no filter.
@@ -188,8 +188,8 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 	}
 	within, cancel := context.WithTimeout(ctx, pageWithin)
 	defer cancel()
-	answer, size := &Answered[List[Event]]{Body: List[Event]{Data: []Event{}}}, 0
-	for batch, err := range s.Desk.Store.Follow(within, after) {
+	answer, size, last := &Answered[List[Event]]{Body: List[Event]{Data: []Event{}}}, 0, after
+	for batch, err := range s.Desk.Store.Follow(within, after, table.MaxPageBytes) {
 		if errors.Is(err, eventstore.ErrAhead) {
 			return nil, parameter("after", "position-unknown", "The position is after the end of the log. Check that it comes from this desk.")
 		}
@@ -200,8 +200,9 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 			if r.Notice {
 				continue
 			}
-			if len(answer.Body.Data) == in.Limit || size >= table.MaxPageBytes {
-				answer.Body.Next, answer.Link = s.after(ctx, eventsPath, answer.Position)
+			size += r.Size()
+			if n := len(answer.Body.Data); n == in.Limit || n > 0 && size > table.MaxPageBytes {
+				answer.Body.Next, answer.Link = s.after(ctx, eventsPath, placed(theLog, uint64(last)))
 				return answer, nil
 			}
 			shown, err := s.show(r)
@@ -209,8 +210,7 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 				return nil, err
 			}
 			answer.Body.Data = append(answer.Body.Data, shown)
-			answer.Position = shown.Position
-			size += len(r.Data) + len(r.Meta)
+			answer.Position, last = shown.Position, r.Position
 		}
 		if len(batch) == 0 { // the end of the log
 			break
@@ -219,18 +219,15 @@ func (s *server) fromLog(ctx context.Context, in *EventQuery) (*Answered[List[Ev
 	return answer, nil
 }
 
+// theLog is what a cursor of the whole log is a place in.
+const theLog = "log"
+
 // startOf returns the position after which a page of the log begins.
 func (s *server) startOf(in *EventQuery) (eventstore.Position, error) {
-	cursor, err := s.unseal(in.Cursor)
+	at, goesOn, err := s.place(theLog, in.Cursor)
 	switch {
-	case err != nil:
-		return 0, err
-	case cursor != "":
-		p, err := eventstore.ParsePosition(cursor)
-		if err != nil {
-			err = table.ErrCursor
-		}
-		return p, err
+	case err != nil || goesOn:
+		return eventstore.Position(at), err
 	case in.After != "":
 		return position("after", in.After)
 	}

@@ -105,6 +105,33 @@ func TestLimitsOfAKey(t *testing.T) {
 	c.Refused(t, 413, "too-large", "POST", "/v1/contacts", map[string]any{"name": strings.Repeat("n", 100)})
 }
 
+// TestRequestsOfAKey has a request that is still arriving take the only place of a key.
+func TestRequestsOfAKey(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c := testdesk.Serve(t, folder, "--limit-requests", "1")
+	other := c.As(testdesk.Key(t, folder, "owner", ""))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(c.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /v1/contacts HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n", c.Key)
+	if says, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.HasPrefix(says, "HTTP/1.1 100 ") { // it has the place
+		t.Fatal(err, says)
+	}
+	c.Refused(t, 429, "too-many-requests", "GET", "/v1/me", nil)
+	c.Refused(t, 429, "too-many-requests", "POST", "/v1/contacts", map[string]any{"name": "Nora"})
+	other.Must(t, 200, "GET", "/v1/me", nil)
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	testdesk.Eventually(t, "the place is free", func() bool { return c.Do(t, "GET", "/v1/me", nil).Status == http.StatusOK })
+	if metrics := string(c.Get(t, "/metrics").Body); !strings.Contains(metrics, `daybook_limits_met_total{limit="requests"}`) {
+		t.Errorf("the metrics do not tell of it: %s", metrics)
+	}
+}
+
 // mayStream reports whether a key may open a stream.
 func mayStream(t *testing.T, c testdesk.Client) bool {
 	t.Helper()

@@ -30,7 +30,7 @@ func TestInPostgreSQL(t *testing.T) {
 		"ReportOverClockChanges": TestReportOverClockChanges, "ReportIsKnownForEver": TestReportIsKnownForEver, "ReportKeepsNames": TestReportKeepsNames,
 		"ReportFigures": TestReportFigures, "ReportOfNothing": TestReportOfNothing, "ReportMistakes": TestReportMistakes, "WorktimeByWhenThingsHappened": TestWorktimeByWhenThingsHappened,
 		"SlicesOfPresence": TestSlicesOfPresence, "TagsAsTheyWereCalled": TestTagsAsTheyWereCalled,
-		"WhoIsWho": TestWhoIsWho, "NoInquiryIsLostForItsNumber": TestNoInquiryIsLostForItsNumber, "StrangersReply": TestStrangersReply,
+		"WhoIsWho": TestWhoIsWho, "NoInquiryIsLostForItsNumber": TestNoInquiryIsLostForItsNumber, "NoInquiryIsLostForItsAddress": TestNoInquiryIsLostForItsAddress, "StrangersReply": TestStrangersReply,
 		"WhatAnInquiryTeaches": TestWhatAnInquiryTeaches, "ContactIsRestored": TestContactIsRestored, "DeletedContactWrites": TestDeletedContactWrites,
 		"TagsAndGroupsAreArchived": TestTagsAndGroupsAreArchived, "ChannelsReadNothing": TestChannelsReadNothing,
 		"StrangersOfAnotherDepartment": TestStrangersOfAnotherDepartment, "OddValuesOfPeople": TestOddValuesOfPeople,
@@ -43,7 +43,11 @@ func TestInPostgreSQL(t *testing.T) {
 		"QueriesSayWhatIsMeant": TestQueriesSayWhatIsMeant, "WritesAreNotMoved": TestWritesAreNotMoved, "NullOfWhatIsNew": TestNullOfWhatIsNew, "InstantsAreClear": TestInstantsAreClear,
 		"WhatAReportCanBe": TestWhatAReportCanBe, "PagesEndAtTheirSize": TestPagesEndAtTheirSize, "OrderOfTheLog": TestOrderOfTheLog, "TheEpoch": TestTheEpoch,
 		"WhatIsNotThere": TestWhatIsNotThere, "DeletedThings": TestDeletedThings, "LocationIsThere": TestLocationIsThere,
-		"OddRequests":         TestOddRequests,
+		"OddRequests": TestOddRequests, "WrongKeys": TestWrongKeys, "RefusedBeforeTheBody": TestRefusedBeforeTheBody,
+		"BodiesArriveInTime": TestBodiesArriveInTime, "LimitsOfAKey": TestLimitsOfAKey, "ClientsThatDoNotRead": TestClientsThatDoNotRead,
+		"ReadyWithoutAKey": TestReadyWithoutAKey, "HeadOfAStream": TestHeadOfAStream, "RequestsOfAKey": TestRequestsOfAKey,
+		"StreamSaysWhereItIs": TestStreamSaysWhereItIs, "StreamEndsWithItsKey": TestStreamEndsWithItsKey, "RequestIDFindsItsEvents": TestRequestIDFindsItsEvents,
+		"RefusalsThatAreNotKept": TestRefusalsThatAreNotKept, "ImportsHaveLimits": TestImportsHaveLimits, "BodiesAtTheLimit": TestBodiesAtTheLimit,
 		"NamesOfIDsAndThings": TestNamesOfIDsAndThings,
 	})
 }

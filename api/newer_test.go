@@ -19,9 +19,9 @@ import (
 // A newer log is read by the projections of a newer program, which knows the event that the API's program does not.
 type newer struct{ eventstore.Store }
 
-func (n newer) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+func (n newer) Follow(ctx context.Context, after eventstore.Position, most ...int) iter.Seq2[[]eventstore.Recorded, error] {
 	return func(yield func([]eventstore.Recorded, error) bool) {
-		for batch, err := range n.Store.Follow(ctx, after) {
+		for batch, err := range n.Store.Follow(ctx, after, most...) {
 			for i := range batch {
 				if batch[i].Type == "company-sung" {
 					batch[i].Type = company.Deleted{}.EventType()

@@ -80,6 +80,25 @@ func TestWhoIsWho(t *testing.T) {
 	}
 }
 
+// TestNoInquiryIsLostForItsAddress writes from e-mail addresses with quotes, which are kept as they came and recognise nobody. What is no
+// address at all is refused. Case 2.4.
+func TestNoInquiryIsLostForItsAddress(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	const quoted = `"nora b"@customers.example`
+	first := wrote(t, c, 201, map[string]any{"email": quoted}, nil)["contact_id"].(string)
+	if got := c.Get(t, "/v1/contacts/"+first).Object(t); !same(got["emails"], quoted) {
+		t.Errorf("%v", got["emails"])
+	}
+	if second := wrote(t, c, 201, map[string]any{"email": quoted}, nil)["contact_id"]; second == first {
+		t.Error("it recognises somebody")
+	}
+	for _, none := range []string{`"nora"`, `"nora" <nora@customers.example>`, `"a"@customers.example, "b"@customers.example`, `"a@customers.example`} {
+		c.Refused(t, 422, "email-malformed", "POST", "/v1/inquiries", map[string]any{"channel": "email", "from": map[string]any{"email": none}, "subject": "Help"})
+	}
+	c.Refused(t, 422, "email-malformed", "POST", "/v1/contacts", map[string]any{"name": "Nora", "emails": []string{quoted}})
+}
+
 // TestNoInquiryIsLostForItsNumber sends numbers that are none: the message is taken, and the number is kept as it came and
 // recognises nobody. Elsewhere it is refused.
 func TestNoInquiryIsLostForItsNumber(t *testing.T) {

@@ -1,11 +1,14 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
+	"compress/flate"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path"
@@ -94,7 +97,8 @@ func incomplete(err error) *Problem {
 	return problem(http.StatusBadRequest, "body-incomplete", "The body ended before it was complete. Send the request again, with all of the body.")
 }
 
-// finish sets the request id of a problem, and tells of a limit that was met.
+// finish sets the request id of a problem, tells of a limit that was met, and encodes an answer before it is sent: a client that does
+// not read it costs its bytes, and not the rows that it was made of.
 func (s *server) finish(ctx huma.Context, _ string, body any) (any, error) {
 	if p, ok := body.(*Problem); ok {
 		p.RequestID = requestIn(ctx.Context())
@@ -102,17 +106,57 @@ func (s *server) finish(ctx huma.Context, _ string, body any) (any, error) {
 			s.Exceeded(limit)
 		}
 	}
-	return body, nil
+	if table, is := body.(csvTable); is {
+		return held(table), nil
+	}
+	data, err := encode(body)
+	return held(data), err
 }
 
-// jsonFormat is JSON without what decoders accept and change silently: see text.CheckJSON.
-var jsonFormat = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: func(data []byte, v any) error {
+// encode returns a value as JSON, with a line break.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer // it is written to once, so that it takes no more memory than it needs
+	err := huma.DefaultJSONFormat.Marshal(&b, v)
+	return b.Bytes(), err
+}
+
+// jsonFormat is JSON without what decoders accept and change silently: see text.CheckJSON. What is sent is encoded already: see finish.
+var jsonFormat = huma.Format{Marshal: send, Unmarshal: func(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
 	if _, first := v.(*any); first && err == nil { // each body is first decoded into any
 		err = text.CheckJSON(data)
 	}
 	return err
 }}
+
+// send sends an answer that is encoded.
+func send(w io.Writer, answer any) error {
+	_, err := answer.(io.WriterTo).WriteTo(w)
+	return err
+}
+
+// held returns an answer for as long as its client may take to read it. A large one, such as a report by the hour, is kept packed.
+func held(answer []byte) io.WriterTo {
+	if len(answer) <= large {
+		return bytes.NewReader(answer)
+	}
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestSpeed) // the level is right
+	_, _ = w.Write(answer)                       // nothing fails in memory
+	_ = w.Close()
+	return packed(b.Bytes())
+}
+
+// large is the size from which an answer is kept packed.
+const large = 512 << 10
+
+// packed is an answer that is unpacked while it is sent.
+type packed []byte
+
+// WriteTo implements io.WriterTo.
+func (p packed) WriteTo(w io.Writer) (int64, error) {
+	return io.Copy(w, flate.NewReader(bytes.NewReader(p)))
+}
 
 const object = `Send one JSON object, such as {"name": "Nora"}.`
 
@@ -123,12 +167,6 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 		if errors.As(err, &own) {
 			return own
 		}
-	}
-	if status == http.StatusInternalServerError && message == "cannot read request body" {
-		return incomplete(errors.Join(errs...))
-	}
-	if status == http.StatusRequestTimeout {
-		return incomplete(os.ErrDeadlineExceeded)
 	}
 	p := problem(status, codes[status], message)
 	if p.Code == "" {

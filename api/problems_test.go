@@ -194,6 +194,7 @@ func TestOneLine(t *testing.T) {
 		{"POST", "/v1/agents", "alias", map[string]any{"name": "X", "email": "x@desk.example", "role": "agent"}},
 		{"PATCH", "/v1/agents/" + agent, "alias", nil}, {"POST", "/v1/agents/" + agent + "/status/sign-in", "device", nil},
 		{"POST", "/v1/tickets", "subject", map[string]any{"contact_id": contact, "channel": "call"}}, {"POST", "/v1/tickets/" + ticket + "/subject", "subject", nil},
+		{"POST", "/v1/contacts", "url", map[string]any{"name": "X"}}, {"PATCH", "/v1/contacts/" + contact, "avatar", nil},
 	} {
 		for text, code := range map[string]string{"a\r\nb": "text-not-one-line", "\u202eevil": "format-characters", "a\u200bb": "format-characters"} {
 			body := map[string]any{}

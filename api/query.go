@@ -154,6 +154,22 @@ func (s *server) unseal(cursor string) (string, error) {
 	return text, nil
 }
 
+// placed returns the cursor of the page that begins at a place in what is read in its own order: the log or a stream.
+func placed(in string, at uint64) string { return in + " " + strconv.FormatUint(at, 10) }
+
+// place returns the place of a cursor that was made for the same log or stream, and reports whether there is one.
+func (s *server) place(in, cursor string) (at uint64, is bool, err error) {
+	text, err := s.unseal(cursor)
+	if err != nil || text == "" {
+		return 0, false, err
+	}
+	number, is := strings.CutPrefix(text, in+" ")
+	if at, err = strconv.ParseUint(number, 10, 63); !is || err != nil {
+		return 0, false, table.ErrCursor
+	}
+	return at, true, nil
+}
+
 // OneThing are the parameters of a query for one thing.
 type OneThing struct {
 	Reading

@@ -154,7 +154,7 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingI
 	if reported.ContentType == "text/csv" {
 		table := reportCSV(answer.Body)
 		if in.Mark {
-			table = append([]byte("\ufeff"), table...)
+			table = append(csvTable("\ufeff"), table...)
 		}
 		reported.ContentType, reported.Body = "text/csv; charset=utf-8", table
 	}
@@ -245,9 +245,12 @@ func (s *server) mustHaveBeen(ctx context.Context, q table.Queryer, at time.Time
 	return parameter("known_at", "instant-in-future", "known_at must not be in the future. Use an instant up to now.")
 }
 
+// A csvTable is an answer in CSV.
+type csvTable []byte
+
 // reportCSV returns a report as CSV, with one column for each figure. Text that a spreadsheet could take for a formula is
 // quoted.
-func reportCSV(r report.Report) []byte {
+func reportCSV(r report.Report) csvTable {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
 	head := []string{"bucket", "agent_id", "agent"}
@@ -272,7 +275,7 @@ func reportCSV(r report.Report) []byte {
 		w.Write(line)
 	}
 	w.Flush()
-	return []byte(b.String())
+	return csvTable(b.String())
 }
 
 func idOrNothing(r table.Ref) string {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -584,5 +585,30 @@ func TestTagsAsTheyWereCalled(t *testing.T) {
 	}
 	if now := c.Get(t, query+"crimson"); len(now.Object(t)["data"].([]any)) != 1 {
 		t.Errorf("by the new name: %s", now.Body)
+	}
+}
+
+// TestLargeReports: a report that is so large that it is kept packed is the same as its parts. Case 5.3.
+func TestLargeReports(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	journal := `{"id":"1","at":"2026-01-01T00:00:00Z","by":"system","do":"agent.create","agent":"ann","name":"Ann","email":"ann@desk.example","role":"agent"}` + "\n"
+	for day := range 60 {
+		from := time.Date(2026, 1, 1+day, 0, 0, 0, 0, time.UTC)
+		for what, at := range []time.Time{from, from.Add(23 * time.Hour)} {
+			journal += fmt.Sprintf(`{"id":"%d %d","at":"%s","by":"agent:ann","do":"agent.sign_%s","agent":"ann","device":"panel"}`+"\n", day, what, at.Format(time.RFC3339), []string{"in", "out"}[what])
+		}
+	}
+	c.Play(t, []byte(journal))
+	c.CaughtUp(t)
+	whole := c.Get(t, "/v1/reports/agents?from=2026-01-01&to=2026-03-02&by=hour")
+	rows := c.Report(t, "from=2026-01-01&to=2026-03-02&by=hour")
+	table := c.Get(t, "/v1/reports/agents.csv?from=2026-01-01&to=2026-03-02&by=hour")
+	if lines := strings.Count(string(table.Body), "\n") - 1; len(whole.Body) < 600_000 || len(rows) != 60*23 || lines != len(rows) {
+		t.Errorf("%d bytes, %d rows, %d lines", len(whole.Body), len(rows), lines)
+	}
+	parts := c.Report(t, "from=2026-01-01&to=2026-01-31&by=hour")
+	if parts = append(parts, c.Report(t, "from=2026-01-31&to=2026-03-02&by=hour")...); !reflect.DeepEqual(parts, rows) {
+		t.Error("the whole is not its parts")
 	}
 }

@@ -361,12 +361,12 @@ type gated struct {
 	open chan struct{}
 }
 
-func (g gated) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+func (g gated) Follow(ctx context.Context, after eventstore.Position, most ...int) iter.Seq2[[]eventstore.Recorded, error] {
 	select {
 	case <-g.open:
 	case <-ctx.Done():
 	}
-	return g.Store.Follow(ctx, after)
+	return g.Store.Follow(ctx, after, most...)
 }
 
 // TestDeletingAnAgentWhileNobodyProjects is case 5.7: the agent is deleted, or leaves a department, and the answer is an operation

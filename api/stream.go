@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -33,17 +31,17 @@ func (s *server) stream(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
-	after := head
-	for field, text := range map[string]string{"after": in.After, "Last-Event-ID": in.LastEventID} {
-		if text == "" || field == "after" && in.LastEventID != "" {
-			continue
-		}
+	after, field, text := head, "after", in.After
+	if in.LastEventID != "" {
+		field, text = "Last-Event-ID", in.LastEventID
+	}
+	if text != "" {
 		if after, err = position(field, text); err != nil {
 			return nil, err
 		}
 	}
 	if after > head {
-		return nil, parameter("after", "position-unknown", "The position is after the end of the log. Check that it comes from this desk.")
+		return nil, parameter(field, "position-unknown", "The position is after the end of the log. Check that it comes from this desk.")
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "text/event-stream")
@@ -65,6 +63,9 @@ const heartbeat = 15 * time.Second
 // stillWithin is how long a stream may go on after its key has lost the right to it.
 const stillWithin = 2 * time.Second
 
+// streamBatch is about how many bytes of events a stream holds. A client that does not read costs about as much.
+const streamBatch = 64 << 10
+
 // follow writes the events after a position. It begins with that position, and each heartbeat has the position of the last
 // event that was looked at, so that a client that comes again misses nothing and nothing is read twice.
 func (s *server) follow(hc huma.Context, at eventstore.Position, wanted func(eventstore.Recorded) bool) {
@@ -72,14 +73,20 @@ func (s *server) follow(hc huma.Context, at eventstore.Position, wanted func(eve
 	defer cancel()
 	defer context.AfterFunc(s.Drain, cancel)()
 	batches := make(chan []eventstore.Recorded)
+	next := make(chan struct{})
 	go func() {
 		defer close(batches)
-		for batch, err := range s.Desk.Store.Follow(ctx, at) {
+		for batch, err := range s.Desk.Store.Follow(ctx, at, streamBatch) {
 			if err != nil {
 				return
 			}
 			select {
 			case batches <- batch:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-next:
 			case <-ctx.Done():
 				return
 			}
@@ -102,13 +109,25 @@ func (s *server) follow(hc huma.Context, at eventstore.Position, wanted func(eve
 			if !open || !s.mayStill(ctx, role.EventsRead) {
 				return
 			}
-			for _, r := range batch {
-				if at = r.Position; r.Notice || !wanted(r) {
+			for i := range batch {
+				r := &batch[i]
+				if at = r.Position; r.Notice || !wanted(*r) {
 					continue
 				}
-				if err = s.send(w, r); err != nil {
-					break
+				message, err := s.message(*r)
+				if err != nil {
+					s.Log.Error("streaming events", "error", err)
+					return
 				}
+				*r = eventstore.Recorded{} // the client may take long to read it
+				if _, err = w.Write(message); err != nil {
+					return
+				}
+			}
+			select {
+			case next <- struct{}{}:
+			case <-ctx.Done():
+				return
 			}
 		case <-still.C:
 			if !s.mayStill(ctx, role.EventsRead) {
@@ -120,18 +139,14 @@ func (s *server) follow(hc huma.Context, at eventstore.Position, wanted func(eve
 	}
 }
 
-// send writes one event.
-func (s *server) send(w io.Writer, r eventstore.Recorded) error {
+// message returns an event as a stream sends it.
+func (s *server) message(r eventstore.Recorded) ([]byte, error) {
 	shown, err := s.show(r)
 	if err != nil {
-		s.Log.Error("streaming events", "error", err)
-		return err
+		return nil, err
 	}
-	data, err := json.Marshal(shown)
-	if err == nil {
-		_, err = fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", r.Position, r.Type, data)
-	}
-	return err
+	data, err := encode(shown) // which ends with a line break
+	return fmt.Appendf(nil, "id: %s\nevent: %s\ndata: %s\n", r.Position, r.Type, data), err
 }
 
 // mayStill reports whether the key of a long request is still valid and has a permission.

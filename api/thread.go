@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -42,21 +41,22 @@ func (s *server) thread(ctx context.Context, in *struct {
 	if err == nil {
 		err = unlessSeen(in.IfNoneMatch, answer.ETag, answer.Position)
 	}
-	from := eventstore.Revision(0)
+	from := uint64(0)
 	if err == nil {
-		from, err = s.threadFrom(in.Cursor)
+		from, _, err = s.place(ticket.Stream.Stream(in.ID), in.Cursor)
 	}
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
 	size := 0
-	for r, err := range s.Desk.Store.Read(ctx, ticket.Stream.Stream(in.ID), from, eventstore.Forwards, in.Limit+1) {
+	for r, err := range s.Desk.Store.Read(ctx, ticket.Stream.Stream(in.ID), eventstore.Revision(from), eventstore.Forwards, in.Limit+1) {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		if len(answer.Body.Data) == in.Limit || size >= table.MaxPageBytes {
+		size += r.Size()
+		if n := len(answer.Body.Data); n == in.Limit || n > 0 && size > table.MaxPageBytes {
 			path := strings.Replace(s.things[ticket.Stream.Category].path+"/thread", "{id}", in.ID.String(), 1)
-			answer.Body.Next, answer.Link = s.after(ctx, path, strconv.FormatInt(int64(r.Revision), 10))
+			answer.Body.Next, answer.Link = s.after(ctx, path, placed(r.Stream, uint64(r.Revision)))
 			break
 		}
 		shown, err := s.show(r)
@@ -64,7 +64,6 @@ func (s *server) thread(ctx context.Context, in *struct {
 			return nil, s.refused(ctx, err)
 		}
 		answer.Body.Data = append(answer.Body.Data, ThreadEntry{shown.Revision, shown.At, shown.Type, shown.Actor, shown.Reason, shown.Data, shown.Unknown})
-		size += len(r.Data) + len(r.Meta)
 	}
 	return answer, nil
 }
@@ -105,17 +104,4 @@ func (s *server) seesAround(ctx context.Context, id uuid.UUID) (revision eventst
 	}
 	sight := who(ctx).Sight
 	return revision, position, t.Opened && ticket.Stream.Seen(t, sight) && ticket.Stream.Seen(before, sight), nil
-}
-
-// threadFrom returns the revision at which a page of a thread begins.
-func (s *server) threadFrom(cursor string) (eventstore.Revision, error) {
-	text, err := s.unseal(cursor)
-	if err != nil || text == "" {
-		return 0, err
-	}
-	from, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || from < 0 {
-		return 0, table.ErrCursor
-	}
-	return eventstore.Revision(from), nil
 }

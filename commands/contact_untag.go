@@ -21,7 +21,7 @@ func (UntagContact) Permission() role.Permission { return role.ContactsWrite }
 
 // Refs returns the tag.
 func (c UntagContact) Refs() []Reference {
-	return []Reference{work.Had("tag", tag.Stream, c.Tag, tag.Tag.MustExist)}
+	return []Reference{work.Had("tag", tag.Stream, c.Tag, func(t tag.Tag) error { return t.MustBeOf(tag.Contacts) })}
 }
 
 // Decide changes nothing for a contact who does not have the tag.

@@ -34,7 +34,7 @@ type Inquiry struct {
 // A Sender is what a channel knows of the person who wrote.
 type Sender struct {
 	Name     string `json:"name,omitempty" doc:"Name, if the channel knows it"`
-	Email    string `json:"email,omitempty" doc:"E-mail address"`
+	Email    string `json:"email,omitempty" doc:"E-mail address. One with quotes is kept as it came, and recognises nobody"`
 	Phone    string `json:"phone,omitempty" doc:"Phone number. One that cannot be read is kept as it came, and recognises nobody"`
 	Visitor  string `json:"visitor,omitempty" doc:"Visitor id that the chat window remembers"`
 	Forum    string `json:"forum,omitempty" doc:"User id in the forum"`
@@ -247,9 +247,10 @@ func (s Sender) addresses(channel ticket.Channel, by By) ([]Given, error) {
 	return all, nil
 }
 
-// readAddress reads an address of an inquiry. A number that cannot be read is kept as it came: no message is lost for it.
+// readAddress reads an address of an inquiry. A number that cannot be read, and an e-mail address with quotes, is kept as it came: no
+// message is lost for it.
 func readAddress(field string, kind contact.AddressKind, value string, by By) (contact.Address, error) {
-	if kind != contact.Phone {
+	if kind != contact.Phone && (kind != contact.Email || !address.IsQuoted(value)) {
 		return contact.NewAddress(by.Names, kind, field, value, by.Region)
 	}
 	number := value

@@ -21,7 +21,7 @@ func (UntagTicket) Permission() role.Permission { return role.TicketsWork }
 
 // Refs returns the tag.
 func (c UntagTicket) Refs() []Reference {
-	return []Reference{work.Had("tag", tag.Stream, c.Tag, tag.Tag.MustExist)}
+	return []Reference{work.Had("tag", tag.Stream, c.Tag, func(t tag.Tag) error { return t.MustBeOf(tag.Tickets) })}
 }
 
 // Decide refuses a deleted ticket. It changes nothing for one that does not have the tag.

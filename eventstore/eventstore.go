@@ -89,6 +89,9 @@ type Recorded struct {
 	Damage *DamageError
 }
 
+// Size counts the bytes that the limits of pages and batches are about: those of data and metadata.
+func (r Recorded) Size() int { return len(r.Data) + len(r.Meta) }
+
 // An Append is what is to be added to one stream.
 type Append struct {
 	Stream   string
@@ -105,6 +108,17 @@ type Appended struct {
 	// New reports that this call wrote the events. If false, they may have been there before: an append of the same ids is the
 	// same append, whatever else the events contain. A backend that cannot tell returns false.
 	New bool
+}
+
+// BatchBytes is about how many bytes of data and metadata a batch of Follow has at most, by default.
+const BatchBytes = 4 << 20
+
+// BatchEnd returns after how many bytes a batch of Follow ends.
+func BatchEnd(most []int) int {
+	if len(most) > 0 {
+		return most[0]
+	}
+	return BatchBytes
 }
 
 // Limits of one append, the same on every backend, so that every backend can keep what another keeps.
@@ -167,7 +181,9 @@ type Store interface {
 	// ErrClosed, with ErrAhead if the position is beyond the end of the log, or with an error of the backend that retrying does
 	// not help.
 	// The reader owns a batch and may keep it. What Recorded.Notice and Recorded.Damage say concerns one stream each.
-	Follow(ctx context.Context, after Position) iter.Seq2[[]Recorded, error]
+	//
+	// A batch ends once it has about most[0] bytes of data and metadata, for a reader that may hold it for long; by default BatchBytes.
+	Follow(ctx context.Context, after Position, most ...int) iter.Seq2[[]Recorded, error]
 
 	// Head returns the position of the last event, or Start.
 	Head(ctx context.Context) (Position, error)

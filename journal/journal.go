@@ -85,13 +85,15 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, erro
 			for _, o := range outcomes {
 				counts.Add(o.Result)
 			}
-			if p.Report != nil && len(outcomes) > 0 {
+			played := len(outcomes)
+			clear(batch[:played]) // Report may take long
+			if p.Report != nil && played > 0 {
 				p.Report(outcomes)
 			}
 			if playErr != nil {
 				return counts, playErr
 			}
-			batch = batch[len(outcomes):]
+			batch = batch[played:]
 		}
 		if end {
 			return counts, nil
@@ -101,6 +103,8 @@ func (p *Player) Play(ctx context.Context, journal io.Reader) (desk.Counts, erro
 
 // play imports a batch, or as many of its first lines as can be written at once, and returns their outcomes.
 func (p *Player) play(ctx context.Context, batch []raw) ([]Outcome, error) {
+	playing.Lock() // before the lines are parsed, which takes as much memory again
+	defer playing.Unlock()
 	lines, until := make([]line, len(batch)), p.Now().Add(maxAhead)
 	if p.MadeUp {
 		until = time.Time{}
@@ -113,8 +117,6 @@ func (p *Player) play(ctx context.Context, batch []raw) ([]Outcome, error) {
 	}
 	var outcomes []Outcome
 	var stopped bool
-	playing.Lock()
-	defer playing.Unlock()
 	err := p.Desk.Play(ctx, func(w *work.Work) (func(), error) {
 		outcomes, stopped = nil, false
 		if err := p.refresh(ctx); err != nil {

@@ -26,14 +26,19 @@ type raw struct {
 type reader struct {
 	buffered *bufio.Reader
 	lines    int
+	begun    [][]byte // of the next line
 }
+
+// buffer is how many bytes a reader reads at once. A longer line is a batch of its own, so that a client that does not send the
+// rest of it costs no more than a line.
+const buffer = 64 << 10
 
 // byteOrderMark is what some editors write at the beginning of a file. It is in the middle of files that were joined.
 var byteOrderMark = []byte("\ufeff")
 
 // newReader returns a reader of a journal, plain or gzip, that has at most most bytes once unpacked; 0: any number.
 func newReader(r io.Reader, most int64) (*reader, error) {
-	buffered := bufio.NewReaderSize(r, 64<<10)
+	buffered := bufio.NewReaderSize(r, buffer)
 	if first, _ := buffered.Peek(len(byteOrderMark)); bytes.Equal(first, byteOrderMark) {
 		_, _ = buffered.Discard(len(byteOrderMark)) // it has been read
 	}
@@ -42,7 +47,7 @@ func newReader(r io.Reader, most int64) (*reader, error) {
 		if err != nil {
 			return nil, readable(err)
 		}
-		buffered = bufio.NewReaderSize(&unpacked{plain, most, most}, 64<<10)
+		buffered = bufio.NewReaderSize(&unpacked{plain, most, most}, buffer)
 	}
 	return &reader{buffered: buffered}, nil
 }
@@ -65,7 +70,10 @@ func (u *unpacked) Read(p []byte) (int, error) {
 func (r *reader) batch(maxLines, maxBytes int) ([]raw, error) {
 	var batch []raw
 	for size := 0; len(batch) < maxLines && size < maxBytes; {
-		t, err := r.line()
+		t, err := r.line(len(batch) == 0)
+		if errors.Is(err, errLong) {
+			break
+		}
 		if len(t.bytes) > 0 || t.tooLong {
 			batch = append(batch, t)
 			size += len(t.bytes)
@@ -77,22 +85,29 @@ func (r *reader) batch(maxLines, maxBytes int) ([]raw, error) {
 	return batch, nil
 }
 
+// errLong says that the next line is longer than the buffer.
+var errLong = errors.New("the line is long")
+
 // line returns the next line without its line end; an empty one has no bytes. It skips the bytes of a line longer than
-// MaxLine.
-func (r *reader) line() (raw, error) {
-	r.lines++
-	t := raw{number: r.lines}
+// MaxLine. Unless it may be long, a line longer than the buffer is only begun, and the next call returns it.
+func (r *reader) line(long bool) (raw, error) {
+	t, parts, size := raw{number: r.lines + 1}, r.begun, buffer*len(r.begun)
+	r.begun = nil
 	for {
 		part, err := r.buffered.ReadSlice('\n')
-		if len(t.bytes)+len(part) > MaxLine {
-			t.tooLong, t.bytes = true, nil
+		if size += len(part); size > MaxLine {
+			t.tooLong, parts = true, nil
+		} else {
+			parts = append(parts, bytes.Clone(part))
 		}
-		if !t.tooLong {
-			t.bytes = append(t.bytes, part...)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			t.bytes = bytes.TrimSpace(bytes.TrimPrefix(t.bytes, byteOrderMark))
+		switch {
+		case !errors.Is(err, bufio.ErrBufferFull):
+			r.lines++
+			t.bytes = bytes.TrimSpace(bytes.TrimPrefix(bytes.Join(parts, nil), byteOrderMark))
 			return t, readable(err)
+		case !long:
+			r.begun = parts
+			return raw{}, errLong
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
@@ -119,6 +120,11 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	}
 	if args[0] == "help" { // "help serve" is "serve --help"
 		args = append(args[1:len(args):len(args)], "--help")
+	}
+	for _, arg := range args { // of what is no text, kong makes text
+		if !utf8.ValidString(arg) {
+			return status{wrongUsage, errors.New("an argument is not UTF-8: type it in a terminal that is set to UTF-8")}
+		}
 	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 { // help was asked for

@@ -47,5 +47,5 @@ func TestScripts(t *testing.T) {
 // TestInPostgreSQL runs tests once more, with the read models in PostgreSQL.
 func TestInPostgreSQL(t *testing.T) {
 	t.Parallel()
-	testdesk.InPostgreSQL(t, map[string]func(*testing.T){"ConcurrentCommandsAndKill": TestConcurrentCommandsAndKill})
+	testdesk.InPostgreSQL(t, map[string]func(*testing.T){"ConcurrentCommandsAndKill": TestConcurrentCommandsAndKill, "VerifyAtOnce": TestVerifyAtOnce})
 }

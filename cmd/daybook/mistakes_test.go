@@ -135,3 +135,12 @@ func TestKeysOfAgents(t *testing.T) {
 	c.Must(t, 200, "DELETE", "/v1/agents/"+ada, nil)
 	inProcess.Must(t, conflict, "key", "create", "--data", folder, "--name", "N", "--role", "agent", "--agent", ada)
 }
+
+// TestArgumentsThatAreNoText: an argument that is not UTF-8 is refused, rather than changed. Case 1.4.
+func TestArgumentsThatAreNoText(t *testing.T) {
+	t.Parallel()
+	out, talk, exit := reexec.Run(t, "key", "create", "--data", t.TempDir(), "--role", "owner", "--name", "Andr\xe9")
+	if exit != wrongUsage || !strings.Contains(talk, "not UTF-8") {
+		t.Errorf("%d, %s, %s", exit, out, talk)
+	}
+}

@@ -140,7 +140,7 @@ func (c *serveCommand) welcome(t terminal, url, ownerKey string) {
 
 // answer serves until the context ends, and then finishes the requests in progress.
 func (c *serveCommand) answer(ctx context.Context, t terminal, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 256 << 10}
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
 	select {

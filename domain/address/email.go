@@ -50,6 +50,12 @@ func malformedEmail(field string) error {
 	return domain.Invalid(field, "email-malformed", "%s must be one e-mail address, such as eve@example.org, without a name or quotes.", field)
 }
 
+// IsQuoted reports whether a text is one e-mail address whose local part is in quotes, from which mail may come, but which Email refuses.
+func IsQuoted(value string) bool {
+	parsed, err := mail.ParseAddress(value)
+	return err == nil && parsed.Name == "" && strings.HasPrefix(value, `"`)
+}
+
 // isLocalPart reports whether a text is a local part as it stands. Code points that Unicode does not define yet are
 // refused, because a later version may make them the upper case of a letter.
 func isLocalPart(local string) bool {

@@ -132,7 +132,7 @@ func cleanURL(field string, in *string, out **personal.Text) error {
 	if in == nil {
 		return nil
 	}
-	value, err := Text(field, *in, MaxURL)
+	value, err := Line(field, *in, MaxURL)
 	if err == nil && value != "" {
 		parsed, parseErr := url.Parse(value)
 		if parseErr != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {

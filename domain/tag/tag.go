@@ -55,19 +55,20 @@ func held(id uuid.UUID) event.Hold {
 // MustExist returns an error if the tag does not exist.
 func (t Tag) MustExist() error { return Stream.Must(t) }
 
-// MustBeFor returns an error if the tag does not exist, is archived, or has another scope: it cannot be put on things of the
-// scope.
-func (t Tag) MustBeFor(scope Scope) error {
-	if err := Stream.Must(t); err != nil {
+// MustBeOf returns an error if the tag is none of a scope: one of another scope is as unknown there by its id as by its name.
+func (t Tag) MustBeOf(scope Scope) error {
+	if err := Stream.Must(t); err != nil || t.Scope == scope {
 		return err
 	}
-	if t.Archived {
-		return domain.Conflict("tag-archived", "This tag is archived. Unarchive it first, or use another tag.")
+	return Stream.Unknown
+}
+
+// MustBeFor returns an error if the tag is none of a scope, or archived: it cannot be put on things of the scope.
+func (t Tag) MustBeFor(scope Scope) error {
+	if err := t.MustBeOf(scope); err != nil || !t.Archived {
+		return err
 	}
-	if t.Scope != scope {
-		return domain.Conflict("tag-of-other-registry", "This tag is for %s. Use a tag for %s.", t.Scope, scope)
-	}
-	return nil
+	return domain.Conflict("tag-archived", "This tag is archived. Unarchive it first, or use another tag.")
 }
 
 // Event is what happens to a tag.

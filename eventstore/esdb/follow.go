@@ -17,8 +17,7 @@ import (
 )
 
 const (
-	batchEvents = 2048    // events in a batch, at most
-	batchBytes  = 4 << 20 // of data and metadata, after which a batch ends
+	batchEvents = 2048 // events in a batch, at most
 )
 
 // silence is how long a subscription may be silent before its node is asked whether it still leads and whether there are events: a
@@ -36,7 +35,7 @@ const forEver = time.Duration(math.MaxInt64)
 
 // Follow implements eventstore.Store. Servers drop subscriptions regularly; it subscribes again after the last event that it yielded.
 // It does not use the server's checkpoints: with them, some versions skip events.
-func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+func (s *Store) Follow(ctx context.Context, after eventstore.Position, most ...int) iter.Seq2[[]eventstore.Recorded, error] {
 	return func(yield func([]eventstore.Recorded, error) bool) {
 		ctx, leave, err := s.join(ctx)
 		if err != nil {
@@ -44,7 +43,7 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 			return
 		}
 		defer leave()
-		f := follower{Store: s, after: after, seen: recent.New[string, eventstore.Revision](remembered), yield: yield}
+		f := follower{Store: s, after: after, bytes: eventstore.BatchEnd(most), seen: recent.New[string, eventstore.Revision](remembered), yield: yield}
 		if err := s.try(ctx, 0, f.subscribe); err != nil {
 			yield(nil, explain("follow the event log", err))
 		}
@@ -55,6 +54,7 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 type follower struct {
 	*Store
 	after    eventstore.Position
+	bytes    int       // of data and metadata, after which a batch ends
 	last     uuid.UUID // the event at that position, once it is known
 	caughtUp bool
 	seen     *recent.Map[string, eventstore.Revision] // the last revisions of streams that it has seen
@@ -70,7 +70,7 @@ type batch struct {
 	err      error // why nothing more arrives
 }
 
-func (b batch) full() bool { return len(b.events) >= batchEvents || b.bytes >= batchBytes }
+func (b batch) full(bytes int) bool { return len(b.events) >= batchEvents || b.bytes >= bytes }
 
 // subscribe follows until the subscription ends; it returns nil if the reader has left. What cannot be understood may be a passing
 // fault of the server; if it stays the same for longer than patience, it counts as what the log holds.
@@ -165,7 +165,7 @@ func (f *follower) receive(ctx context.Context, n *node, held chan batch) {
 		var b batch
 		select {
 		case b = <-held:
-			if b.full() {
+			if b.full(f.bytes) {
 				held <- b
 				b = batch{}
 			}
@@ -193,7 +193,7 @@ func (f *follower) receive(ctx context.Context, n *node, held chan batch) {
 			after = e.Position
 			return hold(func(b *batch) {
 				b.events = append(b.events, e)
-				b.bytes += len(e.Data) + len(e.Meta)
+				b.bytes += e.Size()
 			})
 		}
 		if live {

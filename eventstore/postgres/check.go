@@ -34,7 +34,7 @@ func (s *Store) Check(ctx context.Context, found func(error), progress func(done
 		found(e)
 	}
 	for at := eventstore.Position(1); at <= head; {
-		p, err := s.page(ctx, following, int64(at), pageEvents)
+		p, err := s.page(ctx, eventstore.BatchBytes, following, int64(at), pageEvents)
 		for _, e := range p.events { // of a damaged page, those before the damage
 			if bad := order.Next(e); bad != nil {
 				damage(bad)

@@ -15,8 +15,7 @@ import (
 )
 
 const (
-	pageEvents = 1024    // events in a page, at most
-	pageBytes  = 4 << 20 // of data and metadata, after which a page ends
+	pageEvents = 1024 // events in a page, at most
 )
 
 const (
@@ -68,7 +67,8 @@ func (s *Store) checksum(e eventstore.Recorded) int64 {
 	return int64(crc32.Update(crc32.Update(sum, castagnoli, e.Data), castagnoli, e.Meta))
 }
 
-// Read implements eventstore.Store. It reads pages, so that a long stream needs little memory and a slow reader no connection.
+// Read implements eventstore.Store. It reads pages, so that a long stream needs little memory and a slow reader no connection. The first
+// are small, for readers who want no more.
 func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, limit int) iter.Seq2[eventstore.Recorded, error] {
 	return func(yield func(eventstore.Recorded, error) bool) {
 		if from == eventstore.Last && way == eventstore.Forwards {
@@ -78,16 +78,20 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 		if way == eventstore.Backwards {
 			question, step = backwards, -1
 		}
+		bytes := eventstore.BatchBytes / 16
 		for first, left := true, limit; limit <= 0 || left > 0; first = false {
-			n := pageEvents
+			n := askFor(bytes)
 			if limit > 0 {
 				n = min(n, left)
 			}
-			p, err := s.page(ctx, question, stream, int64(from), n)
+			p, err := s.page(ctx, bytes, question, stream, int64(from), n)
 			if err == nil && first && len(p.events) == 0 {
 				if err = s.mustExist(ctx, stream); err == nil { // it may have begun meanwhile
-					p, err = s.page(ctx, question, stream, int64(from), n)
+					p, err = s.page(ctx, bytes, question, stream, int64(from), n)
 				}
+			}
+			if !p.more {
+				bytes = min(4*bytes, eventstore.BatchBytes)
 			}
 			if err != nil {
 				yield(eventstore.Recorded{}, s.explain(ctx, "read stream "+stream, err))
@@ -137,15 +141,21 @@ func (s *Store) mustExist(ctx context.Context, stream string) error {
 }
 
 // Follow implements eventstore.Store.
-func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+func (s *Store) Follow(ctx context.Context, after eventstore.Position, most ...int) iter.Seq2[[]eventstore.Recorded, error] {
 	return func(yield func([]eventstore.Recorded, error) bool) {
-		last := eventstore.Recorded{Position: after} // the first page adds the rest
+		last := eventstore.Recorded{Position: after} // the first page adds the id
+		bytes := eventstore.BatchEnd(most)
+		n := askFor(bytes)
 		for caughtUp := false; ; {
 			more := s.news.wait() // before the query, so that nothing is missed
-			events, err := s.next(ctx, &last)
+			events, cut, err := s.next(ctx, &last, n, bytes)
 			if err != nil {
 				yield(nil, s.explain(ctx, fmt.Sprintf("reading the event log after %d", last.Position), err))
 				return
+			}
+			n = min(2*n, pageEvents)
+			if cut {
+				n = 2 * len(events)
 			}
 			if len(events) > 0 || !caughtUp {
 				caughtUp = caughtUp || len(events) == 0
@@ -164,28 +174,33 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 	}
 }
 
-// next reads the events after the last one that was read. That one must still be where it was: otherwise the log has lost its end,
+// askFor returns how many events to ask for first where so many bytes are wanted: the driver receives all of them, whatever their size.
+func askFor(bytes int) int { return min(pageEvents, bytes/4096) }
+
+// next reads the next n events after the last one that was read, or fewer if it cuts them at about so many bytes. That one must still be where it was: otherwise the log has lost its end,
 // and may have grown again.
-func (s *Store) next(ctx context.Context, last *eventstore.Recorded) ([]eventstore.Recorded, error) {
-	p, err := s.page(ctx, following, int64(last.Position), pageEvents+1)
+func (s *Store) next(ctx context.Context, last *eventstore.Recorded, n, bytes int) (events []eventstore.Recorded, cut bool, err error) {
+	p, err := s.page(ctx, bytes, following, int64(last.Position), n+1)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	events := p.events
+	events = p.events
 	if last.Position > eventstore.Start {
 		found, known := len(events) > 0 && events[0].Position == last.Position, last.ID != uuid.Nil
 		if !found || known && events[0].ID != last.ID {
-			return nil, s.lost(ctx, *last)
+			return nil, false, s.lost(ctx, *last)
 		}
-		*last, events = events[0], events[1:]
+		last.ID = events[0].ID
+		events[0] = eventstore.Recorded{} // which a slow reader would hold with the batch
+		events = events[1:]
 	}
 	for _, e := range events {
 		if e.Position != last.Position+1 {
-			return nil, &eventstore.DamageError{Position: last.Position + 1, What: "the event there is missing"}
+			return nil, false, &eventstore.DamageError{Position: last.Position + 1, What: "the event there is missing"}
 		}
-		*last = e
+		last.Position, last.ID = e.Position, e.ID
 	}
-	return events, nil
+	return events, p.more, nil
 }
 
 // lost returns ErrAhead if the log has lost an event. A read-only server proves nothing: it may be behind.
@@ -263,13 +278,14 @@ func (s *Store) Ahead(ctx context.Context) (time.Duration, error) {
 	return max(0, t.Reached.Sub(t.Clock)), s.explain(ctx, "ask for the time of the event log", err)
 }
 
-// A page is the result of one query, up to pageBytes. If more, it was cut there.
+// A page is the result of one query, up to about so many bytes of data and metadata. If more, it was cut there. It has two events at
+// least, if there are: the first one may be known.
 type page struct {
 	events []eventstore.Recorded
 	more   bool
 }
 
-func (s *Store) page(ctx context.Context, question string, args ...any) (page, error) {
+func (s *Store) page(ctx context.Context, bytes int, question string, args ...any) (page, error) {
 	if err := s.usable(ctx); err != nil {
 		return page{}, err
 	}
@@ -279,16 +295,16 @@ func (s *Store) page(ctx context.Context, question string, args ...any) (page, e
 			return p, err
 		}
 		defer rows.Close()
-		for size := 0; !p.more && rows.Next(); p.more = size >= pageBytes {
+		for size := 0; !p.more && rows.Next(); p.more = len(p.events) > 1 && size >= bytes {
 			var r row
 			if err := rows.StructScan(&r); err != nil {
 				return p, err
 			}
-			size += len(r.Data) + len(r.Meta)
 			e, err := s.event(r)
 			if err != nil {
 				return p, err
 			}
+			size += e.Size()
 			p.events = append(p.events, e)
 		}
 		return p, rows.Err()

@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	pageEvents = 2048    // events in a page, at most
-	pageBytes  = 4 << 20 // of data and metadata, after which a page ends
+	pageEvents = 2048 // events in a page, at most
 	lookAgain  = 100 * time.Millisecond
 )
 
-// Read implements eventstore.Store. It reads pages, so that a long stream needs little memory.
+// Read implements eventstore.Store. It reads pages, so that a long stream needs little memory. The first are small, for readers who want
+// no more.
 func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, limit int) iter.Seq2[eventstore.Recorded, error] {
 	return func(yield func(eventstore.Recorded, error) bool) {
 		if from == eventstore.Last && way == eventstore.Forwards {
@@ -30,12 +30,13 @@ func (s *Store) Read(ctx context.Context, stream string, from eventstore.Revisio
 		if way == eventstore.Forwards {
 			from = max(from, 0)
 		}
-		for left := limit; limit <= 0 || left > 0; {
+		bytes := eventstore.BatchBytes / 16
+		for left := limit; limit <= 0 || left > 0; bytes = min(2*bytes, eventstore.BatchBytes) {
 			n := pageEvents
 			if limit > 0 {
 				n = min(n, left)
 			}
-			events, more, err := s.readPage(ctx, stream, from, way, n)
+			events, more, err := s.readPage(ctx, stream, from, way, n, bytes)
 			if err != nil {
 				yield(eventstore.Recorded{}, err)
 				return
@@ -66,7 +67,7 @@ func (s *Store) Tails(ctx context.Context, after ...eventstore.Known) ([]eventst
 	tails := make([]eventstore.Tail, len(after))
 	for i, k := range after {
 		t := &tails[i]
-		t.Events, t.More, t.Err = s.readPage(ctx, k.Stream, k.Revision+1, eventstore.Forwards, eventstore.TailEvents)
+		t.Events, t.More, t.Err = s.readPage(ctx, k.Stream, k.Revision+1, eventstore.Forwards, eventstore.TailEvents, eventstore.BatchBytes)
 		damage := (*eventstore.DamageError)(nil)
 		switch {
 		case errors.Is(t.Err, eventstore.ErrNotFound), errors.As(t.Err, &damage):
@@ -83,17 +84,17 @@ func (s *Store) Tails(ctx context.Context, after ...eventstore.Known) ([]eventst
 
 // mustHave returns ErrGone if a stream lacks an event.
 func (s *Store) mustHave(ctx context.Context, k eventstore.Known) error {
-	events, _, err := s.readPage(ctx, k.Stream, k.Revision, eventstore.Forwards, 1)
+	events, _, err := s.readPage(ctx, k.Stream, k.Revision, eventstore.Forwards, 1, eventstore.BatchBytes)
 	if err == nil && (len(events) == 0 || events[0].ID != k.ID) {
 		err = eventstore.ErrGone
 	}
 	return err
 }
 
-// readPage reads at most n events of a stream, and proves that they are all there are.
-func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, n int) (events []eventstore.Recorded, more bool, err error) {
+// readPage reads at most n events of a stream, up to about so many bytes, and proves that they are all there are.
+func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, n, bytes int) (events []eventstore.Recorded, more bool, err error) {
 	err = s.proved(func() (err error) {
-		events, more, err = s.lookUp(ctx, stream, from, way, n)
+		events, more, err = s.lookUp(ctx, stream, from, way, n, bytes)
 		return err
 	})
 	if errors.Is(err, errIndex) { // which was made anew from the log
@@ -107,7 +108,7 @@ func (s *Store) readPage(ctx context.Context, stream string, from eventstore.Rev
 
 // lookUp reads a page once. Events that are not indexed yet come from memory. It looks in memory first and then in the index: in
 // this order it misses none.
-func (s *Store) lookUp(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, n int) (events []eventstore.Recorded, more bool, err error) {
+func (s *Store) lookUp(ctx context.Context, stream string, from eventstore.Revision, way eventstore.Direction, n, bytes int) (events []eventstore.Recorded, more bool, err error) {
 	at, known := s.known.find(stream)
 	if known && way == eventstore.Forwards && from > at.revision {
 		return nil, false, s.reading.usable(ctx)
@@ -143,6 +144,7 @@ func (s *Store) lookUp(ctx context.Context, stream string, from eventstore.Revis
 		}
 	}
 	p := c.pageOf(stream, at.id, from, way, n)
+	p.bytes = bytes
 	question := c.forwards
 	if way == eventstore.Backwards {
 		question = c.backwards
@@ -171,7 +173,7 @@ func (s *Store) unindexed(c *conn, stream string) ([]eventstore.Recorded, error)
 		return nil, err
 	}
 	p := c.pageOf(stream, at.id, 0, eventstore.Forwards, math.MaxInt)
-	p.whole = true
+	p.bytes = math.MaxInt
 	p.wants = func(it item) bool {
 		if at.id == 0 && it.revision == 0 && it.name() == stream {
 			at.id = it.stream
@@ -196,7 +198,7 @@ func cut(events []eventstore.Recorded, from eventstore.Revision, way eventstore.
 }
 
 // Follow implements eventstore.Store.
-func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+func (s *Store) Follow(ctx context.Context, after eventstore.Position, most ...int) iter.Seq2[[]eventstore.Recorded, error] {
 	return func(yield func([]eventstore.Recorded, error) bool) {
 		head, err := s.Head(ctx)
 		if err == nil && after > head {
@@ -205,7 +207,7 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 		for caughtUp := false; err == nil; {
 			var events []eventstore.Recorded
 			var more <-chan struct{}
-			if events, more, err = s.next(ctx, after); err != nil {
+			if events, more, err = s.next(ctx, after, eventstore.BatchEnd(most)); err != nil {
 				break
 			}
 			if len(events) > 0 {
@@ -228,17 +230,17 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position) iter.Seq2
 	}
 }
 
-// next returns the events after a position, or a channel that closes when it is worth asking again.
-func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventstore.Recorded, <-chan struct{}, error) {
+// next returns the events after a position, up to about so many bytes, or a channel that closes when it is worth asking again.
+func (s *Store) next(ctx context.Context, after eventstore.Position, bytes int) ([]eventstore.Recorded, <-chan struct{}, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
 	if s.tail != nil {
 		if events, more, near, err := s.tail.after(after); near || err != nil {
-			return clone(events), more, err
+			return clone(begin(events, bytes)), more, err
 		}
 	}
-	p, err := s.pageAfter(ctx, after)
+	p, err := s.pageAfter(ctx, after, bytes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -250,7 +252,7 @@ func (s *Store) next(ctx context.Context, after eventstore.Position) ([]eventsto
 }
 
 // pageAfter reads the events after a position from the log.
-func (s *Store) pageAfter(ctx context.Context, after eventstore.Position) (p page, err error) {
+func (s *Store) pageAfter(ctx context.Context, after eventstore.Position, bytes int) (p page, err error) {
 	err = s.revived(func() error {
 		c, err := s.reading.get(ctx)
 		if err != nil {
@@ -263,6 +265,7 @@ func (s *Store) pageAfter(ctx context.Context, after eventstore.Position) (p pag
 			wants: func(it item) bool { return it.position > after },
 			way:   eventstore.Forwards,
 			limit: pageEvents,
+			bytes: bytes,
 		}
 		err = p.read(c.page, int64(after))
 		if err == nil && (!p.dense(after) || len(p.events) == 0 && s.tail != nil) { // the tail knows of more
@@ -276,14 +279,14 @@ func (s *Store) pageAfter(ctx context.Context, after eventstore.Position) (p pag
 	return p, err
 }
 
-// A page is the result of one query, up to a limit or to pageBytes.
+// A page is the result of one query, up to a limit of events and one of bytes.
 type page struct {
 	conn   *conn
 	name   func(item) (string, error)
 	wants  func(item) bool // packs contain other events too
 	way    eventstore.Direction
 	limit  int
-	whole  bool // ignore pageBytes
+	bytes  int // of data and metadata, after which the page ends
 	events []eventstore.Recorded
 	size   int
 	err    error
@@ -299,10 +302,11 @@ func (c *conn) pageOf(stream string, id int64, from eventstore.Revision, way eve
 		},
 		way:   way,
 		limit: n,
+		bytes: eventstore.BatchBytes,
 	}
 }
 
-func (p *page) full() bool { return len(p.events) >= p.limit || p.size >= pageBytes && !p.whole }
+func (p *page) full() bool { return len(p.events) >= p.limit || p.size >= p.bytes }
 
 func (p *page) read(question stmt, args ...driver.Value) error {
 	err := question.each(p.take, args...)
@@ -324,7 +328,7 @@ func (p *page) take(row []driver.Value) (more bool) {
 			return false, err
 		}
 		p.events = append(p.events, e)
-		p.size += len(e.Data) + len(e.Meta)
+		p.size += e.Size()
 		return !p.full(), nil
 	})
 	return more

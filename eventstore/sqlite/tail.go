@@ -159,10 +159,20 @@ func clone(events []eventstore.Recorded) []eventstore.Recorded {
 	return events
 }
 
+// begin returns the first events of some, up to about so many bytes.
+func begin(events []eventstore.Recorded, bytes int) []eventstore.Recorded {
+	for i, e := range events {
+		if bytes -= e.Size(); bytes <= 0 {
+			return events[:i+1]
+		}
+	}
+	return events
+}
+
 // size counts the bytes of events, as the limits here do.
 func size(events []eventstore.Recorded) (n int) {
 	for _, e := range events {
-		n += len(e.Data) + len(e.Meta)
+		n += e.Size()
 	}
 	return n
 }

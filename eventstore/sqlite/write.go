@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -272,7 +273,7 @@ func (w *writer) repeated(a eventstore.Append, p place) (eventstore.Appended, er
 	}
 	// The events are indexed, or committed and not yet indexed, or written by this batch.
 	before := w.conn.pageOf(a.Stream, p.id, a.Expected+1, eventstore.Forwards, len(a.Events))
-	before.whole = true
+	before.bytes = math.MaxInt
 	if err := before.read(w.conn.forwards, p.id, int64(a.Expected+1), int64(n)); err != nil {
 		return eventstore.Appended{}, err
 	}

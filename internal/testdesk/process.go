@@ -93,6 +93,9 @@ func (p *Process) Terminate(t *testing.T) {
 	}
 }
 
+// Pid returns the id of the process.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
 // Signal sends a signal to a process that may have ended.
 func (p *Process) Signal(s os.Signal) { p.cmd.Process.Signal(s) }
 

@@ -349,7 +349,8 @@ func TestPoisonParksItsThing(t *testing.T) {
 	}
 }
 
-// TestNothingIsProjectedPastAnUnknownEvent runs an older program on a log to which a newer one writes, with read models and without.
+// TestNothingIsProjectedPastAnUnknownEvent runs an older program on a log to which a newer one writes, with read models and without. It
+// waits for what the program says, and never for a time: the test that was here before failed 1 time in 60. Case 6.18.
 func TestNothingIsProjectedPastAnUnknownEvent(t *testing.T) {
 	for name, built := range map[string]bool{"read models": true, "no read models yet": false} {
 		t.Run(name, func(t *testing.T) {
@@ -472,9 +473,9 @@ type hiding struct {
 	hidden eventstore.Position
 }
 
-func (h hiding) Follow(ctx context.Context, after eventstore.Position) iter.Seq2[[]eventstore.Recorded, error] {
+func (h hiding) Follow(ctx context.Context, after eventstore.Position, most ...int) iter.Seq2[[]eventstore.Recorded, error] {
 	return func(yield func([]eventstore.Recorded, error) bool) {
-		for batch, err := range h.Store.Follow(ctx, after) {
+		for batch, err := range h.Store.Follow(ctx, after, most...) {
 			var rest []eventstore.Recorded
 			for _, e := range batch {
 				if e.Position != h.hidden {

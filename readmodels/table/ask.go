@@ -203,8 +203,8 @@ type cursor struct {
 	Key      json.RawMessage `json:"k"`
 }
 
-// MaxPageBytes is how many bytes of text a page may have, after which it ends.
-const MaxPageBytes = 4 << 20
+// MaxPageBytes is how many bytes of text a page of more than one row may have. A client that does not read its page costs about as much.
+const MaxPageBytes = 256 << 10
 
 // Find returns one page of a table's rows. The list can be sorted by the columns sorts; the first is its own order. Rows that are equal
 // in that stand in the order of the log. The error can be ErrCursor.
@@ -244,15 +244,15 @@ func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts
 	defer rows.Close()
 	found.Rows = []R{}
 	for size := 0; rows.Next(); {
-		if n := len(found.Rows); n == p.Limit || size >= MaxPageBytes {
-			return found, found.Cut(n)
-		}
 		var row R
 		if err := rows.StructScan(&row); err != nil {
 			return found, fmt.Errorf("listing %s: %w", t.Name, err)
 		}
-		found.Rows = append(found.Rows, row)
 		size += s.size(reflect.ValueOf(&row).Elem())
+		if n := len(found.Rows); n == p.Limit || n > 0 && size > MaxPageBytes {
+			return found, found.Cut(n)
+		}
+		found.Rows = append(found.Rows, row)
 	}
 	return found, rows.Err()
 }
