@@ -100,6 +100,7 @@ func incomplete(err error) *Problem {
 // finish sets the request id of a problem, tells of a limit that was met, and encodes an answer before it is sent: a client that does
 // not read it costs its bytes, and not the rows that it was made of.
 func (s *server) finish(ctx huma.Context, _ string, body any) (any, error) {
+	defer endTurn(ctx.Context())
 	if p, ok := body.(*Problem); ok {
 		p.RequestID = requestIn(ctx.Context())
 		if limit := limited[p.Code]; limit != "" && s.Exceeded != nil {

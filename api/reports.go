@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -101,16 +102,27 @@ func (s *server) reports() {
 	})
 }
 
-// inTurn lets so many requests at a time be answered, until their answers are sent. The others wait, or leave.
+// inTurn lets so many requests at a time be computed, until their answers are encoded. The others wait, or leave.
 func (s *server) inTurn(most int) func(huma.Context, func(huma.Context)) {
 	turns := make(chan struct{}, most)
 	return func(ctx huma.Context, next func(huma.Context)) {
 		select {
 		case turns <- struct{}{}:
-			defer func() { <-turns }()
-			next(ctx)
+			end := sync.OnceFunc(func() { <-turns })
+			defer end()
+			next(huma.WithValue(ctx, turn{}, end))
 		case <-ctx.Context().Done():
 		}
+	}
+}
+
+// turn is the key of the function that ends a request's turn, in its context.
+type turn struct{}
+
+// endTurn ends the turn of a request, if it has one.
+func endTurn(ctx context.Context) {
+	if end, has := ctx.Value(turn{}).(func()); has {
+		end()
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"daybook/internal/testdb"
 	"daybook/internal/testdesk"
@@ -112,4 +114,60 @@ func queued(t *testing.T, c testdesk.Client) (connections, unread int) {
 		connections, unread = connections+1, unread+n
 	}
 	return connections, unread
+}
+
+// TestManyReports has a hundred clients ask for a report of a year at once. Half of them leave, and the others do not read. The desk must
+// answer others meanwhile, a report too, and need less than 1 GiB.
+func TestManyReports(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 20 // KiB
+	journal := strings.Builder{}
+	n := 0
+	line := func(at, by, rest string) {
+		n++
+		fmt.Fprintf(&journal, `{"id":"%d","at":"%s","by":"%s",%s}`+"\n", n, at, by, rest)
+	}
+	const agents, days = 50, 365
+	for a := range agents {
+		line("2025-01-01T00:00:00Z", "system", fmt.Sprintf(`"do":"agent.create","agent":"a%d","name":"A%d","email":"a%d@desk.example","role":"agent"`, a, a, a))
+	}
+	for day := range days {
+		for what, hour := range []int{8, 16} {
+			at := time.Date(2025, 1, 1+day, hour, 0, 0, 0, time.UTC).Format(time.RFC3339)
+			for a := range agents {
+				line(at, fmt.Sprintf("agent:a%d", a), fmt.Sprintf(`"do":"agent.sign_%s","agent":"a%d","device":"panel"`, []string{"in", "out"}[what], a))
+			}
+		}
+	}
+	path := filepath.Join(t.TempDir(), "year.ndjson")
+	if err := os.WriteFile(path, []byte(journal.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, where := range map[string][]string{"SQLite": nil, "PostgreSQL": inOne(testdb.URL(t))} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			testdesk.Shipped(t).Must(t, 0, append([]string{"import", path, "--data", folder}, where...)...)
+			c, process := testdesk.Shipped(t).StartServer(t, folder, where...)
+			c.CaughtUp(t)
+			const report = "/v1/reports/agents?from=2025-01-01&to=2026-01-01&by=day"
+			for client := range 100 {
+				conn := dial(t, c)
+				if _, err := io.WriteString(conn, "GET "+report+" HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer "+c.Key+"\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				if client%2 == 0 {
+					conn.Close()
+				}
+			}
+			c.Get(t, "/v1/agents")
+			if rows := c.Report(t, strings.TrimPrefix(report, "/v1/reports/agents?")); len(rows) != agents*days {
+				t.Errorf("%d rows", len(rows))
+			}
+			if took := residentAtMost(process.Pid()); took == 0 || took > most {
+				t.Errorf("it took %d MiB", took>>10)
+			} else {
+				t.Logf("it took %d MiB", took>>10)
+			}
+		})
+	}
 }
