@@ -145,7 +145,7 @@ func (r rota) learn(e *engine.Recorded, learnt map[report.Span]int) {
 			n = -n
 		}
 		for range n {
-			r.spans.Insert(report.SpanKey{AgentID: e.ID, Day: report.DayOf(span.Start)}, seq, span)
+			r.spans.Insert(report.SpanKey{AgentID: e.ID, Week: report.WeekOf(span.Start)}, seq, span)
 			seq++
 		}
 	}

@@ -46,7 +46,7 @@ func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	live := newest(t, folder)
 	db := openSQL(t, live)
 	var deleted, altered, counted, agent, department string
-	var day int
+	var week int
 	var pack []byte
 	ask := func(into any, query string, args ...any) {
 		t.Helper()
@@ -57,9 +57,9 @@ func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	ask(&deleted, "SELECT contact_id FROM contacts ORDER BY contact_id LIMIT 1")
 	ask(&altered, "SELECT ticket_id FROM tickets ORDER BY ticket_id LIMIT 1")
 	ask(&counted, "SELECT ticket_id FROM tickets WHERE ticket_id > ? AND resolved_at IS NOT NULL ORDER BY ticket_id LIMIT 1", altered)
-	const packed = " FROM agent_activity WHERE part = 0 AND length(facts) > 60 ORDER BY agent_id, day, department_id LIMIT 1"
+	const packed = " FROM agent_activity WHERE part = 0 AND length(facts) > 60 ORDER BY agent_id, week, department_id LIMIT 1"
 	ask(&agent, "SELECT agent_id"+packed)
-	ask(&day, "SELECT day"+packed)
+	ask(&week, "SELECT week"+packed)
 	ask(&department, "SELECT department_id"+packed)
 	ask(&pack, "SELECT facts"+packed)
 	db.Close()
@@ -67,12 +67,12 @@ func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	if err != nil || len(facts) < 2 {
 		t.Fatalf("%d facts, %v", len(facts), err)
 	}
-	hidden := fmt.Sprintf("agent_activity %s,%d,%s,0, fact %d of position %d: the row is missing", agent, day, department, facts[0].Seq, facts[0].Position)
+	hidden := fmt.Sprintf("agent_activity %s,%d,%s,0, fact %d of position %d: the row is missing", agent, week, department, facts[0].Seq, facts[0].Position)
 	alter(t, live, "DELETE FROM contacts WHERE contact_id = ?", deleted)
 	alter(t, live, "UPDATE tickets SET priority = 'altered' WHERE ticket_id = ?", altered)
 	// A projection that skipped one event lacks its changes, and its count of events is one too low.
 	alter(t, live, "UPDATE checkpoints SET applied = applied - 1 WHERE projection = 'agent_activity'")
-	alter(t, live, "UPDATE agent_activity SET facts = ? WHERE agent_id = ? AND day = ? AND department_id = ? AND part = 0", table.Pack(earlier, facts[1:]), agent, day, department)
+	alter(t, live, "UPDATE agent_activity SET facts = ? WHERE agent_id = ? AND week = ? AND department_id = ? AND part = 0", table.Pack(earlier, facts[1:]), agent, week, department)
 	alter(t, live, "UPDATE tickets SET resolved_at = NULL, revision = revision - 1 WHERE ticket_id = ?", counted)
 
 	v := verified(t, p, folder, notAsItIs)

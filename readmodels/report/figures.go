@@ -156,8 +156,8 @@ func (s sample) inSeconds() Sample {
 
 // packs are the packs of some agents with facts of the report's period.
 func (ask Query) packs(buckets edges, agents []table.Ref) (w table.Where) {
-	w.And("day >= %s", int64(DayOf(buckets[0].start)))
-	w.And("day <= %s", int64(DayOf(buckets[len(buckets)-1].end-1)))
+	w.And("week >= %s", int64(WeekOf(buckets[0].start)))
+	w.And("week <= %s", int64(WeekOf(buckets[len(buckets)-1].end-1)))
 	ids := make([]string, len(agents))
 	for i, id := range agents {
 		ids[i] = uuid.UUID(id).String()

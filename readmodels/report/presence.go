@@ -72,11 +72,11 @@ func (s Span) Compare(other Span) int {
 // A SpanKey is what spans are found by.
 type SpanKey struct {
 	AgentID uuid.UUID `db:"agent_id,key" doc:"The agent"`
-	Day     Day       `db:"day,key" doc:"The day in UTC, as days since 1970"`
+	Week    Week      `db:"week,key" doc:"The week, as weeks of 7 days in UTC since 1970-01-01"`
 }
 
 // SpansTable is the table of spans.
-var SpansTable = table.Table{Name: "agent_presence", Comment: "The spans in which agents worked and were available, packed by agent and day.", Row: SpanKey{}, Facts: new(Span)}
+var SpansTable = table.Table{Name: "agent_presence", Comment: "The spans in which agents worked and were available, packed by agent and week.", Row: SpanKey{}, Facts: new(Span)}
 
 // A Slot is what an agent can be present for: work or a service, in one department or in any.
 type Slot struct {
@@ -112,11 +112,12 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 	if ask.Department != nil {
 		within = table.Ref(*ask.Department)
 	}
-	var spans []table.Learnt[Span]
+	var unpacker table.Unpacker[Span, *Span]
 	for some := range slices.Chunk(agents, agentsAtOnce) {
 		w := ask.packs(buckets, some)
-		err := eachPack(ctx, q, SpansTable, w, func(agent table.Ref, pack []byte) (err error) {
-			if spans, _, err = table.Unpack[Span](pack, spans[:0]); err != nil {
+		err := eachPack(ctx, q, SpansTable, w, func(agent table.Ref, pack []byte) error {
+			spans, err := unpacker.Unpack(pack)
+			if err != nil {
 				return err
 			}
 			for _, s := range spans {

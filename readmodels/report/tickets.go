@@ -106,12 +106,12 @@ func measured(n Number) bool { return n >= FirstAnswered.Number && n <= FirstRes
 // An ActivityKey is what the facts about tickets are found by.
 type ActivityKey struct {
 	AgentID      table.Ref `db:"agent_id,key" doc:"The agent that the facts are credited to; the nil id if none"`
-	Day          Day       `db:"day,key" doc:"The day in UTC on which they happened, as days since 1970"`
+	Week         Week      `db:"week,key" doc:"The week in which they happened, as weeks of 7 days in UTC since 1970-01-01"`
 	DepartmentID table.Ref `db:"department_id,key" doc:"The ticket's department at that time; the nil id if none"`
 }
 
 // ActivityTable is the table of the facts about tickets.
-var ActivityTable = table.Table{Name: "agent_activity", Comment: "The facts from which agent reports are computed, packed by agent, day and department.",
+var ActivityTable = table.Table{Name: "agent_activity", Comment: "The facts from which agent reports are computed, packed by agent, week and department.",
 	Row: ActivityKey{}, Facts: new(Activity)}
 
 // A PostedKey is the ticket that facts are about.
@@ -134,7 +134,7 @@ func (p *Posted) Code(c *table.Coder) {
 
 // Key is what the fact is found by in agent_activity.
 func (p *Posted) Key() ActivityKey {
-	return ActivityKey{AgentID: p.AgentID, Day: DayOf(p.At), DepartmentID: p.DepartmentID}
+	return ActivityKey{AgentID: p.AgentID, Week: WeekOf(p.At), DepartmentID: p.DepartmentID}
 }
 
 // PostedTable is the table of what each ticket has posted.
@@ -161,17 +161,31 @@ func (d Day) Start() table.Instant { return table.At(time.UnixMicro(int64(d) * d
 // End returns the first instant of the next day.
 func (d Day) End() table.Instant { return (d + 1).Start() }
 
+// A Week is 7 days in UTC, as weeks since 1970-01-01, which was a Thursday. Facts are packed by it: an agent has some hundreds of them in
+// a week, so that a pack is neither dear to find nor to change.
+type Week int64
+
+// WeekOf returns the week of an instant.
+func WeekOf(at table.Instant) Week {
+	d := DayOf(at)
+	if d < 0 {
+		d -= 6
+	}
+	return Week(d / 7)
+}
+
 // agentsAtOnce is of how many agents the facts are in memory together.
 const agentsAtOnce = 32
 
 // activity adds the figures of some agents' facts about tickets.
 func (t tally) activity(ctx context.Context, q table.Queryer, ask Query, buckets edges, agents []table.Ref) error {
 	some := make(tally)
-	var facts []table.Learnt[Activity]
+	var unpacker table.Unpacker[Activity, *Activity]
 	w := ask.packs(buckets, agents)
 	w.IsID("department_id", ask.Department)
-	err := eachPack(ctx, q, ActivityTable, w, func(agent table.Ref, pack []byte) (err error) {
-		if facts, _, err = table.Unpack[Activity](pack, facts[:0]); err != nil {
+	err := eachPack(ctx, q, ActivityTable, w, func(agent table.Ref, pack []byte) error {
+		facts, err := unpacker.Unpack(pack)
+		if err != nil {
 			return err
 		}
 		bucket := -1

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -57,21 +58,43 @@ func Pack[R any, F FactOf[R]](earlier int64, facts []Learnt[R]) []byte {
 
 // Unpack adds the facts of a part to a slice. It also returns how many earlier parts there are.
 func Unpack[R any, F FactOf[R]](part []byte, to []Learnt[R]) (facts []Learnt[R], earlier int64, err error) {
-	c, earlier, n := open(part)
+	u := Unpacker[R, F]{facts: to}
+	earlier, err = u.unpack(part)
+	return u.facts, earlier, err
+}
+
+// An Unpacker unpacks one part after another in the same memory.
+type Unpacker[R any, F FactOf[R]] struct {
+	coder Coder
+	facts []Learnt[R]
+}
+
+// Unpack returns the facts of a part, until the next call.
+func (u *Unpacker[R, F]) Unpack(part []byte) ([]Learnt[R], error) {
+	u.facts = u.facts[:0]
+	_, err := u.unpack(part)
+	return u.facts, err
+}
+
+func (u *Unpacker[R, F]) unpack(part []byte) (earlier int64, err error) {
+	c := &u.coder
+	earlier, n := c.open(part)
+	u.facts = slices.Grow(u.facts, int(min(n, PartFacts)))
 	for ; n > 0 && !c.damaged; n-- {
-		to = append(to, Learnt[R]{})
-		f := &to[len(to)-1]
+		u.facts = append(u.facts, Learnt[R]{})
+		f := &u.facts[len(u.facts)-1]
 		c.place(&f.Position, &f.Seq)
-		F(&f.Fact).Code(&c)
+		F(&f.Fact).Code(c)
 	}
-	return to, earlier, c.end()
+	return earlier, c.end()
 }
 
 // Unpacked yields the facts of a part of a table's pack: its position and number, and a pointer to it.
 func (r *Relation) Unpacked(part []byte) (facts iter.Seq2[[2]int64, any], err error) {
 	var at [][2]int64
 	var all []Fact
-	c, _, n := open(part)
+	var c Coder
+	_, n := c.open(part)
 	for ; n > 0 && !c.damaged; n-- {
 		var p Position
 		var seq int64
@@ -89,54 +112,66 @@ func (r *Relation) Unpacked(part []byte) (facts iter.Seq2[[2]int64, any], err er
 	}, c.end()
 }
 
-func open(part []byte) (c Coder, earlier, n int64) {
-	c = Coder{data: part, reading: true}
+// open begins to read a part. It keeps the memory of the one before.
+func (c *Coder) open(part []byte) (earlier, n int64) {
+	*c = Coder{reading: true, data: part, texts: c.texts[:0], refs: c.refs[:0], lists: c.lists[:0]}
 	if c.byte() != packFormat {
-		c.damaged = true
-		return c, 0, 0
+		c.fail()
+		return 0, 0
 	}
 	c.Number(&earlier)
-	c.Number(&n)
-	return c, earlier, n
+	if c.Number(&n); n < 0 {
+		c.fail()
+		n = 0
+	}
+	return earlier, n
 }
 
 // A Coder writes the fields of facts into a pack, or reads them: numbers in few bytes if they are small, instants as the difference from
 // the one before, and texts and ids once, after which a small number stands for them.
 type Coder struct {
 	reading bool
-	data    []byte // what was written, or is still to be read
 	damaged bool   // what was read is no pack
+	data    []byte // what was written, or is read
+	at      int    // where it is read
 
 	position int64
 	instant  Instant
-	texts    dictionary[string]
-	refs     dictionary[Ref]
-	lists    dictionary[string] // of ids, as bytes
-	ids      []List[uuid.UUID]  // the lists that were read
+
+	numbers dictionary // of the values that were written
+	texts   []string   // those that were read
+	refs    []Ref
+	lists   []List[uuid.UUID]
 }
 
-// A dictionary numbers the values of a pack, in the order in which they come.
-type dictionary[T comparable] struct {
-	numbers map[T]int64
-	values  []T
-}
+// A dictionary numbers the values of a pack, each kind of them in the order in which they come.
+type dictionary map[valueKind]map[string]int64
+
+type valueKind byte
+
+const (
+	text valueKind = iota
+	ref
+	list
+)
 
 // number returns the number of a value. It is new if it is the number of values so far.
-func (d *dictionary[T]) number(value T) (n int64, isNew bool) {
-	if n, known := d.numbers[value]; known {
-		return n, false
+func (c *Coder) number(kind valueKind, value string) (n int64, isNew bool) {
+	if c.numbers == nil {
+		c.numbers = dictionary{text: {}, ref: {}, list: {}}
 	}
-	if d.numbers == nil {
-		d.numbers = map[T]int64{}
+	known := c.numbers[kind]
+	n, was := known[value]
+	if !was {
+		n = int64(len(known))
+		known[value] = n
 	}
-	n = int64(len(d.numbers))
-	d.numbers[value] = n
-	return n, true
+	return n, !was
 }
 
 // end returns an error unless all was read, and nothing else was there.
 func (c *Coder) end() error {
-	if c.damaged || len(c.data) > 0 {
+	if c.damaged || c.at < len(c.data) {
 		return errPack
 	}
 	return nil
@@ -152,22 +187,27 @@ func (c *Coder) place(position *Position, seq *int64) {
 
 // Number codes a number.
 func (c *Coder) Number(n *int64) {
+	if c.reading && c.at < len(c.data) && c.data[c.at] < 0x80 { // as nearly always
+		u := c.data[c.at]
+		c.at++
+		*n = int64(u>>1) ^ -int64(u&1)
+		return
+	}
+	c.longNumber(n)
+}
+
+func (c *Coder) longNumber(n *int64) {
 	if !c.reading {
 		c.data = binary.AppendVarint(c.data, *n)
 		return
 	}
-	if len(c.data) > 0 && c.data[0] < 0x80 { // as nearly always
-		u := c.data[0]
-		*n = int64(u>>1) ^ -int64(u&1)
-		c.data = c.data[1:]
-		return
-	}
-	v, size := binary.Varint(c.data)
+	v, size := binary.Varint(c.data[c.at:])
 	if size <= 0 {
 		c.fail()
 		return
 	}
-	*n, c.data = v, c.data[size:]
+	*n = v
+	c.at += size
 }
 
 // Byte codes a byte.
@@ -180,13 +220,12 @@ func (c *Coder) Byte(b *byte) {
 }
 
 func (c *Coder) byte() byte {
-	if len(c.data) == 0 {
+	if c.at >= len(c.data) {
 		c.fail()
 		return 0
 	}
-	b := c.data[0]
-	c.data = c.data[1:]
-	return b
+	c.at++
+	return c.data[c.at-1]
 }
 
 // Instant codes an instant.
@@ -200,54 +239,53 @@ func (c *Coder) Instant(at *Instant) {
 // Word codes a text of which a pack has few different ones.
 func Word[S ~string](c *Coder, s *S) {
 	if !c.reading {
-		c.addText(&c.texts, string(*s))
+		c.addText(text, string(*s))
 		return
 	}
-	var n int64
-	if c.known(&n, len(c.texts.values)) {
-		c.texts.values = append(c.texts.values, string(c.bytes()))
+	n := c.known(len(c.texts))
+	if n == len(c.texts) {
+		c.texts = slices.Grow(c.texts, 1)[:n+1]
+		if next := c.bytes(); c.texts[n] != string(next) { // the pack before had another there
+			c.texts[n] = string(next)
+		}
 	}
-	if !c.damaged {
-		*s = S(c.texts.values[n])
-	}
+	*s = S(c.texts[n])
 }
 
 // Ref codes an id of which a pack has few different ones.
 func (c *Coder) Ref(id *Ref) {
 	if !c.reading {
-		n, isNew := c.refs.number(*id)
+		n, isNew := c.number(ref, string(id[:]))
 		if c.Number(&n); isNew {
 			c.data = append(c.data, id[:]...)
 		}
 		return
 	}
-	var n int64
-	if c.known(&n, len(c.refs.values)) {
+	n := c.known(len(c.refs))
+	if n == len(c.refs) {
 		var next Ref
-		if copy(next[:], c.data) < len(next) {
+		if size := copy(next[:], c.data[c.at:]); size == len(next) {
+			c.at += size
+		} else {
 			c.fail()
-			return
 		}
-		c.data = c.data[len(next):]
-		c.refs.values = append(c.refs.values, next)
+		c.refs = append(c.refs, next)
 	}
-	if !c.damaged {
-		*id = c.refs.values[n]
-	}
+	*id = c.refs[n]
 }
 
 // IDs codes a list of ids of which a pack has few different ones.
-func (c *Coder) IDs(list *List[uuid.UUID]) {
+func (c *Coder) IDs(ids *List[uuid.UUID]) {
 	if !c.reading {
 		var b strings.Builder
-		for _, id := range *list {
+		for _, id := range *ids {
 			b.Write(id[:])
 		}
-		c.addText(&c.lists, b.String())
+		c.addText(list, b.String())
 		return
 	}
-	var n int64
-	if c.known(&n, len(c.ids)) {
+	n := c.known(len(c.lists))
+	if n == len(c.lists) {
 		var next List[uuid.UUID]
 		raw := c.bytes()
 		for ; len(raw) >= len(uuid.UUID{}); raw = raw[len(uuid.UUID{}):] {
@@ -256,46 +294,43 @@ func (c *Coder) IDs(list *List[uuid.UUID]) {
 		if len(raw) > 0 {
 			c.fail()
 		}
-		c.ids = append(c.ids, next)
+		c.lists = append(c.lists, next)
 	}
-	if !c.damaged {
-		*list = c.ids[n]
-	}
+	*ids = c.lists[n]
 }
 
 // addText writes the number of a text, and the text if it is new.
-func (c *Coder) addText(d *dictionary[string], text string) {
-	n, isNew := d.number(text)
+func (c *Coder) addText(kind valueKind, value string) {
+	n, isNew := c.number(kind, value)
 	if c.Number(&n); isNew {
-		length := int64(len(text))
+		length := int64(len(value))
 		c.Number(&length)
-		c.data = append(c.data, text...)
+		c.data = append(c.data, value...)
 	}
 }
 
-// known reads the number of a value, of which there are count so far, and reports whether it is a new one.
-func (c *Coder) known(n *int64, count int) (isNew bool) {
-	c.Number(n)
-	if *n < 0 || *n > int64(count) {
+// known reads the number of a value, of which there are count so far. If it is count, a new one follows.
+func (c *Coder) known(count int) int {
+	var n int64
+	if c.Number(&n); n < 0 || n > int64(count) {
 		c.fail()
+		return count
 	}
-	return !c.damaged && *n == int64(count)
+	return int(n)
 }
 
 func (c *Coder) bytes() []byte {
 	var n int64
-	c.Number(&n)
-	if n < 0 || n > int64(len(c.data)) {
+	if c.Number(&n); n < 0 || n > int64(len(c.data)-c.at) {
 		c.fail()
 		return nil
 	}
-	b := c.data[:n]
-	c.data = c.data[n:]
-	return b
+	c.at += int(n)
+	return c.data[c.at-int(n) : c.at]
 }
 
-// fail ends reading.
-func (c *Coder) fail() { c.damaged, c.data = true, nil }
+// fail ends reading: what is still read is nothing.
+func (c *Coder) fail() { c.damaged, c.data, c.at = true, nil, 0 }
 
 // Damaged is the damage of a pack that cannot be read.
 func (r *Relation) Damaged(err error) error {
