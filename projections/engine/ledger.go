@@ -226,7 +226,11 @@ func (d *declared) keys(rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
 
 // values yields the columns of about n rows, which the receiver must not keep. For many rows, another core encodes ahead.
 func (d *declared) values(n int, rows iter.Seq[reflect.Value]) iter.Seq[[]driver.Value] {
-	values := d.encode(rows, (*table.Relation).Encode, len(d.rows.Columns))
+	return d.ahead(n, d.encode(rows, (*table.Relation).Encode, len(d.rows.Columns)))
+}
+
+// ahead has another core make the values of about n rows, if they are many.
+func (d *declared) ahead(n int, values iter.Seq[[]driver.Value]) iter.Seq[[]driver.Value] {
 	if n < rowsAhead { // the goroutine would cost more than it saves
 		return values
 	}

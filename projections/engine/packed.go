@@ -144,29 +144,30 @@ func (t *Packed[K, R, F]) load() {}
 
 func (t *Packed[K, R, F]) write() {
 	there := t.read(slices.Values(t.keys))
-	must(t.tx.Put(t.rows, func(yield func([]driver.Value) bool) {
+	for _, key := range t.keys {
+		was := there[key]
+		late := was.earlier > 0 && slices.ContainsFunc(t.added[key], func(a added[R]) bool { return inOrder(a.Learnt, was.newest[0]) < 0 })
+		if late { // since it was parked: all parts are packed again
+			there[key] = pack[R]{newest: t.all(key, was)}
+		}
+	}
+	n := len(t.rows.Key)
+	rows := func(yield func([]driver.Value) bool) {
 		for _, key := range t.keys {
 			t.locate(key)
-			n := len(t.rows.Key)
 			for part, facts := range t.changed(key, there[key]) {
-				t.vals[n-1], t.vals[n] = part, facts
-				if !yield(t.vals) {
+				if t.vals[n-1], t.vals[n] = part, facts; !yield(t.vals) {
 					return
 				}
 			}
 		}
-	}))
+	}
+	must(t.tx.Put(t.rows, t.ahead(len(t.keys), rows)))
 }
 
 // changed yields the parts of a pack that change, with what was added.
 func (t *Packed[K, R, F]) changed(key K, was pack[R]) iter.Seq2[int64, []byte] {
 	facts, earlier := was.newest, was.earlier
-	for _, a := range t.added[key] {
-		if earlier > 0 && inOrder(a.Learnt, was.newest[0]) < 0 { // what was parked comes late
-			facts, earlier = t.all(key, was), 0
-			break
-		}
-	}
 	for _, a := range t.added[key] {
 		facts = append(facts, a.Learnt)
 	}

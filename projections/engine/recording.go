@@ -20,7 +20,8 @@ type Recording struct {
 	source Source
 	ledger *Ledger
 	end    eventstore.Position
-	writes [][]write // by transaction
+	writes [][]write                 // by transaction
+	packs  map[string][]driver.Value // the packs written so far, by table and key
 	Events int64
 	Rows   int64
 }
@@ -43,7 +44,7 @@ func (s Source) Record(ctx context.Context) (*Recording, error) {
 	}
 	l.cacheRows = everyRow
 	l.drop(true)
-	r := &Recording{source: s, ledger: l}
+	r := &Recording{source: s, ledger: l, packs: map[string][]driver.Value{}}
 	if r.end, err = s.Store.Head(ctx); err != nil {
 		return nil, err
 	}
@@ -65,13 +66,22 @@ func (s Source) Record(ctx context.Context) (*Recording, error) {
 	return r, nil
 }
 
-// Load implements table.Tx: all rows are in memory.
-func (r *Recording) Load(t *table.Relation, keys iter.Seq[[]driver.Value], _ func([]driver.Value) error) error {
-	for range keys {
-		return fmt.Errorf("a recording of %s cannot read a row", t.Name)
+// Load implements table.Tx. All rows are in memory; packs are kept here.
+func (r *Recording) Load(t *table.Relation, keys iter.Seq[[]driver.Value], take func([]driver.Value) error) error {
+	for key := range keys {
+		if t.Facts == nil {
+			return fmt.Errorf("a recording of %s cannot read a row", t.Name)
+		}
+		if pack, there := r.packs[keyOf(t, key)]; there {
+			if err := take(pack); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
+
+func keyOf(t *table.Relation, key []driver.Value) string { return fmt.Sprint(t.Name, key) }
 
 // Put implements table.Tx.
 func (r *Recording) Put(t *table.Relation, rows iter.Seq[[]driver.Value]) error {
@@ -91,7 +101,9 @@ func (r *Recording) Exec(statement string, _ ...driver.Value) (int64, error) {
 func (r *Recording) record(w write, rows iter.Seq[[]driver.Value]) error {
 	for row := range rows {
 		w.rows = append(w.rows, row...)
-		r.Rows++
+		if r.Rows++; w.relation.Facts != nil {
+			r.packs[keyOf(w.relation, row[:len(w.relation.Key)])] = slices.Clone(row)
+		}
 	}
 	if w.rows != nil {
 		last := len(r.writes) - 1

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 )
@@ -138,35 +137,9 @@ type Coder struct {
 	position int64
 	instant  Instant
 
-	numbers dictionary // of the values that were written
-	texts   []string   // those that were read
-	refs    []Ref
-	lists   []List[uuid.UUID]
-}
-
-// A dictionary numbers the values of a pack, each kind of them in the order in which they come.
-type dictionary map[valueKind]map[string]int64
-
-type valueKind byte
-
-const (
-	text valueKind = iota
-	ref
-	list
-)
-
-// number returns the number of a value. It is new if it is the number of values so far.
-func (c *Coder) number(kind valueKind, value string) (n int64, isNew bool) {
-	if c.numbers == nil {
-		c.numbers = dictionary{text: {}, ref: {}, list: {}}
-	}
-	known := c.numbers[kind]
-	n, was := known[value]
-	if !was {
-		n = int64(len(known))
-		known[value] = n
-	}
-	return n, !was
+	texts []string // so far; of each there are few, so that they are looked for one after the other
+	refs  []Ref
+	lists []List[uuid.UUID]
 }
 
 // end returns an error unless all was read, and nothing else was there.
@@ -238,85 +211,78 @@ func (c *Coder) Instant(at *Instant) {
 
 // Word codes a text of which a pack has few different ones.
 func Word[S ~string](c *Coder, s *S) {
-	if !c.reading {
-		c.addText(text, string(*s))
-		return
-	}
-	n := c.known(len(c.texts))
-	if n == len(c.texts) {
+	n, isNew := c.number(slices.Index(c.texts, string(*s)), len(c.texts))
+	switch {
+	case isNew && c.reading:
 		c.texts = slices.Grow(c.texts, 1)[:n+1]
 		if next := c.bytes(); c.texts[n] != string(next) { // the pack before had another there
 			c.texts[n] = string(next)
 		}
+	case isNew:
+		c.texts = append(c.texts, string(*s))
+		c.addBytes(string(*s))
 	}
 	*s = S(c.texts[n])
 }
 
 // Ref codes an id of which a pack has few different ones.
 func (c *Coder) Ref(id *Ref) {
-	if !c.reading {
-		n, isNew := c.number(ref, string(id[:]))
-		if c.Number(&n); isNew {
-			c.data = append(c.data, id[:]...)
-		}
-		return
-	}
-	n := c.known(len(c.refs))
-	if n == len(c.refs) {
-		var next Ref
-		if size := copy(next[:], c.data[c.at:]); size == len(next) {
-			c.at += size
-		} else {
-			c.fail()
-		}
-		c.refs = append(c.refs, next)
+	n, isNew := c.number(slices.Index(c.refs, *id), len(c.refs))
+	if isNew {
+		c.id((*uuid.UUID)(id))
+		c.refs = append(c.refs, *id)
 	}
 	*id = c.refs[n]
 }
 
 // IDs codes a list of ids of which a pack has few different ones.
 func (c *Coder) IDs(ids *List[uuid.UUID]) {
-	if !c.reading {
-		var b strings.Builder
-		for _, id := range *ids {
-			b.Write(id[:])
+	n, isNew := c.number(slices.IndexFunc(c.lists, func(l List[uuid.UUID]) bool { return slices.Equal(l, *ids) }), len(c.lists))
+	if isNew {
+		length := int64(len(*ids))
+		if c.Number(&length); c.reading {
+			if length < 0 || length > int64(len(c.data)-c.at)/int64(len(uuid.UUID{})) {
+				c.fail()
+				length = 0
+			}
+			*ids = make(List[uuid.UUID], length)
 		}
-		c.addText(list, b.String())
-		return
-	}
-	n := c.known(len(c.lists))
-	if n == len(c.lists) {
-		var next List[uuid.UUID]
-		raw := c.bytes()
-		for ; len(raw) >= len(uuid.UUID{}); raw = raw[len(uuid.UUID{}):] {
-			next = append(next, uuid.UUID(raw[:len(uuid.UUID{})]))
+		for i := range *ids {
+			c.id(&(*ids)[i])
 		}
-		if len(raw) > 0 {
-			c.fail()
-		}
-		c.lists = append(c.lists, next)
+		c.lists = append(c.lists, *ids)
 	}
 	*ids = c.lists[n]
 }
 
-// addText writes the number of a text, and the text if it is new.
-func (c *Coder) addText(kind valueKind, value string) {
-	n, isNew := c.number(kind, value)
-	if c.Number(&n); isNew {
-		length := int64(len(value))
-		c.Number(&length)
-		c.data = append(c.data, value...)
+// number codes the number of a value, of which there are count so far. When it is written it is known, or below 0 if the value is new.
+func (c *Coder) number(known, count int) (n int, isNew bool) {
+	at := int64(known)
+	if known < 0 {
+		at = int64(count)
+	}
+	if c.Number(&at); at < 0 || at > int64(count) {
+		c.fail()
+		at = int64(count)
+	}
+	return int(at), at == int64(count)
+}
+
+func (c *Coder) id(id *uuid.UUID) {
+	switch {
+	case !c.reading:
+		c.data = append(c.data, id[:]...)
+	case len(c.data)-c.at < len(id):
+		c.fail()
+	default:
+		c.at += copy(id[:], c.data[c.at:])
 	}
 }
 
-// known reads the number of a value, of which there are count so far. If it is count, a new one follows.
-func (c *Coder) known(count int) int {
-	var n int64
-	if c.Number(&n); n < 0 || n > int64(count) {
-		c.fail()
-		return count
-	}
-	return int(n)
+func (c *Coder) addBytes(value string) {
+	length := int64(len(value))
+	c.Number(&length)
+	c.data = append(c.data, value...)
 }
 
 func (c *Coder) bytes() []byte {
