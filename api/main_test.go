@@ -42,7 +42,7 @@ func TestInPostgreSQL(t *testing.T) {
 		"QueriesSayWhatIsMeant": TestQueriesSayWhatIsMeant, "WritesAreNotMoved": TestWritesAreNotMoved, "NullOfWhatIsNew": TestNullOfWhatIsNew, "InstantsAreClear": TestInstantsAreClear,
 		"WhatAReportCanBe": TestWhatAReportCanBe, "PagesEndAtTheirSize": TestPagesEndAtTheirSize, "OrderOfTheLog": TestOrderOfTheLog, "TheEpoch": TestTheEpoch,
 		"WhatIsNotThere": TestWhatIsNotThere, "DeletedThings": TestDeletedThings, "LocationIsThere": TestLocationIsThere,
-		"OddRequests":         TestOddRequests,
+		"OddRequests": TestOddRequests, "Search": TestSearch, "TicketFilters": TestTicketFilters, "WhatHasNone": TestWhatHasNone, "NewestEvents": TestNewestEvents,
 		"NamesOfIDsAndThings": TestNamesOfIDsAndThings,
 	})
 }

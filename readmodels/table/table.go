@@ -10,5 +10,9 @@ type Table struct {
 	Name    string
 	Comment string
 	Row     any      // the zero row
-	Indexes []string // column lists, such as "owner_id, opened_at DESC"; a rebuild creates them last
+	Indexes []string // column lists, such as "owner_id, opened_at, first_position"; a rebuild creates them last
+
+	// At is the column by which lists of the table's rows are ordered, such as "opened_at"; rows that are equal in it are in the order of
+	// the log. See Question.
+	At string
 }

@@ -1,0 +1,315 @@
+package table
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+
+	"daybook/domain"
+)
+
+// A page looks at so many entries at most: at those of a list that leads, or at all rows in the order of the page. Tests change it.
+var mostEntries = 20_000
+
+// A list with fewer entries is short. Tests change it.
+var fewEntries = 2000
+
+// Find returns one page of the rows that meet a question. The list can be sorted by the columns sorts; the first is its own order. A column
+// that has another beside it, called after it with _key, is sorted by that. Rows that are equal stand in the order of the log. The error
+// can be ErrCursor.
+//
+// A page costs no more than looking at mostEntries entries. If the rows are not found among these, it is short, perhaps empty, and has the
+// cursor with which to go on. What is looked at:
+//
+//   - the entries of the shortest list of a condition, if it is short;
+//   - else those of a list in the order of the page, if no other condition has a list, or if few of the next mostEntries rows are in it;
+//   - else all rows in the order of the page, in an index that has the columns that the conditions read.
+//
+// The other conditions are tested on each. Whole rows are read of what is shown only.
+func Find[R any](ctx context.Context, q Queryer, ask *Question, p Page, sorts ...string) (found Found[R], err error) {
+	if p.Limit == 0 {
+		p.Limit = DefaultPage
+	}
+	if p.Limit < 1 || p.Limit > MaxPage {
+		return found, domain.Invalid("limit", "limit-out-of-range", "limit must be 1 to %d.", MaxPage)
+	}
+	o, err := ask.order(p, sorts)
+	if err != nil {
+		return found, err
+	}
+	found.question, found.sort, found.Rows = o.question, o.column, []R{}
+	if ask.never {
+		return found, nil
+	}
+	lead, err := ask.lead(ctx, q, o)
+	if err != nil {
+		return found, fmt.Errorf("planning a list of %s: %w", ask.of.Name, err)
+	}
+	full, err := found.read(ctx, q, ask, lead, o, p.Limit)
+	if err == nil && !full {
+		found.Next, err = ask.unfinished(ctx, q, lead, o)
+	}
+	if err != nil {
+		return found, fmt.Errorf("listing %s: %w", ask.of.Name, err)
+	}
+	return found, nil
+}
+
+// read reads the rows of a page, and reports whether it is full.
+func (f *Found[R]) read(ctx context.Context, q Queryer, ask *Question, lead *list, o order, limit int) (full bool, err error) {
+	var s statement
+	rows, err := q.QueryxContext(ctx, ask.page(&s, lead, o, limit+1), s.args...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	for size := 0; rows.Next(); {
+		if n := len(f.Rows); n == limit || size >= MaxPageBytes {
+			return true, f.Cut(n)
+		}
+		var row R
+		if err := rows.StructScan(&row); err != nil {
+			return false, err
+		}
+		f.Rows = append(f.Rows, row)
+		size += ask.shape.size(reflect.ValueOf(&row).Elem())
+	}
+	return false, rows.Err()
+}
+
+// An order is the order of a page's rows, and where the page begins.
+type order struct {
+	column, number string // the number of rows that are equal in the column
+	descending     bool
+	after          []any  // the values of the last row before the page; nil: it is the first page
+	until          *int64 // the last value of the column; nil: there is none
+	question       string // what the cursor belongs to
+}
+
+// order returns the order that a page asks for.
+func (a *Question) order(p Page, sorts []string) (o order, err error) {
+	if p.Sort == "" {
+		p.Sort = sorts[0]
+	}
+	o.column = strings.TrimPrefix(p.Sort, "-")
+	if !slices.ContainsFunc(sorts, func(s string) bool { return strings.TrimPrefix(s, "-") == o.column }) {
+		return o, domain.Invalid("sort", "sort-unknown", "sort must be one of %s, with - before it for descending.", strings.Join(sorts, ", "))
+	}
+	o.descending, o.number = p.Sort != o.column, a.shape.order
+	if _, has := a.shape.columns[o.column+"_key"]; has {
+		o.column += "_key"
+	}
+	parts := []string{a.of.Name, p.Sort}
+	for _, t := range a.terms {
+		parts = append(parts, t.test.text, fmt.Sprint(t.test.args...))
+	}
+	o.question = fingerprint(parts...)
+	if p.Cursor != "" {
+		value, number, err := readCursor(p.Cursor, o.question)
+		if err != nil {
+			return o, err
+		}
+		o.after = []any{value, number}
+	}
+	return o, nil
+}
+
+// choose returns its first argument if the order is descending, and else the second.
+func (o order) choose(descending, ascending string) string {
+	if o.descending {
+		return descending
+	}
+	return ascending
+}
+
+// by returns the ORDER BY of columns.
+func (o order) by(columns ...string) string {
+	direction := o.choose("DESC", "ASC")
+	return " ORDER BY " + strings.Join(columns, " "+direction+", ") + " " + direction
+}
+
+// beyond returns the conditions that the order's columns, by other names, are on the page or on a later one.
+func (o order) beyond(s *statement, column, number string) (clauses []string) {
+	sign := o.choose("<", ">")
+	if o.until != nil {
+		clauses = append(clauses, s.say(say(column+" "+o.choose(">=", "<=")+" %s", *o.until)))
+	}
+	switch {
+	case o.after == nil:
+		return clauses
+	case o.column == o.number:
+		return append(clauses, s.say(say(column+" "+sign+" %s", o.after[1])))
+	}
+	return append(clauses, s.say(say("("+column+", "+number+") "+sign+" (%s, %s)", o.after...)))
+}
+
+// A statement collects the arguments of a statement while its text is made.
+type statement struct{ args []any }
+
+func (s *statement) say(p phrase) string {
+	marks := make([]any, len(p.args))
+	for i, arg := range p.args {
+		s.args = append(s.args, arg)
+		marks[i] = fmt.Sprintf("$%d", len(s.args))
+	}
+	return fmt.Sprintf(p.text, marks...)
+}
+
+// where is a WHERE of clauses.
+func where(clauses []string) string {
+	if len(clauses) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(clauses, " AND ")
+}
+
+// inOrder reports whether the entries of a list, or if it is nil, all rows, are read in an order.
+func (a *Question) inOrder(l *list, o order) bool {
+	return l == nil || l.by != "" && o.column == a.of.At
+}
+
+// entries returns the SQL of the entries of a list, or if it is nil, of all rows, with some columns, which are called as those of the
+// table. Links have only the columns At and number. Entries that are in order begin where the page begins; the others are all there.
+func (a *Question) entries(s *statement, l *list, o order, columns []string, limit string) string {
+	from, at, number, distinct := quoted(a.of.Name)+" AS e", "e."+quoted(o.column), "e."+quoted(o.number), ""
+	shown := make([]string, len(columns))
+	for i, c := range columns {
+		shown[i] = "e." + quoted(c)
+	}
+	if l != nil && l.links != "" {
+		from, at, number = l.links+" AS l", "l."+quoted(l.at), "l."+quoted(l.number)
+		shown = []string{at + " AS " + quoted(a.of.At), number + " AS " + quoted(o.number)}
+		if l.by == "" {
+			distinct = "DISTINCT "
+		}
+	}
+	var clauses, by []string
+	if l != nil {
+		clauses = append(clauses, s.say(l.where))
+	}
+	sorted := ""
+	if a.inOrder(l, o) {
+		for _, t := range a.terms {
+			if t.bound != nil && t.bound.column == o.column {
+				clauses = append(clauses, s.say(say(at+" "+t.bound.how+" %s", t.bound.value)))
+			}
+		}
+		clauses = append(clauses, o.beyond(s, at, number)...)
+		if l != nil { // PostgreSQL does not see that NULL is one value
+			by = append(by, at[:len("e.")]+quoted(l.by))
+		}
+		sorted = o.by(append(by, at, number)...)
+	}
+	return "SELECT " + distinct + strings.Join(shown, ", ") + " FROM " + from + where(clauses) + sorted + limit
+}
+
+// page returns the SQL of a page of at most n rows, whose lead is a list, or nil.
+func (a *Question) page(s *statement, lead *list, o order, n int) string {
+	name, key := quoted(a.of.Name), quoted(keyColumn(a.of))
+	columns := []string{keyColumn(a.of), o.column, o.number}
+	for _, t := range a.terms {
+		columns = append(columns, t.columns...)
+	}
+	slices.Sort(columns)
+	limit := fmt.Sprintf(" LIMIT %d", mostEntries)
+	if !a.inOrder(lead, o) && lead.leads {
+		limit = ""
+	}
+	entries := "(" + a.entries(s, lead, o, slices.Compact(columns), limit) + ")"
+	at, number := "e."+quoted(o.column), "e."+quoted(o.number)
+	var clauses []string
+	if lead != nil && lead.links != "" {
+		clauses = []string{fmt.Sprintf("e.%q = l.%[1]q AND e.%q = l.%[2]q", a.of.At, o.number)}
+		entries += " AS l CROSS JOIN " + name
+		if a.inOrder(lead, o) { // which the database sees of these names
+			at, number = "l."+quoted(o.column), "l."+quoted(o.number)
+		}
+	}
+	for _, t := range a.terms {
+		clauses = append(clauses, s.say(t.test))
+	}
+	if !a.inOrder(lead, o) {
+		clauses = append(clauses, o.beyond(s, at, number)...)
+	}
+	keys := fmt.Sprintf("SELECT e.%s FROM %s AS e%s%s LIMIT %d", key, entries, where(clauses), o.by(at, number), n)
+	return fmt.Sprintf("SELECT t.* FROM (%s) AS k CROSS JOIN %s AS t WHERE t.%s = k.%[3]s%s", keys, name, key, o.by("t."+quoted(o.column), "t."+quoted(o.number)))
+}
+
+// lead returns the list whose entries a page looks at; nil: it looks at all rows.
+func (a *Question) lead(ctx context.Context, q Queryer, o order) (*list, error) {
+	var lists []*list
+	for _, t := range a.terms {
+		switch {
+		case t.list == nil || t.bound != nil && t.bound.column == o.column:
+		case t.list.leads:
+			return t.list, nil
+		default:
+			lists = append(lists, t.list)
+		}
+	}
+	switch {
+	case len(lists) == 0:
+		return nil, nil
+	case len(lists) == 1 && a.inOrder(lists[0], o):
+		return lists[0], nil
+	}
+	var s statement
+	counts := make([]string, len(lists))
+	for i, l := range lists {
+		entries := a.entries(&s, l, o, []string{a.of.At}, fmt.Sprintf(" LIMIT %d", fewEntries))
+		counts[i] = fmt.Sprintf("SELECT %d AS list, count(*) AS entries, %s(e.%q) AS far FROM (%s) AS e", i, o.choose("min", "max"), a.of.At, entries)
+	}
+	var counted []struct {
+		List    int           `db:"list"`
+		Entries int           `db:"entries"`
+		Far     sql.NullInt64 `db:"far"` // where the last of these entries is
+	}
+	if err := sqlx.SelectContext(ctx, q, &counted, strings.Join(counts, " UNION ALL "), s.args...); err != nil {
+		return nil, err
+	}
+	var short, sparse *list
+	fewest, far := fewEntries, int64(0)
+	for _, c := range counted {
+		l := lists[c.List]
+		if c.Entries < fewest {
+			short, fewest = l, c.Entries
+		}
+		if a.inOrder(l, o) && (sparse == nil || (c.Far.Int64 < far) == o.descending) {
+			sparse, far = l, c.Far.Int64
+		}
+	}
+	if short != nil || sparse == nil {
+		return short, nil
+	}
+	s, o.until = statement{}, &far
+	var rows int // up to there
+	err := sqlx.GetContext(ctx, q, &rows, fmt.Sprintf("SELECT count(*) FROM (%s) AS e", a.entries(&s, nil, o, []string{o.column}, fmt.Sprintf(" LIMIT %d", mostEntries))), s.args...)
+	if err != nil || rows < mostEntries {
+		return nil, err
+	}
+	return sparse, nil
+}
+
+// unfinished returns the cursor with which to go on after a page that has looked at mostEntries entries, or if it has looked at all,
+// nothing.
+func (a *Question) unfinished(ctx context.Context, q Queryer, lead *list, o order) (next string, err error) {
+	if !a.inOrder(lead, o) {
+		return "", nil
+	}
+	var s statement
+	last := map[string]any{}
+	row := q.QueryRowxContext(ctx, a.entries(&s, lead, o, []string{o.column, o.number}, fmt.Sprintf(" LIMIT 1 OFFSET %d", mostEntries-1)), s.args...)
+	if err := row.MapScan(last); err != nil {
+		if errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+		return "", err
+	}
+	return cursorOf(o.question, last[o.column], last[o.number])
+}
