@@ -171,13 +171,13 @@ func where(clauses []string) string {
 
 // inOrder reports whether the entries of a list, or if it is nil, all rows, are read in an order.
 func (a *Question) inOrder(l *list, o order) bool {
-	return l == nil || l.by != "" && o.column == a.of.At
+	return l == nil || l.one && o.column == a.of.At
 }
 
 // entries returns the SQL of the entries of a list, or if it is nil, of all rows, with some columns, which are called as those of the
 // table. Links have only the columns At and number. Entries that are in order begin where the page begins; the others are all there.
 func (a *Question) entries(s *statement, l *list, o order, columns []string, limit string) string {
-	from, at, number, distinct := quoted(a.of.Name)+" AS e", "e."+quoted(o.column), "e."+quoted(o.number), ""
+	from, at, number := quoted(a.of.Name)+" AS e", "e."+quoted(o.column), "e."+quoted(o.number)
 	shown := make([]string, len(columns))
 	for i, c := range columns {
 		shown[i] = "e." + quoted(c)
@@ -185,15 +185,14 @@ func (a *Question) entries(s *statement, l *list, o order, columns []string, lim
 	if l != nil && l.links != "" {
 		from, at, number = l.links+" AS l", "l."+quoted(l.at), "l."+quoted(l.number)
 		shown = []string{at + " AS " + quoted(a.of.At), number + " AS " + quoted(o.number)}
-		if l.by == "" {
-			distinct = "DISTINCT "
-		}
 	}
 	var clauses, by []string
 	if l != nil {
 		clauses = append(clauses, s.say(l.where))
+		if l.by != "" { // PostgreSQL does not see that NULL is one value, and would read a table from its beginning to find some rows
+			by = append(by, at[:len("e.")]+quoted(l.by))
+		}
 	}
-	sorted := ""
 	if a.inOrder(l, o) {
 		for _, t := range a.terms {
 			if t.bound != nil && t.bound.column == o.column {
@@ -201,44 +200,64 @@ func (a *Question) entries(s *statement, l *list, o order, columns []string, lim
 			}
 		}
 		clauses = append(clauses, o.beyond(s, at, number)...)
-		if l != nil { // PostgreSQL does not see that NULL is one value
-			by = append(by, at[:len("e.")]+quoted(l.by))
-		}
-		sorted = o.by(append(by, at, number)...)
 	}
-	return "SELECT " + distinct + strings.Join(shown, ", ") + " FROM " + from + where(clauses) + sorted + limit
+	if a.inOrder(l, o) || l.links != "" && l.by != "" {
+		by = append(by, at, number)
+	}
+	sorted := ""
+	if len(by) > 0 {
+		sorted = o.by(by...)
+	}
+	return "SELECT " + strings.Join(shown, ", ") + " FROM " + from + where(clauses) + sorted + limit
 }
 
-// page returns the SQL of a page of at most n rows, whose lead is a list, or nil.
+// page returns the SQL of a page of at most n rows, whose lead is a list, or nil: the entries with the columns that conditions read, those
+// that meet them, and their rows. The limits keep a database from doing one of these before the other.
 func (a *Question) page(s *statement, lead *list, o order, n int) string {
-	name, key := quoted(a.of.Name), quoted(keyColumn(a.of))
 	columns := []string{keyColumn(a.of), o.column, o.number}
 	for _, t := range a.terms {
 		columns = append(columns, t.columns...)
 	}
 	slices.Sort(columns)
+	columns = slices.Compact(columns)
 	limit := fmt.Sprintf(" LIMIT %d", mostEntries)
 	if !a.inOrder(lead, o) && lead.leads {
 		limit = ""
 	}
-	entries := "(" + a.entries(s, lead, o, slices.Compact(columns), limit) + ")"
+	entries := a.entries(s, lead, o, columns, limit)
+	if lead != nil && lead.links != "" {
+		entries = a.linkedRows(entries, lead, o, columns) + limit
+	}
 	at, number := "e."+quoted(o.column), "e."+quoted(o.number)
 	var clauses []string
-	if lead != nil && lead.links != "" {
-		clauses = []string{fmt.Sprintf("e.%q = l.%[1]q AND e.%q = l.%[2]q", a.of.At, o.number)}
-		entries += " AS l CROSS JOIN " + name
-		if a.inOrder(lead, o) { // which the database sees of these names
-			at, number = "l."+quoted(o.column), "l."+quoted(o.number)
-		}
-	}
 	for _, t := range a.terms {
 		clauses = append(clauses, s.say(t.test))
 	}
 	if !a.inOrder(lead, o) {
 		clauses = append(clauses, o.beyond(s, at, number)...)
 	}
-	keys := fmt.Sprintf("SELECT e.%s FROM %s AS e%s%s LIMIT %d", key, entries, where(clauses), o.by(at, number), n)
+	name, key := quoted(a.of.Name), quoted(keyColumn(a.of))
+	keys := fmt.Sprintf("SELECT e.%s FROM (%s) AS e%s%s LIMIT %d", key, entries, where(clauses), o.by(at, number), n)
 	return fmt.Sprintf("SELECT t.* FROM (%s) AS k CROSS JOIN %s AS t WHERE t.%s = k.%[3]s%s", keys, name, key, o.by("t."+quoted(o.column), "t."+quoted(o.number)))
+}
+
+// linkedRows returns the SQL of columns of the rows to which the entries of a list of links refer.
+func (a *Question) linkedRows(entries string, l *list, o order, columns []string) string {
+	if !l.one {
+		entries = "SELECT DISTINCT * FROM (" + entries + ") AS l"
+	}
+	at, number := quoted(a.of.At), quoted(o.number)
+	shown := make([]string, len(columns))
+	for i, c := range columns {
+		if shown[i] = "e." + quoted(c); c == a.of.At || c == o.number { // in whose order the entries are
+			shown[i] = "l." + quoted(c)
+		}
+	}
+	sorted := ""
+	if a.inOrder(l, o) {
+		sorted = o.by("l."+at, "l."+number)
+	}
+	return fmt.Sprintf("SELECT %s FROM (%s) AS l CROSS JOIN %q AS e WHERE e.%s = l.%[4]s AND e.%s = l.%[5]s%s", strings.Join(shown, ", "), entries, a.of.Name, at, number, sorted)
 }
 
 // lead returns the list whose entries a page looks at; nil: it looks at all rows.

@@ -42,7 +42,8 @@ type list struct {
 	links      string // a table, or a query that is one; empty: it is the table itself
 	at, number string // the columns of links with the row's At and the position of its first event
 	where      phrase
-	by         string // the column that where fixes to one value; empty: the entries are in no order, and may be there twice
+	by         string // the column that where is about, along which the entries are read
+	one        bool   // where fixes it to one value, so that the entries are in the order of At; else one may be there twice
 	leads      bool   // it leads however long it is
 }
 
@@ -88,7 +89,7 @@ func (a *Question) Of(column string, id uuid.UUID, others *Table) {
 		t.test = say(fmt.Sprintf("(e.%q = %%s OR (SELECT count(*) FROM %q AS o WHERE o.%[1]q = %%s AND o.%[3]q = e.%[3]q) > 0)", column, others.Name, key), id.String(), id.String())
 		t.columns = append(t.columns, key)
 		t.list.where = say(fmt.Sprintf("(e.%q = %%s OR e.%q IN (SELECT o.%[2]q FROM %[3]q AS o WHERE o.%[1]q = %%s))", column, key, others.Name), id.String(), id.String())
-		t.list.by = ""
+		t.list.by, t.list.one = "", false
 	}
 	t.list.leads = true
 }
@@ -170,11 +171,9 @@ func (a *Question) add(column string, test phrase, one bool) {
 			continue
 		}
 		if t.list == nil {
-			t.list = &list{where: test}
+			t.list = &list{where: test, by: column}
 		}
-		if one && len(columns) > 1 && columns[1] == a.of.At {
-			t.list.by = column
-		}
+		t.list.one = t.list.one || one && len(columns) > 1 && columns[1] == a.of.At
 	}
 	a.terms = append(a.terms, t)
 }
@@ -215,10 +214,7 @@ func (a *Question) linked(links Table, ids []uuid.UUID, how string, listed bool)
 	t := term{columns: []string{a.of.At, a.shape.order}}
 	t.test = phrase{fmt.Sprintf("(SELECT count(*) FROM %q AS l WHERE %s AND l.%q = e.%q AND l.%q = e.%q) %s", links.Name, where.text, key[1], a.of.At, key[2], a.shape.order, how), where.args}
 	if listed {
-		t.list = &list{links: quoted(links.Name), at: key[1], number: key[2], where: where}
-		if len(ids) == 1 {
-			t.list.by = key[0]
-		}
+		t.list = &list{links: quoted(links.Name), at: key[1], number: key[2], where: where, by: key[0], one: len(ids) == 1}
 	}
 	a.terms = append(a.terms, t)
 }
@@ -230,7 +226,7 @@ func (a *Question) Words(column string, links *Table, words []string) {
 		t := term{test: say(fmt.Sprintf(`e.%q LIKE %%s ESCAPE '\'`, column), "% "+likeEscaper.Replace(word)+"%"), columns: []string{column}}
 		if links != nil {
 			key := linkOf(*links)
-			t.list = &list{links: quoted(links.Name), at: key[1], number: key[2], where: say(fmt.Sprintf("l.%q >= %%s AND l.%[1]q < %%s", key[0]), word, word+last)}
+			t.list = &list{links: quoted(links.Name), at: key[1], number: key[2], where: say(fmt.Sprintf("l.%q >= %%s AND l.%[1]q < %%s", key[0]), word, word+last), by: key[0]}
 		}
 		a.terms = append(a.terms, t)
 	}
@@ -249,7 +245,7 @@ func (a *Question) Word(column string, links Table, words func(string) []string,
 	key := linkOf(links)
 	a.terms = append(a.terms, term{
 		test: say(fmt.Sprintf("replace(e.%q, %%s, '') <> e.%[1]q", column), asJSON(text)), columns: []string{column},
-		list: &list{links: quoted(links.Name), at: key[1], number: key[2], where: say(fmt.Sprintf("l.%q = %%s", key[0]), word), by: key[0]},
+		list: &list{links: quoted(links.Name), at: key[1], number: key[2], where: say(fmt.Sprintf("l.%q = %%s", key[0]), word), by: key[0], one: true},
 	})
 }
 
