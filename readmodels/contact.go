@@ -89,7 +89,8 @@ type ContactGroup struct {
 var (
 	ContactsTable = table.Table{Name: "contacts", Comment: "The people who write to the desk.", Row: Contact{}, At: "registered_at",
 		Indexes: []string{
-			"registered_at, first_position, contact_id, deleted_at, company_id", "changed_at, first_position", "name_key, first_position", "position, first_position",
+			"registered_at, first_position, contact_id, deleted_at, company_id", "name_key, first_position, contact_id, deleted_at, company_id, registered_at",
+			"changed_at, first_position, registered_at", "position, first_position, registered_at",
 			"company_id, registered_at, first_position", "company_id, contact_id", "ref",
 		}}
 	ContactWordsTable  = table.Table{Name: "contact_words", Comment: "The words by which contacts are found.", Row: ContactWord{}}

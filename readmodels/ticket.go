@@ -89,7 +89,8 @@ type TicketTag struct {
 var (
 	TicketsTable = table.Table{Name: "tickets", Comment: "The work list: one row per ticket.", Row: Ticket{}, At: "opened_at",
 		Indexes: []string{
-			"opened_at, first_position, ticket_id, status, agent_id, department_id, priority, channel, contact_id, changed_at", "changed_at, first_position", "position, first_position",
+			"opened_at, first_position, ticket_id, status, agent_id, department_id, priority, channel, contact_id, changed_at",
+			"changed_at, first_position, opened_at", "position, first_position, opened_at",
 			"status, opened_at, first_position", "agent_id, opened_at, first_position", "department_id, opened_at, first_position", "priority, opened_at, first_position",
 			"channel, opened_at, first_position", "contact_id, opened_at, first_position", "follow_up_of", "ref", "department_id, ticket_id",
 		}}

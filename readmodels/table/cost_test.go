@@ -36,7 +36,7 @@ func TestWhatListsCostInPostgreSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer home.Close()
-	costs(t, home, 50*mostEntries, func(t *testing.T, db *table.DB) counter { return &buffers{Queryer: db.Readers} }, func(q lists.Question) bool {
+	costs(t, home, 60*mostEntries, func(t *testing.T, db *table.DB) counter { return &buffers{Queryer: db.Readers} }, func(q lists.Question) bool {
 		return !q.Pair || !testing.Short() && !strings.Contains(q.Name, "sort=")
 	})
 }
@@ -53,7 +53,7 @@ func costs(t *testing.T, home table.Home, most int, counts func(*testing.T, *tab
 	defer table.LookAt(mostEntries, fewEntries)()
 	var cost [2]map[string]int
 	for i := range cost {
-		s := lists.Size{Contacts: 2000, Tickets: 3000}
+		s := lists.Size{Contacts: 3000, Tickets: 3000}
 		if i > 0 {
 			s = lists.Size{Contacts: 10 * s.Contacts, Tickets: 10 * s.Tickets}
 		}

@@ -29,9 +29,10 @@ var fewEntries = 2000
 //
 //   - the entries of the shortest list of a condition, if it is short;
 //   - else those of a list in the order of the page, if no other condition has a list, or if few of the next mostEntries rows are in it;
-//   - else all rows in the order of the page, in an index that has the columns that the conditions read.
+//   - else all rows in the order of the page.
 //
-// The other conditions are tested on each. Whole rows are read of what is shown only.
+// The other conditions are tested on each entry, those first that the index of the entries has the columns for. Rows are read of what is
+// left, and whole rows of what is shown.
 func Find[R any](ctx context.Context, q Queryer, ask *Question, p Page, sorts ...string) (found Found[R], err error) {
 	if p.Limit == 0 {
 		p.Limit = DefaultPage
@@ -161,6 +162,13 @@ func (s *statement) say(p phrase) string {
 	return fmt.Sprintf(p.text, marks...)
 }
 
+func (s *statement) sayAll(all []phrase) (clauses []string) {
+	for _, p := range all {
+		clauses = append(clauses, s.say(p))
+	}
+	return clauses
+}
+
 // where is a WHERE of clauses.
 func where(clauses []string) string {
 	if len(clauses) == 0 {
@@ -211,11 +219,20 @@ func (a *Question) entries(s *statement, l *list, o order, columns []string, lim
 	return "SELECT " + strings.Join(shown, ", ") + " FROM " + from + where(clauses) + sorted + limit
 }
 
-// page returns the SQL of a page of at most n rows, whose lead is a list, or nil: the entries with the columns that conditions read, those
-// that meet them, and their rows. The limits keep a database from doing one of these before the other.
+// page returns the SQL of a page of at most n rows, whose lead is a list, or nil: the entries, those that meet the conditions, and their
+// rows. The limits keep a database from doing one of these before the other. A condition on columns that the index of the entries does not
+// have is tested last, since it reads the row.
 func (a *Question) page(s *statement, lead *list, o order, n int) string {
+	name, key := quoted(a.of.Name), quoted(keyColumn(a.of))
+	indexed := a.indexed(lead, o)
 	columns := []string{keyColumn(a.of), o.column, o.number}
+	var tests, last []phrase
 	for _, t := range a.terms {
+		if slices.ContainsFunc(t.columns, func(c string) bool { return !slices.Contains(indexed, c) }) {
+			last = append(last, phrase{strings.ReplaceAll(t.test.text, `e."`, `r."`), t.test.args})
+			continue
+		}
+		tests = append(tests, t.test)
 		columns = append(columns, t.columns...)
 	}
 	slices.Sort(columns)
@@ -229,16 +246,33 @@ func (a *Question) page(s *statement, lead *list, o order, n int) string {
 		entries = a.linkedRows(entries, lead, o, columns) + limit
 	}
 	at, number := "e."+quoted(o.column), "e."+quoted(o.number)
-	var clauses []string
-	for _, t := range a.terms {
-		clauses = append(clauses, s.say(t.test))
-	}
+	clauses := s.sayAll(tests)
 	if !a.inOrder(lead, o) {
 		clauses = append(clauses, o.beyond(s, at, number)...)
 	}
-	name, key := quoted(a.of.Name), quoted(keyColumn(a.of))
+	if len(last) > 0 {
+		clauses = append(clauses, fmt.Sprintf("(SELECT count(*) FROM %s AS r WHERE r.%s = e.%[2]s AND %s) > 0", name, key, strings.Join(s.sayAll(last), " AND ")))
+	}
 	keys := fmt.Sprintf("SELECT e.%s FROM (%s) AS e%s%s LIMIT %d", key, entries, where(clauses), o.by(at, number), n)
 	return fmt.Sprintf("SELECT t.* FROM (%s) AS k CROSS JOIN %s AS t WHERE t.%s = k.%[3]s%s", keys, name, key, o.by("t."+quoted(o.column), "t."+quoted(o.number)))
+}
+
+// indexed returns the columns that are in the index by which the entries of a list, or if it is nil, all rows, are read.
+func (a *Question) indexed(l *list, o order) (columns []string) {
+	first := []string{o.column, o.number}
+	switch {
+	case l == nil:
+	case l.links != "":
+		first = []string{a.of.At, o.number}
+	default:
+		first = []string{l.by}
+	}
+	for _, index := range a.of.Indexes {
+		if columns := strings.Split(index, ", "); len(columns) >= len(first) && slices.Equal(columns[:len(first)], first) {
+			return columns
+		}
+	}
+	return first
 }
 
 // linkedRows returns the SQL of columns of the rows to which the entries of a list of links refer.
