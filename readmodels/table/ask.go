@@ -16,7 +16,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
-	"golang.org/x/text/unicode/norm"
 
 	"daybook/domain"
 )
@@ -166,15 +165,6 @@ func OneOf[T ~string](w *Where, column string, values []T) {
 	}
 	w.clauses = append(w.clauses, column+" IN ("+strings.Join(places, ", ")+")")
 }
-
-// Contains requires a lower-case column to contain each word of a text.
-func (w *Where) Contains(column, text string) {
-	for word := range strings.FieldsSeq(strings.ToLower(norm.NFC.String(text))) {
-		w.And(column+` LIKE %s ESCAPE '\'`, "%"+likeEscaper.Replace(word)+"%")
-	}
-}
-
-var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // During requires a column to be in [from, to). A zero bound means no bound.
 func (w *Where) During(column string, from, to Instant) {

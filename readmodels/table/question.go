@@ -232,6 +232,8 @@ func (a *Question) Words(column string, links *Table, words []string) {
 	}
 }
 
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
 // last is after every character that a word can have.
 const last = "\U0010FFFF"
 
