@@ -14,12 +14,12 @@ var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger
 	rows := engine.Keep[readmodels.Company](l, company.Stream.Category, readmodels.CompaniesTable)
 	engine.Derive(rows, readmodels.CompanyWordsTable, func(r readmodels.Company) []readmodels.CompanyWord {
 		return each(wordsOf(r.Search), func(word string) readmodels.CompanyWord {
-			return readmodels.CompanyWord{Word: word, RegisteredAt: r.RegisteredAt, Number: r.First}
+			return readmodels.CompanyWord{Word: word, RegisteredAt: r.RegisteredAt, First: r.First}
 		})
 	})
 	engine.Derive(rows, readmodels.CompanyGroupsTable, func(r readmodels.Company) []readmodels.CompanyGroup {
 		return each(r.Groups, func(group uuid.UUID) readmodels.CompanyGroup {
-			return readmodels.CompanyGroup{GroupID: group, RegisteredAt: r.RegisteredAt, Number: r.First}
+			return readmodels.CompanyGroup{GroupID: group, RegisteredAt: r.RegisteredAt, First: r.First}
 		})
 	})
 	return func(e *engine.Recorded) {

@@ -22,17 +22,17 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 	rows := engine.Keep[readmodels.Contact](l, contact.Stream.Category, readmodels.ContactsTable)
 	engine.Derive(rows, readmodels.ContactWordsTable, func(r readmodels.Contact) []readmodels.ContactWord {
 		return each(wordsOf(r.Search), func(word string) readmodels.ContactWord {
-			return readmodels.ContactWord{Word: word, RegisteredAt: r.RegisteredAt, Number: r.First}
+			return readmodels.ContactWord{Word: word, RegisteredAt: r.RegisteredAt, First: r.First}
 		})
 	})
 	engine.Derive(rows, readmodels.ContactTagsTable, func(r readmodels.Contact) []readmodels.ContactTag {
 		return each(r.Tags, func(tag uuid.UUID) readmodels.ContactTag {
-			return readmodels.ContactTag{TagID: tag, RegisteredAt: r.RegisteredAt, Number: r.First}
+			return readmodels.ContactTag{TagID: tag, RegisteredAt: r.RegisteredAt, First: r.First}
 		})
 	})
 	engine.Derive(rows, readmodels.ContactGroupsTable, func(r readmodels.Contact) []readmodels.ContactGroup {
 		return each(r.Groups, func(group uuid.UUID) readmodels.ContactGroup {
-			return readmodels.ContactGroup{GroupID: group, RegisteredAt: r.RegisteredAt, Number: r.First}
+			return readmodels.ContactGroup{GroupID: group, RegisteredAt: r.RegisteredAt, First: r.First}
 		})
 	})
 	return func(e *engine.Recorded) {

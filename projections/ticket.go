@@ -16,12 +16,12 @@ var Tickets = engine.Projection{Name: "tickets", Bind: func(l *engine.Ledger) fu
 	rows := engine.Keep[readmodels.Ticket](l, ticket.Stream.Category, readmodels.TicketsTable)
 	engine.Derive(rows, readmodels.TicketWordsTable, func(r readmodels.Ticket) []readmodels.TicketWord {
 		return each(wordsOf(r.Search), func(word string) readmodels.TicketWord {
-			return readmodels.TicketWord{Word: word, OpenedAt: r.OpenedAt, Number: r.First}
+			return readmodels.TicketWord{Word: word, OpenedAt: r.OpenedAt, First: r.First}
 		})
 	})
 	engine.Derive(rows, readmodels.TicketTagsTable, func(r readmodels.Ticket) []readmodels.TicketTag {
 		return each(r.Tags, func(tag uuid.UUID) readmodels.TicketTag {
-			return readmodels.TicketTag{TagID: tag, OpenedAt: r.OpenedAt, Number: r.First}
+			return readmodels.TicketTag{TagID: tag, OpenedAt: r.OpenedAt, First: r.First}
 		})
 	})
 	return func(e *engine.Recorded) {

@@ -28,14 +28,14 @@ type Company struct {
 type CompanyWord struct {
 	Word         string         `db:"word,key" doc:"The word, without case and accents"`
 	RegisteredAt table.Instant  `db:"registered_at,key" doc:"When the company was registered"`
-	Number       table.Position `db:"number,key" doc:"The position of the company's first event in the log"`
+	First        table.Position `db:"first_position,key" doc:"The position of the company's first event in the log"`
 }
 
 // A CompanyGroup is a company's membership of a group.
 type CompanyGroup struct {
 	GroupID      uuid.UUID      `db:"group_id,key" doc:"The group"`
 	RegisteredAt table.Instant  `db:"registered_at,key" doc:"When the company was registered"`
-	Number       table.Position `db:"number,key" doc:"The position of the company's first event in the log"`
+	First        table.Position `db:"first_position,key" doc:"The position of the company's first event in the log"`
 }
 
 // The tables of companies.

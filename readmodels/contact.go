@@ -68,21 +68,21 @@ type Profile struct {
 type ContactWord struct {
 	Word         string         `db:"word,key" doc:"The word, without case and accents"`
 	RegisteredAt table.Instant  `db:"registered_at,key" doc:"When the contact was registered"`
-	Number       table.Position `db:"number,key" doc:"The position of the contact's first event in the log"`
+	First        table.Position `db:"first_position,key" doc:"The position of the contact's first event in the log"`
 }
 
 // A ContactTag is a tag of a contact.
 type ContactTag struct {
 	TagID        uuid.UUID      `db:"tag_id,key" doc:"The tag"`
 	RegisteredAt table.Instant  `db:"registered_at,key" doc:"When the contact was registered"`
-	Number       table.Position `db:"number,key" doc:"The position of the contact's first event in the log"`
+	First        table.Position `db:"first_position,key" doc:"The position of the contact's first event in the log"`
 }
 
 // A ContactGroup is a contact's membership of a group.
 type ContactGroup struct {
 	GroupID      uuid.UUID      `db:"group_id,key" doc:"The group"`
 	RegisteredAt table.Instant  `db:"registered_at,key" doc:"When the contact was registered"`
-	Number       table.Position `db:"number,key" doc:"The position of the contact's first event in the log"`
+	First        table.Position `db:"first_position,key" doc:"The position of the contact's first event in the log"`
 }
 
 // The tables of contacts.

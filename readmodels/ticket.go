@@ -75,14 +75,14 @@ type TicketClock struct {
 type TicketWord struct {
 	Word     string         `db:"word,key" doc:"The word, without case and accents"`
 	OpenedAt table.Instant  `db:"opened_at,key" doc:"When the ticket was opened"`
-	Number   table.Position `db:"number,key" doc:"The position of the ticket's first event in the log"`
+	First    table.Position `db:"first_position,key" doc:"The position of the ticket's first event in the log"`
 }
 
 // A TicketTag is a tag of a ticket.
 type TicketTag struct {
 	TagID    uuid.UUID      `db:"tag_id,key" doc:"The tag"`
 	OpenedAt table.Instant  `db:"opened_at,key" doc:"When the ticket was opened"`
-	Number   table.Position `db:"number,key" doc:"The position of the ticket's first event in the log"`
+	First    table.Position `db:"first_position,key" doc:"The position of the ticket's first event in the log"`
 }
 
 // The tables of tickets.

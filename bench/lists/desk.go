@@ -141,19 +141,19 @@ func Fill(ctx context.Context, db *table.DB, s Size) error {
 		of(readmodels.ContactsTable, counted(s.Contacts, s.contact)),
 		of(readmodels.ContactWordsTable, each(counted(s.Contacts, s.contact), func(c readmodels.Contact) (all []readmodels.ContactWord) {
 			for word := range strings.FieldsSeq(c.Search) {
-				all = append(all, readmodels.ContactWord{Word: word, RegisteredAt: c.RegisteredAt, Number: c.First})
+				all = append(all, readmodels.ContactWord{Word: word, RegisteredAt: c.RegisteredAt, First: c.First})
 			}
 			return all
 		})),
 		of(readmodels.ContactTagsTable, each(counted(s.Contacts, s.contact), func(c readmodels.Contact) (all []readmodels.ContactTag) {
 			for _, tag := range c.Tags {
-				all = append(all, readmodels.ContactTag{TagID: tag, RegisteredAt: c.RegisteredAt, Number: c.First})
+				all = append(all, readmodels.ContactTag{TagID: tag, RegisteredAt: c.RegisteredAt, First: c.First})
 			}
 			return all
 		})),
 		of(readmodels.ContactGroupsTable, each(counted(s.Contacts, s.contact), func(c readmodels.Contact) (all []readmodels.ContactGroup) {
 			for _, group := range c.Groups {
-				all = append(all, readmodels.ContactGroup{GroupID: group, RegisteredAt: c.RegisteredAt, Number: c.First})
+				all = append(all, readmodels.ContactGroup{GroupID: group, RegisteredAt: c.RegisteredAt, First: c.First})
 			}
 			return all
 		})),
@@ -163,13 +163,13 @@ func Fill(ctx context.Context, db *table.DB, s Size) error {
 		of(readmodels.TicketsTable, counted(s.Tickets, s.ticket)),
 		of(readmodels.TicketWordsTable, each(counted(s.Tickets, s.ticket), func(t readmodels.Ticket) (all []readmodels.TicketWord) {
 			for word := range strings.FieldsSeq(t.Search) {
-				all = append(all, readmodels.TicketWord{Word: word, OpenedAt: t.OpenedAt, Number: t.First})
+				all = append(all, readmodels.TicketWord{Word: word, OpenedAt: t.OpenedAt, First: t.First})
 			}
 			return all
 		})),
 		of(readmodels.TicketTagsTable, each(counted(s.Tickets, s.ticket), func(t readmodels.Ticket) (all []readmodels.TicketTag) {
 			for _, tag := range t.Tags {
-				all = append(all, readmodels.TicketTag{TagID: tag, OpenedAt: t.OpenedAt, Number: t.First})
+				all = append(all, readmodels.TicketTag{TagID: tag, OpenedAt: t.OpenedAt, First: t.First})
 			}
 			return all
 		})),
