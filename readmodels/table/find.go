@@ -17,6 +17,9 @@ import (
 // A page looks at so many entries at most: at those of a list that leads, or at all rows in the order of the page. Tests change it.
 var mostEntries = 20_000
 
+// A row that is read for its conditions counts as so many entries.
+const rowCosts = 4
+
 // A list with fewer entries is short. Tests change it.
 var fewEntries = 2000
 
@@ -24,7 +27,7 @@ var fewEntries = 2000
 // that has another beside it, called after it with _key, is sorted by that. Rows that are equal stand in the order of the log. The error
 // can be ErrCursor.
 //
-// A page costs no more than looking at mostEntries entries. If the rows are not found among these, it is short, perhaps empty, and has the
+// A page costs no more than looking at mostEntries entries, or at fewer if their rows must be read. If the rows are not found among these, it is short, perhaps empty, and has the
 // cursor with which to go on. What is looked at:
 //
 //   - the entries of the shortest list of a condition, if it is short;
@@ -52,9 +55,10 @@ func Find[R any](ctx context.Context, q Queryer, ask *Question, p Page, sorts ..
 	if err != nil {
 		return found, fmt.Errorf("planning a list of %s: %w", ask.of.Name, err)
 	}
-	full, err := found.read(ctx, q, ask, lead, o, p.Limit)
+	plan := ask.plan(lead, o)
+	full, err := found.read(ctx, q, ask, plan, p.Limit)
 	if err == nil && !full {
-		found.Next, err = ask.unfinished(ctx, q, lead, o)
+		found.Next, err = ask.unfinished(ctx, q, plan)
 	}
 	if err != nil {
 		return found, fmt.Errorf("listing %s: %w", ask.of.Name, err)
@@ -63,9 +67,9 @@ func Find[R any](ctx context.Context, q Queryer, ask *Question, p Page, sorts ..
 }
 
 // read reads the rows of a page, and reports whether it is full.
-func (f *Found[R]) read(ctx context.Context, q Queryer, ask *Question, lead *list, o order, limit int) (full bool, err error) {
+func (f *Found[R]) read(ctx context.Context, q Queryer, ask *Question, p plan, limit int) (full bool, err error) {
 	var s statement
-	rows, err := q.QueryxContext(ctx, ask.page(&s, lead, o, limit+1), s.args...)
+	rows, err := q.QueryxContext(ctx, ask.page(&s, p, limit+1), s.args...)
 	if err != nil {
 		return false, err
 	}
@@ -219,42 +223,58 @@ func (a *Question) entries(s *statement, l *list, o order, columns []string, lim
 	return "SELECT " + strings.Join(shown, ", ") + " FROM " + from + where(clauses) + sorted + limit
 }
 
-// page returns the SQL of a page of at most n rows, whose lead is a list, or nil: the entries, those that meet the conditions, and their
-// rows. The limits keep a database from doing one of these before the other. A condition on columns that the index of the entries does not
-// have is tested last, since it reads the row.
-func (a *Question) page(s *statement, lead *list, o order, n int) string {
-	name, key := quoted(a.of.Name), quoted(keyColumn(a.of))
+// A plan says how a page is read.
+type plan struct {
+	order
+	lead    *list    // nil: all rows
+	inOrder bool     // the entries are
+	most    int      // entries
+	columns []string // of the entries
+	tests   []phrase // on them
+	last    []phrase // on their rows, r, since the index of the entries lacks columns
+}
+
+func (a *Question) plan(lead *list, o order) plan {
+	p := plan{order: o, lead: lead, inOrder: a.inOrder(lead, o), most: mostEntries, columns: []string{keyColumn(a.of), o.column, o.number}}
 	indexed := a.indexed(lead, o)
-	columns := []string{keyColumn(a.of), o.column, o.number}
-	var tests, last []phrase
 	for _, t := range a.terms {
 		if slices.ContainsFunc(t.columns, func(c string) bool { return !slices.Contains(indexed, c) }) {
-			last = append(last, phrase{strings.ReplaceAll(t.test.text, `e."`, `r."`), t.test.args})
+			p.last = append(p.last, phrase{strings.ReplaceAll(t.test.text, `e."`, `r."`), t.test.args})
 			continue
 		}
-		tests = append(tests, t.test)
-		columns = append(columns, t.columns...)
+		p.tests = append(p.tests, t.test)
+		p.columns = append(p.columns, t.columns...)
 	}
-	slices.Sort(columns)
-	columns = slices.Compact(columns)
-	limit := fmt.Sprintf(" LIMIT %d", mostEntries)
-	if !a.inOrder(lead, o) && lead.leads {
+	slices.Sort(p.columns)
+	p.columns = slices.Compact(p.columns)
+	if len(p.last) > 0 && p.inOrder {
+		p.most = max(1, mostEntries/rowCosts)
+	}
+	return p
+}
+
+// page returns the SQL of a page of at most n rows: the entries, those that meet the conditions, and their rows. The limits keep a database
+// from doing one of these before the other.
+func (a *Question) page(s *statement, p plan, n int) string {
+	name, key := quoted(a.of.Name), quoted(keyColumn(a.of))
+	limit := fmt.Sprintf(" LIMIT %d", p.most)
+	if !p.inOrder && p.lead.leads {
 		limit = ""
 	}
-	entries := a.entries(s, lead, o, columns, limit)
-	if lead != nil && lead.links != "" {
-		entries = a.linkedRows(entries, lead, o, columns) + limit
+	entries := a.entries(s, p.lead, p.order, p.columns, limit)
+	if p.lead != nil && p.lead.links != "" {
+		entries = a.linkedRows(entries, p) + limit
 	}
-	at, number := "e."+quoted(o.column), "e."+quoted(o.number)
-	clauses := s.sayAll(tests)
-	if !a.inOrder(lead, o) {
-		clauses = append(clauses, o.beyond(s, at, number)...)
+	at, number := "e."+quoted(p.column), "e."+quoted(p.number)
+	clauses := s.sayAll(p.tests)
+	if !p.inOrder {
+		clauses = append(clauses, p.beyond(s, at, number)...)
 	}
-	if len(last) > 0 {
-		clauses = append(clauses, fmt.Sprintf("(SELECT count(*) FROM %s AS r WHERE r.%s = e.%[2]s AND %s) > 0", name, key, strings.Join(s.sayAll(last), " AND ")))
+	if len(p.last) > 0 {
+		clauses = append(clauses, fmt.Sprintf("(SELECT count(*) FROM %s AS r WHERE r.%s = e.%[2]s AND %s) > 0", name, key, strings.Join(s.sayAll(p.last), " AND ")))
 	}
-	keys := fmt.Sprintf("SELECT e.%s FROM (%s) AS e%s%s LIMIT %d", key, entries, where(clauses), o.by(at, number), n)
-	return fmt.Sprintf("SELECT t.* FROM (%s) AS k CROSS JOIN %s AS t WHERE t.%s = k.%[3]s%s", keys, name, key, o.by("t."+quoted(o.column), "t."+quoted(o.number)))
+	keys := fmt.Sprintf("SELECT e.%s FROM (%s) AS e%s%s LIMIT %d", key, entries, where(clauses), p.by(at, number), n)
+	return fmt.Sprintf("SELECT t.* FROM (%s) AS k CROSS JOIN %s AS t WHERE t.%s = k.%[3]s%s", keys, name, key, p.by("t."+quoted(p.column), "t."+quoted(p.number)))
 }
 
 // indexed returns the columns that are in the index by which the entries of a list, or if it is nil, all rows, are read.
@@ -275,21 +295,21 @@ func (a *Question) indexed(l *list, o order) (columns []string) {
 	return first
 }
 
-// linkedRows returns the SQL of columns of the rows to which the entries of a list of links refer.
-func (a *Question) linkedRows(entries string, l *list, o order, columns []string) string {
-	if !l.one {
+// linkedRows returns the SQL of the rows to which entries that are links refer.
+func (a *Question) linkedRows(entries string, p plan) string {
+	if !p.lead.one {
 		entries = "SELECT DISTINCT * FROM (" + entries + ") AS l"
 	}
-	at, number := quoted(a.of.At), quoted(o.number)
-	shown := make([]string, len(columns))
-	for i, c := range columns {
-		if shown[i] = "e." + quoted(c); c == a.of.At || c == o.number { // in whose order the entries are
+	at, number := quoted(a.of.At), quoted(p.number)
+	shown := make([]string, len(p.columns))
+	for i, c := range p.columns {
+		if shown[i] = "e." + quoted(c); c == a.of.At || c == p.number { // in whose order the entries are
 			shown[i] = "l." + quoted(c)
 		}
 	}
 	sorted := ""
-	if a.inOrder(l, o) {
-		sorted = o.by("l."+at, "l."+number)
+	if p.inOrder {
+		sorted = p.by("l."+at, "l."+number)
 	}
 	return fmt.Sprintf("SELECT %s FROM (%s) AS l CROSS JOIN %q AS e WHERE e.%s = l.%[4]s AND e.%s = l.%[5]s%s", strings.Join(shown, ", "), entries, a.of.Name, at, number, sorted)
 }
@@ -349,20 +369,20 @@ func (a *Question) lead(ctx context.Context, q Queryer, o order) (*list, error) 
 	return sparse, nil
 }
 
-// unfinished returns the cursor with which to go on after a page that has looked at mostEntries entries, or if it has looked at all,
+// unfinished returns the cursor with which to go on after a page that has looked at as many entries as it may, or if it has looked at all,
 // nothing.
-func (a *Question) unfinished(ctx context.Context, q Queryer, lead *list, o order) (next string, err error) {
-	if !a.inOrder(lead, o) {
+func (a *Question) unfinished(ctx context.Context, q Queryer, p plan) (next string, err error) {
+	if !p.inOrder {
 		return "", nil
 	}
 	var s statement
 	last := map[string]any{}
-	row := q.QueryRowxContext(ctx, a.entries(&s, lead, o, []string{o.column, o.number}, fmt.Sprintf(" LIMIT 1 OFFSET %d", mostEntries-1)), s.args...)
+	row := q.QueryRowxContext(ctx, a.entries(&s, p.lead, p.order, []string{p.column, p.number}, fmt.Sprintf(" LIMIT 1 OFFSET %d", p.most-1)), s.args...)
 	if err := row.MapScan(last); err != nil {
 		if errors.Is(err, sql.ErrNoRows) {
 			err = nil
 		}
 		return "", err
 	}
-	return cursorOf(o.question, last[o.column], last[o.number])
+	return cursorOf(p.question, last[p.column], last[p.number])
 }
