@@ -57,7 +57,7 @@ func Find[R any](ctx context.Context, q Queryer, ask *Question, p Page, sorts ..
 	}
 	plan := ask.plan(lead, o)
 	full, err := found.read(ctx, q, ask, plan, p.Limit)
-	if err == nil && !full {
+	if err == nil && !full && (plan.tested() || len(found.Rows) == plan.most) {
 		found.Next, err = ask.unfinished(ctx, q, plan)
 	}
 	if err != nil {
@@ -238,6 +238,11 @@ func (a *Question) plan(lead *list, o order) plan {
 	p := plan{order: o, lead: lead, inOrder: a.inOrder(lead, o), most: mostEntries, columns: []string{keyColumn(a.of), o.column, o.number}}
 	indexed := a.indexed(lead, o)
 	for _, t := range a.terms {
+		listed := lead != nil && t.list == lead && !t.wider
+		bounded := p.inOrder && t.bound != nil && t.bound.column == o.column
+		if listed || bounded { // as all entries
+			continue
+		}
 		if slices.ContainsFunc(t.columns, func(c string) bool { return !slices.Contains(indexed, c) }) {
 			p.last = append(p.last, phrase{strings.ReplaceAll(t.test.text, `e."`, `r."`), t.test.args})
 			continue
@@ -252,6 +257,9 @@ func (a *Question) plan(lead *list, o order) plan {
 	}
 	return p
 }
+
+// tested reports whether there can be entries that are not shown.
+func (p plan) tested() bool { return len(p.tests)+len(p.last) > 0 }
 
 // page returns the SQL of a page of at most n rows: the entries, those that meet the conditions, and their rows. The limits keep a database
 // from doing one of these before the other.

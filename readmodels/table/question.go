@@ -27,6 +27,7 @@ type term struct {
 	test    phrase   // of a row, whose columns are e."COLUMN"
 	columns []string // that the test reads
 	list    *list    // of the rows that meet it; nil: there is none
+	wider   bool     // the list has other rows too
 	bound   *bound   // what the condition is, if it bounds a column
 }
 
@@ -247,7 +248,7 @@ func (a *Question) Word(column string, links Table, words func(string) []string,
 	key := linkOf(links)
 	a.terms = append(a.terms, term{
 		test: say(fmt.Sprintf("replace(e.%q, %%s, '') <> e.%[1]q", column), asJSON(text)), columns: []string{column},
-		list: &list{links: quoted(links.Name), at: key[1], number: key[2], where: say(fmt.Sprintf("l.%q = %%s", key[0]), word), by: key[0], one: true},
+		list: &list{links: quoted(links.Name), at: key[1], number: key[2], where: say(fmt.Sprintf("l.%q = %%s", key[0]), word), by: key[0], one: true}, wider: true,
 	})
 }
 
