@@ -186,13 +186,16 @@ func (a *Question) inOrder(l *list, o order) bool {
 	return l == nil || l.one && o.column == a.of.At
 }
 
-// entries returns the SQL of the entries of a list, or if it is nil, of all rows, with some columns, which are called as those of the
-// table. Links have only the columns At and number. Entries that are in order begin where the page begins; the others are all there.
+// entries returns the SQL of the entries of a list, or if it is nil, of all rows, with some columns of the table; nil: with all. Links have
+// only the columns At and number. Entries that are in order begin where the page begins; the others are all there.
 func (a *Question) entries(s *statement, l *list, o order, columns []string, limit string) string {
 	from, at, number := quoted(a.of.Name)+" AS e", "e."+quoted(o.column), "e."+quoted(o.number)
 	shown := make([]string, len(columns))
 	for i, c := range columns {
 		shown[i] = "e." + quoted(c)
+	}
+	if len(columns) == 0 {
+		shown = []string{"e.*"}
 	}
 	if l != nil && l.links != "" {
 		from, at, number = l.links+" AS l", "l."+quoted(l.at), "l."+quoted(l.number)
@@ -264,6 +267,9 @@ func (p plan) tested() bool { return len(p.tests)+len(p.last) > 0 }
 // page returns the SQL of a page of at most n rows: the entries, those that meet the conditions, and their rows. The limits keep a database
 // from doing one of these before the other.
 func (a *Question) page(s *statement, p plan, n int) string {
+	if p.inOrder && !p.tested() && (p.lead == nil || p.lead.links == "") { // every entry is a row of the page
+		return a.entries(s, p.lead, p.order, nil, fmt.Sprintf(" LIMIT %d", min(n, p.most)))
+	}
 	name, key := quoted(a.of.Name), quoted(keyColumn(a.of))
 	limit := fmt.Sprintf(" LIMIT %d", p.most)
 	if !p.inOrder && p.lead.leads {
