@@ -75,15 +75,15 @@ func (f *Found[R]) read(ctx context.Context, q Queryer, ask *Question, p plan, l
 	}
 	defer rows.Close()
 	for size := 0; rows.Next(); {
-		if n := len(f.Rows); n == limit || size >= MaxPageBytes {
-			return true, f.Cut(n)
-		}
 		var row R
 		if err := rows.StructScan(&row); err != nil {
 			return false, err
 		}
-		f.Rows = append(f.Rows, row)
 		size += ask.shape.size(reflect.ValueOf(&row).Elem())
+		if n := len(f.Rows); n == limit || n > 0 && size > MaxPageBytes {
+			return true, f.Cut(n)
+		}
+		f.Rows = append(f.Rows, row)
 	}
 	return false, rows.Err()
 }
