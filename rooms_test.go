@@ -44,7 +44,7 @@ var rooms = map[string][]string{
 }
 
 // values are the domain's rooms that readmodels may import: types of values, and no rules.
-var values = []string{"daybook/domain", "daybook/domain/agent", "daybook/domain/role", "daybook/domain/tag", "daybook/domain/ticket", "daybook/domain/zone"}
+var values = []string{"daybook/domain", "daybook/domain/agent", "daybook/domain/role", "daybook/domain/search", "daybook/domain/tag", "daybook/domain/ticket", "daybook/domain/zone"}
 
 // backends are the rooms that depend on a technology; only the program and the benchmarks may import one.
 var backends = []string{"daybook/eventstore/sqlite", "daybook/eventstore/postgres", "daybook/eventstore/esdb", "daybook/eventstore/esdb/esdbtest", "daybook/eventstore/storetest"}

@@ -18,7 +18,8 @@ import (
 // AgentQuery are the parameters of a list of agents.
 type AgentQuery struct {
 	Listing
-	Department ThingID                `query:"department" doc:"Only agents who serve this department, by id"`
+	Q          string                 `query:"q" maxLength:"200" doc:"Words to search for in names, aliases and e-mail addresses"`
+	Department string                 `query:"department" doc:"Only agents who serve this department, by id; none for agents without departments"`
 	Status     readmodels.AgentStatus `query:"status" doc:"Only agents with this status"`
 	Role       role.Role              `query:"role" enum:"owner,admin,agent" doc:"Only agents with this role"`
 	Ref        string                 `query:"ref" doc:"Only agents with this name in an imported journal"`
@@ -48,8 +49,8 @@ func (s *server) agents() {
 		func(r readmodels.Agent) int64 { return r.Revision })
 	create[commands.CreateAgent](t, "createAgent", "Create an agent")
 	lists(t, "listAgents", "List agents, ordered by name", func(ctx context.Context, q table.Queryer, in *AgentQuery) (readmodels.AgentFilter, error) {
-		f := readmodels.AgentFilter{Status: in.Status, Role: in.Role, Ref: in.Ref, Deleted: in.Deleted}
-		return f, s.resolveAll(ctx, q, naming{"department", "department", string(in.Department), &f.Department})
+		f := readmodels.AgentFilter{Q: in.Q, Status: in.Status, Role: in.Role, Ref: in.Ref, Deleted: in.Deleted}
+		return f, s.refer(ctx, q, reference{"department", "department", in.Department, &f.Department})
 	}, readmodels.FindAgents)
 	get(t, "getAgent", "Get an agent and their status, now or in the past")
 	patch[commands.EditAgent](t, "", "updateAgent", "Edit an agent")

@@ -101,7 +101,15 @@ as soon as it was created; lists need Daybook-After to be sure to have it.
 
 In bodies, NAME_id holds the id of a thing and NAME_ids those of several; NAME is the thing itself, in answers to queries that
 **expand** it. What a ticket follows up or a message replies to is in follow_up_of and in_reply_to, which hold the id of a ticket.
-Parameters that select things are called NAME, and take an id; of tags and groups, also the name.
+Parameters that select things are called NAME, and take an id; of tags and groups, also the name. Where a thing can be
+missing, the value none selects what has none.
+
+A list comes in pages: next is the cursor of the next one, and null on the last. A page looks at 20000 rows at most. If what
+you ask for is rare among them, the page is short, perhaps empty, and has a next with which to go on.
+
+A search, q, is a list of words. A row is found if each is the beginning of one of its words: of a name or a subject, an e-mail
+address, the words before its @ or its domain, a phone number with or without its country code, a handle. Case, accents and
+other marks do not matter, nor does how a phone number is written. Names are sorted as in a dictionary, not by code points.
 
 Text is UTF-8 without control characters other than tabs and line breaks, and is kept in NFC. Instants are RFC 3339, of the
 years 1900 to 2200. Several values of a parameter are separated by commas, or given by repeating it.`

@@ -17,8 +17,8 @@ import (
 // CompanyQuery are the parameters of a list of companies.
 type CompanyQuery struct {
 	Listing
-	Q       string `query:"q" maxLength:"200" doc:"Words to search for in names and addresses"`
-	Group   string `query:"group" doc:"Only companies in this group, by id or name"`
+	Q       string `query:"q" maxLength:"200" doc:"Words to search for in names and addresses; each is the beginning of a word"`
+	Group   string `query:"group" doc:"Only companies in this group, by id or name; none for companies without groups"`
 	Ref     string `query:"ref" doc:"Only companies with this name in an imported journal"`
 	Deleted bool   `query:"deleted" doc:"Include deleted companies"`
 	ExpandCompany
@@ -54,7 +54,7 @@ func (s *server) companies() {
 	create[commands.RegisterCompany](t, "createCompany", "Register a company")
 	listsAs(t, "listCompanies", "Search companies, ordered by name", func(ctx context.Context, q table.Queryer, in *CompanyQuery) (f readmodels.CompanyFilter, err error) {
 		f = readmodels.CompanyFilter{Q: in.Q, Ref: in.Ref, Deleted: in.Deleted}
-		return f, s.resolveAll(ctx, q, naming{"group", "group", in.Group, &f.Group})
+		return f, s.refer(ctx, q, reference{"group", "group", in.Group, &f.Group})
 	}, readmodels.FindCompanies, companyView, func(in *CompanyQuery) []string { return in.Expand })
 	gets[OneCompany](t, "getCompany", "Get a company, now or in the past", companyView)
 	patch[commands.EditCompany](t, "", "updateCompany", "Edit a company")
@@ -68,7 +68,7 @@ func (s *server) companies() {
 		TicketTerms
 	}) (*Answered[List[TicketRow]], error) {
 		return s.listTickets(ctx, t.path+"/"+in.ID.String()+"/tickets", in.TicketTerms, func(q table.Queryer) (readmodels.TicketFilter, error) {
-			return readmodels.TicketFilter{Company: &in.ID}, t.must(ctx, q, in.ID)
+			return readmodels.TicketFilter{Company: (*table.Ref)(&in.ID)}, t.must(ctx, q, in.ID)
 		})
 	})
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/contacts", t.title, "listCompanyContacts", "List the contacts of a company", role.ContactsRead}), func(ctx context.Context, in *struct {
@@ -80,7 +80,7 @@ func (s *server) companies() {
 			if err := t.must(ctx, q, in.ID); err != nil {
 				return table.Found[ContactRow]{}, err
 			}
-			found, err := readmodels.FindContacts(ctx, q, readmodels.ContactFilter{Company: &in.ID}, p)
+			found, err := readmodels.FindContacts(ctx, q, readmodels.ContactFilter{Company: (*table.Ref)(&in.ID)}, p)
 			return contactView.page(ctx, q, found, err, in.Expand)
 		})
 	})

@@ -8,8 +8,12 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands"
+	"daybook/domain"
+	"daybook/domain/address"
 	"daybook/domain/contact"
 	"daybook/domain/role"
+	"daybook/domain/tag"
+	"daybook/domain/text"
 	"daybook/readmodels"
 	"daybook/readmodels/table"
 )
@@ -17,13 +21,14 @@ import (
 // ContactQuery are the parameters of a list of contacts.
 type ContactQuery struct {
 	Listing
-	Q       string   `query:"q" maxLength:"200" doc:"Words to search for in names and addresses"`
-	Tag     []string `query:"tag,explode" doc:"Only contacts with this tag, by id or name; repeat for several tags"`
-	TagNot  []string `query:"tag_not,explode" doc:"Only contacts without this tag, by id or name; repeat for several tags"`
-	Group   string   `query:"group" doc:"Only contacts in this group, by id or name"`
-	Company ThingID  `query:"company" doc:"Only contacts of this company, by id"`
-	Ref     string   `query:"ref" doc:"Only contacts with this name in an imported journal"`
-	Deleted bool     `query:"deleted" doc:"Include deleted contacts"`
+	Q     string `query:"q" maxLength:"200" doc:"Words to search for in names and addresses; each is the beginning of a word. Case, accents and the spelling of phone numbers do not matter"`
+	Email string `query:"email" maxLength:"254" doc:"Only contacts with exactly this e-mail address"`
+	Phone string `query:"phone" maxLength:"100" doc:"Only contacts with exactly this phone number, however it is written"`
+	Tags
+	Group   string `query:"group" doc:"Only contacts in this group, by id or name; none for contacts without groups"`
+	Company string `query:"company" doc:"Only contacts of this company, by id; none for contacts without a company"`
+	Ref     string `query:"ref" doc:"Only contacts with this name in an imported journal"`
+	Deleted bool   `query:"deleted" doc:"Include deleted contacts"`
 	ExpandContact
 }
 
@@ -84,18 +89,19 @@ func (s *server) contacts() {
 	})
 }
 
-// contactFilter resolves the names in a query to ids.
-func (s *server) contactFilter(ctx context.Context, q table.Queryer, in *ContactQuery) (readmodels.ContactFilter, error) {
-	f := readmodels.ContactFilter{Q: in.Q, Ref: in.Ref, Deleted: in.Deleted}
-	all := []naming{{"group", "group", in.Group, &f.Group}, {"company", "company", string(in.Company), &f.Company}}
-	tags, without := make([]*uuid.UUID, len(in.Tag)), make([]*uuid.UUID, len(in.TagNot))
-	for i, name := range in.Tag {
-		all = append(all, naming{"tag", "tag/contacts", name, &tags[i]})
+// contactFilter resolves the names in a query to ids, and addresses to what they are kept as.
+func (s *server) contactFilter(ctx context.Context, q table.Queryer, in *ContactQuery) (f readmodels.ContactFilter, err error) {
+	f = readmodels.ContactFilter{Q: in.Q, Ref: in.Ref, Deleted: in.Deleted}
+	var errs [3]error
+	if in.Email != "" {
+		f.Email, errs[0] = address.Email("email", in.Email)
 	}
-	for i, name := range in.TagNot {
-		all = append(all, naming{"tag_not", "tag/contacts", name, &without[i]})
+	if in.Phone != "" {
+		if f.Phone, err = address.Phone("phone", in.Phone, s.Region); err != nil {
+			f.Phone = text.Keep(in.Phone) // numbers that cannot be read are kept as they came
+		}
 	}
-	err := s.resolveAll(ctx, q, all...)
-	f.Tags, f.Without = tags, without
-	return f, err
+	f.Tags, errs[1] = s.tagged(ctx, q, tag.Contacts, in.Tags)
+	errs[2] = s.refer(ctx, q, reference{"group", "group", in.Group, &f.Group}, reference{"company", "company", in.Company, &f.Company})
+	return f, domain.Join(errs[:]...)
 }

@@ -16,6 +16,7 @@ import (
 // DepartmentQuery are the parameters of a list of departments.
 type DepartmentQuery struct {
 	Listing
+	Q       string `query:"q" maxLength:"200" doc:"Words to search for in names"`
 	Ref     string `query:"ref" doc:"Only departments with this name in an imported journal"`
 	Deleted bool   `query:"deleted" doc:"Include deleted ones"`
 }
@@ -26,7 +27,7 @@ func (s *server) departments() {
 		func(r readmodels.Department) int64 { return r.Revision })
 	create[commands.CreateDepartment](t, "createDepartment", "Create a department")
 	lists(t, "listDepartments", "List departments", func(_ context.Context, _ table.Queryer, in *DepartmentQuery) (readmodels.NameFilter, error) {
-		return readmodels.NameFilter{Ref: in.Ref, Deleted: in.Deleted}, nil
+		return readmodels.NameFilter{Q: in.Q, Ref: in.Ref, Deleted: in.Deleted}, nil
 	}, readmodels.FindDepartments)
 	get(t, "getDepartment", "Get a department, now or in the past")
 	patch[commands.RenameDepartment](t, "", "updateDepartment", "Rename a department")

@@ -57,6 +57,7 @@ var namedEnums = []namedEnum{
 	{"AgentRole", "What an agent may do.", anyOf(role.AgentRoles)},
 	{"Bucket", "The length of a bucket of a report.", anyOf(report.Granularities)},
 	{"Verdict", "The result of a verification.", anyOf(Verdicts)},
+	{"EventOrder", "The order of the audit trail: that of the log, or the newest first.", anyOf([]string{"position", "-position"})},
 	{"TicketExpansion", "A thing that a ticket refers to.", anyOf([]string{"contact", "agent", "department", "tags"})},
 	{"ContactExpansion", "A thing that a contact refers to.", anyOf([]string{"company", "tags", "groups"})},
 	{"CompanyExpansion", "A thing that a company refers to.", anyOf([]string{"groups"})},

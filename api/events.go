@@ -45,6 +45,7 @@ type EventQuery struct {
 	Reading
 	Limit       int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Largest number of events to return"`
 	Cursor      string `query:"cursor" doc:"Cursor of the page, which is next of the page before"`
+	Sort        string `query:"sort" enum:"position,-position" default:"position" doc:"Order of the log, or with - the newest first"`
 	After       string `query:"after" doc:"Only events after this position of the log"`
 	Stream      string `query:"stream" doc:"Only events of this stream, such as ticket-ID"`
 	Type        string `query:"type" doc:"Only events of this type, such as ticket-replied"`
@@ -62,7 +63,7 @@ const (
 
 func (s *server) events() {
 	trail := describe(route{http.MethodGet, eventsPath, "Events", "listEvents", "List the audit trail, in the order of the log. " +
-		"Without a filter, the list has every event of the log. With a filter, it leaves out the events that Daybook writes for its own bookkeeping: claims and releases of unique names, the list of owners, the progress of operations, and the results of imported journal lines", role.EventsRead})
+		"Without a filter, the list has every event of the log. With a filter, and newest first, it leaves out the events that Daybook writes for its own bookkeeping: claims and releases of unique names, the list of owners, the progress of operations, and the results of imported journal lines", role.EventsRead})
 	huma.Register(s.api, trail, func(ctx context.Context, in *EventQuery) (*Answered[List[Event]], error) {
 		if in.unfiltered() {
 			answer, err := s.fromLog(ctx, in)
@@ -91,7 +92,7 @@ func (s *server) events() {
 		if err != nil {
 			return nil, s.refused(ctx, err)
 		}
-		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor}, eventsPath, role.EventsRead, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
+		return listing(ctx, s, Listing{Reading: in.Reading, Limit: in.Limit, Cursor: in.Cursor, Sort: in.Sort}, eventsPath, role.EventsRead, func(q table.Queryer, p table.Page) (table.Found[Event], error) {
 			return s.findEvents(ctx, q, f, p)
 		})
 	})
@@ -169,9 +170,9 @@ func (s *server) findEvents(ctx context.Context, q table.Queryer, f readmodels.T
 	return table.Found[Event]{Rows: events, Next: found.Next}, nil
 }
 
-// unfiltered reports whether the query has no filter.
+// unfiltered reports whether the query is one for the log as it is.
 func (in *EventQuery) unfiltered() bool {
-	return in.Stream+in.Type+in.Actor+in.Correlation+in.From+in.To == ""
+	return in.Sort != "-position" && in.Stream+in.Type+in.Actor+in.Correlation+in.From+in.To == ""
 }
 
 // pageWithin is how long a page of the log may take. Without it, a store whose server is away would wait for it.

@@ -16,7 +16,7 @@ func (s *server) groups() {
 		func(r readmodels.Group) int64 { return r.Revision })
 	create[commands.CreateGroup](t, "createGroup", "Create a group of contacts and companies")
 	lists(t, "listGroups", "List groups", func(_ context.Context, _ table.Queryer, in *NameQuery) (readmodels.NameFilter, error) {
-		return readmodels.NameFilter{Ref: in.Ref, Archived: in.Archived}, nil
+		return readmodels.NameFilter{Q: in.Q, Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindGroups)
 	get(t, "getGroup", "Get a group, now or in the past")
 	patch[commands.EditGroup](t, "", "updateGroup", "Edit a group")

@@ -48,7 +48,7 @@ type Answered[B any] struct {
 // A List is a page of rows.
 type List[R any] struct {
 	Data []R     `json:"data" doc:"Rows of the page"`
-	Next *string `json:"next" doc:"Cursor of the next page; null on the last page"`
+	Next *string `json:"next" doc:"Cursor of the next page; null on the last page. A page may be short, even empty, and have a next"`
 }
 
 // read waits for the read models if the request wants it, and queries them.

@@ -15,6 +15,7 @@ import (
 // NameQuery are the parameters of a list of tags or groups.
 type NameQuery struct {
 	Listing
+	Q        string `query:"q" maxLength:"200" doc:"Words to search for in names"`
 	Ref      string `query:"ref" doc:"Only those with this name in an imported journal"`
 	Archived bool   `query:"archived" doc:"Include archived ones"`
 }
@@ -40,7 +41,7 @@ func (s *server) tags() {
 	}
 	create[commands.CreateTag](t, "createTag", "Create a tag for contacts or for tickets")
 	lists(t, "listTags", "List tags", func(_ context.Context, _ table.Queryer, in *TagQuery) (readmodels.NameFilter, error) {
-		return readmodels.NameFilter{Scope: in.Scope, Ref: in.Ref, Archived: in.Archived}, nil
+		return readmodels.NameFilter{Q: in.Q, Scope: in.Scope, Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindTags)
 	get(t, "getTag", "Get a tag, now or in the past")
 	patch[commands.EditTag](t, "", "updateTag", "Rename a tag, archive it, or take it out of the archive")

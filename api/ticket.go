@@ -11,8 +11,10 @@ import (
 
 	"daybook/commands"
 	"daybook/commands/work"
+	"daybook/domain"
 	"daybook/domain/contact"
 	"daybook/domain/role"
+	"daybook/domain/tag"
 	"daybook/domain/ticket"
 	"daybook/readmodels"
 	"daybook/readmodels/table"
@@ -22,22 +24,25 @@ import (
 type TicketQuery struct {
 	TicketTerms
 	Contact ThingID `query:"contact" doc:"Only tickets of this contact, by id"`
-	Company ThingID `query:"company" doc:"Only tickets of this company's contacts, by id"`
+	Company string  `query:"company" doc:"Only tickets of this company's contacts, by id; none for tickets of contacts without a company"`
 }
 
 // TicketTerms are the parameters of every list of tickets.
 type TicketTerms struct {
 	Listing
-	Agent      string          `query:"agent" doc:"Only tickets of this agent, by id; none for unassigned tickets"`
-	Department ThingID         `query:"department" doc:"Only tickets of this department, by id"`
-	Status     []ticket.Status `query:"status" doc:"Only tickets with one of these statuses, separated by commas"`
-	Channel    ticket.Channel  `query:"channel" doc:"Only tickets that came in through this channel"`
-	Priority   ticket.Priority `query:"priority" doc:"Only tickets with this priority"`
-	Tag        string          `query:"tag" doc:"Only tickets with this tag, by id or name"`
-	Ref        string          `query:"ref" doc:"Only tickets with this name in an imported journal"`
-	FollowUpOf ThingID         `query:"follow_up_of" doc:"Only the follow-up of this ticket, by id"`
-	From       string          `query:"from" doc:"Only tickets opened at this instant (RFC 3339) or later"`
-	To         string          `query:"to" doc:"Only tickets opened before this instant (RFC 3339)"`
+	Q          string            `query:"q" maxLength:"200" doc:"Words to search for in subjects; each is the beginning of a word"`
+	Agent      string            `query:"agent" doc:"Only tickets of this agent, by id; none for unassigned tickets"`
+	Department string            `query:"department" doc:"Only tickets of this department, by id; none for tickets of no department"`
+	Status     []ticket.Status   `query:"status" doc:"Only tickets with one of these statuses, separated by commas"`
+	Channel    []ticket.Channel  `query:"channel" doc:"Only tickets that came in through one of these channels, separated by commas"`
+	Priority   []ticket.Priority `query:"priority" doc:"Only tickets with one of these priorities, separated by commas"`
+	Tags
+	Ref         string  `query:"ref" doc:"Only tickets with this name in an imported journal"`
+	FollowUpOf  ThingID `query:"follow_up_of" doc:"Only the follow-up of this ticket, by id"`
+	From        string  `query:"from" doc:"Only tickets opened at this instant (RFC 3339) or later"`
+	To          string  `query:"to" doc:"Only tickets opened before this instant (RFC 3339)"`
+	ChangedFrom string  `query:"changed_from" doc:"Only tickets that last changed at this instant (RFC 3339) or later"`
+	ChangedTo   string  `query:"changed_to" doc:"Only tickets that last changed before this instant (RFC 3339)"`
 	ExpandTicket
 }
 
@@ -101,8 +106,9 @@ func (s *server) tickets() {
 	create[commands.OpenTicket](t, "createTicket", "Open a ticket for a contact")
 	huma.Register(s.api, describe(route{http.MethodGet, t.path, t.title, "listTickets", "List tickets, newest first", role.TicketsRead}), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
 		return s.listTickets(ctx, t.path, in.TicketTerms, func(q table.Queryer) (of readmodels.TicketFilter, err error) {
-			err = s.resolveAll(ctx, q, naming{"contact", "contact", string(in.Contact), &of.Contact}, naming{"company", "company", string(in.Company), &of.Company})
-			return of, err
+			return of, domain.Join(
+				s.resolveAll(ctx, q, naming{"contact", "contact", string(in.Contact), &of.Contact}),
+				s.refer(ctx, q, reference{"company", "company", in.Company, &of.Company}))
 		})
 	})
 	gets[OneTicket](t, "getTicket", "Get a ticket, now or in the past", ticketView)
@@ -191,22 +197,20 @@ func (s *server) history(ctx context.Context, in *struct {
 // ticketFilter adds the terms of a query to a filter.
 func (s *server) ticketFilter(ctx context.Context, q table.Queryer, in TicketTerms, of readmodels.TicketFilter) (f readmodels.TicketFilter, err error) {
 	f = readmodels.TicketFilter{
-		Contact: of.Contact, Company: of.Company, Statuses: in.Status, Channel: in.Channel, Priority: in.Priority, Ref: in.Ref,
-		Unassigned: in.Agent == "none", Sight: who(ctx).Sight,
+		Q: in.Q, Contact: of.Contact, Company: of.Company, Statuses: in.Status, Channels: in.Channel, Priorities: in.Priority, Ref: in.Ref, Sight: who(ctx).Sight,
 	}
-	agent := in.Agent
-	if f.Unassigned {
-		agent = ""
+	errs := []error{
+		s.refer(ctx, q, reference{"agent", "agent", in.Agent, &f.Agent}, reference{"department", "department", in.Department, &f.Department}),
+		s.resolveAll(ctx, q, naming{"follow_up_of", "ticket", string(in.FollowUpOf), &f.FollowUpOf}),
 	}
-	err = s.resolveAll(ctx, q,
-		naming{"agent", "agent", agent, &f.Agent}, naming{"department", "department", string(in.Department), &f.Department},
-		naming{"tag", "tag/tickets", in.Tag, &f.Tag}, naming{"follow_up_of", "ticket", string(in.FollowUpOf), &f.FollowUpOf})
-	if err != nil {
-		return f, err
+	f.Tags, err = s.tagged(ctx, q, tag.Tickets, in.Tags)
+	errs = append(errs, err)
+	for _, bound := range []struct {
+		name, text string
+		to         *table.Instant
+	}{{"from", in.From, &f.From}, {"to", in.To, &f.To}, {"changed_from", in.ChangedFrom, &f.ChangedFrom}, {"changed_to", in.ChangedTo, &f.ChangedTo}} {
+		*bound.to, err = instantOf(bound.name, bound.text)
+		errs = append(errs, err)
 	}
-	if f.From, err = instantOf("from", in.From); err != nil {
-		return f, err
-	}
-	f.To, err = instantOf("to", in.To)
-	return f, err
+	return f, domain.Join(errs...)
 }

@@ -34,14 +34,18 @@ type measure struct {
 // measures are all measures, in the order in which they run.
 var measures []measure
 
-func init() { measures = slices.Concat(appends, served[:4], rebuilds, served[4:], reports, imports) }
+func init() {
+	measures = slices.Concat(appends, served[:4], rebuilds, served[4:], listed, reports, imports)
+}
 
 // A setting is what a measure works with.
 type setting struct {
 	dir     string        // empty, for this measure only, on a disk
 	time    time.Duration // how long each side of a round runs
 	events  int           // in the log that is rebuilt
-	tickets int           // among which a contact's are searched
+	tickets int           // among which a contact's are searched, and that are listed
+
+	contacts int // that are listed
 
 	callers int // who send requests; 0: many
 
@@ -70,7 +74,8 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	n := flags.Int("rounds", 9, "rounds of each measure; with fewer than five the median means little")
 	length := flags.Duration("time", time.Second, "length of each side of a round")
 	events := flags.Int("events", 200_000, "events in the log that P6 and P7 rebuild")
-	tickets := flags.Int("tickets", 1_000_000, "tickets in P9 and P10")
+	tickets := flags.Int("tickets", 1_000_000, "tickets in P9, P10 and P16")
+	contacts := flags.Int("contacts", 1_000_000, "contacts in P16")
 	dir := flags.String("dir", "", "directory for the measured files, on a disk and not in memory (default: a temporary directory)")
 	results := flags.String("results", "bench/results", "directory for the results; the results of measures that do not run are kept")
 	profile := flags.String("cpuprofile", "", "file for a CPU profile of the whole run, for go tool pprof")
@@ -111,7 +116,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	fmt.Fprintln(out, where)
 	var found []result
 	for _, m := range chosen {
-		s := setting{dir: filepath.Join(work, m.id), time: *length, events: *events, tickets: *tickets, postgres: db.url}
+		s := setting{dir: filepath.Join(work, m.id), time: *length, events: *events, tickets: *tickets, contacts: *contacts, postgres: db.url}
 		r, err := m.run(ctx, s, *n, out)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.id, err)

@@ -21,7 +21,9 @@ const reportedAgents = 200
 var reports = []measure{
 	{id: "P10", title: "agent report of a year by month, 200 agents, through the API, p50", reference: "a loop over the same facts as columns in memory", must: 4, aim: 2.5, times: true, start: startP10(openDesk)},
 	{id: "P10pg", title: "the same with the read models in PostgreSQL", reference: "a loop over the same facts as columns in memory", must: 4, aim: 2.5, times: true, postgres: true, start: func(s setting) (rounds, error) {
-		return startP10(func(dir string) (*desk, error) { return openPostgresDesk(dir, s.postgres, "desk_"+uuid.NewString()[:8]) })(s)
+		return startP10(func(dir string) (*desk, error) {
+			return openPostgresDesk(dir, s.postgres, "desk_"+uuid.NewString()[:8])
+		})(s)
 	}},
 	{id: "P10d", title: "agent report of one day, desk of ten years, through the API, p50", reference: "desk of one year", must: 1.3, aim: 1.05, times: true, start: startP10d},
 }

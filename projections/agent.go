@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain/agent"
+	"daybook/domain/search"
 	"daybook/projections/engine"
 	"daybook/readmodels"
 	"daybook/readmodels/report"
@@ -20,10 +21,12 @@ var Agents = engine.Projection{Name: "agents", Bind: func(l *engine.Ledger) func
 		switch ev := e.Event.(type) {
 		case agent.Created:
 			names.Insert(report.AgentName{Position: table.Position(e.Position), AgentID: e.ID, Name: ev.Name.String()})
-			rows.Insert(readmodels.Agent{
+			row := readmodels.Agent{
 				ID: e.ID, Name: ev.Name.String(), Alias: ev.Alias.String(), Email: ev.Email.Value.String(), Role: ev.Role,
 				Status: readmodels.Offline, Ref: ev.Ref.String(), CreatedAt: e.At, Events: begun(e),
-			})
+			}
+			row.Sought = agentSought(row)
+			rows.Insert(row)
 		case agent.Event:
 			if edited, ok := ev.(agent.Edited); ok && edited.Name != nil {
 				names.Insert(report.AgentName{Position: table.Position(e.Position), AgentID: e.ID, Name: edited.Name.String()})
@@ -47,6 +50,7 @@ func changeAgent(r *readmodels.Agent, ev agent.Event, at table.Instant) {
 		if ev.Role != nil {
 			r.Role = *ev.Role
 		}
+		r.Sought = agentSought(*r)
 	case agent.SignedIn:
 		if !slices.Contains(r.Sessions, ev.Device.Hash) {
 			r.Devices = with(r.Devices, ev.Device.Value.String())
@@ -67,6 +71,10 @@ func changeAgent(r *readmodels.Agent, ev agent.Event, at table.Instant) {
 	default:
 		r.Status = readmodels.Online
 	}
+}
+
+func agentSought(r readmodels.Agent) readmodels.Sought {
+	return sought(r.Name, search.Text(r.Alias), search.Email(r.Email))
 }
 
 // presence returns an agent's sessions, pause and departments after an event. Lists are replaced, not changed in place.

@@ -1,7 +1,10 @@
 package projections
 
 import (
+	"github.com/google/uuid"
+
 	"daybook/domain/company"
+	"daybook/domain/search"
 	"daybook/projections/engine"
 	"daybook/readmodels"
 )
@@ -9,6 +12,16 @@ import (
 // Companies maintains companies: one row per company.
 var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Company](l, company.Stream.Category, readmodels.CompaniesTable)
+	engine.Derive(rows, readmodels.CompanyWordsTable, func(r readmodels.Company) []readmodels.CompanyWord {
+		return each(wordsOf(r.Search), func(word string) readmodels.CompanyWord {
+			return readmodels.CompanyWord{Word: word, RegisteredAt: r.RegisteredAt, First: r.First}
+		})
+	})
+	engine.Derive(rows, readmodels.CompanyGroupsTable, func(r readmodels.Company) []readmodels.CompanyGroup {
+		return each(r.Groups, func(group uuid.UUID) readmodels.CompanyGroup {
+			return readmodels.CompanyGroup{GroupID: group, RegisteredAt: r.RegisteredAt, First: r.First}
+		})
+	})
 	return func(e *engine.Recorded) {
 		switch ev := e.Event.(type) {
 		case company.Registered:
@@ -16,7 +29,7 @@ var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger
 				ID: e.ID, Profile: profileOf(ev.Profile), Emails: plain(ev.Emails), Phones: plain(ev.Phones), Ref: ev.Ref.String(),
 				RegisteredAt: e.At, ChangedAt: e.At, Events: begun(e),
 			}
-			row.Search = companySearch(row)
+			row.Sought = companySought(row)
 			rows.Insert(row)
 		case company.Event:
 			rows.Update(e.ID, func(r *readmodels.Company) {
@@ -25,8 +38,10 @@ var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger
 				switch ev := ev.(type) {
 				case company.Edited:
 					changeProfile(&r.Profile, ev.Changes)
+					r.Sought = companySought(*r)
 				case company.AddressesChanged:
 					r.Emails, r.Phones = plain(ev.Emails), plain(ev.Phones)
+					r.Sought = companySought(*r)
 				case company.JoinedGroup:
 					r.Groups = with(r.Groups, ev.Group)
 				case company.LeftGroup:
@@ -36,13 +51,11 @@ var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger
 				case company.Restored:
 					r.DeletedAt = 0
 				}
-				r.Search = companySearch(*r)
 			})
 		}
 	}
 }}
 
-func companySearch(r readmodels.Company) string {
-	words := append([]string{r.Name}, r.Emails...)
-	return searchable(append(words, r.Phones...))
+func companySought(r readmodels.Company) readmodels.Sought {
+	return sought(r.Name, wordsBy(search.Email, r.Emails), wordsBy(search.Phone, r.Phones))
 }

@@ -3,21 +3,38 @@ package projections
 import (
 	"reflect"
 	"slices"
-	"strings"
+
+	"github.com/google/uuid"
 
 	"daybook/domain/contact"
 	"daybook/domain/event"
 	"daybook/domain/personal"
 	"daybook/domain/profile"
+	"daybook/domain/search"
 	"daybook/domain/ticket"
 	"daybook/projections/engine"
 	"daybook/readmodels"
 	"daybook/readmodels/table"
 )
 
-// Contacts maintains contacts: one row per contact, with the text that a search looks at.
+// Contacts maintains contacts: one row per contact, with the words by which it is found.
 var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Contact](l, contact.Stream.Category, readmodels.ContactsTable)
+	engine.Derive(rows, readmodels.ContactWordsTable, func(r readmodels.Contact) []readmodels.ContactWord {
+		return each(wordsOf(r.Search), func(word string) readmodels.ContactWord {
+			return readmodels.ContactWord{Word: word, RegisteredAt: r.RegisteredAt, First: r.First}
+		})
+	})
+	engine.Derive(rows, readmodels.ContactTagsTable, func(r readmodels.Contact) []readmodels.ContactTag {
+		return each(r.Tags, func(tag uuid.UUID) readmodels.ContactTag {
+			return readmodels.ContactTag{TagID: tag, RegisteredAt: r.RegisteredAt, First: r.First}
+		})
+	})
+	engine.Derive(rows, readmodels.ContactGroupsTable, func(r readmodels.Contact) []readmodels.ContactGroup {
+		return each(r.Groups, func(group uuid.UUID) readmodels.ContactGroup {
+			return readmodels.ContactGroup{GroupID: group, RegisteredAt: r.RegisteredAt, First: r.First}
+		})
+	})
 	return func(e *engine.Recorded) {
 		switch ev := e.Event.(type) {
 		case contact.Registered:
@@ -28,14 +45,17 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 				row.Addresses = with(row.Addresses, shownAddress(a))
 			}
 			row.Emails, row.Phones, row.Channels = shownByKind(row.Addresses)
-			row.Search = contactSearch(row)
+			row.Sought = contactSought(row)
 			rows.Insert(row)
 		case contact.Event:
 			rows.Update(e.ID, func(r *readmodels.Contact) {
 				r.Moved(e.Position, e.Revision)
 				r.ChangedAt = max(r.ChangedAt, e.At)
 				changeContact(r, ev, e.At)
-				r.Search = contactSearch(*r)
+				switch ev.(type) {
+				case contact.Edited, contact.AddressAdded, contact.AddressRemoved, contact.Restored:
+					r.Sought = contactSought(*r)
+				}
 			})
 		}
 	}
@@ -141,16 +161,10 @@ func shownByKind(all []readmodels.Address) (emails, phones table.List[string], c
 	return emails, phones, channels
 }
 
-func contactSearch(r readmodels.Contact) string {
-	words := append([]string{r.Name}, r.Emails...)
-	words = append(words, r.Phones...)
-	for _, a := range r.Channels {
-		words = append(words, a.Value)
-	}
-	return searchable(words)
+func contactSought(r readmodels.Contact) readmodels.Sought {
+	handles := func(a readmodels.ChannelAddress) string { return a.Value }
+	return sought(r.Name, wordsBy(search.Email, r.Emails), wordsBy(search.Phone, r.Phones), wordsBy(search.Text, each(r.Channels, handles)))
 }
-
-func searchable(words []string) string { return strings.ToLower(strings.Join(words, "\n")) }
 
 // profileOf returns the row's form of a profile.
 func profileOf(p profile.Profile) (r readmodels.Profile) {

@@ -18,9 +18,9 @@ var Departments = engine.Projection{Name: "departments", Bind: func(l *engine.Le
 			r.Moved(e.Position, e.Revision)
 			switch ev := ev.(type) {
 			case department.Created:
-				r.Name, r.Ref, r.CreatedAt = ev.Name, ev.Ref.String(), e.At
+				r.Name, r.Sought, r.Ref, r.CreatedAt = ev.Name, sought(ev.Name), ev.Ref.String(), e.At
 			case department.Renamed:
-				r.Name = ev.Name
+				r.Name, r.Sought = ev.Name, sought(ev.Name)
 			case department.Deleted:
 				r.DeletedAt = e.At
 			}

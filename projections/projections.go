@@ -7,7 +7,10 @@ package projections
 
 import (
 	"slices"
+	"strings"
 
+	"daybook/domain/search"
+	"daybook/domain/text"
 	"daybook/projections/engine"
 	"daybook/readmodels"
 )
@@ -21,6 +24,32 @@ var All = []engine.Projection{
 func begun(e *engine.Recorded) (at readmodels.Events) {
 	at.Moved(e.Position, e.Revision)
 	return at
+}
+
+// sought is what a thing is sought and sorted by: its name, and the words by which it is found beside that.
+func sought(name string, others ...[]string) readmodels.Sought {
+	return readmodels.Sought{NameKey: text.Order(name), Search: search.Joined(search.Words(append(others, search.Text(name))...))}
+}
+
+// wordsOf returns the words by which something is found.
+func wordsOf(search string) []string { return strings.Fields(search) }
+
+// wordsBy returns the words by which texts of one kind are found.
+func wordsBy(words func(string) []string, texts []string) (all []string) {
+	for _, t := range texts {
+		all = append(all, words(t)...)
+	}
+	return all
+}
+
+// each returns what the items of a list come to, each once.
+func each[T any, D comparable](list []T, to func(T) D) (all []D) {
+	for _, item := range list {
+		if d := to(item); !slices.Contains(all, d) {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // with returns a list with one more item. It leaves the given list as it is, because other rows may share it.

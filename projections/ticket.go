@@ -3,6 +3,8 @@ package projections
 import (
 	"github.com/google/uuid"
 
+	"daybook/domain/personal"
+	"daybook/domain/search"
 	"daybook/domain/ticket"
 	"daybook/projections/engine"
 	"daybook/readmodels"
@@ -12,6 +14,16 @@ import (
 // Tickets maintains tickets, the work list: one row per ticket.
 var Tickets = engine.Projection{Name: "tickets", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Ticket](l, ticket.Stream.Category, readmodels.TicketsTable)
+	engine.Derive(rows, readmodels.TicketWordsTable, func(r readmodels.Ticket) []readmodels.TicketWord {
+		return each(wordsOf(r.Search), func(word string) readmodels.TicketWord {
+			return readmodels.TicketWord{Word: word, OpenedAt: r.OpenedAt, First: r.First}
+		})
+	})
+	engine.Derive(rows, readmodels.TicketTagsTable, func(r readmodels.Ticket) []readmodels.TicketTag {
+		return each(r.Tags, func(tag uuid.UUID) readmodels.TicketTag {
+			return readmodels.TicketTag{TagID: tag, OpenedAt: r.OpenedAt, First: r.First}
+		})
+	})
 	return func(e *engine.Recorded) {
 		switch ev := e.Event.(type) {
 		case ticket.Opened:
@@ -57,7 +69,7 @@ func openedTicket(e *engine.Recorded, ev ticket.Opened) readmodels.TicketState {
 	return readmodels.TicketState{
 		ID: e.ID, ContactID: ev.Contact, Channel: ev.Channel, Subject: ev.Subject.String(), Status: ticket.StatusNew,
 		DepartmentID: table.Ref(ev.Department), Priority: ev.Priority, FollowUpOf: table.Ref(ev.FollowUpOf), Ref: ev.Ref.String(),
-		OpenedAt: e.At, ChangedAt: e.At, Events: begun(e),
+		OpenedAt: e.At, ChangedAt: e.At, Search: subjectSearch(ev.Subject), Events: begun(e),
 	}
 }
 
@@ -82,7 +94,7 @@ func changeTicket(r *readmodels.TicketState, ev ticket.Event, e *engine.Recorded
 	case ticket.Prioritised:
 		r.Priority = ev.Priority
 	case ticket.SubjectCorrected:
-		r.Subject = ev.Subject.String()
+		r.Subject, r.Search = ev.Subject.String(), subjectSearch(ev.Subject)
 	case ticket.Tagged:
 		r.Tags = with(r.Tags, ev.Tag)
 	case ticket.Untagged:
@@ -94,6 +106,10 @@ func changeTicket(r *readmodels.TicketState, ev ticket.Event, e *engine.Recorded
 	case ticket.Closed:
 		r.ClosedAt = at
 	}
+}
+
+func subjectSearch(subject personal.Text) string {
+	return search.Joined(search.Words(search.Text(subject.String())))
 }
 
 // stand applies an event to a ticket's status, as the domain does.

@@ -8,6 +8,7 @@ import (
 
 	"daybook/domain/agent"
 	"daybook/domain/role"
+	"daybook/domain/search"
 	"daybook/readmodels/table"
 )
 
@@ -27,6 +28,7 @@ type Agent struct {
 	CreatedAt   table.Instant          `db:"created_at" json:"created_at" doc:"When the agent was created"`
 	DeletedAt   table.Instant          `db:"deleted_at" json:"deleted_at" doc:"When the agent was deleted, or null"`
 	Events
+	Sought
 }
 
 // AgentStatus is derived from an agent's sessions and pause.
@@ -117,7 +119,8 @@ var (
 
 // An AgentFilter selects agents. Empty fields select all.
 type AgentFilter struct {
-	Department *uuid.UUID
+	Q          string
+	Department *table.Ref
 	Status     AgentStatus
 	Role       role.Role
 	Ref        string
@@ -126,11 +129,12 @@ type AgentFilter struct {
 
 // FindAgents lists agents by name.
 func FindAgents(ctx context.Context, q table.Queryer, f AgentFilter, p table.Page) (table.Found[Agent], error) {
-	var w table.Where
-	w.Lists("departments", f.Department)
-	w.Is("status", string(f.Status))
-	w.Is("role", string(f.Role))
-	w.Is("ref", f.Ref)
-	unlessDeleted(&w, f.Deleted)
-	return table.Find[Agent](ctx, q, AgentsTable, w, p, "name", "created_at", "position")
+	ask := table.Ask(AgentsTable)
+	ask.Words("search", nil, search.Question(f.Q))
+	ask.Lists("departments", f.Department)
+	ask.Is("status", string(f.Status))
+	ask.Is("role", string(f.Role))
+	ask.Is("ref", f.Ref)
+	unlessDeleted(ask, f.Deleted)
+	return table.Find[Agent](ctx, q, ask, p, "name", "created_at", "position")
 }

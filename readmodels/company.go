@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/domain/search"
 	"daybook/readmodels/table"
 )
 
@@ -20,26 +21,54 @@ type Company struct {
 	ChangedAt    table.Instant         `db:"changed_at" json:"changed_at" doc:"When it last changed"`
 	DeletedAt    table.Instant         `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
 	Events
-	Search string `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
+	Sought
 }
 
-// CompaniesTable is the table of companies.
-var CompaniesTable = table.Table{Name: "companies", Comment: "The companies that contacts belong to.", Row: Company{}}
+// A CompanyWord is a word by which a company is found.
+type CompanyWord struct {
+	Word         string         `db:"word,key" doc:"The word, without case and accents"`
+	RegisteredAt table.Instant  `db:"registered_at,key" doc:"When the company was registered"`
+	First        table.Position `db:"first_position,key" doc:"The position of the company's first event in the log"`
+}
+
+// A CompanyGroup is a company's membership of a group.
+type CompanyGroup struct {
+	GroupID      uuid.UUID      `db:"group_id,key" doc:"The group"`
+	RegisteredAt table.Instant  `db:"registered_at,key" doc:"When the company was registered"`
+	First        table.Position `db:"first_position,key" doc:"The position of the company's first event in the log"`
+}
+
+// The tables of companies.
+var (
+	CompaniesTable = table.Table{Name: "companies", Comment: "The companies that contacts belong to.", Row: Company{}, At: "registered_at",
+		Indexes: []string{"registered_at, first_position", "name_key, first_position", "position, first_position", "ref"}}
+	CompanyWordsTable  = table.Table{Name: "company_words", Comment: "The words by which companies are found.", Row: CompanyWord{}}
+	CompanyGroupsTable = table.Table{Name: "company_groups", Comment: "The companies of each group.", Row: CompanyGroup{}}
+)
 
 // A CompanyFilter selects companies. Empty fields select all.
 type CompanyFilter struct {
 	Q       string
-	Group   *uuid.UUID
+	Group   *table.Ref
 	Ref     string
 	Deleted bool
 }
 
 // FindCompanies lists companies by name.
 func FindCompanies(ctx context.Context, q table.Queryer, f CompanyFilter, p table.Page) (table.Found[Company], error) {
-	var w table.Where
-	w.Contains("search", f.Q)
-	w.Lists(`"groups"`, f.Group)
-	w.Is("ref", f.Ref)
-	unlessDeleted(&w, f.Deleted)
-	return table.Find[Company](ctx, q, CompaniesTable, w, p, "name", "registered_at", "position")
+	ask := table.Ask(CompaniesTable)
+	ask.Words("search", &CompanyWordsTable, search.Caller(f.Q))
+	grouped(ask, CompanyGroupsTable, f.Group)
+	ask.Is("ref", f.Ref)
+	unlessDeleted(ask, f.Deleted)
+	return table.Find[Company](ctx, q, ask, p, "name", "registered_at", "position")
+}
+
+// grouped requires things to be in a group, or in none; nil: whatever they are in.
+func grouped(ask *table.Question, links table.Table, group *table.Ref) {
+	if group == nil || *group == (table.Ref{}) {
+		ask.Lists("groups", group)
+		return
+	}
+	ask.Linked(links, []uuid.UUID{uuid.UUID(*group)})
 }

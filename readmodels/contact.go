@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain/role"
+	"daybook/domain/search"
 	"daybook/readmodels/table"
 )
 
@@ -28,7 +29,7 @@ type Contact struct {
 	ChangedAt    table.Instant              `db:"changed_at" json:"changed_at" doc:"When the contact last changed"`
 	DeletedAt    table.Instant              `db:"deleted_at" json:"deleted_at" doc:"When the contact was deleted, or null"`
 	Events
-	Search string `db:"search" json:"-" doc:"Name and addresses in lower case, for searching"`
+	Sought
 }
 
 // An Address is an address of a contact. Equal addresses have equal hashes.
@@ -63,43 +64,64 @@ type Profile struct {
 	Language string `db:"language" json:"language" doc:"A language by its BCP 47 tag, or empty"`
 }
 
-// ContactsTable is the table of contacts.
-var ContactsTable = table.Table{Name: "contacts", Comment: "The people who write to the desk.", Row: Contact{},
-	Indexes: []string{"registered_at, first_position", "company_id", "ref", "position"}}
+// A ContactWord is a word by which a contact is found.
+type ContactWord struct {
+	Word         string         `db:"word,key" doc:"The word, without case and accents"`
+	RegisteredAt table.Instant  `db:"registered_at,key" doc:"When the contact was registered"`
+	First        table.Position `db:"first_position,key" doc:"The position of the contact's first event in the log"`
+}
+
+// A ContactTag is a tag of a contact.
+type ContactTag struct {
+	TagID        uuid.UUID      `db:"tag_id,key" doc:"The tag"`
+	RegisteredAt table.Instant  `db:"registered_at,key" doc:"When the contact was registered"`
+	First        table.Position `db:"first_position,key" doc:"The position of the contact's first event in the log"`
+}
+
+// A ContactGroup is a contact's membership of a group.
+type ContactGroup struct {
+	GroupID      uuid.UUID      `db:"group_id,key" doc:"The group"`
+	RegisteredAt table.Instant  `db:"registered_at,key" doc:"When the contact was registered"`
+	First        table.Position `db:"first_position,key" doc:"The position of the contact's first event in the log"`
+}
+
+// The tables of contacts.
+var (
+	ContactsTable = table.Table{Name: "contacts", Comment: "The people who write to the desk.", Row: Contact{}, At: "registered_at",
+		Indexes: []string{
+			"registered_at, first_position, contact_id, deleted_at, company_id", "name_key, first_position, contact_id, deleted_at, company_id, registered_at",
+			"changed_at, first_position, registered_at", "position, first_position, registered_at",
+			"company_id, registered_at, first_position", "company_id, contact_id", "ref",
+		}}
+	ContactWordsTable  = table.Table{Name: "contact_words", Comment: "The words by which contacts are found.", Row: ContactWord{}}
+	ContactTagsTable   = table.Table{Name: "contact_tags", Comment: "The contacts of each tag.", Row: ContactTag{}}
+	ContactGroupsTable = table.Table{Name: "contact_groups", Comment: "The contacts of each group.", Row: ContactGroup{}}
+)
 
 // A ContactFilter selects contacts. Empty fields select all.
 type ContactFilter struct {
-	Q       string // words that name or addresses contain
-	Tags    []*uuid.UUID
-	Without []*uuid.UUID // tags that they do not have
-	Group   *uuid.UUID
-	Company *uuid.UUID
+	Q       string
+	Email   string // normalised
+	Phone   string // normalised
+	Tags    Tagged
+	Group   *table.Ref
+	Company *table.Ref
 	Ref     string
 	Deleted bool // deleted ones too
 }
 
 // FindContacts lists contacts, newest first.
 func FindContacts(ctx context.Context, q table.Queryer, f ContactFilter, p table.Page) (table.Found[Contact], error) {
-	var w table.Where
-	w.Contains("search", f.Q)
-	for _, t := range f.Tags {
-		w.Lists("tags", t)
-	}
-	for _, t := range f.Without {
-		w.And(`tags NOT LIKE %s`, `%"`+t.String()+`"%`)
-	}
-	w.Lists(`"groups"`, f.Group)
-	w.IsID("company_id", f.Company)
-	w.Is("ref", f.Ref)
-	unlessDeleted(&w, f.Deleted)
-	return table.Find[Contact](ctx, q, ContactsTable, w, p, "-registered_at", "changed_at", "name", "position")
-}
-
-// unlessDeleted leaves out deleted rows, unless deleted is set.
-func unlessDeleted(w *table.Where, deleted bool) {
-	if !deleted {
-		w.Say("deleted_at IS NULL")
-	}
+	ask := table.Ask(ContactsTable)
+	ask.Words("search", &ContactWordsTable, search.Caller(f.Q))
+	ask.Word("emails", ContactWordsTable, search.Email, f.Email)
+	ask.Word("phones", ContactWordsTable, search.Phone, f.Phone)
+	f.Tags.in(ask, ContactTagsTable)
+	grouped(ask, ContactGroupsTable, f.Group)
+	ask.Refers("company_id", f.Company)
+	ask.Is("ref", f.Ref)
+	unlessDeleted(ask, f.Deleted)
+	return table.Find[Contact](ctx, q, ask, p, "-registered_at", "changed_at", "name", "position")
 }
 
 // A TimelineEntry is one event of a contact, or the opening of one of the contact's tickets.
@@ -124,15 +146,15 @@ type Change struct {
 }
 
 // TimelineTable is the table of the contacts' timelines.
-var TimelineTable = table.Table{Name: "contact_timeline", Comment: "What happened to each contact: who did it, when and why.", Row: TimelineEntry{},
+var TimelineTable = table.Table{Name: "contact_timeline", Comment: "What happened to each contact: who did it, when and why.", Row: TimelineEntry{}, At: "at",
 	Indexes: []string{"contact_id, at, position"}}
 
 // TimelineOf lists a contact's timeline, newest first, without the tickets outside sight.
 func TimelineOf(ctx context.Context, q table.Queryer, contact uuid.UUID, sight role.Sight, p table.Page) (table.Found[TimelineEntry], error) {
-	var w table.Where
-	w.IsID("contact_id", &contact)
-	if _, all := sight.Departments(); !all {
-		w.Say("(ticket_id IS NULL OR ticket_id IN (SELECT ticket_id FROM tickets WHERE " + seen(&w, sight) + "))")
+	ask := table.Ask(TimelineTable)
+	ask.Of("contact_id", contact, nil)
+	if departments, all := sight.Departments(); !all {
+		ask.AmongIDsOf("ticket_id", TicketsTable, "department_id", departments)
 	}
-	return table.Find[TimelineEntry](ctx, q, TimelineTable, w, p, "-at")
+	return table.Find[TimelineEntry](ctx, q, ask, p, "-at")
 }

@@ -16,6 +16,7 @@ type Department struct {
 	CreatedAt table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
 	DeletedAt table.Instant `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
 	Events
+	Sought
 }
 
 // DepartmentsTable is the table of departments.
@@ -23,7 +24,7 @@ var DepartmentsTable = table.Table{Name: "departments", Comment: "The department
 
 // FindDepartments lists departments by name.
 func FindDepartments(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Department], error) {
-	w := f.where()
-	unlessDeleted(&w, f.Deleted)
-	return table.Find[Department](ctx, q, DepartmentsTable, w, p, "name", "position")
+	ask := f.ask(DepartmentsTable)
+	unlessDeleted(ask, f.Deleted)
+	return table.Find[Department](ctx, q, ask, p, "name", "position")
 }

@@ -18,6 +18,7 @@ type Group struct {
 	CreatedAt  table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
 	Archived   bool          `db:"archived" json:"archived" doc:"Whether it is archived: its members stay, and nothing more can be added"`
 	Events
+	Sought
 }
 
 // GroupsTable is the table of groups.
@@ -25,5 +26,5 @@ var GroupsTable = table.Table{Name: "groups", Comment: "The groups of contacts a
 
 // FindGroups lists groups by name.
 func FindGroups(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Group], error) {
-	return table.Find[Group](ctx, q, GroupsTable, f.inUse(), p, "name", "position")
+	return table.Find[Group](ctx, q, f.inUse(GroupsTable), p, "name", "position")
 }

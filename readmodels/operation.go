@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"daybook/domain/role"
 	"daybook/domain/ticket"
 	"daybook/readmodels/table"
 )
@@ -40,12 +39,12 @@ type OperationFilter struct {
 
 // FindOperations lists operations, newest first.
 func FindOperations(ctx context.Context, q table.Queryer, f OperationFilter, p table.Page) (table.Found[Operation], error) {
-	var w table.Where
-	w.IsID("about", f.About)
+	ask := table.Ask(OperationsTable)
+	ask.IsID("about", f.About)
 	if f.Open {
-		w.Say("ended_at IS NULL")
+		ask.Say(`e."ended_at" IS NULL`, "ended_at")
 	}
-	return table.Find[Operation](ctx, q, OperationsTable, w, p, "-begun_at", "position")
+	return table.Find[Operation](ctx, q, ask, p, "-begun_at", "position")
 }
 
 // ThatShow selects the items of one category that refer to items of others, by their categories: the unfinished tickets of an
@@ -61,15 +60,20 @@ func ThatShow(category string, showing map[string]uuid.UUID) (t table.Table, w t
 	}
 	switch category + " of " + of {
 	case "ticket of agent", "ticket of agent and department":
-		return TicketsTable, TicketFilter{Agent: given("agent"), Department: given("department"), Statuses: ticket.Unfinished, Sight: role.Everything}.where(), nil
+		w.IsID("agent_id", given("agent"))
+		w.IsID("department_id", given("department"))
+		table.OneOf(&w, "status", ticket.Unfinished)
+		return TicketsTable, w, nil
 	case "ticket of department":
-		return TicketsTable, TicketFilter{Department: given("department"), Statuses: ticket.Workable, Sight: role.Everything}.where(), nil
+		w.IsID("department_id", given("department"))
+		table.OneOf(&w, "status", ticket.Workable)
+		return TicketsTable, w, nil
 	case "contact of company":
 		w.IsID("company_id", given("company"))
 		return ContactsTable, w, nil
 	case "agent of department":
 		w.Lists("departments", given("department"))
-		unlessDeleted(&w, false)
+		w.Say("deleted_at IS NULL")
 		return AgentsTable, w, nil
 	}
 	return t, w, fmt.Errorf("no read model lists items of category %s by %s", category, of)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/domain/search"
 	"daybook/domain/tag"
 	"daybook/readmodels/table"
 )
@@ -18,6 +19,7 @@ type Tag struct {
 	CreatedAt table.Instant `db:"created_at" json:"created_at" doc:"When it was created"`
 	Archived  bool          `db:"archived" json:"archived" doc:"Whether it is archived: it stays on what has it, and can be put on nothing more"`
 	Events
+	Sought
 }
 
 // TagsTable is the table of tags.
@@ -25,28 +27,31 @@ var TagsTable = table.Table{Name: "tags", Comment: "The tags of contacts and the
 
 // A NameFilter selects departments, tags or groups. Empty fields select all.
 type NameFilter struct {
+	Q        string
 	Scope    tag.Scope // tags only
 	Ref      string
 	Deleted  bool // departments only: deleted ones too
 	Archived bool // tags and groups only: archived ones too
 }
 
-func (f NameFilter) where() (w table.Where) {
-	w.Is("scope", string(f.Scope))
-	w.Is("ref", f.Ref)
-	return w
+func (f NameFilter) ask(of table.Table) *table.Question {
+	ask := table.Ask(of)
+	ask.Words("search", nil, search.Question(f.Q))
+	ask.Is("scope", string(f.Scope))
+	ask.Is("ref", f.Ref)
+	return ask
 }
 
-// inUse is where, without archived rows unless the filter wants them.
-func (f NameFilter) inUse() table.Where {
-	w := f.where()
+// inUse is ask, without archived rows unless the filter wants them.
+func (f NameFilter) inUse(of table.Table) *table.Question {
+	ask := f.ask(of)
 	if !f.Archived {
-		w.Say("NOT archived")
+		ask.Say(`NOT e."archived"`, "archived")
 	}
-	return w
+	return ask
 }
 
 // FindTags lists tags by name.
 func FindTags(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Tag], error) {
-	return table.Find[Tag](ctx, q, TagsTable, f.inUse(), p, "name", "position")
+	return table.Find[Tag](ctx, q, f.inUse(TagsTable), p, "name", "position")
 }

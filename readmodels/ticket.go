@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/domain/role"
+	"daybook/domain/search"
 	"daybook/domain/ticket"
 	"daybook/readmodels/table"
 )
@@ -33,6 +34,7 @@ type TicketState struct {
 	PostponedFrom ticket.Status         `db:"postponed_from" json:"-" doc:"The status before it was postponed"`
 	SpamFrom      ticket.Status         `db:"spam_from" json:"-" doc:"The status before it was marked as spam"`
 	DeletedFrom   ticket.Status         `db:"deleted_from" json:"-" doc:"The status before it was deleted"`
+	Search        string                `db:"search" json:"-" doc:"The words of the subject, by which it is found, each with a space before it"`
 	Events
 }
 
@@ -69,11 +71,32 @@ type TicketClock struct {
 	WaitingSince  table.Instant         `db:"waiting_since" doc:"When it became open, or null if it is not open"`
 }
 
+// A TicketWord is a word by which a ticket is found.
+type TicketWord struct {
+	Word     string         `db:"word,key" doc:"The word, without case and accents"`
+	OpenedAt table.Instant  `db:"opened_at,key" doc:"When the ticket was opened"`
+	First    table.Position `db:"first_position,key" doc:"The position of the ticket's first event in the log"`
+}
+
+// A TicketTag is a tag of a ticket.
+type TicketTag struct {
+	TagID    uuid.UUID      `db:"tag_id,key" doc:"The tag"`
+	OpenedAt table.Instant  `db:"opened_at,key" doc:"When the ticket was opened"`
+	First    table.Position `db:"first_position,key" doc:"The position of the ticket's first event in the log"`
+}
+
 // The tables of tickets.
 var (
-	TicketsTable = table.Table{Name: "tickets", Comment: "The work list: one row per ticket.", Row: Ticket{},
-		Indexes: []string{"opened_at, first_position", "status, opened_at, first_position", "agent_id, opened_at, first_position", "department_id, ticket_id", "ref", "position"}}
-	TicketHistoryTable = table.Table{Name: "ticket_history", Comment: "The tickets of each contact.", Row: TicketHistory{},
+	TicketsTable = table.Table{Name: "tickets", Comment: "The work list: one row per ticket.", Row: Ticket{}, At: "opened_at",
+		Indexes: []string{
+			"opened_at, first_position, ticket_id, status, agent_id, department_id, priority, channel, contact_id, changed_at",
+			"changed_at, first_position, opened_at", "position, first_position, opened_at",
+			"status, opened_at, first_position", "agent_id, opened_at, first_position", "department_id, opened_at, first_position", "priority, opened_at, first_position",
+			"channel, opened_at, first_position", "contact_id, opened_at, first_position", "follow_up_of", "ref", "department_id, ticket_id",
+		}}
+	TicketWordsTable   = table.Table{Name: "ticket_words", Comment: "The words of the tickets' subjects.", Row: TicketWord{}}
+	TicketTagsTable    = table.Table{Name: "ticket_tags", Comment: "The tickets of each tag.", Row: TicketTag{}}
+	TicketHistoryTable = table.Table{Name: "ticket_history", Comment: "The tickets of each contact.", Row: TicketHistory{}, At: "opened_at",
 		Indexes: []string{"contact_id, opened_at, first_position"}}
 )
 
@@ -94,54 +117,50 @@ var TicketClocksTable = table.Table{Name: "ticket_clocks", Comment: "The current
 
 // A TicketFilter selects tickets. Empty fields select all.
 type TicketFilter struct {
+	Q          string
 	Contact    *uuid.UUID
-	Company    *uuid.UUID // of the contact
-	Agent      *uuid.UUID
-	Unassigned bool
-	Department *uuid.UUID
+	Company    *table.Ref // of the contact
+	Agent      *table.Ref
+	Department *table.Ref
 	Sight      role.Sight // of the caller
 	Statuses   []ticket.Status
-	Channel    ticket.Channel
-	Priority   ticket.Priority
-	Tag        *uuid.UUID
+	Channels   []ticket.Channel
+	Priorities []ticket.Priority
+	Tags       Tagged
 	Ref        string
 	FollowUpOf *uuid.UUID
-	From, To   table.Instant // opened in [From, To)
+
+	From, To               table.Instant // opened in [From, To)
+	ChangedFrom, ChangedTo table.Instant // changed last in [ChangedFrom, ChangedTo)
 }
 
-func (f TicketFilter) where() table.Where {
-	var w table.Where
-	w.IsID("contact_id", f.Contact)
-	if f.Company != nil {
-		w.And("contact_id IN (SELECT contact_id FROM contacts WHERE company_id = %s)", f.Company.String())
-	}
-	w.IsID("agent_id", f.Agent)
-	if f.Unassigned {
-		w.Say("agent_id IS NULL")
-	}
-	w.IsID("department_id", f.Department)
-	w.Say(seen(&w, f.Sight))
-	table.OneOf(&w, "status", f.Statuses)
-	w.Is("channel", string(f.Channel))
-	w.Is("priority", string(f.Priority))
-	w.Lists("tags", f.Tag)
-	w.Is("ref", f.Ref)
-	w.IsID("follow_up_of", f.FollowUpOf)
-	w.During("opened_at", f.From, f.To)
-	return w
+// in adds the conditions to a question about tickets. words is the table of their words; nil: there is none.
+func (f TicketFilter) in(ask *table.Question, words *table.Table) {
+	ask.Words("search", words, search.Question(f.Q))
+	ask.Through("contact_id", ContactsTable, "company_id", f.Company)
+	ask.Refers("agent_id", f.Agent)
+	ask.Refers("department_id", f.Department)
+	f.seen(ask)
+	table.AnyOf(ask, "status", f.Statuses)
+	table.AnyOf(ask, "channel", f.Channels)
+	table.AnyOf(ask, "priority", f.Priorities)
+	f.Tags.in(ask, TicketTagsTable)
+	ask.Is("ref", f.Ref)
+	ask.IsID("follow_up_of", f.FollowUpOf)
+	ask.During("opened_at", f.From, f.To)
+	ask.During("changed_at", f.ChangedFrom, f.ChangedTo)
 }
 
-// seen returns the SQL condition for tickets within a sight, and adds its arguments.
-func seen(w *table.Where, s role.Sight) string {
-	departments, all := s.Departments()
-	if all {
-		return "TRUE"
+// seen requires tickets to be within the caller's sight.
+func (f TicketFilter) seen(ask *table.Question) {
+	departments, all := f.Sight.Departments()
+	switch {
+	case all:
+	case f.Department == nil:
+		ask.AmongIDs("department_id", departments)
+	case !f.Sight.Sees(uuid.UUID(*f.Department)):
+		ask.Never()
 	}
-	clause := "(department_id IS NULL"
-	for _, d := range departments {
-		clause += " OR department_id = " + w.Arg(d.String())
-	}
-	return clause + ")"
 }
 
 // SeenBy reports whether the ticket is within a sight.
@@ -149,7 +168,10 @@ func (t TicketState) SeenBy(s role.Sight) bool { return s.Sees(uuid.UUID(t.Depar
 
 // FindTickets lists tickets, newest first.
 func FindTickets(ctx context.Context, q table.Queryer, f TicketFilter, p table.Page) (table.Found[Ticket], error) {
-	return table.Find[Ticket](ctx, q, TicketsTable, f.where(), p, "-opened_at", "changed_at", "position")
+	ask := table.Ask(TicketsTable)
+	ask.IsID("contact_id", f.Contact)
+	f.in(ask, &TicketWordsTable)
+	return table.Find[Ticket](ctx, q, ask, p, "-opened_at", "changed_at", "position")
 }
 
 // HistoryOfContact lists the tickets of a contact and those that they take part in, newest first.
@@ -160,12 +182,12 @@ func HistoryOfContact(ctx context.Context, q table.Queryer, contact uuid.UUID, f
 	if err != nil {
 		return table.Found[TicketHistory]{}, err
 	}
-	f.Contact = nil
-	w := f.where()
+	ask := table.Ask(TicketHistoryTable)
 	if others == 0 { // as with most contacts: one index has their tickets in order
-		w.IsID("contact_id", &contact)
+		ask.Of("contact_id", contact, nil)
 	} else {
-		w.And("(contact_id = %s OR ticket_id IN (SELECT ticket_id FROM ticket_participants WHERE contact_id = %s))", contact.String(), contact.String())
+		ask.Of("contact_id", contact, &ParticipantsTable)
 	}
-	return table.Find[TicketHistory](ctx, q, TicketHistoryTable, w, p, "-opened_at", "changed_at", "position")
+	f.in(ask, nil)
+	return table.Find[TicketHistory](ctx, q, ask, p, "-opened_at", "changed_at", "position")
 }

@@ -19,8 +19,8 @@ type TrailEntry struct {
 }
 
 // TrailTable is the table of the audit trail.
-var TrailTable = table.Table{Name: "event_trail", Comment: "The audit trail: the position of each event in the log, and who caused it.", Row: TrailEntry{},
-	Indexes: []string{"stream, position", "type, position", "actor, position", "recorded_at, position"}}
+var TrailTable = table.Table{Name: "event_trail", Comment: "The audit trail: the position of each event in the log, and who caused it.", Row: TrailEntry{}, At: "position",
+	Indexes: []string{"stream, position", "type, position", "actor, position", "correlation, position", "at, position", "recorded_at, position"}}
 
 // A TrailFilter selects events. Empty fields select all.
 type TrailFilter struct {
@@ -34,14 +34,12 @@ type TrailFilter struct {
 
 // FindEvents lists the positions of events, in log order.
 func FindEvents(ctx context.Context, q table.Queryer, f TrailFilter, p table.Page) (table.Found[TrailEntry], error) {
-	var w table.Where
-	w.Is("stream", f.Stream)
-	w.Is("type", f.Type)
-	w.Is("actor", f.Actor)
-	w.Is("correlation", f.Correlation)
-	w.During("at", f.From, f.To)
-	if f.After > 0 {
-		w.And("position > %s", int64(f.After))
-	}
-	return table.Find[TrailEntry](ctx, q, TrailTable, w, p, "position")
+	ask := table.Ask(TrailTable)
+	ask.Is("stream", f.Stream)
+	ask.Is("type", f.Type)
+	ask.Is("actor", f.Actor)
+	ask.Is("correlation", f.Correlation)
+	ask.During("at", f.From, f.To)
+	ask.After("position", f.After)
+	return table.Find[TrailEntry](ctx, q, ask, p, "position")
 }

@@ -56,6 +56,7 @@ func TestInPostgreSQL(t *testing.T) {
 		"trespassing":                 TestTrespassing,
 		"facts that come late":        TestFactsThatComeLate,
 		"verify names facts":          TestVerifyNamesFacts,
+		"a derived row is of one row": TestADerivedRowIsOfOneRow,
 	} {
 		t.Run(name, test)
 	}
@@ -518,12 +519,15 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	write("DELETE FROM things WHERE thing_id = ?", thingID(0).String())
 	write("UPDATE things SET name = 'old' WHERE thing_id = ?", thingID(1).String())
 	write("INSERT INTO marks (position, stream) VALUES (?, 'nothing')", int64(99))
+	write("UPDATE labels SET times = 9 WHERE thing_id = ?", thingID(3).String())
 
 	said := strings.Join(r.verify(t, b.Source), "\n")
 	for _, want := range []string{
 		"things " + thingID(0).String() + ": the row is missing",
 		"things " + thingID(1).String() + ": name differs",
 		"things " + thingID(2).String() + ": n is 0 and should be 7",
+		"labels 1," + thingID(2).String() + ": the row is missing",
+		"labels 0," + thingID(3).String() + ": times is 9 and should be 1",
 		"marks 6: the row is missing",
 		"marks 99: the row should not be there",
 		"notes 6,0: the row is missing",
@@ -536,7 +540,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		}
 	}
 	// Beside these: four more cells of thing 2, and the bucket and the pack of agent 1 and hour 1.
-	if n := strings.Count(said, "\n") + 1; n != 9+4+2 {
+	if n := strings.Count(said, "\n") + 1; n != 11+4+2 {
 		t.Errorf("it says %d things:\n%s", n, said)
 	}
 }

@@ -20,6 +20,7 @@ import (
 type Table[K comparable, R any] struct {
 	declared
 	keyField []int
+	derives  bool // other rows follow from these, so that a row must be known before it changes
 
 	// The rows in memory are in two generations. When young is full it becomes old, and the rows of the former old one that
 	// were not used since are forgotten.
@@ -34,6 +35,7 @@ type Table[K comparable, R any] struct {
 // A cached is a row in memory, or the knowledge that there is none. Its key is always set.
 type cached[R any] struct {
 	row    R
+	was    *R // the row as the database has it, while it is dirty and others follow from it; nil: it has none
 	state  state
 	waits  bool // it is in waiting
 	dirty  bool // it is in dirty
@@ -112,7 +114,7 @@ func (t *Table[K, R]) do(key K, ch change[R]) {
 	t.check()
 	ch.at = t.at
 	c := t.find(key)
-	reads := ch.op == update || ch.op == upsert
+	reads := ch.op == update || ch.op == upsert || t.derives
 	if len(c.change) > 0 || c.state == unknown && reads || t.defers {
 		c.change = append(c.change, ch)
 		t.wait(c)
@@ -121,8 +123,12 @@ func (t *Table[K, R]) do(key K, ch change[R]) {
 	t.run(c, ch)
 }
 
-// run runs a change on a row whose state is known, or an insert.
+// run runs a change on a row whose state is known, or one that need not know it.
 func (t *Table[K, R]) run(c *cached[R], ch change[R]) {
+	if t.derives && !c.dirty && c.state == present {
+		was := c.row
+		c.was = &was
+	}
 	switch ch.op {
 	case insert:
 		c.row, c.state = *ch.row, present
@@ -247,7 +253,7 @@ func (t *Table[K, R]) width(s state) int {
 
 func (t *Table[K, R]) settle() {
 	for _, c := range t.dirty {
-		c.dirty = false
+		c.dirty, c.was = false, nil
 	}
 	t.dirty = t.dirty[:0]
 	if len(t.young) >= t.cacheRows || t.weight >= cacheBytes && t.cacheRows != everyRow {

@@ -114,6 +114,9 @@ func TestTablesAreDeclaredOnce(t *testing.T) {
 		{"two projections", "two projections", []Projection{declares("a", nothing), declares("a", nothing)}},
 		{"another row", "are engine.thing", []Projection{declares("a", func(l *Ledger) { NewTable[uuid.UUID, bucket](l, thingsTable) })}},
 		{"another key", "not one exported field", []Projection{declares("a", func(l *Ledger) { NewTable[int, thing](l, thingsTable) })}},
+		{"another derived row", "are engine.label", []Projection{declares("a", func(l *Ledger) {
+			Derive(NewTable[uuid.UUID, thing](l, thingsTable), labelsTable, func(thing) []bucket { return nil })
+		})}},
 		{"facts of no event", "position", []Projection{declares("a", func(l *Ledger) { NewFacts[thing](l, thingsTable) })}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -172,5 +175,52 @@ func TestTrespassing(t *testing.T) {
 		})
 	}
 }
+
+// A key passes from one row to another; two rows cannot have it at once.
+func TestADerivedRowIsOfOneRow(t *testing.T) {
+	var things *Table[uuid.UUID, thing]
+	named := Projection{"things", func(l *Ledger) func(*Recorded) {
+		things = NewTable[uuid.UUID, thing](l, thingsTable)
+		Derive(things, labelsTable, func(r thing) []label { return []label{{LabelKey{Tag: int(r.N)}, int(r.Part)}} })
+		return func(e *Recorded) { e.Event.(deed)() }
+	}}
+	db := newDB(t)
+	p, err := Source{Projections: []Projection{named}}.lay(t.Context(), db, table.Generation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	position := eventstore.Position(0)
+	do := func(d deed) error {
+		position++
+		return p.apply(t.Context(), []entry{{Recorded: Recorded{Event: d, Position: position}, stream: "thing-1"}})
+	}
+	err = errors.Join(
+		do(func() { things.Insert(thing{ID: thingID(1), N: 7, Part: 1}) }),
+		do(func() { // in any order
+			things.Insert(thing{ID: thingID(2), N: 7, Part: 2})
+			things.Update(thingID(1), func(r *thing) { r.N = 8 })
+		}),
+		do(func() { things.Update(thingID(2), func(r *thing) { r.Part = 3 }) }),
+		do(func() { things.Delete(thingID(1)) }),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := all[label](t, db, labelsTable); len(got) != 1 || got[0] != (label{LabelKey{Tag: 7}, 3}) {
+		t.Errorf("the labels are %v", got)
+	}
+	err = do(func() {
+		things.Insert(thing{ID: thingID(3), N: 9})
+		things.Insert(thing{ID: thingID(4), N: 9})
+	})
+	if err == nil || !strings.Contains(err.Error(), "two rows of labels have one key") {
+		t.Errorf("two rows with one key: %v", err)
+	}
+}
+
+// A deed is an event that does something.
+type deed func()
+
+func (deed) EventType() string { return "deed" }
 
 func newTrespass(t *Table[uuid.UUID, thing], e *Recorded) { t.Delete(e.ID) }

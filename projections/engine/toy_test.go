@@ -85,12 +85,40 @@ func (g *grain) Code(c *table.Coder) {
 	c.Byte(&g.Odd)
 }
 
+type LabelKey struct {
+	Tag   int       `db:"tag,key"`
+	Thing uuid.UUID `db:"thing_id,key"`
+}
+
+// A label says how often a thing has a tag.
+type label struct {
+	LabelKey
+	Times int `db:"times"`
+}
+
+// labelsOf are the labels of a thing.
+func labelsOf(r thing) (all []label) {
+	for tag := range 3 {
+		times := 0
+		for _, t := range r.Tags {
+			if t == tag {
+				times++
+			}
+		}
+		if times > 0 {
+			all = append(all, label{LabelKey{tag, r.ID}, times})
+		}
+	}
+	return all
+}
+
 var (
 	grainsTable  = table.Table{Name: "grains", Row: PackKey{}, Facts: new(grain)}
 	thingsTable  = table.Table{Name: "things", Row: thing{}, Indexes: []string{"n, thing_id", "name"}}
 	bucketsTable = table.Table{Name: "buckets", Row: bucket{}}
 	notesTable   = table.Table{Name: "notes", Row: note{}}
 	marksTable   = table.Table{Name: "marks", Row: mark{}}
+	labelsTable  = table.Table{Name: "labels", Row: label{}, Indexes: []string{"thing_id"}}
 )
 
 // rows has the methods of a Table, so that toys can be folded into maps as well.
@@ -229,10 +257,9 @@ func newBenchOn(t testing.TB, store eventstore.Store) *bench {
 func (b *bench) projections() []Projection {
 	return []Projection{
 		{"things", func(l *Ledger) func(*Recorded) {
-			t := toys{
-				things: Keep[thing](l, "thing", thingsTable), notes: NewFacts[note](l, notesTable),
-				grains: NewPacked[PackKey, grain](l, grainsTable), spoil: b.spoil,
-			}
+			things := Keep[thing](l, "thing", thingsTable)
+			Derive(things, labelsTable, labelsOf)
+			t := toys{things: things, notes: NewFacts[note](l, notesTable), grains: NewPacked[PackKey, grain](l, grainsTable), spoil: b.spoil}
 			return func(e *Recorded) { t.things_(e, &b.poison) }
 		}},
 		{"buckets", func(l *Ledger) func(*Recorded) {
@@ -341,6 +368,7 @@ type contents struct {
 	Buckets map[BucketKey]bucket
 	Notes   map[[2]int]note
 	Marks   map[eventstore.Position]mark
+	Labels  map[LabelKey]label
 }
 
 // reference folds entries into maps.
@@ -359,11 +387,16 @@ func reference(entries []entry) contents {
 			t.buckets_(&e.Recorded)
 		}
 	}
-	return contents{grains.packs, things.rows, buckets.rows, index(notes, noteKey), index(marks, markKey)}
+	var labels []label
+	for _, r := range things.rows {
+		labels = append(labels, labelsOf(r)...)
+	}
+	return contents{grains.packs, things.rows, buckets.rows, index(notes, noteKey), index(marks, markKey), index(labels, labelKey)}
 }
 
 func noteKey(n note) [2]int              { return [2]int{int(n.Position), n.Seq} }
 func markKey(m mark) eventstore.Position { return m.Position }
+func labelKey(l label) LabelKey          { return l.LabelKey }
 
 func index[K comparable, R any](rows []R, key func(R) K) map[K]R {
 	m := make(map[K]R, len(rows))
@@ -382,6 +415,7 @@ func contentsOf(t testing.TB, db *table.DB) contents {
 		index(all[bucket](t, db, bucketsTable), func(r bucket) BucketKey { return r.BucketKey }),
 		index(all[note](t, db, notesTable), noteKey),
 		index(all[mark](t, db, marksTable), markKey),
+		index(all[label](t, db, labelsTable), labelKey),
 	}
 }
 

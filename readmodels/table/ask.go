@@ -16,7 +16,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
-	"golang.org/x/text/unicode/norm"
 
 	"daybook/domain"
 )
@@ -167,15 +166,6 @@ func OneOf[T ~string](w *Where, column string, values []T) {
 	w.clauses = append(w.clauses, column+" IN ("+strings.Join(places, ", ")+")")
 }
 
-// Contains requires a lower-case column to contain each word of a text.
-func (w *Where) Contains(column, text string) {
-	for word := range strings.FieldsSeq(strings.ToLower(norm.NFC.String(text))) {
-		w.And(column+` LIKE %s ESCAPE '\'`, "%"+likeEscaper.Replace(word)+"%")
-	}
-}
-
-var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-
 // During requires a column to be in [from, to). A zero bound means no bound.
 func (w *Where) During(column string, from, to Instant) {
 	if from != 0 {
@@ -205,57 +195,6 @@ type cursor struct {
 
 // MaxPageBytes is how many bytes of text a page of more than one row may have. A client that does not read its page costs about as much.
 const MaxPageBytes = 256 << 10
-
-// Find returns one page of a table's rows. The list can be sorted by the columns sorts; the first is its own order. Rows that are equal
-// in that stand in the order of the log. The error can be ErrCursor.
-func Find[R any](ctx context.Context, q Queryer, t Table, w Where, p Page, sorts ...string) (Found[R], error) {
-	var found Found[R]
-	if p.Limit == 0 {
-		p.Limit = DefaultPage
-	}
-	if p.Limit < 1 || p.Limit > MaxPage {
-		return found, domain.Invalid("limit", "limit-out-of-range", "limit must be 1 to %d.", MaxPage)
-	}
-	if p.Sort == "" {
-		p.Sort = sorts[0]
-	}
-	sort, direction, beyond := strings.TrimPrefix(p.Sort, "-"), "ASC", ">"
-	if p.Sort != sort {
-		direction, beyond = "DESC", "<"
-	}
-	if !slices.ContainsFunc(sorts, func(s string) bool { return strings.TrimPrefix(s, "-") == sort }) {
-		return found, domain.Invalid("sort", "sort-unknown", "sort must be one of %s, with - before it for descending.", strings.Join(sorts, ", "))
-	}
-	s := shapeOf(reflect.TypeFor[R]())
-	question := fingerprint(t.Name, p.Sort, w.String(), fmt.Sprint(w.Args...))
-	found.question, found.sort = question, sort
-	if p.Cursor != "" {
-		value, last, err := readCursor(p.Cursor, question)
-		if err != nil {
-			return found, err
-		}
-		w.And(fmt.Sprintf("(%q, %q) %s (%%s, %%s)", sort, s.order, beyond), value, last)
-	}
-	query := fmt.Sprintf(`SELECT * FROM %q WHERE %s ORDER BY %q %s, %q %s LIMIT %d`, t.Name, w.String(), sort, direction, s.order, direction, p.Limit+1)
-	rows, err := q.QueryxContext(ctx, query, w.Args...)
-	if err != nil {
-		return found, fmt.Errorf("listing %s: %w", t.Name, err)
-	}
-	defer rows.Close()
-	found.Rows = []R{}
-	for size := 0; rows.Next(); {
-		var row R
-		if err := rows.StructScan(&row); err != nil {
-			return found, fmt.Errorf("listing %s: %w", t.Name, err)
-		}
-		size += s.size(reflect.ValueOf(&row).Elem())
-		if n := len(found.Rows); n == p.Limit || n > 0 && size > MaxPageBytes {
-			return found, found.Cut(n)
-		}
-		found.Rows = append(found.Rows, row)
-	}
-	return found, rows.Err()
-}
 
 // A shape says what queries need of a type of rows.
 type shape struct {
@@ -319,21 +258,22 @@ func (s *shape) cursor(question, sort string, last reflect.Value) (string, error
 	if err != nil {
 		return "", err
 	}
-	key, err := s.encoded(s.order, last)
+	number, err := s.encoded(s.order, last)
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(cursor{Question: question, Value: value, Key: key})
+	return cursorOf(question, value, number)
+}
+
+// cursorOf returns the cursor of the page after a row with a value and a number.
+func cursorOf(question string, value, number any) (string, error) {
+	text, err := json.Marshal(map[string]any{"q": question, "v": value, "k": number})
 	return string(text), err
 }
 
 // encoded returns what a column of a row holds in the database.
-func (s *shape) encoded(column string, row reflect.Value) (json.RawMessage, error) {
-	value, err := driver.DefaultParameterConverter.ConvertValue(row.FieldByIndex(s.columns[column]).Interface())
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(value)
+func (s *shape) encoded(column string, row reflect.Value) (driver.Value, error) {
+	return driver.DefaultParameterConverter.ConvertValue(row.FieldByIndex(s.columns[column]).Interface())
 }
 
 func readCursor(text, question string) (value, key any, err error) {

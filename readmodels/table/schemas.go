@@ -249,8 +249,12 @@ func (s *Schemas) OpenReadOnly(ctx context.Context, number int) (*DB, error) {
 	return &DB{Readers: readers, dialect: s.dialect(number), conn: none, path: "schema " + s.schema(number)}, nil
 }
 
-// reading are the readers' settings. A comparison reads from one snapshot for as long as it takes.
-var reading = map[string]string{"default_transaction_read_only": "on", "idle_in_transaction_session_timeout": "0"}
+// reading are the readers' settings. A comparison reads from one snapshot for as long as it takes. Lists are read along indexes and joined
+// row by row, so that a page ends as soon as it is full.
+var reading = map[string]string{
+	"default_transaction_read_only": "on", "idle_in_transaction_session_timeout": "0",
+	"enable_hashjoin": "off", "enable_mergejoin": "off", "random_page_cost": "1.1", "max_parallel_workers_per_gather": "0",
+}
 
 // searching are the settings with which a generation's tables are found.
 func (s *Schemas) searching(number int) map[string]string {

@@ -44,7 +44,7 @@ func Open(path string) (*DB, error) {
 
 // OpenReadOnly opens the database in a file for reading, beside its writer or without one. Write fails.
 func OpenReadOnly(path string) (*DB, error) {
-	readers, err := sqlx.Open("sqlite", uri(path, "rw", "_pragma=query_only(1)", "_pragma=cache_size(-16384)"))
+	readers, err := sqlx.Open("sqlite", uri(path, "rw", "_pragma=query_only(1)", "_pragma=cache_size(-16384)", "_pragma=automatic_index(0)"))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}

@@ -11,5 +11,9 @@ type Table struct {
 	Comment string
 	Row     any      // the zero row; of a table of packs only what they are found by
 	Facts   Fact     // the zero fact that the packs hold; nil: the rows are not packs
-	Indexes []string // column lists, such as "owner_id, opened_at DESC"; a rebuild creates them last
+	Indexes []string // column lists, such as "owner_id, opened_at, first_position"; a rebuild creates them last
+
+	// At is the column by which lists of the table's rows are ordered, such as "opened_at"; rows that are equal in it are in the order of
+	// the log. See Question.
+	At string
 }
