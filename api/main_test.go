@@ -29,7 +29,7 @@ func TestInPostgreSQL(t *testing.T) {
 		"Cursors": TestCursors, "BadInput": TestBadInput, "SubjectsOfTickets": TestSubjectsOfTickets,
 		"ReportOverClockChanges": TestReportOverClockChanges, "ReportIsKnownForEver": TestReportIsKnownForEver, "ReportKeepsNames": TestReportKeepsNames,
 		"ReportFigures": TestReportFigures, "ReportOfNothing": TestReportOfNothing, "ReportMistakes": TestReportMistakes, "WorktimeByWhenThingsHappened": TestWorktimeByWhenThingsHappened,
-		"SlicesOfPresence": TestSlicesOfPresence, "TagsAsTheyWereCalled": TestTagsAsTheyWereCalled,
+		"SlicesOfPresence": TestSlicesOfPresence, "TagsAsTheyWereCalled": TestTagsAsTheyWereCalled, "SlicesAddUpToTheDesk": TestSlicesAddUpToTheDesk,
 		"WhoIsWho": TestWhoIsWho, "NoInquiryIsLostForItsNumber": TestNoInquiryIsLostForItsNumber, "NoInquiryIsLostForItsAddress": TestNoInquiryIsLostForItsAddress, "StrangersReply": TestStrangersReply,
 		"WhatAnInquiryTeaches": TestWhatAnInquiryTeaches, "ContactIsRestored": TestContactIsRestored, "DeletedContactWrites": TestDeletedContactWrites,
 		"TagsAndGroupsAreArchived": TestTagsAndGroupsAreArchived, "ChannelsReadNothing": TestChannelsReadNothing,

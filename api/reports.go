@@ -33,7 +33,7 @@ import (
 // ReportQuery are the parameters of the report on all agents.
 type ReportQuery struct {
 	ReportTerms
-	Agent ThingID `query:"agent" doc:"Only this agent, by id"`
+	Agent string `query:"agent" doc:"Only this agent, by id; none: only what no agent did"`
 }
 
 // ReportTerms are the parameters that the reports on all agents and on one agent share.
@@ -45,9 +45,9 @@ type ReportTerms struct {
 	To         string             `query:"to" format:"date" required:"true" doc:"Day after the last day of the report"`
 	Zone       string             `query:"tz" default:"UTC" doc:"IANA time zone of days and hours"`
 	By         report.Granularity `query:"by" default:"day" doc:"Length of a bucket"`
-	Department ThingID            `query:"department" doc:"Only tickets that were in this department at the time, and services that were on there; by id"`
+	Department string             `query:"department" doc:"Only tickets that were in this department at the time, and services that were on there; by id. none: only tickets that were in none"`
 	Channel    ticket.Channel     `query:"channel" doc:"Only tickets of this channel"`
-	Tag        string             `query:"tag" doc:"Only tickets that had this tag at the time, by id or by the name that it had at known_at"`
+	Tag        string             `query:"tag" doc:"Only tickets that had this tag at the time, by id or by the name that it had at known_at; none: only tickets that had none"`
 	Metrics    []string           `query:"metrics" doc:"Metrics to return, separated by commas; default all"`
 	KnownAt    string             `query:"known_at" doc:"Counts only what had been recorded at a position of the log, or by an instant (RFC 3339)"`
 	Definition int                `query:"definition" default:"1" minimum:"1" maximum:"1" doc:"Version of the metrics' definitions"`
@@ -129,7 +129,7 @@ func endTurn(ctx context.Context) {
 var reportType = reflect.TypeFor[report.Report]()
 
 // agentReport reports on the agent that the path or the query names, or on all.
-func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingID, inPath *uuid.UUID) (*Reported, error) {
+func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery string, inPath *uuid.UUID) (*Reported, error) {
 	ask, err := s.reportQuery(in)
 	if err != nil {
 		return nil, s.refused(ctx, err)
@@ -139,7 +139,8 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingI
 		return nil, s.refused(ctx, err)
 	}
 	answer, err := readAt(ctx, s, in.Reading, role.ReportsRead, func(q table.Queryer, now eventstore.Position) (report.Report, error) {
-		if ask.Agent = inPath; inPath != nil {
+		if inPath != nil {
+			ask.Agent = (*table.Ref)(inPath)
 			if err := s.things[agent.Stream.Category].must(ctx, q, *inPath); err != nil {
 				return report.Report{}, err
 			}
@@ -151,9 +152,9 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingI
 		if err != nil {
 			return report.Report{}, err
 		}
-		err = s.resolveAll(ctx, q,
-			naming{"agent", "agent", string(inQuery), &ask.Agent}, naming{"tag", "tag/tickets", tagged, &ask.Tag},
-			naming{"department", "department", string(in.Department), &ask.Department})
+		err = s.refer(ctx, q,
+			reference{"agent", "agent", inQuery, &ask.Agent}, reference{"tag", "tag/tickets", tagged, &ask.Tag},
+			reference{"department", "department", in.Department, &ask.Department})
 		if err != nil {
 			return report.Report{}, err
 		}
@@ -175,7 +176,7 @@ func (s *server) agentReport(ctx context.Context, in ReportTerms, inQuery ThingI
 
 // taggedThen is the tag that a report asks for; a name is that of the tag which had it at the cut-off, by its id.
 func (s *server) taggedThen(ctx context.Context, in ReportTerms, known table.Position) (string, error) {
-	if _, err := domain.ParseID(in.Tag); in.KnownAt == "" || in.Tag == "" || err == nil {
+	if _, err := domain.ParseID(in.Tag); in.KnownAt == "" || in.Tag == "" || in.Tag == none || err == nil {
 		return in.Tag, nil
 	}
 	id, found, err := work.FindThen(ctx, s.Desk, tag.Named(s.Desk.Names, tag.Tickets, in.Tag), eventstore.Position(known))

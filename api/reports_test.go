@@ -612,3 +612,47 @@ func TestLargeReports(t *testing.T) {
 		t.Error("the whole is not its parts")
 	}
 }
+
+// TestSlicesAddUpToTheDesk is case 3.23: what has no agent, department or tag is a slice too.
+func TestSlicesAddUpToTheDesk(t *testing.T) {
+	t.Parallel()
+	d := staff(t)
+	d.Must(t, 200, "PUT", "/v1/agents/"+d.id["ada"]+"/departments/"+d.sales, nil)
+	red := d.Must(t, 201, "POST", "/v1/tags", map[string]any{"scope": "tickets", "name": "red"}).ID(t)
+	for i, department := range []string{"", d.sales, d.support, ""} {
+		ticket := d.opened(t, department)
+		if i%2 == 0 {
+			d.Must(t, 200, "PUT", "/v1/tickets/"+ticket+"/tags/"+red, nil)
+		}
+		d.as["ada"].Must(t, 200, "POST", "/v1/tickets/"+ticket+"/replies", map[string]any{"body": "Hello"})
+		d.Must(t, 200, "POST", "/v1/tickets/"+ticket+"/resolve", nil)
+	}
+	d.CaughtUp(t)
+	sum := func(slice string) (n float64) {
+		t.Helper()
+		for _, row := range d.Report(t, "from=2020-01-01&to=2100-01-01&by=month&metrics=created_tickets,answers,resolved_tickets"+slice) {
+			n += row["created_tickets"].(float64) + row["answers"].(float64) + row["resolved_tickets"].(float64)
+		}
+		return n
+	}
+	agents, departments, tags := []string{"none"}, []string{"none"}, []string{"none", "red"}
+	for _, a := range d.All(t, "/v1/agents") {
+		agents = append(agents, a["id"].(string))
+	}
+	for _, department := range d.All(t, "/v1/departments") {
+		departments = append(departments, department["id"].(string))
+	}
+	all := sum("")
+	for name, values := range map[string][]string{"agent": agents, "department": departments, "tag": tags} {
+		var parts float64
+		for _, value := range values {
+			part := sum("&" + name + "=" + value)
+			if parts += part; part == all || value == "none" && part == 0 {
+				t.Errorf("%s %s has %v of %v", name, value, part, all)
+			}
+		}
+		if parts != all {
+			t.Errorf("by %s there are %v, of %v", name, parts, all)
+		}
+	}
+}

@@ -223,11 +223,11 @@ func TestActivityIsWhatTheLogSays(t *testing.T) {
 			}
 			switch rapid.IntRange(0, 5).Draw(rt, "filter") {
 			case 0:
-				ask.Agent = new(rapid.SampledFrom(append([]uuid.UUID{uuid.Nil}, ourAgents...)).Draw(rt, "of"))
+				ask.Agent = (*table.Ref)(new(rapid.SampledFrom(append([]uuid.UUID{uuid.Nil}, ourAgents...)).Draw(rt, "of")))
 			case 1:
-				ask.Department = new(rapid.SampledFrom(append([]uuid.UUID{uuid.Nil}, ourPlaces...)).Draw(rt, "within"))
+				ask.Department = (*table.Ref)(new(rapid.SampledFrom(append([]uuid.UUID{uuid.Nil}, ourPlaces...)).Draw(rt, "within")))
 			case 2:
-				ask.Tag = new(rapid.SampledFrom(append([]uuid.UUID{uuid.Nil}, ourTags...)).Draw(rt, "tagged"))
+				ask.Tag = (*table.Ref)(new(rapid.SampledFrom(append([]uuid.UUID{uuid.Nil}, ourTags...)).Draw(rt, "tagged")))
 			case 3:
 				ask.Channel = rapid.SampledFrom(ticket.Channels[:2]).Draw(rt, "through")
 			}
@@ -275,8 +275,8 @@ func slowReport(h chronicle, ask report.Query) string {
 			}
 		}
 		for _, c := range slowCredits(own, ask.Excluded) {
-			tagged := ask.Tag == nil || *ask.Tag == uuid.Nil && len(c.tags) == 0 || slices.Contains(c.tags, *ask.Tag)
-			if !tagged || ask.Agent != nil && *ask.Agent != c.agent || ask.Department != nil && *ask.Department != c.in || ask.Channel != "" && ask.Channel != c.channel {
+			tagged := ask.Tag == nil || *ask.Tag == table.Ref{} && len(c.tags) == 0 || slices.Contains(c.tags, uuid.UUID(*ask.Tag))
+			if !tagged || ask.Agent != nil && *ask.Agent != table.Ref(c.agent) || ask.Department != nil && *ask.Department != table.Ref(c.in) || ask.Channel != "" && ask.Channel != c.channel {
 				continue
 			}
 			key := fmt.Sprintf("%s %s %s", c.at.Format(time.DateOnly), c.agent, c.metric)

@@ -175,7 +175,7 @@ func TestPresenceByWhenThingsHappened(t *testing.T) {
 		for known := range len(s) + 1 {
 			for _, within := range []*uuid.UUID{nil, &sales} {
 				got, err := report.Agents(t.Context(), db.Readers, report.Query{
-					From: rotaDay, To: rotaDay.AddDate(0, 0, rotaDays), Zone: time.UTC, By: report.ByHour, Department: within,
+					From: rotaDay, To: rotaDay.AddDate(0, 0, rotaDays), Zone: time.UTC, By: report.ByHour, Department: (*table.Ref)(within),
 					Metrics: []string{"worktime", "online_time_chats"}, KnownAt: table.Position(known), MaxBuckets: 1000,
 				})
 				if err != nil {

@@ -110,7 +110,7 @@ func (t tally) presence(ctx context.Context, q table.Queryer, ask Query, buckets
 	}
 	within := table.Ref{}
 	if ask.Department != nil {
-		within = table.Ref(*ask.Department)
+		within = *ask.Department
 	}
 	var unpacker table.Unpacker[Span, *Span]
 	for some := range slices.Chunk(agents, agentsAtOnce) {
@@ -159,7 +159,7 @@ func (t tally) stillPresent(ctx context.Context, q table.Queryer, ask Query, wit
 		return fmt.Errorf("reading event_trail: %w", err)
 	}
 	w := table.Where{Args: []any{int64(ask.KnownAt)}}
-	w.IsID("a.agent_id", ask.Agent)
+	w.IsID("a.agent_id", (*uuid.UUID)(ask.Agent))
 	var all []OpenPresence
 	err = sqlx.SelectContext(ctx, q, &all, `SELECT o.* FROM agent_presence_now AS a JOIN agent_presence_open AS o
 		ON o.position = (SELECT max(position) FROM agent_presence_open WHERE agent_id = a.agent_id AND position <= $1) WHERE `+w.String(), w.Args...)

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 
 	"daybook/domain"
@@ -29,10 +28,10 @@ type Query struct {
 	From, To   time.Time // local dates, as UTC midnights: From is included, To is not
 	Zone       *time.Location
 	By         Granularity
-	Agent      *uuid.UUID
-	Department *uuid.UUID
+	Agent      *table.Ref // nil: all; the nil id: none
+	Department *table.Ref
 	Channel    ticket.Channel
-	Tag        *uuid.UUID
+	Tag        *table.Ref
 	Metrics    []string       // empty: all
 	KnownAt    table.Position // the cut-off: later events do not count
 	Excluded   bool           // include tickets that are spam or deleted
@@ -129,7 +128,7 @@ func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 		return report, err
 	}
 	all, edges := make(tally), buckets.edges()
-	if ask.Channel == "" && ask.Tag == nil { // presence belongs to no ticket
+	if ask.Channel == "" && ask.Tag == nil && (ask.Department == nil || *ask.Department != table.Ref{}) { // presence belongs to no ticket
 		if err := all.presence(ctx, q, ask, edges); err != nil {
 			return report, err
 		}
@@ -160,7 +159,7 @@ func Agents(ctx context.Context, q table.Queryer, ask Query) (Report, error) {
 // agents returns the agents whose facts in a table are asked for.
 func (ask Query) agents(ctx context.Context, q table.Queryer, t table.Table) ([]table.Ref, error) {
 	if ask.Agent != nil {
-		return []table.Ref{table.Ref(*ask.Agent)}, nil
+		return []table.Ref{*ask.Agent}, nil
 	}
 	return agentsIn(ctx, q, t)
 }

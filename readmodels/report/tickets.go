@@ -182,7 +182,7 @@ func (t tally) activity(ctx context.Context, q table.Queryer, ask Query, buckets
 	some := make(tally)
 	var unpacker table.Unpacker[Activity, *Activity]
 	w := ask.packs(buckets, agents)
-	w.IsID("department_id", ask.Department)
+	w.IsID("department_id", (*uuid.UUID)(ask.Department))
 	err := eachPack(ctx, q, ActivityTable, w, func(agent table.Ref, pack []byte) error {
 		facts, err := unpacker.Unpack(pack)
 		if err != nil {
@@ -224,8 +224,8 @@ func (ask Query) tagged(tags table.List[uuid.UUID]) bool {
 	switch {
 	case ask.Tag == nil:
 		return true
-	case *ask.Tag == uuid.Nil:
+	case *ask.Tag == table.Ref{}:
 		return len(tags) == 0
 	}
-	return slices.Contains(tags, *ask.Tag)
+	return slices.Contains(tags, uuid.UUID(*ask.Tag))
 }
