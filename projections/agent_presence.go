@@ -25,16 +25,20 @@ var AgentPresence = engine.Projection{Name: "agent_presence", Bind: func(l *engi
 		open:  engine.NewFacts[report.OpenPresence](l, report.OpenTable),
 	}
 	return func(e *engine.Recorded) {
-		if change, is := presenceChange(e); is {
+		ev, is := e.Event.(agent.Event)
+		if !is {
+			return
+		}
+		if change, is := presenceChange(e, ev); is {
 			r.note(e, change)
 		}
 	}
 }}
 
 // presenceChange returns an event as a change of presence, if it is one.
-func presenceChange(e *engine.Recorded) (c readmodels.PresenceChange, is bool) {
-	c = readmodels.PresenceChange{At: e.At, Position: table.Position(e.Position), Event: e.Event.EventType()}
-	switch ev := e.Event.(type) {
+func presenceChange(e *engine.Recorded, ev agent.Event) (c readmodels.PresenceChange, is bool) {
+	c = readmodels.PresenceChange{At: e.At, Position: table.Position(e.Position), Event: ev.EventType()}
+	switch ev := ev.(type) {
 	case agent.SignedIn:
 		c.Device = ev.Device.Hash
 	case agent.SignedOut:

@@ -65,10 +65,7 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 var ContactTimeline = engine.Projection{Name: "contact_timeline", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	entries := engine.NewFacts[readmodels.TimelineEntry](l, readmodels.TimelineTable)
 	return func(e *engine.Recorded) {
-		entry := readmodels.TimelineEntry{
-			Position: table.Position(e.Position), At: e.At, RecordedAt: e.RecordedAt, Type: e.Event.EventType(),
-			Actor: e.Meta.Actor.String(), Through: e.Meta.Through, Reason: e.Meta.Reason.String(),
-		}
+		var entry readmodels.TimelineEntry
 		switch ev := e.Event.(type) {
 		case contact.ClaimLapsed:
 			return
@@ -81,6 +78,8 @@ var ContactTimeline = engine.Projection{Name: "contact_timeline", Bind: func(l *
 		default:
 			return
 		}
+		entry.Position, entry.At, entry.RecordedAt, entry.Type = table.Position(e.Position), e.At, e.RecordedAt, e.Event.EventType()
+		entry.Actor, entry.Through, entry.Reason = e.Meta.Actor.String(), e.Meta.Through, e.Meta.Reason.String()
 		for field, value := range event.Fields(e.Event) {
 			if field != "body" {
 				entry.Changes = append(entry.Changes, readmodels.Change{Field: field, Value: value})

@@ -18,15 +18,20 @@ import (
 // Only the projection that owns it may use it, from its Apply or from a change of a row.
 type Packed[K comparable, R any, F table.FactOf[R]] struct {
 	declared
-	added map[K][]added[R]
-	keys  []K // of added, in the order in which they came
+	added  []added[R] // in the order in which they came
+	chains map[K]chain
+	keys   []K // of chains, in the order in which they came
 }
 
 // An added is a fact that is not written yet.
 type added[R any] struct {
-	at int
+	at   int
+	next int // the next one of its key; 0: none
 	table.Learnt[R]
 }
+
+// A chain leads from the first fact of a key that is not written yet to the last.
+type chain struct{ first, last int }
 
 // A pack is what the database has of one.
 type pack[R any] struct {
@@ -52,17 +57,36 @@ func NewPacked[K comparable, R any, F table.FactOf[R]](l *Ledger, spec table.Tab
 // Insert adds a fact of the event.
 func (t *Packed[K, R, F]) Insert(key K, seq int64, fact R) {
 	t.check()
-	if _, known := t.added[key]; !known {
+	n := len(t.added)
+	t.added = append(t.added, added[R]{t.at, 0, table.Learnt[R]{Position: table.Position(t.position()), Seq: seq, Fact: fact}})
+	c, known := t.chains[key]
+	if known {
+		t.added[c.last].next = n
+	} else {
+		c.first = n
 		t.keys = append(t.keys, key)
 	}
-	t.added[key] = append(t.added[key], added[R]{t.at, table.Learnt[R]{Position: table.Position(t.position()), Seq: seq, Fact: fact}})
+	c.last = n
+	t.chains[key] = c
+}
+
+// of yields the facts of a key that are not written yet.
+func (t *Packed[K, R, F]) of(key K) iter.Seq[*added[R]] {
+	return func(yield func(*added[R]) bool) {
+		c, any := t.chains[key]
+		for at := c.first; any; at = t.added[at].next {
+			if !yield(&t.added[at]) || at == c.last {
+				return
+			}
+		}
+	}
 }
 
 // Of returns all facts of a key, in the order of their positions and numbers. It reads the whole pack at once.
 func (t *Packed[K, R, F]) Of(key K) []table.Learnt[R] {
 	t.check()
 	all := t.all(key, t.read(slices.Values([]K{key}))[key])
-	for _, a := range t.added[key] {
+	for a := range t.of(key) {
 		all = append(all, a.Learnt)
 	}
 	slices.SortFunc(all, inOrder)
@@ -146,9 +170,11 @@ func (t *Packed[K, R, F]) write() {
 	there := t.read(slices.Values(t.keys))
 	for _, key := range t.keys {
 		was := there[key]
-		late := was.earlier > 0 && slices.ContainsFunc(t.added[key], func(a added[R]) bool { return inOrder(a.Learnt, was.newest[0]) < 0 })
-		if late { // since it was parked: all parts are packed again
-			there[key] = pack[R]{newest: t.all(key, was)}
+		for a := range t.of(key) {
+			if was.earlier > 0 && inOrder(a.Learnt, was.newest[0]) < 0 { // it comes late, since it was parked: all parts are packed again
+				there[key] = pack[R]{newest: t.all(key, was)}
+				break
+			}
 		}
 	}
 	n := len(t.rows.Key)
@@ -168,7 +194,7 @@ func (t *Packed[K, R, F]) write() {
 // changed yields the parts of a pack that change, with what was added.
 func (t *Packed[K, R, F]) changed(key K, was pack[R]) iter.Seq2[int64, []byte] {
 	facts, earlier := was.newest, was.earlier
-	for _, a := range t.added[key] {
+	for a := range t.of(key) {
 		facts = append(facts, a.Learnt)
 	}
 	slices.SortFunc(facts, inOrder)
@@ -190,7 +216,7 @@ func (t *Packed[K, R, F]) changed(key K, was pack[R]) iter.Seq2[int64, []byte] {
 
 // refuse panics because there are two facts with the place of a fact that was added.
 func (t *Packed[K, R, F]) refuse(key K, twice table.Learnt[R]) {
-	for _, a := range t.added[key] {
+	for a := range t.of(key) {
 		if inOrder(a.Learnt, twice) == 0 {
 			t.at = a.at
 		}
@@ -200,7 +226,8 @@ func (t *Packed[K, R, F]) refuse(key K, twice table.Learnt[R]) {
 
 func (t *Packed[K, R, F]) settle() {
 	clear(t.added)
-	t.keys = t.keys[:0]
+	clear(t.chains)
+	t.added, t.keys = t.added[:0], t.keys[:0]
 }
 
-func (t *Packed[K, R, F]) drop(bool) { t.added, t.keys = map[K][]added[R]{}, nil }
+func (t *Packed[K, R, F]) drop(bool) { t.added, t.chains, t.keys = nil, map[K]chain{}, nil }
