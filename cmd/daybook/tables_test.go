@@ -170,6 +170,9 @@ func readPacks(t *testing.T, db *sql.DB, of table.Table) (all []string) {
 			all = append(all, key+" "+string(text))
 		}
 	}
+	if err := found.Err(); err != nil {
+		t.Fatal(err)
+	}
 	slices.Sort(all)
 	return all
 }
