@@ -28,7 +28,7 @@ func TestFactsThatComeLate(t *testing.T) {
 	if said := r.verify(t, b.Source); said != nil {
 		t.Error(said)
 	}
-	if packs := r.contents(t).Grains; len(packs) != 1 || len(packs[PackKey{}]) != 1+3+6*300 {
+	if packs := r.contents(t).Grains; len(packs) != 1 || len(packs[PackKey{}]) != 1+3+6*200 {
 		t.Errorf("there are %d packs, the first with %d facts", len(packs), len(packs[PackKey{}]))
 	}
 }

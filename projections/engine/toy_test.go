@@ -209,7 +209,7 @@ func (t toys) things_(e *Recorded, poison *atomic.Bool) {
 	key := PackKey{table.Instant(ev.Hour), agentOf(ev.Agent)}
 	n := ev.N
 	if ev.Do == "many" { // so that some packs have several parts
-		n = 300
+		n = 200
 	}
 	for i := range n {
 		g := grain{At: e.At, Word: ev.Do, By: agentOf(int(i) % 3), N: i - 2<<(i%60), Odd: byte(i % 2)}
