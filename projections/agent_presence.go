@@ -66,7 +66,7 @@ type rota struct {
 
 // note adds a change to its day, and goes on with the later days as long as they begin in another way than before.
 func (r rota) note(e *engine.Recorded, change readmodels.PresenceChange) {
-	learnt := map[report.Span]int{}
+	learnt := difference{}
 	day := r.dayOf(e.ID, change.At, learnt)
 	at, _ := slices.BinarySearchFunc(day.Changes, change, func(a, b readmodels.PresenceChange) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Position, b.Position))
@@ -76,12 +76,8 @@ func (r rota) note(e *engine.Recorded, change readmodels.PresenceChange) {
 	for {
 		is := follow(day)
 		r.days.Insert(day)
-		for _, s := range was.spans {
-			learnt[s]--
-		}
-		for _, s := range is.spans {
-			learnt[s]++
-		}
+		learnt.add(was.spans, -1)
+		learnt.add(is.spans, 1)
 		if day.Next == nil {
 			r.leaveOpen(e, is)
 			break
@@ -99,7 +95,7 @@ func (r rota) note(e *engine.Recorded, change readmodels.PresenceChange) {
 
 // dayOf returns the row of the day of an instant, which it puts between its neighbours if there is none. What changes in the day before,
 // whose spans end where the new one begins, is added to learnt.
-func (r rota) dayOf(id uuid.UUID, at table.Instant, learnt map[report.Span]int) readmodels.PresenceDay {
+func (r rota) dayOf(id uuid.UUID, at table.Instant, learnt difference) readmodels.PresenceDay {
 	day := readmodels.PresenceDay{PresenceKey: readmodels.PresenceKey{AgentID: id, Day: int64(report.DayOf(at))}}
 	now, known := r.now.Get(id)
 	if !known || now.Last < day.Day {
@@ -124,24 +120,27 @@ func (r rota) dayOf(id uuid.UUID, at table.Instant, learnt map[report.Span]int) 
 	if !there {
 		return day
 	}
-	for _, s := range follow(before).spans {
-		learnt[s]--
-	}
+	learnt.add(follow(before).spans, -1)
 	day.Previous, before.Next = new(before.Day), new(day.Day)
 	r.days.Insert(before)
 	until := follow(before)
-	for _, s := range until.spans {
-		learnt[s]++
-	}
+	learnt.add(until.spans, 1)
 	day.Presence = until.after
-	for _, s := range follow(day).spans { // which the day before had
-		learnt[s]++
-	}
+	learnt.add(follow(day).spans, 1) // which the day before had
 	return day
 }
 
+// A difference is how many more of each span there are than before.
+type difference map[report.Span]int
+
+func (d difference) add(spans []report.Span, n int) {
+	for _, s := range spans {
+		d[s] += n
+	}
+}
+
 // learn inserts the spans that were learnt, and those that turned out not to be so.
-func (r rota) learn(e *engine.Recorded, learnt map[report.Span]int) {
+func (r rota) learn(e *engine.Recorded, learnt difference) {
 	seq := int64(0)
 	for _, span := range slices.SortedFunc(maps.Keys(learnt), report.Span.Compare) {
 		n := learnt[span]

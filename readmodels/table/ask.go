@@ -166,16 +166,6 @@ func OneOf[T ~string](w *Where, column string, values []T) {
 	w.clauses = append(w.clauses, column+" IN ("+strings.Join(places, ", ")+")")
 }
 
-// During requires a column to be in [from, to). A zero bound means no bound.
-func (w *Where) During(column string, from, to Instant) {
-	if from != 0 {
-		w.And(column+" >= %s", from.Stored())
-	}
-	if to != 0 {
-		w.And(column+" < %s", to.Stored())
-	}
-}
-
 func (w *Where) String() string {
 	if len(w.clauses) == 0 {
 		return "TRUE"
