@@ -93,6 +93,16 @@ func TestContactsWriteMessages(t *testing.T) {
 	}
 }
 
+// TestLinesSayAllThatIsWrong: of a line with several wrong fields, the reason names each.
+func TestLinesSayAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	got := c.Play(t, []byte(`{"id":"1","at":"2026-01-05T10:00:00Z","by":"system","do":"contact.register","contact":"nora","name":"A\nB","emails":["no"]}`)).Outcomes[0]
+	if got.Code != "invalid" || !strings.Contains(got.Reason, "name must be one line") || !strings.Contains(got.Reason, "emails") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestInstants: a line's instant is from 1900 to 2200.
 func TestInstants(t *testing.T) {
 	t.Parallel()

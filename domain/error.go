@@ -7,6 +7,7 @@ package domain
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // A Refusal is the class of an Error.
@@ -38,7 +39,17 @@ type FieldError struct {
 	Message string
 }
 
-func (e *Error) Error() string { return e.Message }
+// Error returns all that is wrong, for those who are not shown the fields.
+func (e *Error) Error() string {
+	if len(e.Fields) < 2 {
+		return e.Message
+	}
+	var each []string
+	for _, f := range e.Fields {
+		each = append(each, f.Message)
+	}
+	return strings.Join(each, " ")
+}
 
 // Invalid returns the refusal of one field of a command.
 func Invalid(field, code, format string, args ...any) *Error {

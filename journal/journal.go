@@ -193,7 +193,7 @@ func (p *Player) one(w *work.Work, l line, inBatch map[string]Outcome) (Outcome,
 		o.Result, o.Code, o.Reason = desk.Malformed, "malformed", l.malformed.Error()
 	case errors.As(err, &no):
 		w.Rollback(mark)
-		o.Result, o.Code, o.Reason, o.forbidden = desk.Rejected, no.Code, no.Message, no.Refusal == domain.RefusedForbidden
+		o.Result, o.Code, o.Reason, o.forbidden = desk.Rejected, no.Code, no.Error(), no.Refusal == domain.RefusedForbidden
 	case err != nil:
 		w.Rollback(mark)
 		return o, err

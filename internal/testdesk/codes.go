@@ -1,7 +1,9 @@
 package testdesk
 
 import (
+	"bytes"
 	"regexp"
+	"strconv"
 	"sync"
 )
 
@@ -29,17 +31,28 @@ func (m *met) Note(status int, code string) {
 // All returns the codes, each with its statuses. Call it when the tests have ended.
 func (m *met) All() map[string]map[int]bool { return m.of }
 
-var coded = regexp.MustCompile(`"code":"([a-z-]+)"`)
+var (
+	coded  = regexp.MustCompile(`"code":"([a-z-]+)"`)
+	failed = regexp.MustCompile(`"status":([0-9]+)`)
+)
 
 // noteAll notes the codes in an answer.
 func (m *met) noteAll(path string, a Answer) {
-	status := a.Status
-	if path == "/v1/import" && status == 200 {
-		status = 0
-	} else if a.Header.Get("Content-Type") != "application/problem+json" {
-		return
+	if path == "/v1/import" && a.Status == 200 {
+		for line := range bytes.Lines(a.Body) {
+			status := 0
+			if ended := failed.FindSubmatch(line); ended != nil { // the problem that ended the import
+				status, _ = strconv.Atoi(string(ended[1]))
+			}
+			m.noteIn(status, line)
+		}
+	} else if a.Header.Get("Content-Type") == "application/problem+json" {
+		m.noteIn(a.Status, a.Body)
 	}
-	for _, found := range coded.FindAllSubmatch(a.Body, -1) {
+}
+
+func (m *met) noteIn(status int, text []byte) {
+	for _, found := range coded.FindAllSubmatch(text, -1) {
 		m.Note(status, string(found[1]))
 	}
 }
