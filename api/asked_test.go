@@ -26,7 +26,7 @@ func TestQueriesSayWhatIsMeant(t *testing.T) {
 	}
 	for _, of := range []struct{ code, parameter, query string }{
 		{"parameter-empty", "contact", "tickets?contact="}, {"parameter-empty", "contact", "tickets?contact"}, {"parameter-empty", "from", "tickets?from="},
-		{"parameter-empty", "status", "tickets?status="}, {"parameter-empty", "status", "tickets?status=new,"}, {"parameter-empty", "tag", "contacts?tag=vip&tag="},
+		{"parameter-empty", "status", "tickets?status="}, {"parameter-empty", "status", "tickets?status=new,"}, {"parameter-empty", "tag", "contacts?tag=vip&tag="}, {"parameter-empty", "tag_not", "contacts?tag_not=,x"}, {"parameter-empty", "tag", "tickets?tag=+,x"},
 		{"parameter-empty", "cursor", "contacts?cursor="}, {"parameter-empty", "deleted", "contacts?deleted="}, {"parameter-empty", "after", "events/stream?after="},
 		{"parameter-twice", "q", "contacts?q=a&q=b"}, {"parameter-twice", "agent", "tickets?agent=none&agent=" + id}, {"parameter-twice", "limit", "contacts?limit=1&limit=2"},
 		{"parameter-twice", "q", "tickets?q=a&q=b"},

@@ -88,7 +88,11 @@ func (s *server) someTags(ctx context.Context, q table.Queryer, parameter string
 		return ids, err
 	}
 	for _, name := range names {
-		if err := find(strings.TrimSpace(name)); err != nil {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			return nil, domain.Invalid(parameter, "parameter-empty", "%s has nothing between two commas. Leave the comma out, or name a tag there.", parameter)
+		}
+		if err := find(name); err != nil {
 			return nil, err
 		}
 	}

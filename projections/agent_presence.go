@@ -15,25 +15,22 @@ import (
 	"daybook/readmodels/table"
 )
 
-// AgentPresence maintains agent_presence: the spans in which agents worked, and were available for each service in each department, by when
-// things happened. An event that is recorded late corrects the spans that follow from it, with the position at which that was learnt.
-var AgentPresence = engine.Projection{Name: "agent_presence", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+// keepPresence keeps the spans in which agents worked, and were available for each service in each department, by when things happened. An
+// event that is recorded late corrects the spans that follow from it, with the position at which that was learnt.
+func keepPresence(l *engine.Ledger, days *daily) func(*engine.Recorded, agent.Event) {
 	r := rota{
 		days:  engine.NewTable[readmodels.PresenceKey, readmodels.PresenceDay](l, readmodels.PresenceDaysTable),
 		now:   engine.NewTable[uuid.UUID, readmodels.PresenceNow](l, readmodels.PresenceNowTable),
 		spans: engine.NewPacked[report.SpanKey, report.Span](l, report.SpansTable),
 		open:  engine.NewFacts[report.OpenPresence](l, report.OpenTable),
+		daily: days,
 	}
-	return func(e *engine.Recorded) {
-		ev, is := e.Event.(agent.Event)
-		if !is {
-			return
-		}
+	return func(e *engine.Recorded, ev agent.Event) {
 		if change, is := presenceChange(e, ev); is {
 			r.note(e, change)
 		}
 	}
-}}
+}
 
 // presenceChange returns an event as a change of presence, if it is one.
 func presenceChange(e *engine.Recorded, ev agent.Event) (c readmodels.PresenceChange, is bool) {
@@ -62,6 +59,7 @@ type rota struct {
 	now   *engine.Table[uuid.UUID, readmodels.PresenceNow]
 	spans *engine.Packed[report.SpanKey, report.Span, *report.Span]
 	open  *engine.Facts[report.OpenPresence]
+	daily *daily
 }
 
 // note adds a change to its day, and goes on with the later days as long as they begin in another way than before.
@@ -144,6 +142,7 @@ func (r rota) learn(e *engine.Recorded, learnt difference) {
 	seq := int64(0)
 	for _, span := range slices.SortedFunc(maps.Keys(learnt), report.Span.Compare) {
 		n := learnt[span]
+		r.daily.last(e.ID, span, n)
 		if span.Gone = n < 0; span.Gone {
 			n = -n
 		}

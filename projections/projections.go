@@ -8,6 +8,7 @@ package projections
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"daybook/domain/search"
 	"daybook/domain/text"
@@ -15,10 +16,15 @@ import (
 	"daybook/readmodels"
 )
 
-// All lists the projections.
-var All = []engine.Projection{
-	Departments, Tags, Groups, Agents, Contacts, Companies, ContactTimeline, Tickets, TicketHistory, AgentActivity, AgentPresence, Operations, Trail,
+// In returns the projections of a desk whose dashboards read days in a time zone.
+func In(zone *time.Location) []engine.Projection {
+	return []engine.Projection{
+		Departments, Tags, Groups, Agents, Contacts, Companies, ContactTimeline, Tickets, TicketHistory, AgentReports(zone), Operations, Trail,
+	}
 }
+
+// All lists the projections, with days in UTC.
+var All = In(time.UTC)
 
 // begun is where a thing begins in the log.
 func begun(e *engine.Recorded) (at readmodels.Events) {

@@ -10,32 +10,40 @@ import (
 	"daybook/readmodels/table"
 )
 
-// AgentActivity maintains agent_activity: the facts that agent reports are computed from. Each is credited to the agent who acted,
-// with the ticket's department and tags at that time. docs/metrics.md defines the metrics.
-var AgentActivity = engine.Projection{Name: "agent_activity", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
+// postActivity posts what agents do with tickets. Each fact is credited to the agent who acted, with the ticket's department and tags at that
+// time. docs/metrics.md defines the metrics.
+func postActivity(l *engine.Ledger, days *daily) func(*engine.Recorded, ticket.Event) {
 	clocks := engine.NewTable[uuid.UUID, readmodels.TicketClock](l, readmodels.TicketClocksTable)
 	b := book{
 		facts:  engine.NewPacked[report.ActivityKey, report.Activity](l, report.ActivityTable),
 		posted: engine.NewPacked[report.PostedKey, report.Posted](l, report.PostedTable),
+		days:   days,
 	}
-	return func(e *engine.Recorded) {
-		switch ev := e.Event.(type) {
-		case ticket.Opened:
+	return func(e *engine.Recorded, ev ticket.Event) {
+		if opened, is := ev.(ticket.Opened); is {
 			clock := readmodels.TicketClock{
-				ID: e.ID, OpenedAt: e.At, Channel: ev.Channel, DepartmentID: table.Ref(ev.Department), Status: ticket.StatusNew,
+				ID: e.ID, OpenedAt: e.At, Channel: opened.Channel, DepartmentID: table.Ref(opened.Department), Status: ticket.StatusNew,
 			}
 			clocks.Insert(clock)
 			entry{b, e, &clock}.count(report.Created, actor(e))
-		case ticket.Event:
-			clocks.Update(e.ID, func(c *readmodels.TicketClock) { entry{b, e, c}.tick(ev) })
+			return
 		}
+		clocks.Update(e.ID, func(c *readmodels.TicketClock) { entry{b, e, c}.tick(ev) })
 	}
-}}
+}
 
 // A book has the facts about tickets, and for each ticket those that it has posted there, in case they must be retracted.
 type book struct {
 	facts  *engine.Packed[report.ActivityKey, report.Activity, *report.Activity]
 	posted *engine.Packed[report.PostedKey, report.Posted, *report.Posted]
+	days   *daily
+}
+
+// insert inserts a fact, and adds it to the agent's day.
+func (b book) insert(key report.ActivityKey, seq int64, f report.Activity) {
+	b.facts.Insert(key, seq, f)
+	day, _ := b.days.calendar.Day(f.At)
+	b.days.rows.Of(report.DayKey{AgentID: key.AgentID, DepartmentID: key.DepartmentID, Day: day}).Note(&f)
 }
 
 // An entry is what an event of a ticket posts.
@@ -132,7 +140,7 @@ func (e entry) correct(is, was bool) {
 		}
 		again := p.Fact.Activity
 		again.Sign = sign
-		e.facts.Insert(p.Fact.Key(), corrections+int64(i), again)
+		e.insert(p.Fact.Key(), corrections+int64(i), again)
 	}
 }
 
@@ -163,6 +171,6 @@ func (e entry) fact(kind report.Fact) report.Activity {
 
 func (e entry) post(kind report.Fact, agent table.Ref, f report.Activity) {
 	p := report.Posted{Activity: f, AgentID: agent, DepartmentID: e.clock.DepartmentID}
-	e.facts.Insert(p.Key(), int64(kind.Number), f)
+	e.insert(p.Key(), int64(kind.Number), f)
 	e.posted.Insert(report.PostedKey{TicketID: e.ID}, int64(kind.Number), p)
 }

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"daybook/domain/catalogue"
+	"daybook/domain/zone"
 )
 
 // expectations are the results of the stories of all events and of a journal that visits every rule. Tests keep them true.
@@ -22,6 +24,14 @@ const raised = 2
 // Version is the version of the projections' results. A program with another version builds its own rows. It changes with the
 // catalogue of events and with the expectations; the tables are part of the generation's schema.
 var Version = versionOf(catalogue.Types(), expectations, raised)
+
+// VersionIn is the version of the results of In. It changes with the data about the zone, too.
+func VersionIn(location *time.Location) string {
+	if location == time.UTC {
+		return Version
+	}
+	return fmt.Sprintf("%s %s %s", Version, location, zone.Version)
+}
 
 // versionOf is a digest of the types of events, the files of expected, and a number.
 func versionOf(types []string, expected fs.FS, raised int) string {

@@ -496,7 +496,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		b.append(t, n, toy{Do: "insert", N: 1})
 	}
 	hidden := b.append(t, 2, toy{Do: "update", N: 7, Agent: 1, Hour: 1})
-	last := b.append(t, 3, toy{Do: "update", N: 1})
+	last := b.append(t, 3, toy{Do: "update", N: 2})
 	lossy := &bench{Source: b.Source, store: b.store}
 	lossy.Store = hiding{b.store, hidden}
 	r := lossy.start(t, newHome(t))
@@ -520,6 +520,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	write("UPDATE things SET name = 'old' WHERE thing_id = ?", thingID(1).String())
 	write("INSERT INTO marks (position, stream) VALUES (?, 'nothing')", int64(99))
 	write("UPDATE labels SET times = 9 WHERE thing_id = ?", thingID(3).String())
+	write("UPDATE totals SET took = took + 1 WHERE day = ?", "1970-01-01")
 
 	said := strings.Join(r.verify(t, b.Source), "\n")
 	for _, want := range []string{
@@ -528,6 +529,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		"things " + thingID(2).String() + ": n is 0 and should be 7",
 		"labels 1," + thingID(2).String() + ": the row is missing",
 		"labels 0," + thingID(3).String() + ": times is 9 and should be 1",
+		"totals 00000000-0000-0000-0000-000000000000,1970-01-01: took is ",
 		"marks 6: the row is missing",
 		"marks 99: the row should not be there",
 		"notes 6,0: the row is missing",
@@ -539,8 +541,8 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 			t.Errorf("it does not say: %s", want)
 		}
 	}
-	// Beside these: four more cells of thing 2, and the bucket and the pack of agent 1 and hour 1.
-	if n := strings.Count(said, "\n") + 1; n != 11+4+2 {
+	// Beside these: four more cells of thing 2, and the bucket, the pack and the total of agent 1 and hour 1.
+	if n := strings.Count(said, "\n") + 1; n != 12+4+3 {
 		t.Errorf("it says %d things:\n%s", n, said)
 	}
 }

@@ -45,9 +45,7 @@ func NewFacts[R any](l *Ledger, spec table.Table) *Facts[R] {
 
 // Insert adds a row. Its position must be the event's.
 func (t *Facts[R]) Insert(row R) {
-	if t.current != t.by {
-		panic(fmt.Sprintf("%s inserts into %s, which belongs to %s", t.current, t.rows.Name, t.by))
-	}
+	t.owned()
 	t.inserted = append(t.inserted, fact[R]{at: t.at, row: row})
 	f := &t.inserted[len(t.inserted)-1]
 	key := t.vals[:len(t.rows.Key)]

@@ -39,7 +39,7 @@ type fold struct {
 	apply func(*Recorded)
 }
 
-// An owned is a Table or Facts, as the ledger sees it.
+// An owned is a Table, Facts, Packed or Sums, as the ledger sees it.
 type owned interface {
 	relation() *table.Relation
 	owner() string
@@ -49,7 +49,7 @@ type owned interface {
 	drop(empty bool) // forget all rows; empty means that the database has none yet
 }
 
-// declared is what Table and Facts have in common.
+// declared is what they have in common.
 type declared struct {
 	*Ledger
 	rows *table.Relation
@@ -59,6 +59,13 @@ type declared struct {
 
 func (d *declared) relation() *table.Relation { return d.rows }
 func (d *declared) owner() string             { return d.by }
+
+// owned panics unless the projection that folds owns the table.
+func (d *declared) owned() {
+	if d.current != d.by {
+		panic(fmt.Sprintf("%s touches table %s, which belongs to %s", d.current, d.rows.Name, d.by))
+	}
+}
 
 // declare adds a table to the ledger. newLedger returns the mistakes in declarations.
 func (l *Ledger) declare(spec table.Table, t owned) declared {

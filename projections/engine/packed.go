@@ -56,7 +56,7 @@ func NewPacked[K comparable, R any, F table.FactOf[R]](l *Ledger, spec table.Tab
 
 // Insert adds a fact of the event.
 func (t *Packed[K, R, F]) Insert(key K, seq int64, fact R) {
-	t.check()
+	t.owned()
 	n := len(t.added)
 	t.added = append(t.added, added[R]{t.at, 0, table.Learnt[R]{Position: table.Position(t.position()), Seq: seq, Fact: fact}})
 	c, known := t.chains[key]
@@ -84,19 +84,13 @@ func (t *Packed[K, R, F]) of(key K) iter.Seq[*added[R]] {
 
 // Of returns all facts of a key, in the order of their positions and numbers. It reads the whole pack at once.
 func (t *Packed[K, R, F]) Of(key K) []table.Learnt[R] {
-	t.check()
+	t.owned()
 	all := t.all(key, t.read(slices.Values([]K{key}))[key])
 	for a := range t.of(key) {
 		all = append(all, a.Learnt)
 	}
 	slices.SortFunc(all, inOrder)
 	return all
-}
-
-func (t *Packed[K, R, F]) check() {
-	if t.current != t.by {
-		panic(fmt.Sprintf("%s touches %s, which belongs to %s", t.current, t.rows.Name, t.by))
-	}
 }
 
 func inOrder[R any](a, b table.Learnt[R]) int {

@@ -72,8 +72,18 @@ const (
 // NewTable declares a table of the projection that is being bound. The row struct of the spec must be an R; its key is the
 // column tagged as such, or an embedded K whose columns all are.
 func NewTable[K comparable, R any](l *Ledger, spec table.Table) *Table[K, R] {
+	t := newTable[K, R](l, spec, nil)
+	t.drop(false)
+	return t
+}
+
+// newTable declares a table, which is all of something the ledger sees, or a part of it.
+func newTable[K comparable, R any](l *Ledger, spec table.Table, of owned) *Table[K, R] {
 	t := &Table[K, R]{}
-	t.declared = l.declare(spec, t)
+	if of == nil {
+		of = t
+	}
+	t.declared = l.declare(spec, of)
 	if _, ok := spec.Row.(R); !ok {
 		l.errs = append(l.errs, fmt.Errorf("the rows of table %s are %T, not %s", spec.Name, spec.Row, reflect.TypeFor[R]()))
 	} else if len(t.rows.Key) > 0 {
@@ -82,7 +92,6 @@ func NewTable[K comparable, R any](l *Ledger, spec table.Table) *Table[K, R] {
 			l.errs = append(l.errs, err)
 		}
 	}
-	t.drop(false)
 	return t
 }
 
@@ -273,9 +282,7 @@ func (t *Table[K, R]) check() {
 	if t.inner {
 		panic(fmt.Sprintf("a change touches table %s; only Apply may", t.rows.Name))
 	}
-	if t.current != t.by {
-		panic(fmt.Sprintf("%s touches table %s, which belongs to %s", t.current, t.rows.Name, t.by))
-	}
+	t.owned()
 }
 
 // key points to a row's key.

@@ -120,6 +120,7 @@ func TestTablesAreDeclaredOnce(t *testing.T) {
 		{"another derived row", "are engine.label", []Projection{declares("a", func(l *Ledger) {
 			Derive(NewTable[uuid.UUID, thing](l, thingsTable), labelsTable, func(thing) []bucket { return nil })
 		})}},
+		{"sums that are not exact", "cannot be added up", []Projection{declares("a", func(l *Ledger) { NewSums[uuid.UUID, thing](l, thingsTable) })}},
 		{"facts of no event", "position", []Projection{declares("a", func(l *Ledger) { NewFacts[thing](l, thingsTable) })}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -85,6 +85,18 @@ func (g *grain) Code(c *table.Coder) {
 	c.Byte(&g.Odd)
 }
 
+type TotalKey struct {
+	Agent table.Ref  `db:"agent_id,key"`
+	Day   table.Date `db:"day,key"`
+}
+
+// A total adds up what things count.
+type total struct {
+	TotalKey
+	N    int64         `db:"n"`
+	Took table.Seconds `db:"took"`
+}
+
 type LabelKey struct {
 	Tag   int       `db:"tag,key"`
 	Thing uuid.UUID `db:"thing_id,key"`
@@ -118,6 +130,7 @@ var (
 	bucketsTable = table.Table{Name: "buckets", Row: bucket{}}
 	notesTable   = table.Table{Name: "notes", Row: note{}}
 	marksTable   = table.Table{Name: "marks", Row: mark{}}
+	totalsTable  = table.Table{Name: "totals", Row: total{}}
 	labelsTable  = table.Table{Name: "labels", Row: label{}, Indexes: []string{"thing_id"}}
 )
 
@@ -139,7 +152,8 @@ type toys struct {
 		Insert(PackKey, int64, grain)
 		Of(PackKey) []table.Learnt[grain]
 	}
-	spoil func(*thing)
+	totals interface{ Of(TotalKey) *total }
+	spoil  func(*thing)
 }
 
 // agentOf returns one of a few agents, or none.
@@ -155,7 +169,10 @@ var errPoison = errors.New("this toy is poison")
 
 func (t toys) things_(e *Recorded, poison *atomic.Bool) {
 	ev := e.Event.(toy)
+	in := TotalKey{agentOf(ev.Agent), table.Date(ev.Hour)}
+	t.totals.Of(in).N += ev.N%3 - 1 // which is often nothing in all
 	count := func(r *thing) {
+		t.totals.Of(in).Took += table.Seconds(r.N%3 - 1)
 		r.N += ev.N
 		r.Part += 0.5
 		r.At = e.At
@@ -259,7 +276,7 @@ func (b *bench) projections() []Projection {
 		{"things", func(l *Ledger) func(*Recorded) {
 			things := Keep[thing](l, "thing", thingsTable)
 			Derive(things, labelsTable, labelsOf)
-			t := toys{things: things, notes: NewFacts[note](l, notesTable), grains: NewPacked[PackKey, grain](l, grainsTable), spoil: b.spoil}
+			t := toys{things: things, notes: NewFacts[note](l, notesTable), grains: NewPacked[PackKey, grain](l, grainsTable), totals: NewSums[TotalKey, total](l, totalsTable), spoil: b.spoil}
 			return func(e *Recorded) { t.things_(e, &b.poison) }
 		}},
 		{"buckets", func(l *Ledger) func(*Recorded) {
@@ -361,8 +378,18 @@ func (p mappedPacks) Of(k PackKey) []table.Learnt[grain] {
 	return make([]table.Learnt[grain], len(p.packs[k]))
 }
 
+type mappedSums map[TotalKey]*total
+
+func (p mappedSums) Of(k TotalKey) *total {
+	if p[k] == nil {
+		p[k] = &total{TotalKey: k}
+	}
+	return p[k]
+}
+
 // contents is all rows.
 type contents struct {
+	Totals  map[TotalKey]total
 	Grains  map[PackKey]map[place]grain
 	Things  map[uuid.UUID]thing
 	Buckets map[BucketKey]bucket
@@ -379,7 +406,7 @@ func reference(entries []entry) contents {
 	var marks []mark
 	var at table.Position
 	grains := mappedPacks{map[PackKey]map[place]grain{}, &at}
-	t := toys{things, buckets, mappedFacts[note]{&notes}, mappedFacts[mark]{&marks}, grains, nil}
+	t := toys{things, buckets, mappedFacts[note]{&notes}, mappedFacts[mark]{&marks}, grains, mappedSums{}, nil}
 	for _, e := range entries {
 		at = table.Position(e.Position)
 		if e.err == nil {
@@ -391,7 +418,13 @@ func reference(entries []entry) contents {
 	for _, r := range things.rows {
 		labels = append(labels, labelsOf(r)...)
 	}
-	return contents{grains.packs, things.rows, buckets.rows, index(notes, noteKey), index(marks, markKey), index(labels, labelKey)}
+	totals := map[TotalKey]total{}
+	for key, sum := range t.totals.(mappedSums) {
+		if sum.N != 0 || sum.Took != 0 {
+			totals[key] = *sum
+		}
+	}
+	return contents{totals, grains.packs, things.rows, buckets.rows, index(notes, noteKey), index(marks, markKey), index(labels, labelKey)}
 }
 
 func noteKey(n note) [2]int              { return [2]int{int(n.Position), n.Seq} }
@@ -410,6 +443,7 @@ func index[K comparable, R any](rows []R, key func(R) K) map[K]R {
 func contentsOf(t testing.TB, db *table.DB) contents {
 	t.Helper()
 	return contents{
+		index(all[total](t, db, totalsTable), func(r total) TotalKey { return r.TotalKey }),
 		grainsOf(t, db),
 		index(all[thing](t, db, thingsTable), func(r thing) uuid.UUID { return r.ID }),
 		index(all[bucket](t, db, bucketsTable), func(r bucket) BucketKey { return r.BucketKey }),

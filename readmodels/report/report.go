@@ -226,7 +226,7 @@ func (v Value) tells() bool {
 
 // incomplete reports whether an event up to a position is parked that reports would need.
 func incomplete(ctx context.Context, q table.Queryer, known table.Position) (is bool, err error) {
-	err = sqlx.GetContext(ctx, q, &is, "SELECT count(*) > 0 FROM parked WHERE position <= $1 AND projection IN ('agent_activity', 'agent_presence', 'agents')", int64(known))
+	err = sqlx.GetContext(ctx, q, &is, "SELECT count(*) > 0 FROM parked WHERE position <= $1 AND projection IN ('agent_reports', 'agents')", int64(known))
 	return is, err
 }
 

@@ -24,7 +24,7 @@ type postgres struct {
 	views   string // the schema that dashboards read
 }
 
-var postgresWords = [...]string{Text: `text COLLATE "C"`, Integer: "bigint", Moment: "bigint", Real: "double precision", Boolean: "boolean", Bytes: "bytea"}
+var postgresWords = [...]string{Text: `text COLLATE "C"`, Integer: "bigint", Moment: "bigint", Day: `text COLLATE "C"`, Real: "double precision", Boolean: "boolean", Bytes: "bytea"}
 
 func (postgres) createTable(r *Relation) string { return createTable(r, postgresWords[:]) }
 
@@ -176,8 +176,11 @@ func (p postgres) script(tables []*Relation) string {
 		columns := make([]string, len(r.Columns))
 		for i, c := range r.Columns {
 			columns[i] = quoted(c.Name)
-			if c.Kind == Moment {
+			switch c.Kind {
+			case Moment:
 				columns[i] = fmt.Sprintf("to_timestamp(%[1]s / 1000000.0) AS %[1]s", columns[i])
+			case Day:
+				columns[i] = fmt.Sprintf("%[1]s::date AS %[1]s", columns[i])
 			}
 		}
 		fmt.Fprintf(&script, replaced, view, fmt.Sprintf("VIEW %s AS SELECT %s FROM %s", view, strings.Join(columns, ", "), quoted(r.Name)))

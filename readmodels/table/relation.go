@@ -39,6 +39,7 @@ const (
 	Text    Kind = iota // strings, ids, and lists as JSON
 	Integer             // 64 bits: numbers and positions
 	Moment              // 64 bits: an instant in microseconds
+	Day                 // text: a date, such as 2026-01-05
 	Real
 	Boolean
 	Bytes // packed facts
@@ -156,10 +157,26 @@ func (r *Relation) KeyField(k reflect.Type) ([]int, error) {
 	return nil, fmt.Errorf("the key of table %s is not one exported field of type %s; embed a struct that holds all of it", r.Name, k)
 }
 
+// Numbers returns the columns that are not of the key, as fields of the row. All must be 64-bit integers, which can be added up exactly.
+func (r *Relation) Numbers() (fields [][]int, err error) {
+	for _, c := range r.Columns {
+		if c.Key {
+			continue
+		}
+		if t := reflect.TypeOf(r.Row).FieldByIndex(c.index).Type; t.Kind() != reflect.Int64 {
+			return nil, fmt.Errorf("column %s of %s is a %s, which cannot be added up exactly", c.Name, r.Name, t)
+		}
+		fields = append(fields, c.index)
+	}
+	return fields, nil
+}
+
 var (
 	uuidType    = reflect.TypeFor[uuid.UUID]()
 	refType     = reflect.TypeFor[Ref]()
 	instantType = reflect.TypeFor[Instant]()
+	dateType    = reflect.TypeFor[Date]()
+	secondsType = reflect.TypeFor[Seconds]()
 	valuerType  = reflect.TypeFor[driver.Valuer]()
 	scannerType = reflect.TypeFor[sql.Scanner]()
 )
@@ -184,6 +201,10 @@ func (c *Column) convert(t reflect.Type) error {
 	case t == instantType:
 		c.Kind = Moment
 		c.encode = func(f reflect.Value) (driver.Value, error) { return Instant(f.Int()).Value() }
+	case t == dateType:
+		c.Kind = Day
+	case t == secondsType:
+		c.Kind = Real
 	case t.Implements(valuerType):
 	default:
 		return c.convertKind(t)

@@ -91,7 +91,7 @@ func (d *sqlite) close() {
 	}
 }
 
-var sqliteWords = [...]string{Text: "TEXT", Integer: "INTEGER", Moment: "INTEGER", Real: "REAL", Boolean: "BOOLEAN", Bytes: "BLOB"}
+var sqliteWords = [...]string{Text: "TEXT", Integer: "INTEGER", Moment: "INTEGER", Day: "TEXT", Real: "REAL", Boolean: "BOOLEAN", Bytes: "BLOB"}
 
 func (*sqlite) createTable(r *Relation) string {
 	create := createTable(r, sqliteWords[:])

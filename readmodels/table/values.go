@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -104,6 +105,59 @@ func (i *Instant) UnmarshalJSON(data []byte) error {
 	}
 	return nil
 }
+
+// A Date is a day in a calendar, as days since 1970-01-01. It is stored and shown as text, such as 2026-01-05.
+type Date int64
+
+// DateOf returns the date that a time shows in its zone.
+func DateOf(t time.Time) Date {
+	y, m, d := t.Date()
+	return Date(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / secondsOfDay)
+}
+
+const secondsOfDay = 24 * 60 * 60
+
+// Midnight returns the date's midnight in UTC.
+func (d Date) Midnight() time.Time { return time.Unix(int64(d)*secondsOfDay, 0).UTC() }
+
+// MarshalText returns the date as it is stored.
+func (d Date) MarshalText() ([]byte, error) { return []byte(d.Midnight().Format(time.DateOnly)), nil }
+
+// Value stores the date as text.
+func (d Date) Value() (driver.Value, error) { return d.Midnight().Format(time.DateOnly), nil }
+
+// Scan reads what Value stored.
+func (d *Date) Scan(src any) error {
+	text, is := src.(string)
+	if b, bytes := src.([]byte); bytes {
+		text, is = string(b), true
+	}
+	if !is {
+		return fmt.Errorf("a date is stored as text, not as %T", src)
+	}
+	t, err := time.Parse(time.DateOnly, text)
+	*d = DateOf(t)
+	return err
+}
+
+// Seconds are a length of time in microseconds, which can be added up exactly. They are stored and shown as seconds, exactly up to 285 years.
+type Seconds int64
+
+// Value stores the seconds.
+func (s Seconds) Value() (driver.Value, error) { return float64(s) / 1e6, nil }
+
+// Scan reads what Value stored.
+func (s *Seconds) Scan(src any) error {
+	f, is := src.(float64)
+	if !is {
+		return fmt.Errorf("seconds are stored as a number, not as %T", src)
+	}
+	*s = Seconds(math.Round(f * 1e6))
+	return nil
+}
+
+// MarshalJSON writes the seconds as a number.
+func (s Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(float64(s) / 1e6) }
 
 // A List is a column that holds several values, as JSON. A list in a row is replaced, never changed in place.
 type List[T any] []T
