@@ -51,9 +51,9 @@ func unlisted() (missing []string) {
 			missing = append(missing, code+" needs a line in ProblemKinds in codes.go")
 			continue
 		}
-		for status := range statuses {
+		for status, example := range statuses {
 			if !slices.Contains(api.ProblemKinds[i].Statuses, status) {
-				missing = append(missing, fmt.Sprintf("%s came with the status %d, which ProblemKinds in codes.go does not have", code, status))
+				missing = append(missing, fmt.Sprintf("%s came with the status %d, which ProblemKinds in codes.go does not have: %s", code, status, example))
 			}
 		}
 	}

@@ -198,7 +198,7 @@ func sendRaw(t *testing.T, c testdesk.Client, bytes string, then func(*net.TCPCo
 	if err := json.NewDecoder(response.Body).Decode(&p); err != nil && response.StatusCode >= 400 {
 		t.Fatal(err)
 	}
-	testdesk.Met.Note(response.StatusCode, p.Code)
+	testdesk.Met.Note(response.StatusCode, p.Code, p.Detail)
 	return response.StatusCode, p
 }
 

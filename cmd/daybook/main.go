@@ -47,6 +47,7 @@ type folder struct {
 	Vault      string `help:"Database of the vault: sqlite (vault.db in the data folder), or PostgreSQL (postgres://…), which processes on several machines can share. Its master key is in the environment variable DAYBOOK_MASTER_KEY, in the systemd credential daybook-master-key, or in vault.key in the data folder." default:"sqlite" env:"DAYBOOK_VAULT" placeholder:"URL"`
 	ReadModels string `help:"Database of the read models, if they are not in the data folder: PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
 	Reporting  string `help:"Schema of the views that dashboards read, in the database of the read models. What Daybook did not make there is never changed." default:"reporting" env:"DAYBOOK_REPORTING" placeholder:"NAME"`
+	Zone       string `help:"IANA time zone of the days in the table agent_days, which dashboards read, such as Europe/Rome. All processes and commands of a desk need the same: with another one, read models are built anew. Reports ask for a zone of their own." default:"UTC" env:"DAYBOOK_ZONE" placeholder:"NAME"`
 
 	Lease time.Duration `help:"How long a process that projects read models to PostgreSQL, or runs an operation, may be silent before another process takes over." default:"10s" env:"DAYBOOK_LEASE"`
 }

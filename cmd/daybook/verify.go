@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -108,7 +109,7 @@ func (c *verifyCommand) verify(ctx context.Context, o verifyOptions) (v api.Veri
 		return v, err
 	}
 	if db == nil {
-		return v, status{notFound, fmt.Errorf("the desk in %s has no read models yet: run daybook serve or daybook rebuild first", c.Data)}
+		return v, status{notFound, fmt.Errorf("the desk in %s has no read models of this version with days in %s (--zone) yet: run daybook serve or daybook rebuild first", c.Data, cmp.Or(c.Zone, "UTC"))}
 	}
 	head, err := d.store.Head(ctx)
 	if err != nil {

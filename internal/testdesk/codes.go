@@ -8,28 +8,28 @@ import (
 )
 
 // Met are the codes of the problems and of the refused lines that a package's tests have met.
-var Met = met{of: make(map[string]map[int]bool)}
+var Met = met{of: make(map[string]map[int]string)}
 
 type met struct {
 	mu sync.Mutex
-	of map[string]map[int]bool
+	of map[string]map[int]string
 }
 
-// Note notes that a code came with a status; that of a line is 0.
-func (m *met) Note(status int, code string) {
+// Note notes that a code came with a status; that of a line is 0. in is the answer, as an example.
+func (m *met) Note(status int, code, in string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if code == "" {
 		return
 	}
 	if m.of[code] == nil {
-		m.of[code] = make(map[int]bool)
+		m.of[code] = make(map[int]string)
 	}
-	m.of[code][status] = true
+	m.of[code][status] = in
 }
 
-// All returns the codes, each with its statuses. Call it when the tests have ended.
-func (m *met) All() map[string]map[int]bool { return m.of }
+// All returns the codes, each with its statuses and an example of each. Call it when the tests have ended.
+func (m *met) All() map[string]map[int]string { return m.of }
 
 var (
 	coded  = regexp.MustCompile(`"code":"([a-z-]+)"`)
@@ -53,6 +53,6 @@ func (m *met) noteAll(path string, a Answer) {
 
 func (m *met) noteIn(status int, text []byte) {
 	for _, found := range coded.FindAllSubmatch(text, -1) {
-		m.Note(status, string(found[1]))
+		m.Note(status, string(found[1]), string(text[:min(len(text), 1000)]))
 	}
 }
