@@ -30,6 +30,15 @@ func (n *news) tell() {
 	n.next = make(chan struct{})
 }
 
+// tell notifies other processes of what was written. It does so beside the commits, which a NOTIFY within would make wait for each other,
+// and once for all that is written in the meantime. One that is lost delays subscriptions by at most lookAgain.
+func (s *Store) tell(notify string) {
+	defer close(s.told)
+	for range s.untold {
+		_, _ = s.db.ExecContext(s.closing, notify)
+	}
+}
+
 // listen passes on other processes' notifications, until the store is closed. Without notifications, subscriptions are delayed by at
 // most lookAgain.
 func (s *Store) listen(hints <-chan struct{}) {

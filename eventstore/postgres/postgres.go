@@ -24,7 +24,7 @@ import (
 )
 
 // format is the version of schema.sql. Open refuses a log with another one.
-const format = 5
+const format = 6
 
 //go:embed schema.sql
 var schema string
@@ -68,6 +68,8 @@ type Store struct {
 	queue   *commit.Queue
 	written chan struct{} // closed when the last request has been answered
 	news    *news
+	untold  chan struct{} // has a value if other processes were not told of what was written
+	told    chan struct{} // closed when they were told of the last
 	heard   chan struct{} // closed when listening has stopped
 
 	closing context.Context // ends with Close
@@ -116,6 +118,8 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 		queue:    commit.NewQueue(opts.MaxBatch),
 		written:  make(chan struct{}),
 		news:     newNews(),
+		untold:   make(chan struct{}, 1),
+		told:     make(chan struct{}),
 		heard:    make(chan struct{}),
 		asks:     make(chan *ask),
 		pages:    make(map[string]*sqlx.Stmt),
@@ -138,6 +142,7 @@ func open(ctx context.Context, database string, opts Options) (*Store, error) {
 	s.closing, s.close = context.WithCancel(context.Background())
 	go s.listen(dialer.Listen(s.closing, address, name))
 	go s.write()
+	go s.tell("NOTIFY " + pq.QuoteIdentifier(name))
 	for range askers {
 		s.asked.Go(s.answerAsks)
 	}
@@ -227,6 +232,8 @@ func (s *Store) Close() error {
 	s.closed.Do(func() {
 		s.queue.Close()
 		<-s.written
+		close(s.untold)
+		<-s.told
 		s.close()
 		s.asked.Wait()
 		s.db.Close()

@@ -63,12 +63,3 @@ BEGIN
 	END IF;
 	RETURN NEXT;
 END $$;
-
--- Wakes the subscriptions of other processes.
-CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM pg_notify(TG_TABLE_SCHEMA, '');
-	RETURN NULL;
-END $$;
-
-CREATE TRIGGER told AFTER INSERT ON events EXECUTE FUNCTION tell();

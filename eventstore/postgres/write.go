@@ -89,6 +89,10 @@ func (w *writer) carryOut(batch []*commit.Request) {
 	}
 	if len(w.written) > 0 {
 		w.news.tell()
+		select {
+		case w.untold <- struct{}{}:
+		default: // the next notification is of this, too
+		}
 	}
 }
 
