@@ -75,7 +75,7 @@ var ProblemKinds = []ProblemKind{
 	{"media-type", "A body of another type", "Send JSON in UTF-8; for an import, a journal.", []int{415}},
 	{"method-not-allowed", "A method that the path does not have", "Use one that the header Allow names.", []int{405}},
 	{"metric-unknown", "No such metric", "Use names that /v1/reports/metrics lists.", []int{422}},
-	{"name-malformed", "A name that a path could not hold", "Use another name than . and ..", []int{422}},
+	{"name-malformed", "A name that a path could not hold", "Use another name than . and ..", []int{422, ofLine}},
 	{"name-required", "A name without anything to see", "Send a name.", []int{422, ofLine}},
 	{"newer-program", "An event of a newer version of Daybook", "Upgrade this process, or send the request to a newer one.", []int{503}},
 	{"no-such-path", "Nothing at this path", "Check the path: /docs lists all.", []int{404}},

@@ -195,6 +195,8 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 	}
 	p.Errors = eachOnce(p.Errors)
 	switch {
+	case status == http.StatusBadRequest && len(errs) > 0: // what is no JSON has no fields
+		p.Errors = nil
 	case status == http.StatusUnprocessableEntity && len(p.Errors) == 1 && p.Errors[0].Code != "invalid":
 		return ofFields(p.Errors)
 	case status == http.StatusUnprocessableEntity && len(p.Errors) > 0:

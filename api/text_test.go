@@ -62,6 +62,7 @@ func TestTextThatIsNone(t *testing.T) {
 		{400, "malformed", "{\"name\":\"\xed\xa0\xbd\"}", ""},
 		{400, "malformed", `{"name":"\ud83d"}`, ""},
 		{400, "malformed", `{"name":"\ud83dx"}`, ""},
+		{400, "malformed", `{"name":"\ud83d","note":null}`, ""},
 		{400, "malformed", `{"name":"\ud83d\n\ude00"}`, ""},
 		{400, "malformed", `{"name":"\ude00\ud83d"}`, ""},
 		{400, "malformed", `{"name":5,"name":"x"}`, ""},

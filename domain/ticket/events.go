@@ -13,7 +13,7 @@ import (
 // Event is what happens to a ticket.
 type Event interface {
 	event.Event
-	apply(*Ticket)
+	apply(*Ticket) // all but the standing: see Standing.After
 }
 
 // Events decodes ticket events.
@@ -50,7 +50,7 @@ func NewMessageID(names personal.Hasher, id string) personal.Hashed {
 func (Opened) EventType() string { return "ticket-opened" }
 
 func (e Opened) apply(t *Ticket) {
-	t.Opened, t.Status = true, StatusNew
+	t.Opened = true
 	t.Contact, t.Channel, t.Subject = e.Contact, e.Channel, e.Subject
 	t.Department, t.Priority = e.Department, e.Priority
 }
@@ -76,15 +76,7 @@ func (Received) EventType() string { return "ticket-message-received" }
 // Owner returns who wrote.
 func (e Received) Owner() uuid.UUID { return e.Contact }
 
-func (Received) apply(t *Ticket) {
-	status := &t.Status
-	if t.Status == StatusSpam {
-		status, t.WroteAsSpam = &t.SpamFrom, true
-	}
-	if *status == StatusAnswered {
-		*status = StatusOpen
-	}
-}
+func (Received) apply(t *Ticket) { t.WroteAsSpam = t.WroteAsSpam || t.Status == StatusSpam }
 
 // Joined: a contact takes part in another contact's ticket, since they wrote to it.
 type Joined struct {
@@ -110,7 +102,7 @@ type Replied struct {
 // EventType returns the stored name.
 func (Replied) EventType() string { return "ticket-replied" }
 
-func (Replied) apply(t *Ticket) { t.Status = StatusAnswered }
+func (Replied) apply(*Ticket) {}
 
 // MessageSent: the desk wrote to the contact, but no agent did: a program, a rule, the system. It answers nothing.
 type MessageSent struct {
@@ -199,7 +191,7 @@ type Postponed struct{}
 // EventType returns the stored name.
 func (Postponed) EventType() string { return "ticket-postponed" }
 
-func (Postponed) apply(t *Ticket) { t.PostponedFrom, t.Status = t.Status, StatusPostponed }
+func (Postponed) apply(*Ticket) {}
 
 // Resumed: the ticket is no longer postponed. It is new if it was new before, open otherwise.
 type Resumed struct{}
@@ -210,12 +202,7 @@ func (Resumed) Consequence() {}
 // EventType returns the stored name.
 func (Resumed) EventType() string { return "ticket-resumed" }
 
-func (Resumed) apply(t *Ticket) {
-	t.Status = StatusOpen
-	if t.PostponedFrom == StatusNew {
-		t.Status = StatusNew
-	}
-}
+func (Resumed) apply(*Ticket) {}
 
 // Resolved: an agent or a rule considers the ticket done.
 type Resolved struct{}
@@ -223,7 +210,7 @@ type Resolved struct{}
 // EventType returns the stored name.
 func (Resolved) EventType() string { return "ticket-resolved" }
 
-func (Resolved) apply(t *Ticket) { t.Status = StatusResolved }
+func (Resolved) apply(*Ticket) {}
 
 // Reopened: a resolved or closed ticket is open again.
 type Reopened struct {
@@ -246,7 +233,7 @@ func (Reopened) Consequence() {}
 // EventType returns the stored name.
 func (Reopened) EventType() string { return "ticket-reopened" }
 
-func (Reopened) apply(t *Ticket) { t.Status = StatusOpen }
+func (Reopened) apply(*Ticket) {}
 
 // Closed: the ticket is finished. The contact's next message opens a follow-up.
 type Closed struct{}
@@ -254,7 +241,7 @@ type Closed struct{}
 // EventType returns the stored name.
 func (Closed) EventType() string { return "ticket-closed" }
 
-func (Closed) apply(t *Ticket) { t.Status = StatusClosed }
+func (Closed) apply(*Ticket) {}
 
 // MarkedSpam: the ticket was marked as spam.
 type MarkedSpam struct{}
@@ -262,9 +249,7 @@ type MarkedSpam struct{}
 // EventType returns the stored name.
 func (MarkedSpam) EventType() string { return "ticket-marked-spam" }
 
-func (MarkedSpam) apply(t *Ticket) {
-	t.SpamFrom, t.Status, t.WroteAsSpam = t.Status, StatusSpam, false
-}
+func (MarkedSpam) apply(t *Ticket) { t.WroteAsSpam = false }
 
 // UnmarkedSpam: the ticket is not spam after all. It has the status again that it had before; what the contact wrote
 // meanwhile leads to what it would have led to then.
@@ -273,7 +258,7 @@ type UnmarkedSpam struct{}
 // EventType returns the stored name.
 func (UnmarkedSpam) EventType() string { return "ticket-unmarked-spam" }
 
-func (UnmarkedSpam) apply(t *Ticket) { t.Status = t.SpamFrom }
+func (UnmarkedSpam) apply(*Ticket) {}
 
 // Deleted: the ticket was deleted. Its history stays, and it can be restored.
 type Deleted struct{}
@@ -281,7 +266,7 @@ type Deleted struct{}
 // EventType returns the stored name.
 func (Deleted) EventType() string { return "ticket-deleted" }
 
-func (Deleted) apply(t *Ticket) { t.DeletedFrom, t.Status = t.Status, StatusDeleted }
+func (Deleted) apply(*Ticket) {}
 
 // Restored: the ticket has the status again that it had before it was deleted.
 type Restored struct{}
@@ -289,7 +274,7 @@ type Restored struct{}
 // EventType returns the stored name.
 func (Restored) EventType() string { return "ticket-restored" }
 
-func (Restored) apply(t *Ticket) { t.Status = t.DeletedFrom }
+func (Restored) apply(*Ticket) {}
 
 // SubjectCorrected: the ticket has a new subject.
 type SubjectCorrected struct {

@@ -41,9 +41,41 @@ type Standing struct {
 
 // After returns the standing after an event.
 func (s Standing) After(e Event) Standing {
-	t := Ticket{Standing: s}
-	e.apply(&t)
-	return t.Standing
+	switch e.(type) {
+	case Opened:
+		s.Status = StatusNew
+	case Received:
+		switch {
+		case s.Status == StatusSpam && s.SpamFrom == StatusAnswered:
+			s.SpamFrom = StatusOpen
+		case s.Status == StatusAnswered:
+			s.Status = StatusOpen
+		}
+	case Replied:
+		s.Status = StatusAnswered
+	case Postponed:
+		s.PostponedFrom, s.Status = s.Status, StatusPostponed
+	case Resumed:
+		s.Status = StatusOpen
+		if s.PostponedFrom == StatusNew {
+			s.Status = StatusNew
+		}
+	case Resolved:
+		s.Status = StatusResolved
+	case Reopened:
+		s.Status = StatusOpen
+	case Closed:
+		s.Status = StatusClosed
+	case MarkedSpam:
+		s.SpamFrom, s.Status = s.Status, StatusSpam
+	case UnmarkedSpam:
+		s.Status = s.SpamFrom
+	case Deleted:
+		s.DeletedFrom, s.Status = s.Status, StatusDeleted
+	case Restored:
+		s.Status = s.DeletedFrom
+	}
+	return s
 }
 
 // Status is the status of a ticket.
@@ -102,12 +134,15 @@ const (
 var Stream = event.Kind[Ticket, Event]{
 	Category: "ticket",
 	Events:   Events,
-	Apply:    func(t *Ticket, e Event) { e.apply(t) },
-	Exists:   func(t Ticket) bool { return t.Opened },
-	Unknown:  domain.NotFound("ticket-unknown", "There is no such ticket, or you may not see it. Check its id."),
-	Order:    event.Late,
-	Seen:     func(t Ticket, s role.Sight) bool { return s.Sees(t.Department) },
-	Subject:  func(t Ticket) uuid.UUID { return t.Contact },
+	Apply: func(t *Ticket, e Event) {
+		t.Standing = t.Standing.After(e)
+		e.apply(t)
+	},
+	Exists:  func(t Ticket) bool { return t.Opened },
+	Unknown: domain.NotFound("ticket-unknown", "There is no such ticket, or you may not see it. Check its id."),
+	Order:   event.Late,
+	Seen:    func(t Ticket, s role.Sight) bool { return s.Sees(t.Department) },
+	Subject: func(t Ticket) uuid.UUID { return t.Contact },
 }
 
 // FollowUp returns the id of the ticket that a contact's message opens when this one is closed or deleted. It is derived

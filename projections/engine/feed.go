@@ -67,8 +67,8 @@ func (e *entry) damaged() bool { return errors.As(e.err, new(*eventstore.DamageE
 
 // eventsIn counts the events of a batch.
 func eventsIn(batch []entry) (n int64) {
-	for _, e := range batch {
-		if !e.notice {
+	for i := range batch {
+		if !batch[i].notice {
 			n++
 		}
 	}

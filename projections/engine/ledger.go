@@ -170,10 +170,10 @@ func (l *Ledger) fold(tx table.Tx, batch []entry, skip func(fold, at int) bool) 
 		}
 		l.tx, l.batch, l.current, l.inner = nil, nil, "", false
 	}()
-	for i, f := range l.folds {
-		l.current = f.name
-		for at := range batch {
-			if l.at = at; !skip(i, at) {
+	for at := range batch {
+		l.at = at
+		for i, f := range l.folds {
+			if l.current = f.name; !skip(i, at) {
 				f.apply(&batch[at].Recorded)
 			}
 		}

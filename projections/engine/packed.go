@@ -191,7 +191,9 @@ func (t *Packed[K, R, F]) changed(key K, was pack[R]) iter.Seq2[int64, []byte] {
 	for a := range t.of(key) {
 		facts = append(facts, a.Learnt)
 	}
-	slices.SortFunc(facts, inOrder)
+	if !slices.IsSortedFunc(facts, inOrder) {
+		slices.SortFunc(facts, inOrder)
+	}
 	for i := range facts[1:] {
 		if inOrder(facts[i], facts[i+1]) == 0 {
 			t.refuse(key, facts[i])

@@ -164,6 +164,9 @@ type List[T any] []T
 
 // Value stores the list as a JSON array.
 func (l List[T]) Value() (driver.Value, error) {
+	if len(l) == 0 { // as most are
+		return "[]", nil
+	}
 	data, err := l.MarshalJSON()
 	return string(data), err
 }
