@@ -48,9 +48,19 @@ var limited = map[string]string{
 // answerTime is the name of the limit of clients that do not read their answer.
 const answerTime = "answer-time"
 
+// inTurn is the name of the limit of reports at once.
+const inTurn = "reports"
+
+// exceeded tells that a limit was met.
+func (s *server) exceeded(limit string) {
+	if s.Exceeded != nil {
+		s.Exceeded(limit)
+	}
+}
+
 // Limited lists the names of the limits that requests can meet.
 func Limited() []string {
-	names := []string{answerTime}
+	names := []string{answerTime, inTurn}
 	for _, name := range limited {
 		names = append(names, name)
 	}

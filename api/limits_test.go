@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"daybook/api"
@@ -205,4 +206,22 @@ func TestHeadOfAStream(t *testing.T) {
 			t.Fatal(a.Status, a.Header)
 		}
 	}
+}
+
+// TestReportsTakeTurns asks for reports at once until one has waited for another.
+func TestReportsTakeTurns(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir(), "--limit-reports", "1")
+	testdesk.Eventually(t, "a report waits, and that is counted", func() bool {
+		var reports sync.WaitGroup
+		for range 8 {
+			reports.Go(func() {
+				if a, err := c.Try(t.Context(), "GET", "/v1/reports/agents?from=2025-01-01&to=2025-12-31&by=hour&tz=Europe/Rome", nil); err != nil || a.Status != 200 {
+					t.Errorf("%+v, %v", a, err)
+				}
+			})
+		}
+		reports.Wait()
+		return !strings.Contains(string(c.Get(t, "/metrics").Body), `daybook_limits_met_total{limit="reports"} 0`)
+	})
 }

@@ -103,8 +103,8 @@ func (s *server) finish(ctx huma.Context, _ string, body any) (any, error) {
 	defer endTurn(ctx.Context())
 	if p, ok := body.(*Problem); ok {
 		p.RequestID = requestIn(ctx.Context())
-		if limit := limited[p.Code]; limit != "" && s.Exceeded != nil {
-			s.Exceeded(limit)
+		if limit := limited[p.Code]; limit != "" {
+			s.exceeded(limit)
 		}
 	}
 	if table, is := body.(csvTable); is {

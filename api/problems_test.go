@@ -93,6 +93,7 @@ func TestBadInput(t *testing.T) {
 		{name: "a torn gzip", status: 422, code: "journal-damaged", method: "POST", path: "/v1/import", body: tornGzip(t), change: []testdesk.With{testdesk.Header("Content-Type", "application/x-ndjson")}},
 		{name: "source too long", status: 422, code: "invalid", method: "POST", path: "/v1/import?source=" + strings.Repeat("s", 101), body: "{}", change: []testdesk.With{testdesk.Header("Content-Type", "application/x-ndjson")}},
 		{name: "stream from nowhere", status: 422, code: "position-malformed", method: "GET", path: "/v1/events/stream?after=leaked", parameter: "after"},
+		{name: "a position with zeros before it", status: 422, code: "position-malformed", method: "GET", path: "/v1/events/stream?after=007", parameter: "after"},
 		{name: "no event", status: 404, code: "event-unknown", method: "GET", path: "/v1/events/contact-" + nobody + "/0"},
 		{name: "no projection", status: 404, code: "projection-unknown", method: "POST", path: "/v1/projections/leaked/retry"},
 	} {

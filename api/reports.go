@@ -108,11 +108,17 @@ func (s *server) inTurn(most int) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		select {
 		case turns <- struct{}{}:
-			end := sync.OnceFunc(func() { <-turns })
-			defer end()
-			next(huma.WithValue(ctx, turn{}, end))
-		case <-ctx.Context().Done():
+		default:
+			s.exceeded(inTurn)
+			select {
+			case turns <- struct{}{}:
+			case <-ctx.Context().Done():
+				return
+			}
 		}
+		end := sync.OnceFunc(func() { <-turns })
+		defer end()
+		next(huma.WithValue(ctx, turn{}, end))
 	}
 }
 

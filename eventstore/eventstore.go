@@ -42,7 +42,7 @@ func (p Position) String() string { return strconv.FormatUint(uint64(p), 10) }
 // ParsePosition parses what String returned.
 func ParsePosition(s string) (Position, error) {
 	n, err := strconv.ParseUint(s, 10, 63)
-	if err != nil {
+	if err != nil || Position(n).String() != s {
 		return 0, fmt.Errorf("%q is not a position: a position is a number from an earlier answer", s)
 	}
 	return Position(n), nil

@@ -97,6 +97,8 @@ func exitStatus(err error) int {
 		return own.code
 	case errors.As(err, &no) && no.Refusal == domain.RefusedNotFound:
 		return notFound
+	case errors.As(err, &no) && no.Refusal == domain.RefusedInvalid:
+		return wrongUsage
 	case errors.As(err, &no) && no.Refusal == domain.RefusedConflict, errors.Is(err, sqlite.ErrInUse), errors.Is(err, lock.ErrHeld):
 		return conflict
 	}

@@ -300,6 +300,9 @@ func TestOnly(t *testing.T) {
 	if _, talk, exit := inProcess.Run(t, "serve", "--data", t.TempDir(), "--lease=-1s"); exit != wrongUsage || !strings.Contains(talk, "at least 100ms") {
 		t.Errorf("exit %d, %s", exit, talk)
 	}
+	if _, talk, exit := inProcess.Run(t, "import", "--data", t.TempDir(), "--source", "A B", testdesk.JournalFile(t)); exit != wrongUsage || !strings.Contains(talk, "source must") {
+		t.Errorf("exit %d, %s", exit, talk)
+	}
 	if _, talk, exit := inProcess.Run(t, "serve", "--only", "mail"); exit != wrongUsage || !strings.Contains(talk, `"reactions"`) {
 		t.Errorf("exit %d, %s", exit, talk)
 	}
