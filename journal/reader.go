@@ -10,10 +10,12 @@ import (
 	"io"
 
 	"daybook/domain"
+	"daybook/domain/text"
 )
 
-// MaxLine is the longest line of a journal, in bytes. A longer one is malformed.
-const MaxLine = 1 << 20
+// MaxLine is the longest line of a journal, in bytes. A longer one is malformed. It has room for the longest text if all of it is written as
+// escapes, such as \u00e9, which are up to three times as long as what they stand for.
+const MaxLine = 3*text.Max + 32<<10
 
 // raw is a line as written in the journal.
 type raw struct {

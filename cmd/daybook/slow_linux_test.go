@@ -40,8 +40,8 @@ func TestWhatSlowClientsCost(t *testing.T) {
 		for what, request := range map[string]string{
 			"silent in the headers":         "POST /v1/contacts HTTP/1.1\r\nX-Long: " + strings.Repeat("x", 250_000),
 			"silent after the headers":      "POST /v1/contacts HTTP/1.1\r\n" + body(1<<20, ""),
-			"silent in the body":            "POST /v1/contacts HTTP/1.1\r\n" + body(1<<20, `{"name":"`+strings.Repeat("x", 900_000)),
-			"silent in a line":              "POST /v1/import HTTP/1.1\r\n" + body(1<<24, `{"id":"`+strings.Repeat("x", 900_000)),
+			"silent in the body":            "POST /v1/contacts HTTP/1.1\r\n" + body(1<<20, `{"name":"`+strings.Repeat("x", 1<<20-100)),
+			"silent at the end of a line":   "POST /v1/import HTTP/1.1\r\n" + body(1<<24, `{"id":"`+strings.Repeat("x", 800<<10-100)),
 			"silent after some lines":       "POST /v1/import HTTP/1.1\r\n" + body(1<<24, journal.String()[:200_000]),
 			"does not read a thread":        "GET /v1/tickets/" + ticket + "/thread?limit=200 HTTP/1.1\r\n\r\n",
 			"does not read a page":          "GET /v1/events?type=ticket-noted&limit=200 HTTP/1.1\r\n\r\n",
