@@ -118,6 +118,7 @@ func (s Source) decode(stored eventstore.Recorded) entry {
 type feed struct {
 	pages <-chan page
 	rest  []entry // decoded and not yet returned
+	batch []entry // the last one, and what was decoded beside it
 	stop  func()
 }
 
@@ -187,9 +188,10 @@ func (s Source) feed(ctx context.Context, after eventstore.Position) *feed {
 
 var errFeedEnded = errors.New("the event store ended its feed")
 
-// next returns the next n events, or fewer if they are large or if it reaches the position upTo first, which the log must have.
+// next returns the next n events, or fewer if they are large or if it reaches the position upTo first, which the log must have. They are
+// there until the next call.
 func (f *feed) next(ctx context.Context, n int, upTo eventstore.Position) ([]entry, error) {
-	f.rest = slices.Grow(f.rest, n)
+	f.rest = append(f.batch[:0], f.rest...)
 	for len(f.rest) < n && fitting(f.rest, n) == len(f.rest) && !f.reaches(upTo) {
 		select {
 		case p, ok := <-f.pages:
@@ -205,9 +207,8 @@ func (f *feed) next(ctx context.Context, n int, upTo eventstore.Position) ([]ent
 		n = min(n, sort.Search(len(f.rest), func(i int) bool { return f.rest[i].Position > upTo }))
 	}
 	n = fitting(f.rest, n)
-	batch := f.rest[:n:n]
-	f.rest = slices.Clone(f.rest[n:])
-	return batch, nil
+	f.batch, f.rest = f.rest, f.rest[n:]
+	return f.batch[:n:n], nil
 }
 
 func (f *feed) reaches(p eventstore.Position) bool {

@@ -21,6 +21,8 @@ type Packed[K comparable, R any, F table.FactOf[R]] struct {
 	added  []added[R] // in the order in which they came
 	chains map[K]chain
 	keys   []K // of chains, in the order in which they came
+
+	whole []table.Learnt[R] // a pack with what was added, while it is written
 }
 
 // An added is a fact that is not written yet.
@@ -187,10 +189,11 @@ func (t *Packed[K, R, F]) write() {
 
 // changed yields the parts of a pack that change, with what was added.
 func (t *Packed[K, R, F]) changed(key K, was pack[R]) iter.Seq2[int64, []byte] {
-	facts, earlier := was.newest, was.earlier
+	facts, earlier := append(t.whole[:0], was.newest...), was.earlier
 	for a := range t.of(key) {
 		facts = append(facts, a.Learnt)
 	}
+	t.whole = facts
 	if !slices.IsSortedFunc(facts, inOrder) {
 		slices.SortFunc(facts, inOrder)
 	}
@@ -226,4 +229,4 @@ func (t *Packed[K, R, F]) settle() {
 	t.added, t.keys = t.added[:0], t.keys[:0]
 }
 
-func (t *Packed[K, R, F]) drop(bool) { t.added, t.chains, t.keys = nil, map[K]chain{}, nil }
+func (t *Packed[K, R, F]) drop(bool) { t.added, t.chains, t.keys, t.whole = nil, map[K]chain{}, nil, nil }
