@@ -72,7 +72,7 @@ bench-quick: ## run each benchmark once at a small size, in about five minutes, 
 	@go run ./bench -dir . -results bench/results-quick -rounds 1 -time 500ms -events 20000 -history 20000 -tickets 20000 -contacts 20000
 
 .PHONY: bench-full
-bench-full: ## measure appends and rebuilds at 10 million events, one round; write bench/results; needs an hour and 40 GB of disk
+bench-full: ## measure appends and rebuilds at 10 million events, one round; write bench/results; needs half an hour and 20 GB of disk
 	@go run ./bench -dir . -only P11,P11r -rounds 1 -time 10s
 
 .PHONY: fuzz
