@@ -67,6 +67,14 @@ soak: ## run the long tests (kills, faults, long histories, random desks); write
 bench: ## run the benchmarks; write bench/results; needs PostgreSQL
 	@go run ./bench -dir .
 
+.PHONY: bench-quick
+bench-quick: ## run each benchmark once at a small size, in about five minutes, to see that it works; write bench/results-quick; needs PostgreSQL
+	@go run ./bench -dir . -results bench/results-quick -rounds 1 -time 500ms -events 20000 -history 20000 -tickets 20000 -contacts 20000
+
+.PHONY: bench-full
+bench-full: ## measure appends and rebuilds at 10 million events, one round; write bench/results; needs half an hour and 20 GB of disk
+	@go run ./bench -dir . -only P11,P11r -rounds 1 -time 10s
+
 .PHONY: fuzz
 fuzz: ## fuzz the decoders, one minute each
 	@go test ./domain/catalogue -run '^$$' -fuzz FuzzDecode -fuzztime 1m

@@ -112,10 +112,18 @@ func openStore(s setting, name string, opts sqlite.Options) (*sqlite.Store, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := firstEvents(toStore(store)); err != nil {
+	if err := settle(store, path); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	err = inParallel(manyCallers, func(int) error {
+	return store, nil
+}
+
+// settle appends the first event of each stream, and then until the write-ahead log has reached its size.
+func settle(store eventstore.Store, path string) error {
+	if err := firstEvents(toStore(store)); err != nil {
+		return err
+	}
+	return inParallel(manyCallers, func(int) error {
 		stream := "settling-" + newID().String()
 		for revision := int64(-1); ; revision++ {
 			log, err := os.Stat(path + "-wal")
@@ -127,10 +135,6 @@ func openStore(s setting, name string, opts sqlite.Options) (*sqlite.Store, erro
 			}
 		}
 	})
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	return store, nil
 }
 
 // firstEvents appends the first event of each stream.

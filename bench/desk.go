@@ -41,7 +41,11 @@ type desk struct {
 	last   func() error // after everything; nil: nothing
 }
 
+// openDesk opens the desk in a folder, as the program does, and creates it if there is none.
 func openDesk(dir string) (*desk, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
 	store, err := sqlite.Open(filepath.Join(dir, "events.db"), sqlite.Options{})
 	if err != nil {
 		return nil, err
@@ -76,6 +80,26 @@ func bothDesks(s setting) (embedded, served *desk, err error) {
 	}
 	embedded.stops = append(embedded.stops, served.close)
 	return embedded, served, nil
+}
+
+// twoDesks opens two embedded desks and makes a side with each.
+func twoDesks(s setting, ours, reference func(*desk) (func() (float64, error), error)) (rounds, error) {
+	d, err := openDesk(s.dir)
+	if err != nil {
+		return rounds{}, err
+	}
+	return d.rounds(func() (r rounds, err error) {
+		if r.ours, err = ours(d); err != nil {
+			return r, err
+		}
+		other, err := openDesk(filepath.Join(s.dir, "other"))
+		if err != nil {
+			return r, err
+		}
+		d.stops = append(d.stops, other.close)
+		r.reference, err = reference(other)
+		return r, err
+	})
 }
 
 func openDeskOn(dir string, store eventstore.Store, home table.Home) (*desk, error) {
@@ -180,8 +204,19 @@ func newClient(token string) *client {
 	return &client{token: token, http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: manyCallers, DisableCompression: true}}}
 }
 
-// send returns the headers of the answer after reading it. An answer that is not a success is an error.
+// send returns the headers of the answer after reading it.
 func (c *client) send(method, url string, body []byte) (http.Header, error) {
+	answer, err := c.ask(method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	_, err = io.Copy(io.Discard, answer.Body)
+	return answer.Header, err
+}
+
+// ask returns the answer. One that is not a success is an error.
+func (c *client) ask(method, url string, body []byte) (*http.Response, error) {
 	r, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -192,14 +227,10 @@ func (c *client) send(method, url string, body []byte) (http.Header, error) {
 		r.Header.Set("Idempotency-Key", uuid.NewString())
 	}
 	answer, err := c.http.Do(r)
-	if err != nil {
-		return nil, err
+	if err != nil || answer.StatusCode/100 == 2 {
+		return answer, err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode/100 == 2 {
-		_, err = io.Copy(io.Discard, answer.Body)
-		return answer.Header, err
-	}
 	text, err := io.ReadAll(answer.Body)
 	return nil, errors.Join(fmt.Errorf("%s %s: %s: %s", method, url, answer.Status, text), err)
 }

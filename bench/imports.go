@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,10 +14,19 @@ import (
 	"daybook/domain/event"
 	"daybook/domain/role"
 	"daybook/journal"
+	"daybook/readmodels/table"
 )
 
 var imports = []measure{
+	{id: "P15", title: "import of a journal, a tenth new contacts, lines/s", reference: "rebuild of all read models, as in P6, events/s", must: 0.5, aim: 0.8, start: startP15},
 	{id: "P15pg", title: "import of a journal, a tenth new contacts, log and read models in PostgreSQL, lines/s", reference: "the same with both embedded", must: 0.5, aim: 0.8, postgres: true, start: startP15pg},
+}
+
+// startP15 compares imports, while they are projected, with rebuilds.
+func startP15(s setting) (rounds, error) {
+	return twoDesks(s,
+		func(d *desk) (func() (float64, error), error) { return d.importing, d.project() },
+		func(d *desk) (func() (float64, error), error) { return d.rebuilding(table.Folder(d.dir), s.events) })
 }
 
 // startP15pg compares imports into a desk in PostgreSQL with those into an embedded one, while both are projected.
@@ -34,25 +44,31 @@ func startP15pg(s setting) (rounds, error) {
 	})
 }
 
-// importing imports a journal from a source of its own, and returns how many lines it imported per second.
+// importing imports a journal from a source of its own, and returns how many lines it imported per second. It waits until they are
+// projected, so that the other side of the round has the machine to itself.
 func (d *desk) importing() (float64, error) {
 	const lines = 10_000
 	source := "bench-" + uuid.NewString()[:8]
-	text := journalOf(source, lines)
+	var text bytes.Buffer
+	writeJournal(&text, source, lines)
 	player := &journal.Player{
 		Desk: &work.Desk{Store: d.store, Keys: d.vault, Names: d.vault}, Source: source, Actor: event.TheSystem, Principal: event.TheCommandLine, Allowed: role.Owner.Permissions(), Now: time.Now,
 	}
 	began := time.Now()
-	counts, err := player.Play(context.Background(), bytes.NewReader(text))
+	counts, err := player.Play(context.Background(), &text)
+	rate := lines / time.Since(began).Seconds()
 	if err == nil && counts.Accepted != lines {
 		err = fmt.Errorf("imported %+v", counts)
 	}
-	return lines / time.Since(began).Seconds(), err
+	head, failed := d.store.Head(context.Background())
+	if err = errors.Join(err, failed); err == nil {
+		err = d.live.Wait(context.Background(), head)
+	}
+	return rate, err
 }
 
-// journalOf writes a journal of tickets, each of a new contact, with ten lines for each.
-func journalOf(source string, lines int) []byte {
-	var text bytes.Buffer
+// writeJournal writes a journal of tickets, each of a new contact, with ten lines for each.
+func writeJournal(to io.Writer, source string, lines int) {
 	at := time.Date(2024, 1, 1, 8, 0, 0, 0, time.UTC)
 	for i := range lines {
 		at = at.Add(time.Minute)
@@ -68,7 +84,6 @@ func journalOf(source string, lines int) []byte {
 		case 9:
 			does = fmt.Sprintf(`"by":"system","do":"ticket.resolve","ticket":"t%d"`, n)
 		}
-		fmt.Fprintf(&text, `{"id":"%d","at":%q,%s}`+"\n", i, at.Format(time.RFC3339), does)
+		fmt.Fprintf(to, `{"id":"%d","at":%q,%s}`+"\n", i, at.Format(time.RFC3339), does)
 	}
-	return text.Bytes()
 }

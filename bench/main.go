@@ -1,6 +1,6 @@
 // Bench measures Daybook against references in the same run, because machines are shared and noisy: the ratio counts, not the rate.
 //
-//	go run ./bench                  all measures, into bench/results
+//	go run ./bench                  all measures except those of long logs, into bench/results
 //	go run ./bench -only P1,P2      some of them
 //
 // Measures with PostgreSQL use the server in DAYBOOK_BENCH_POSTGRES, the address of a database whose user may create databases, or a
@@ -19,15 +19,18 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 // A measure is a row of the table. To add one, add it to measures.
 type measure struct {
 	id, title, reference string
-	must, aim            float64 // for the ratio of ours to the reference's
+	must, aim            float64 // for the ratio of ours to the reference's, or for ours if there is no reference
 	times                bool    // the sides are times, and less is better; otherwise they are rates
+	unit                 string  // there is no reference, ours is in this unit, and less is better
 	postgres             bool    // it needs a PostgreSQL database
+	full                 bool    // it takes long, and runs only if it is named
 	start                func(setting) (rounds, error)
 }
 
@@ -35,7 +38,7 @@ type measure struct {
 var measures []measure
 
 func init() {
-	measures = slices.Concat(appends, served[:4], rebuilds, served[4:], listed, reports, imports)
+	measures = slices.Concat(appends, served[:4], rebuilds, served[4:], listed, reports, imports, programs, long)
 }
 
 // A setting is what a measure works with.
@@ -43,6 +46,8 @@ type setting struct {
 	dir     string        // empty, for this measure only, on a disk
 	time    time.Duration // how long each side of a round runs
 	events  int           // in the log that is rebuilt
+	history int           // events of the desk that the program starts with and rebuilds, and lines that it imports
+	long    int           // events in the long log
 	tickets int           // among which a contact's are searched, and that are listed
 
 	contacts int // that are listed
@@ -51,12 +56,15 @@ type setting struct {
 
 	vault    string // the address of a database for the vault; empty: in a file
 	postgres string // the address of a database for the measures, for those that need one
+
+	program func() (path string, err error) // builds cmd/daybook the first time
 }
 
-// Rounds are the two sides of a measure, ready to run alternately. Each returns its rate per second, or its time in seconds.
+// Rounds are the two sides of a measure, ready to run alternately. Each returns its rate per second, or its time in seconds. A measure
+// with a unit has only ours, and returns a number of that unit.
 type rounds struct {
 	ours, reference func() (float64, error)
-	stop            func() error
+	stop            func() error // nil: nothing
 }
 
 func main() {
@@ -70,10 +78,12 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("only", "", "measures to run, such as P1,P2 (default: all)")
+	only := flags.String("only", "", "measures to run, such as P1,P2 (default: all but P11 and P11r)")
 	n := flags.Int("rounds", 9, "rounds of each measure; with fewer than five the median means little")
 	length := flags.Duration("time", time.Second, "length of each side of a round")
-	events := flags.Int("events", 200_000, "events in the log that P6 and P7 rebuild")
+	events := flags.Int("events", 200_000, "events in the log that P6, P7 and P15 rebuild")
+	history := flags.Int("history", 1_000_000, "events in P12 and P13, and lines in P13i")
+	long := flags.Int("long", 10_000_000, "events in P11 and P11r, which are compared with a hundredth")
 	tickets := flags.Int("tickets", 1_000_000, "tickets in P9, P10 and P16")
 	contacts := flags.Int("contacts", 1_000_000, "contacts in P16")
 	dir := flags.String("dir", "", "directory for the measured files, on a disk and not in memory (default: a temporary directory)")
@@ -114,9 +124,13 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	fmt.Fprintln(out, where)
+	program := sync.OnceValues(func() (string, error) { return buildProgram(work) })
 	var found []result
 	for _, m := range chosen {
-		s := setting{dir: filepath.Join(work, m.id), time: *length, events: *events, tickets: *tickets, contacts: *contacts, postgres: db.url}
+		s := setting{
+			dir: filepath.Join(work, m.id), time: *length, events: *events, history: *history, long: *long, tickets: *tickets, contacts: *contacts,
+			postgres: db.url, program: program,
+		}
 		r, err := m.run(ctx, s, *n, out)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.id, err)
@@ -131,7 +145,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 // choose selects measures by their ids.
 func choose(only string) ([]measure, error) {
 	if only == "" {
-		return measures, nil
+		return slices.DeleteFunc(slices.Clone(measures), func(m measure) bool { return m.full }), nil
 	}
 	var chosen []measure
 	for id := range strings.SplitSeq(only, ",") {
@@ -164,8 +178,10 @@ func (m measure) run(ctx context.Context, s setting, n int, out io.Writer) (r re
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, sides.stop()) }()
-	r = result{ID: m.id, Must: m.must, Aim: m.aim, Lower: m.times}
+	if sides.stop != nil {
+		defer func() { err = errors.Join(err, sides.stop()) }()
+	}
+	r = result{ID: m.id, Must: m.must, Aim: m.aim, Unit: m.unit, Lower: m.times || m.unit != ""}
 	for i := range n {
 		if err := ctx.Err(); err != nil {
 			return r, err
@@ -174,12 +190,17 @@ func (m measure) run(ctx context.Context, s setting, n int, out io.Writer) (r re
 		if err != nil {
 			return r, err
 		}
+		if sides.reference == nil {
+			r.Rounds = append(r.Rounds, round{Ours: ours, Ratio: ours})
+			fmt.Fprintf(out, "%s round %d: %s\n", m.id, i+1, m.quantity(ours))
+			continue
+		}
 		reference, err := sides.reference()
 		if err != nil {
 			return r, err
 		}
 		r.Rounds = append(r.Rounds, round{Ours: ours, Reference: reference, Ratio: ours / reference})
-		fmt.Fprintf(out, "%s round %d: %s to %s = %.3g\n", m.id, i+1, m.quantity(ours), m.quantity(reference), ours/reference)
+		fmt.Fprintf(out, "%s round %d: %s to %s = %s\n", m.id, i+1, m.quantity(ours), m.quantity(reference), figure(ours/reference, ""))
 	}
 	r.Value = median(r.Rounds, func(r round) float64 { return r.Ratio })
 	return r, nil

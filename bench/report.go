@@ -16,20 +16,21 @@ import (
 	"syscall"
 )
 
-// A result is the result of a measure. Its value is the median of the rounds' ratios.
+// A result is the result of a measure. Its value is the median of the rounds' ratios, or of ours in a unit if there is no reference.
 type result struct {
 	ID     string  `json:"id"`
 	Value  float64 `json:"value"`
 	Must   float64 `json:"must"`
 	Aim    float64 `json:"aim"`
+	Unit   string  `json:"unit,omitempty"`
 	Lower  bool    `json:"lower_is_better,omitempty"`
 	Rounds []round `json:"rounds"`
 }
 
-// A round is one run of each side, as rates per second or times in seconds.
+// A round is one run of each side, as rates per second or times in seconds. If there is no reference, the ratio is ours.
 type round struct {
 	Ours      float64 `json:"ours"`
-	Reference float64 `json:"reference"`
+	Reference float64 `json:"reference,omitempty"`
 	Ratio     float64 `json:"ratio"`
 }
 
@@ -50,6 +51,9 @@ func (r result) verdict() string {
 	case r.reaches(r.Must):
 		return "enough"
 	}
+	if r.Unit != "" {
+		return "too much"
+	}
 	return "too slow"
 }
 
@@ -60,32 +64,46 @@ func (r result) reaches(mark float64) bool {
 	return r.Value >= mark
 }
 
-// mark writes the bound of a ratio.
+// mark writes the bound of a value.
 func (r result) mark(n float64) string {
 	if r.Lower {
-		return fmt.Sprintf("≤ %g", n)
+		return "≤ " + figure(n, r.Unit)
 	}
-	return fmt.Sprintf("≥ %g", n)
+	return "≥ " + figure(n, r.Unit)
 }
 
 // quantity writes the result of one side of a measure.
 func (m measure) quantity(v float64) string {
-	if m.times {
-		return fmt.Sprintf("%.3g ms", 1000*v)
+	switch {
+	case m.unit != "":
+		return figure(v, m.unit)
+	case m.times:
+		return figure(1000*v, "ms")
 	}
 	return fmt.Sprintf("%.0f/s", v)
 }
 
+// figure writes a number with three digits, or all before the point, and its unit, if it has one.
+func figure(v float64, unit string) string {
+	if v >= 1000 {
+		return strings.TrimSpace(fmt.Sprintf("%.0f %s", v, unit))
+	}
+	return strings.TrimSpace(fmt.Sprintf("%.3g %s", v, unit))
+}
+
 // writeTable writes results as a table in Markdown, which is readable on a terminal too.
 func writeTable(out io.Writer, results []result) {
-	fmt.Fprintln(out, "| # | what | reference in the same run | ours | reference | ratio | must | aim | |")
+	fmt.Fprintln(out, "| # | what | reference in the same run | ours | reference | ratio, or ours | must | aim | |")
 	fmt.Fprintln(out, "|---|---|---|--:|--:|--:|--:|--:|---|")
 	for _, r := range results {
 		m := byID(r.ID)
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | **%.3g** | %s | %s | %s |\n", r.ID, m.title, m.reference,
-			m.quantity(median(r.Rounds, func(r round) float64 { return r.Ours })),
-			m.quantity(median(r.Rounds, func(r round) float64 { return r.Reference })),
-			r.Value, r.mark(r.Must), r.mark(r.Aim), r.verdict())
+		compared, reference := "–", "–"
+		if m.unit == "" {
+			compared, reference = m.reference, m.quantity(median(r.Rounds, func(r round) float64 { return r.Reference }))
+		}
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | **%s** | %s | %s | %s |\n", r.ID, m.title, compared,
+			m.quantity(median(r.Rounds, func(r round) float64 { return r.Ours })), reference,
+			figure(r.Value, r.Unit), r.mark(r.Must), r.mark(r.Aim), r.verdict())
 	}
 }
 
@@ -156,7 +174,7 @@ func plot(results []result) string {
 		for _, o := range r.Rounds {
 			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%d" r="3" fill="%s"/>`, x(o.Ratio), top+12, colour)
 		}
-		fmt.Fprintf(&b, `<text x="%d" y="%d">%.3g (must %s, aim %s)</text>`+"\n", left+width+5, top+17, r.Value, r.mark(r.Must), r.mark(r.Aim))
+		fmt.Fprintf(&b, `<text x="%d" y="%d">%s (must %s, aim %s)</text>`+"\n", left+width+5, top+17, figure(r.Value, r.Unit), r.mark(r.Must), r.mark(r.Aim))
 	}
 	fmt.Fprintf(&b, `<text x="%d" y="%d" fill="#555">solid line: must reach; dashed: aim; dots: rounds</text>`+"\n</svg>\n", left, height-6)
 	return b.String()

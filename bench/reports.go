@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -63,27 +61,12 @@ func startP10(open func(dir string) (*desk, error)) func(setting) (rounds, error
 
 // startP10d compares the report of a day of a desk with ten years of history with one of a desk with one year.
 func startP10d(s setting) (rounds, error) {
-	old, err := openDesk(s.dir)
-	if err != nil {
-		return rounds{}, err
+	side := func(tickets, years int) func(*desk) (func() (float64, error), error) {
+		return func(d *desk) (func() (float64, error), error) {
+			return d.reporting(s, tickets, years, "from=2020-07-01&to=2020-07-02&by=day")
+		}
 	}
-	return old.rounds(func() (r rounds, err error) {
-		const day = "from=2020-07-01&to=2020-07-02&by=day"
-		if r.ours, err = old.reporting(s, s.tickets, 10, day); err != nil {
-			return r, err
-		}
-		dir := filepath.Join(s.dir, "young")
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return r, err
-		}
-		young, err := openDesk(dir)
-		if err != nil {
-			return r, err
-		}
-		old.stops = append(old.stops, young.close)
-		r.reference, err = young.reporting(s, s.tickets/10, 1, day)
-		return r, err
-	})
+	return twoDesks(s, side(s.tickets, 10), side(s.tickets/10, 1))
 }
 
 // reporting writes the history of a desk, and returns the time of a report.
