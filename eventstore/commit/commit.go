@@ -130,15 +130,19 @@ func (q *Queue) Batches(write func([]*Request)) {
 	for r := range q.requests {
 		// Let the callers that the last commit woke run and queue up first. A timer instead would only cost time.
 		runtime.Gosched()
-		batch = q.fill(append(batch[:0], r))
+		batch = q.More(append(batch[:0], r))
 		write(batch)
 		clear(batch)
 	}
 }
 
-// fill adds the requests that wait to a batch that has one, up to what one commit may take.
-func (q *Queue) fill(batch []*Request) []*Request {
-	for size := batch[0].size; len(batch) < q.max && size < eventstore.MaxAppendSize; {
+// More adds the requests that wait to a batch that has one, up to what one commit may take.
+func (q *Queue) More(batch []*Request) []*Request {
+	size := 0
+	for _, r := range batch {
+		size += r.size
+	}
+	for len(batch) < q.max && size < eventstore.MaxAppendSize {
 		select {
 		case r, ok := <-q.requests:
 			if !ok {

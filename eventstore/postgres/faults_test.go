@@ -33,6 +33,22 @@ func TestSeveralWriters(t *testing.T) {
 		shut(t, one)
 		shut(t, two)
 	})
+	t.Run("two stores append while a process sleeps in its turn", func(t *testing.T) {
+		url := testdb.URL(t)
+		one, two := open(t, url, patient), open(t, url, patient)
+		asleep := sqlx.MustConnect("postgres", url)
+		defer asleep.Close()
+		asleep.SetMaxOpenConns(1)
+		asleep.MustExec("SELECT pg_advisory_lock(hashtextextended('eventlog', 0))")
+		l := begin(t, 8, one, two)
+		l.goOn(500)
+		l.end(one)
+		if held := 0; asleep.Get(&held, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()") != nil || held != 1 {
+			t.Error("the turn was not kept: this tests nothing")
+		}
+		shut(t, one)
+		shut(t, two)
+	})
 }
 
 func shut(t testing.TB, store *postgres.Store) {

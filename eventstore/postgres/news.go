@@ -30,12 +30,17 @@ func (n *news) tell() {
 	n.next = make(chan struct{})
 }
 
+// apart is how long notifications are apart, at least, those that are sent and those that are heard: each wakes every process, and
+// everybody there who waits for events.
+const apart = 10 * time.Millisecond
+
 // tell notifies other processes of what was written. It does so beside the commits, which a NOTIFY within would make wait for each other,
 // and once for all that is written in the meantime. One that is lost delays subscriptions by at most lookAgain.
 func (s *Store) tell(notify string) {
 	defer close(s.told)
 	for range s.untold {
 		_, _ = s.db.ExecContext(s.closing, notify)
+		<-time.After(apart)
 	}
 }
 
@@ -53,5 +58,6 @@ func (s *Store) listen(hints <-chan struct{}) {
 			return
 		}
 		s.news.tell()
+		<-time.After(apart)
 	}
 }

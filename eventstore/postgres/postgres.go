@@ -3,7 +3,7 @@
 // Each process has one goroutine that writes: it takes all waiting appends, checks them in order by what it knows of their streams, and
 // commits them together, by one call of a function in the database. That numbers the events from the end of the log, so positions are
 // dense, from 1, in commit order, and it writes nothing unless the streams are where the writer believes: otherwise it says where they
-// are. Processes that write at the same time wait in the server's queue for the lock of one row. Subscriptions read pages from the
+// are. Processes that write at the same time wait in the server's queue for the lock of one row; see turns, too. Subscriptions read pages from the
 // database when NOTIFY says that there are new ones, and check every second in case a notification is lost.
 package postgres
 

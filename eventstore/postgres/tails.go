@@ -18,7 +18,7 @@ const tails = `
 
 const (
 	// askers is how many questions about tails are under way at once. What is asked meanwhile waits, and shares the next one.
-	askers = 2
+	askers = 1
 	// together is how many callers share one question, at most.
 	together = 64
 )

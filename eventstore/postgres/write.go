@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,6 +40,9 @@ type writer struct {
 	last  uuid.UUID           // the event there
 	known *recent.Map[string, eventstore.Revision]
 
+	turns   turns
+	crowded bool // others have written since it wrote last
+
 	renewing bool // idle connections are not kept
 
 	failure error // of the last attempt, if it is to be repeated
@@ -57,6 +61,7 @@ func (s *Store) write() {
 	defer close(s.written)
 	w := &writer{Store: s, known: recent.New[string, eventstore.Revision](knownStreams), places: map[string]eventstore.Revision{}}
 	s.queue.Batches(w.carryOut)
+	w.turns.leave()
 }
 
 // carryOut writes a batch and answers the callers. After a failure with unknown outcome it tries again: requests that were written
@@ -70,8 +75,15 @@ func (w *writer) carryOut(batch []*commit.Request) {
 		if pause > 0 {
 			<-time.After(pause)
 		}
+		if w.crowded {
+			w.await()
+			batch = w.queue.More(batch)
+		}
 		for w.failure = w.attempt(batch, true); errors.Is(w.failure, errOld); {
 			w.failure = w.attempt(batch, false)
+		}
+		if w.failure != nil {
+			w.turns.leave()
 		}
 		w.failed = time.Now()
 		w.keepConnections(!isReadOnly(w.failure))
@@ -286,9 +298,19 @@ func (w *writer) commit(believed []int64) (ended eventstore.Position, err error)
 	}
 	var moved bool
 	var actual []int64
-	err = w.commits.QueryRowContext(w.closing, int64(w.head), w.last, pq.Array(w.asked), pq.Array(believed), w.unsure, pq.Array(streams),
+	commit := w.commits
+	if w.turns.taken {
+		commit = w.turns.pass
+	}
+	err = commit.QueryRowContext(w.closing, int64(w.head), w.last, pq.Array(w.asked), pq.Array(believed), w.unsure, pq.Array(streams),
 		pq.Array(revisions), pq.Array(ids), pq.Array(types), carried, pq.Array(places), pq.Array(data), pq.Array(meta), pq.Array(checksums), w.now()).
 		Scan(&ended, &moved, pq.Array(&actual))
+	switch {
+	case err == nil:
+		w.turns.taken, w.crowded = false, moved
+	case w.turns.taken && errors.Is(err, sql.ErrConnDone): // it was lost, and its statement cannot be repeated on another
+		err = driver.ErrBadConn
+	}
 	if err == nil && moved {
 		w.known = recent.New[string, eventstore.Revision](knownStreams)
 	}
