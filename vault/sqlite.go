@@ -34,11 +34,11 @@ func (s sqlite) exists(context.Context) (bool, error) {
 func fileURI(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
 
 func (s sqlite) open(context.Context) (write, read *sqlx.DB, err error) {
-	write, err = sqlx.Open("sqlite", fileURI(s.path)+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(8000)&_pragma=busy_timeout(10)&_txlock=immediate")
+	write, err = sqlx.Open("sqlite", fileURI(s.path)+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=cache_size(-4096)&_pragma=wal_autocheckpoint(8000)&_pragma=busy_timeout(10)&_txlock=immediate")
 	if err != nil {
 		return nil, nil, err
 	}
-	read, err = sqlx.Open("sqlite", fileURI(s.path)+"?_pragma=query_only(ON)&_pragma=cache_size(-8192)&_pragma=busy_timeout(5000)")
+	read, err = sqlx.Open("sqlite", fileURI(s.path)+"?_pragma=query_only(ON)&_pragma=cache_size(-2048)&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}

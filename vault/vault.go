@@ -56,7 +56,7 @@ type Vault struct {
 const lease = time.Second
 
 // unwrappedKeys is how many decrypted keys of persons are kept in memory, at least.
-const unwrappedKeys = 25_000
+const unwrappedKeys = 12_000
 
 // format is the version of what is stored. A vault of another one is refused.
 const format = "4" // no single bit makes an earlier one of it

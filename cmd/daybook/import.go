@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 	if c.URL != "" {
 		return c.send(ctx, t)
 	}
+	spareMemory()
 	d, err := openDesk(ctx, c.folder)
 	if err != nil {
 		return err
@@ -58,6 +60,8 @@ func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 			return errors.Join(fmt.Errorf("%s: %w", file, err), c.say(t, total))
 		}
 	}
+	d.commands.Forget()
+	debug.FreeOSMemory() // what was remembered for the import
 	if err := d.catchUp(ctx); err != nil {
 		return err
 	}

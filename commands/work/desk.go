@@ -187,6 +187,13 @@ func (b *baseline) put(name string, s stream, destroyed int) {
 	}
 }
 
+// Forget forgets the streams that are remembered. What comes next reads them again.
+func (d *Desk) Forget() {
+	d.baseline.mu.Lock()
+	defer d.baseline.mu.Unlock()
+	d.baseline.streams = nil
+}
+
 func (b *baseline) forget(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

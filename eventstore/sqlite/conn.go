@@ -34,7 +34,7 @@ var (
 // checkpoints double the speed of a large log. The index may lose commits as long as it stays consistent.
 const (
 	settings       = "PRAGMA main.journal_mode = WAL; PRAGMA main.synchronous = FULL; PRAGMA main.cache_size = -8192; PRAGMA wal_autocheckpoint = 16000;"
-	lookupSettings = "PRAGMA lookup.journal_mode = WAL; PRAGMA lookup.synchronous = NORMAL; PRAGMA lookup.cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;"
+	lookupSettings = "PRAGMA lookup.journal_mode = WAL; PRAGMA lookup.synchronous = NORMAL; PRAGMA lookup.cache_size = -8192; PRAGMA wal_autocheckpoint = 16000;"
 )
 
 // A conn is a connection with its statements; one goroutine at a time uses it. It bypasses database/sql, which copies every event

@@ -15,7 +15,7 @@ import (
 )
 
 // knownStreams is how many streams' places are remembered, at least.
-const knownStreams = 1 << 16
+const knownStreams = 1 << 14
 
 // Append implements eventstore.Store.
 func (s *Store) Append(ctx context.Context, to ...eventstore.Append) ([]eventstore.Appended, error) {

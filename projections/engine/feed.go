@@ -130,7 +130,7 @@ type page struct {
 }
 
 // pagesAhead is how many pages are decoded ahead: more events than a transaction of a rebuild takes, if the log is fast enough.
-const pagesAhead = 16
+const pagesAhead = 8
 
 // Events are as large as their texts, and rows as events. So what is in memory is limited by bytes too: of the log, which is fewer than
 // a decoded event takes.

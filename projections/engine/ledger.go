@@ -80,7 +80,7 @@ func (l *Ledger) declare(spec table.Table, t owned) declared {
 
 const (
 	// cacheRows is the default of Source.CacheRows.
-	cacheRows = 10_000
+	cacheRows = 5_000
 	// cacheBytes is of how many bytes of text a table keeps the rows in memory, at least; at most twice as many and those of a batch.
 	cacheBytes = 8 << 20
 )

@@ -41,7 +41,7 @@ type RebuildOptions struct {
 
 // rebuildBatch is the number of events per transaction of a rebuild. With fewer, too few changes fold together; with more,
 // writing does not overlap with decoding.
-const rebuildBatch = 20_000
+const rebuildBatch = 10_000
 
 // rebuildSize is the size of the next transaction after so many events: small at first, so that the writer need not wait until a
 // whole batch is decoded.

@@ -22,9 +22,9 @@ import (
 
 // Open opens the database in a file for its one writer and its readers, and creates it if it is missing.
 func Open(path string) (*DB, error) {
-	// What a crash loses is projected again, so commits need not wait for the disk. cache_size is 64 MiB.
+	// What a crash loses is projected again, so commits need not wait for the disk. Larger caches have not made rebuilds faster, and take twice what they are set to.
 	writer, err := sql.Open("sqlite", uri(path, "rwc", "_txlock=immediate",
-		"_pragma=journal_mode(WAL)", "_pragma=synchronous(NORMAL)", "_pragma=cache_size(-65536)", "_pragma=wal_autocheckpoint(0)"))
+		"_pragma=journal_mode(WAL)", "_pragma=synchronous(NORMAL)", "_pragma=cache_size(-8192)", "_pragma=wal_autocheckpoint(0)"))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
@@ -44,7 +44,7 @@ func Open(path string) (*DB, error) {
 
 // OpenReadOnly opens the database in a file for reading, beside its writer or without one. Write fails.
 func OpenReadOnly(path string) (*DB, error) {
-	readers, err := sqlx.Open("sqlite", uri(path, "rw", "_pragma=query_only(1)", "_pragma=cache_size(-16384)", "_pragma=automatic_index(0)"))
+	readers, err := sqlx.Open("sqlite", uri(path, "rw", "_pragma=query_only(1)", "_pragma=cache_size(-4096)", "_pragma=automatic_index(0)"))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
@@ -104,8 +104,8 @@ func (*sqlite) createTable(r *Relation) string {
 func (*sqlite) beforeTables() string { return system }
 
 // An index is sorted in as much memory as the cache may use.
-func (*sqlite) beforeIndexes() string           { return "PRAGMA cache_size = -16384;\n" }
-func (*sqlite) afterIndexes([]*Relation) string { return "PRAGMA cache_size = -65536;\n" }
+func (*sqlite) beforeIndexes() string           { return "PRAGMA cache_size = -4096;\n" }
+func (*sqlite) afterIndexes([]*Relation) string { return "PRAGMA cache_size = -8192;\n" }
 
 func (*sqlite) publish([]*Relation) func(Tx) error { return nil }
 
