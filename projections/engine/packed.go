@@ -229,4 +229,6 @@ func (t *Packed[K, R, F]) settle() {
 	t.added, t.keys = t.added[:0], t.keys[:0]
 }
 
-func (t *Packed[K, R, F]) drop(bool) { t.added, t.chains, t.keys, t.whole = nil, map[K]chain{}, nil, nil }
+func (t *Packed[K, R, F]) drop(bool) {
+	t.added, t.chains, t.keys, t.whole = nil, map[K]chain{}, nil, nil
+}
