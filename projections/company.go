@@ -1,6 +1,8 @@
 package projections
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"daybook/domain/company"
@@ -12,12 +14,12 @@ import (
 // Companies maintains companies: one row per company.
 var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Company](l, company.Stream.Category, readmodels.CompaniesTable)
-	engine.Derive(rows, readmodels.CompanyWordsTable, func(r readmodels.Company) []readmodels.CompanyWord {
+	engine.Derive(rows, readmodels.CompanyWordsTable, func(a, b *readmodels.Company) bool { return a.Search == b.Search }, func(r readmodels.Company) []readmodels.CompanyWord {
 		return each(wordsOf(r.Search), func(word string) readmodels.CompanyWord {
 			return readmodels.CompanyWord{Word: word, RegisteredAt: r.RegisteredAt, First: r.First}
 		})
 	})
-	engine.Derive(rows, readmodels.CompanyGroupsTable, func(r readmodels.Company) []readmodels.CompanyGroup {
+	engine.Derive(rows, readmodels.CompanyGroupsTable, func(a, b *readmodels.Company) bool { return slices.Equal(a.Groups, b.Groups) }, func(r readmodels.Company) []readmodels.CompanyGroup {
 		return each(r.Groups, func(group uuid.UUID) readmodels.CompanyGroup {
 			return readmodels.CompanyGroup{GroupID: group, RegisteredAt: r.RegisteredAt, First: r.First}
 		})

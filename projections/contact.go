@@ -20,17 +20,17 @@ import (
 // Contacts maintains contacts: one row per contact, with the words by which it is found.
 var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Contact](l, contact.Stream.Category, readmodels.ContactsTable)
-	engine.Derive(rows, readmodels.ContactWordsTable, func(r readmodels.Contact) []readmodels.ContactWord {
+	engine.Derive(rows, readmodels.ContactWordsTable, func(a, b *readmodels.Contact) bool { return a.Search == b.Search }, func(r readmodels.Contact) []readmodels.ContactWord {
 		return each(wordsOf(r.Search), func(word string) readmodels.ContactWord {
 			return readmodels.ContactWord{Word: word, RegisteredAt: r.RegisteredAt, First: r.First}
 		})
 	})
-	engine.Derive(rows, readmodels.ContactTagsTable, func(r readmodels.Contact) []readmodels.ContactTag {
+	engine.Derive(rows, readmodels.ContactTagsTable, func(a, b *readmodels.Contact) bool { return slices.Equal(a.Tags, b.Tags) }, func(r readmodels.Contact) []readmodels.ContactTag {
 		return each(r.Tags, func(tag uuid.UUID) readmodels.ContactTag {
 			return readmodels.ContactTag{TagID: tag, RegisteredAt: r.RegisteredAt, First: r.First}
 		})
 	})
-	engine.Derive(rows, readmodels.ContactGroupsTable, func(r readmodels.Contact) []readmodels.ContactGroup {
+	engine.Derive(rows, readmodels.ContactGroupsTable, func(a, b *readmodels.Contact) bool { return slices.Equal(a.Groups, b.Groups) }, func(r readmodels.Contact) []readmodels.ContactGroup {
 		return each(r.Groups, func(group uuid.UUID) readmodels.ContactGroup {
 			return readmodels.ContactGroup{GroupID: group, RegisteredAt: r.RegisteredAt, First: r.First}
 		})

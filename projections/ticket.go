@@ -1,6 +1,8 @@
 package projections
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"daybook/domain/personal"
@@ -14,12 +16,12 @@ import (
 // Tickets maintains tickets, the work list: one row per ticket.
 var Tickets = engine.Projection{Name: "tickets", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Ticket](l, ticket.Stream.Category, readmodels.TicketsTable)
-	engine.Derive(rows, readmodels.TicketWordsTable, func(r readmodels.Ticket) []readmodels.TicketWord {
+	engine.Derive(rows, readmodels.TicketWordsTable, func(a, b *readmodels.Ticket) bool { return a.Search == b.Search }, func(r readmodels.Ticket) []readmodels.TicketWord {
 		return each(wordsOf(r.Search), func(word string) readmodels.TicketWord {
 			return readmodels.TicketWord{Word: word, OpenedAt: r.OpenedAt, First: r.First}
 		})
 	})
-	engine.Derive(rows, readmodels.TicketTagsTable, func(r readmodels.Ticket) []readmodels.TicketTag {
+	engine.Derive(rows, readmodels.TicketTagsTable, func(a, b *readmodels.Ticket) bool { return slices.Equal(a.Tags, b.Tags) }, func(r readmodels.Ticket) []readmodels.TicketTag {
 		return each(r.Tags, func(tag uuid.UUID) readmodels.TicketTag {
 			return readmodels.TicketTag{TagID: tag, OpenedAt: r.OpenedAt, First: r.First}
 		})

@@ -24,7 +24,7 @@ var Trail = engine.Projection{Name: "event_trail", Bind: func(l *engine.Ledger) 
 			return
 		}
 		entries.Insert(readmodels.TrailEntry{
-			Position: table.Position(e.Position), Stream: e.Category + "-" + e.ID.String(), Revision: int64(e.Revision), Type: e.Event.EventType(), Actor: e.Meta.Actor.String(),
+			Position: table.Position(e.Position), Stream: e.Stream, Revision: int64(e.Revision), Type: e.Event.EventType(), Actor: e.Meta.Actor.String(),
 			Correlation: e.Meta.Correlation, At: e.At, RecordedAt: e.RecordedAt,
 		})
 	}

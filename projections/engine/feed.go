@@ -46,7 +46,6 @@ func (s Source) ledger() (*Ledger, error) {
 // An entry is an event to be projected, or a notice about a stream.
 type entry struct {
 	Recorded
-	stream string
 	size   int   // bytes in the log
 	err    error // why it could not be decoded, or a *eventstore.DamageError
 	notice bool
@@ -57,7 +56,7 @@ func (e *entry) point() table.Point {
 	if e.notice {
 		return table.Point{Position: e.Position}
 	}
-	return table.Point{Position: e.Position, Stream: e.stream, Revision: e.Revision, EventID: e.EventID}
+	return table.Point{Position: e.Position, Stream: e.Stream, Revision: e.Revision, EventID: e.EventID}
 }
 
 func (e *entry) unknown() bool { return errors.Is(e.err, event.ErrUnknown) }
@@ -96,12 +95,12 @@ func split(batch []entry) (before []entry, newer *NewerError) {
 	if i < 0 {
 		return batch, nil
 	}
-	return batch[:i], &NewerError{Stream: batch[i].stream, Position: batch[i].Position, Cause: batch[i].err}
+	return batch[:i], &NewerError{Stream: batch[i].Stream, Position: batch[i].Position, Cause: batch[i].err}
 }
 
 func (s Source) decode(stored eventstore.Recorded) entry {
 	if stored.Notice || stored.Damage != nil {
-		e := entry{Recorded{EventID: stored.ID, Revision: stored.Revision, Position: stored.Position}, stored.Stream, 0, nil, stored.Notice}
+		e := entry{Recorded{EventID: stored.ID, Stream: stored.Stream, Revision: stored.Revision, Position: stored.Position}, 0, nil, stored.Notice}
 		if stored.Damage != nil {
 			e.err = stored.Damage
 		}
@@ -111,7 +110,8 @@ func (s Source) decode(stored eventstore.Recorded) entry {
 	if err != nil {
 		decoded.EventID, decoded.Revision, decoded.Position = stored.ID, stored.Revision, stored.Position
 	}
-	return entry{decoded, stored.Stream, len(stored.Data) + len(stored.Meta), err, false}
+	decoded.Stream = stored.Stream
+	return entry{decoded, len(stored.Data) + len(stored.Meta), err, false}
 }
 
 // A feed is the log after a position. Its own goroutine decodes ahead while the receiver folds and writes. Call stop after use.

@@ -19,6 +19,7 @@ type Projection struct {
 type Recorded struct {
 	Event      event.Event
 	EventID    uuid.UUID
+	Stream     string    // its name
 	Category   string    // of its stream
 	ID         uuid.UUID // of its stream: the entity that it happened to
 	Revision   eventstore.Revision

@@ -175,7 +175,7 @@ func (p *projector) do(ctx context.Context, w portion) error {
 		if bad := (*poison)(nil); errors.As(err, &bad) {
 			e := &w.batch[bad.at]
 			if p.strict {
-				return &PoisonError{p.ledger.folds[bad.fold].name, e.stream, e.Position, bad}
+				return &PoisonError{p.ledger.folds[bad.fold].name, e.Stream, e.Position, bad}
 			}
 			p.park(bad.fold, e, bad)
 			continue
@@ -275,7 +275,7 @@ func (p *projector) sift(w portion) error {
 		switch {
 		case e.err == nil:
 		case p.strict && !e.damaged():
-			return &PoisonError{Stream: e.stream, Position: e.Position, Cause: e.err}
+			return &PoisonError{Stream: e.Stream, Position: e.Position, Cause: e.err}
 		default:
 			for fold := range p.ledger.folds {
 				if w.only < 0 || w.only == fold {
@@ -295,7 +295,7 @@ func (p *projector) unpark(k *table.Parked) {
 
 // park records that a projection failed at an event. The record is written with the batch.
 func (p *projector) park(fold int, e *entry, cause error) {
-	at := parkKey{p.ledger.folds[fold].name, e.stream}
+	at := parkKey{p.ledger.folds[fold].name, e.Stream}
 	if earlier, ok := p.parked[at]; ok && earlier.Position <= e.Position {
 		return
 	}
@@ -318,7 +318,7 @@ func (p *projector) leaveOut(w portion, fold, at int, waiting map[parkKey]int64)
 	if len(p.parked) == 0 {
 		return false
 	}
-	here := parkKey{p.ledger.folds[fold].name, e.stream}
+	here := parkKey{p.ledger.folds[fold].name, e.Stream}
 	parked, ok := p.parked[here]
 	if !ok || e.Position < parked.Position {
 		return false

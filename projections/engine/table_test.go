@@ -34,10 +34,9 @@ func drawEntries(t *rapid.T) []entry {
 		id := thingID(rapid.IntRange(0, 6).Draw(t, "thing"))
 		all[i] = entry{
 			Recorded: Recorded{
-				Event: drawToy(t), EventID: uuid.New(), Category: "thing", ID: id, Position: eventstore.Position(i + 1),
+				Event: drawToy(t), EventID: uuid.New(), Stream: "thing-" + id.String(), Category: "thing", ID: id, Position: eventstore.Position(i + 1),
 				At: table.Instant(rapid.Int64Range(0, 3).Draw(t, "at")),
 			},
-			stream: "thing-" + id.String(),
 		}
 	}
 	return all
@@ -118,7 +117,7 @@ func TestTablesAreDeclaredOnce(t *testing.T) {
 		{"another row", "are engine.thing", []Projection{declares("a", func(l *Ledger) { NewTable[uuid.UUID, bucket](l, thingsTable) })}},
 		{"another key", "not one exported field", []Projection{declares("a", func(l *Ledger) { NewTable[int, thing](l, thingsTable) })}},
 		{"another derived row", "are engine.label", []Projection{declares("a", func(l *Ledger) {
-			Derive(NewTable[uuid.UUID, thing](l, thingsTable), labelsTable, func(thing) []bucket { return nil })
+			Derive(NewTable[uuid.UUID, thing](l, thingsTable), labelsTable, func(a, b *thing) bool { return false }, func(thing) []bucket { return nil })
 		})}},
 		{"sums that are not exact", "cannot be added up", []Projection{declares("a", func(l *Ledger) { NewSums[uuid.UUID, thing](l, thingsTable) })}},
 		{"facts of no event", "position", []Projection{declares("a", func(l *Ledger) { NewFacts[thing](l, thingsTable) })}},
@@ -172,7 +171,7 @@ func TestTrespassing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = p.apply(t.Context(), []entry{{Recorded: Recorded{Position: 1, ID: uuid.New()}, stream: "thing-1"}})
+			err = p.apply(t.Context(), []entry{{Recorded: Recorded{Position: 1, ID: uuid.New(), Stream: "thing-1"}}})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("apply returns %v", err)
 			}
@@ -185,7 +184,7 @@ func TestADerivedRowIsOfOneRow(t *testing.T) {
 	var things *Table[uuid.UUID, thing]
 	named := Projection{"things", func(l *Ledger) func(*Recorded) {
 		things = NewTable[uuid.UUID, thing](l, thingsTable)
-		Derive(things, labelsTable, func(r thing) []label { return []label{{LabelKey{Tag: int(r.N)}, int(r.Part)}} })
+		Derive(things, labelsTable, func(a, b *thing) bool { return a.N == b.N && a.Part == b.Part }, func(r thing) []label { return []label{{LabelKey{Tag: int(r.N)}, int(r.Part)}} })
 		return func(e *Recorded) { e.Event.(deed)() }
 	}}
 	db := newDB(t)
@@ -196,7 +195,7 @@ func TestADerivedRowIsOfOneRow(t *testing.T) {
 	position := eventstore.Position(0)
 	do := func(d deed) error {
 		position++
-		return p.apply(t.Context(), []entry{{Recorded: Recorded{Event: d, Position: position}, stream: "thing-1"}})
+		return p.apply(t.Context(), []entry{{Recorded: Recorded{Event: d, Position: position, Stream: "thing-1"}}})
 	}
 	err = errors.Join(
 		do(func() { things.Insert(thing{ID: thingID(1), N: 7, Part: 1}) }),

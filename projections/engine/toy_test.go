@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -275,7 +276,7 @@ func (b *bench) projections() []Projection {
 	return []Projection{
 		{"things", func(l *Ledger) func(*Recorded) {
 			things := Keep[thing](l, "thing", thingsTable)
-			Derive(things, labelsTable, labelsOf)
+			Derive(things, labelsTable, func(a, b *thing) bool { return slices.Equal(a.Tags, b.Tags) }, labelsOf)
 			t := toys{things: things, notes: NewFacts[note](l, notesTable), grains: NewPacked[PackKey, grain](l, grainsTable), totals: NewSums[TotalKey, total](l, totalsTable), spoil: b.spoil}
 			return func(e *Recorded) { t.things_(e, &b.poison) }
 		}},
