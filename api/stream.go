@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -72,71 +74,103 @@ func (s *server) follow(hc huma.Context, at eventstore.Position, wanted func(eve
 	ctx, cancel := context.WithCancel(hc.Context())
 	defer cancel()
 	defer context.AfterFunc(s.Drain, cancel)()
-	batches := make(chan []eventstore.Recorded)
-	next := make(chan struct{})
-	go func() {
-		defer close(batches)
-		for batch, err := range s.Desk.Store.Follow(ctx, at, streamBatch) {
-			if err != nil {
-				return
-			}
-			select {
-			case batches <- batch:
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case <-next:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	w := hc.BodyWriter()
-	here := func() error { // an event without data only sets the client's Last-Event-ID
-		_, err := fmt.Fprintf(w, "id: %s\n\n", at)
-		return err
+	f := &follower{server: s, ctx: ctx, cancel: cancel, w: hc.BodyWriter(), at: at, wanted: wanted}
+	defer f.end()
+	if !f.begin() {
+		return
 	}
-	quiet, still := time.NewTicker(heartbeat), time.NewTicker(stillWithin)
-	defer quiet.Stop()
-	defer still.Stop()
-	for err := here(); err == nil; {
-		if f, ok := w.(http.Flusher); ok {
-			f.Flush()
-		}
-		select {
-		case batch, open := <-batches:
-			if !open || !s.mayStill(ctx, role.EventsRead) {
-				return
-			}
-			for i := range batch {
-				r := &batch[i]
-				if at = r.Position; r.Notice || !wanted(*r) {
-					continue
-				}
-				message, err := s.message(*r)
-				if err != nil {
-					s.Log.Error("streaming events", "error", err)
-					return
-				}
-				*r = eventstore.Recorded{} // the client may take long to read it
-				if _, err = w.Write(message); err != nil {
-					return
-				}
-			}
-			select {
-			case next <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-		case <-still.C:
-			if !s.mayStill(ctx, role.EventsRead) {
-				return
-			}
-		case <-quiet.C:
-			err = here()
+	for batch, err := range s.Desk.Store.Follow(ctx, at, streamBatch) {
+		if err != nil || !s.mayStill(ctx, role.EventsRead) || !f.send(batch) {
+			return
 		}
 	}
+}
+
+// A follower is a client of a stream. Its goroutine waits for events; a timer looks after it meanwhile, which costs less than another
+// goroutine that waits.
+type follower struct {
+	*server
+	ctx    context.Context
+	cancel context.CancelFunc
+	wanted func(eventstore.Recorded) bool
+
+	mu    sync.Mutex // for what follows
+	w     io.Writer
+	at    eventstore.Position // of the last event that was looked at
+	spoke time.Time
+	timer *time.Timer // nil once the stream has ended
+}
+
+func (f *follower) begin() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.timer = time.AfterFunc(stillWithin, f.look)
+	return f.here()
+}
+
+func (f *follower) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.timer.Stop()
+	f.timer = nil
+}
+
+// look ends the stream if its key has lost the right to it, and sends a heartbeat if it is time.
+func (f *follower) look() {
+	if !f.mayStill(f.ctx, role.EventsRead) {
+		f.cancel()
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.timer == nil:
+	case time.Since(f.spoke) >= heartbeat && !f.here():
+		f.cancel()
+	default:
+		f.timer.Reset(stillWithin)
+	}
+}
+
+// here tells the client where the stream is: an event without data only sets its Last-Event-ID.
+func (f *follower) here() bool {
+	_, err := fmt.Fprintf(f.w, "id: %s\n\n", f.at)
+	f.flush()
+	return err == nil
+}
+
+func (f *follower) flush() {
+	if w, ok := f.w.(http.Flusher); ok {
+		w.Flush()
+	}
+	f.spoke = time.Now()
+}
+
+// send sends those events of a batch that are wanted. It reports whether the stream goes on.
+func (f *follower) send(batch []eventstore.Recorded) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	sent := false
+	for i := range batch {
+		r := &batch[i]
+		if f.at = r.Position; r.Notice || !f.wanted(*r) {
+			continue
+		}
+		message, err := f.message(*r)
+		if err != nil {
+			f.Log.Error("streaming events", "error", err)
+			return false
+		}
+		*r = eventstore.Recorded{} // the client may take long to read it
+		if _, err = f.w.Write(message); err != nil {
+			return false
+		}
+		sent = true
+	}
+	if sent {
+		f.flush()
+	}
+	return true
 }
 
 // message returns an event as a stream sends it.

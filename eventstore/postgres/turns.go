@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"database/sql/driver"
+	"errors"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 )
 
 // Where several processes write, each waits for its turn before it closes a batch, so that all who come meanwhile are in it: otherwise
@@ -14,6 +16,8 @@ import (
 const (
 	longTurn  = 200 * time.Millisecond // after which another is not waited for
 	afterLong = time.Minute            // before turns are waited for again then
+
+	lockTimeout = "55P03"
 
 	takeTurn = "SELECT pg_advisory_lock(hashtextextended(current_schema(), 0)) FROM set_config('lock_timeout', '200ms', true)"
 	// passTurn also hands the lock to the transaction, which ends when it is durable.
@@ -45,12 +49,14 @@ func (w *writer) await() {
 		t.leave()
 		return
 	}
-	if _, err := t.take.ExecContext(w.closing); err != nil {
-		t.leave()
-		t.not = time.Now().Add(afterLong)
+	_, err := t.take.ExecContext(w.closing)
+	if t.taken = err == nil; t.taken {
 		return
 	}
-	t.taken = true
+	t.leave()
+	if e, ok := errors.AsType[*pq.Error](err); ok && e.Code == lockTimeout {
+		t.not = time.Now().Add(afterLong)
+	}
 }
 
 func (w *writer) enter() (err error) {
