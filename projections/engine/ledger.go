@@ -238,22 +238,25 @@ func (d *declared) values(n int, rows iter.Seq[reflect.Value]) iter.Seq[[]driver
 
 // ahead has another core make the values of about n rows, if they are many.
 func (d *declared) ahead(n int, values iter.Seq[[]driver.Value]) iter.Seq[[]driver.Value] {
-	if n < rowsAhead { // the goroutine would cost more than it saves
+	if n < manyRows { // the goroutine would cost more than it saves
 		return values
 	}
 	return early(len(d.rows.Columns), values)
 }
 
-// rowsAhead is how many rows are encoded ahead of the writer.
-const rowsAhead = 2048
+const (
+	manyRows   = 1024 // from which on rows are encoded ahead
+	handedOver = 256  // at once: the writer waits for the first of them
+	waiting    = 8    // times as many are encoded ahead of the writer, at most
+)
 
-// early runs a sequence of rows of one width in its own goroutine, up to rowsAhead rows ahead of the receiver. A panic in the
+// early runs a sequence of rows of one width in its own goroutine, ahead of the receiver. A panic in the
 // sequence becomes a panic of the receiver. The goroutine has ended when the receiver returns.
 func early(width int, rows iter.Seq[[]driver.Value]) iter.Seq[[]driver.Value] {
 	return func(yield func([]driver.Value) bool) {
-		full, empty, done := make(chan []driver.Value), make(chan []driver.Value, 2), make(chan struct{})
+		full, empty, done := make(chan []driver.Value, waiting), make(chan []driver.Value, waiting), make(chan struct{})
 		for range cap(empty) {
-			empty <- make([]driver.Value, 0, width*rowsAhead)
+			empty <- make([]driver.Value, 0, width*handedOver)
 		}
 		var cause any
 		go func() {
@@ -266,7 +269,12 @@ func early(width int, rows iter.Seq[[]driver.Value]) iter.Seq[[]driver.Value] {
 				}
 				select {
 				case full <- some:
-					some = (<-empty)[:0]
+				case <-done:
+					return
+				}
+				select {
+				case some = <-empty:
+					some = some[:0]
 				case <-done:
 					return
 				}
