@@ -156,14 +156,17 @@ func (f *follower) send(batch []eventstore.Recorded) bool {
 		if f.at = r.Position; r.Notice || !f.wanted(*r) {
 			continue
 		}
-		message, err := f.message(*r)
+		data, err := f.shown(*r)
 		if err != nil {
 			f.Log.Error("streaming events", "error", err)
 			return false
 		}
+		head := fmt.Sprintf("id: %s\nevent: %s\ndata: ", r.Position, r.Type)
 		*r = eventstore.Recorded{} // the client may take long to read it
-		if _, err = f.w.Write(message); err != nil {
-			return false
+		for _, part := range [][]byte{[]byte(head), data, []byte("\n")} {
+			if _, err := f.w.Write(part); err != nil {
+				return false
+			}
 		}
 		sent = true
 	}
@@ -173,14 +176,13 @@ func (f *follower) send(batch []eventstore.Recorded) bool {
 	return true
 }
 
-// message returns an event as a stream sends it.
-func (s *server) message(r eventstore.Recorded) ([]byte, error) {
+// shown returns an event as a stream sends it, with a line break.
+func (s *server) shown(r eventstore.Recorded) ([]byte, error) {
 	shown, err := s.show(r)
 	if err != nil {
 		return nil, err
 	}
-	data, err := encode(shown) // which ends with a line break
-	return fmt.Appendf(nil, "id: %s\nevent: %s\ndata: %s\n", r.Position, r.Type, data), err
+	return encode(shown)
 }
 
 // mayStill reports whether the key of a long request is still valid and has a permission.

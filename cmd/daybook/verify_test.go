@@ -71,7 +71,7 @@ func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 	alter(t, live, "DELETE FROM contacts WHERE contact_id = ?", deleted)
 	alter(t, live, "UPDATE tickets SET priority = 'altered' WHERE ticket_id = ?", altered)
 	// A projection that skipped one event lacks its changes, and its count of events is one too low.
-	alter(t, live, "UPDATE checkpoints SET applied = applied - 1 WHERE projection = 'agent_activity'")
+	alter(t, live, "UPDATE checkpoints SET applied = applied - 1 WHERE projection = 'agent_reports'")
 	alter(t, live, "UPDATE agent_activity SET facts = ? WHERE agent_id = ? AND week = ? AND department_id = ? AND part = 0", table.Pack(earlier, facts[1:]), agent, week, department)
 	alter(t, live, "UPDATE tickets SET resolved_at = NULL, revision = revision - 1 WHERE ticket_id = ?", counted)
 
@@ -82,7 +82,7 @@ func comparesFiles(t *testing.T, p testdesk.Program, folder string) {
 		"tickets " + counted + ": resolved_at is ",
 		"tickets " + counted + ": revision is ",
 		hidden,
-		"checkpoints agent_activity: applied is ",
+		"checkpoints agent_reports: applied is ",
 	} {
 		found := slices.IndexFunc(v.Differences, func(d string) bool { return strings.HasPrefix(d, want) })
 		if found < 0 {

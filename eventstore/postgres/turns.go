@@ -14,16 +14,14 @@ import (
 // which is passed on by the call that writes. The log does not rely on it: who waits too long, since a process sleeps in its turn,
 // writes without.
 const (
-	longTurn  = 200 * time.Millisecond // after which another is not waited for
-	afterLong = time.Minute            // before turns are waited for again then
-
-	lockTimeout = "55P03"
-
 	takeTurn = "SELECT pg_advisory_lock(hashtextextended(current_schema(), 0)) FROM set_config('lock_timeout', '200ms', true)"
 	// passTurn also hands the lock to the transaction, which ends when it is durable.
 	passTurn = `SELECT ended, moved, actual FROM (
 		SELECT *, pg_advisory_xact_lock(hashtextextended(current_schema(), 0)), pg_advisory_unlock(hashtextextended(current_schema(), 0))
 		FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)) AS done`
+
+	tooLong   = "55P03"     // the error code of a turn that was waited for too long
+	afterLong = time.Minute // before turns are waited for again then
 )
 
 // turns are a writer's place among all who write to the log.
@@ -54,7 +52,7 @@ func (w *writer) await() {
 		return
 	}
 	t.leave()
-	if e, ok := errors.AsType[*pq.Error](err); ok && e.Code == lockTimeout {
+	if e, ok := errors.AsType[*pq.Error](err); ok && e.Code == tooLong {
 		t.not = time.Now().Add(afterLong)
 	}
 }
