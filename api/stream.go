@@ -125,7 +125,7 @@ func (f *follower) look() {
 	defer f.mu.Unlock()
 	switch {
 	case f.timer == nil:
-	case time.Since(f.spoke) >= heartbeat && !f.here():
+	case time.Since(f.spoke) > heartbeat-stillWithin && !f.here(): // at the next look it would be too late
 		f.cancel()
 	default:
 		f.timer.Reset(stillWithin)

@@ -28,6 +28,25 @@ func TestStreamSaysWhereItIs(t *testing.T) {
 	}
 }
 
+// TestHeartbeats holds a stream whose filter matches nothing. Its heartbeats say where the log was looked at last.
+func TestHeartbeats(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	body := open(t, c, "/v1/events/stream?type=ticket-noted")
+	defer body.Body.Close()
+	head := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"}).Position()
+	lines := bufio.NewScanner(body.Body)
+	for lines.Scan() {
+		if lines.Text() == "id: "+head {
+			return
+		}
+		if text := lines.Text(); text != "" && !strings.HasPrefix(text, "id: ") {
+			t.Fatalf("it sends %q", text)
+		}
+	}
+	t.Errorf("the stream ended: %v", lines.Err())
+}
+
 // TestStreamEndsWithItsKey takes the right to the audit trail away from keys that hold a stream: by demoting and by deleting
 // their agents. Case 4.4.
 func TestStreamEndsWithItsKey(t *testing.T) {
