@@ -149,6 +149,24 @@ func put(t *testing.T, store *postgres.Store, stream string, revision eventstore
 	}
 }
 
+// TestUntold: what a process wrote that was killed before it told others of it is found all the same.
+func TestUntold(t *testing.T) {
+	store := open(t, testdb.URL(t), postgres.Options{})
+	defer shut(t, store)
+	for batch, err := range store.Follow(t.Context(), eventstore.Start) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case len(batch) == 0: // it has caught up, and waits to be told
+			put(t, store, "a", 0, 1, 1)
+		case len(batch) == 1 && batch[0].Stream == "a":
+			return
+		default:
+			t.Fatalf("it reads %+v", batch)
+		}
+	}
+}
+
 // TestLostEnd takes from a log what a failover can lose: the last events.
 func TestLostEnd(t *testing.T) {
 	const cut = "DELETE FROM eventlog.events WHERE position > 1;"
