@@ -12,9 +12,6 @@ import (
 
 	"daybook/domain/event"
 	"daybook/domain/ticket"
-	"daybook/eventstore"
-	"daybook/internal/testlog"
-	"daybook/projections"
 	"daybook/projections/engine"
 	"daybook/readmodels/report"
 	"daybook/readmodels/table"
@@ -59,6 +56,17 @@ func drawHistory(t *rapid.T) (h chronicle) {
 		h = append(h, e)
 	}
 	return h
+}
+
+// events yields what happened, event by event.
+func (h chronicle) events(yield func(engine.Recorded)) {
+	for _, e := range h {
+		actor := event.TheSystem
+		if e.actor != uuid.Nil {
+			actor = event.Actor{Kind: event.Agent, ID: e.actor}
+		}
+		yield(engine.Recorded{Event: e.event, Category: "ticket", ID: e.ticket, At: table.At(e.at), RecordedAt: rotaEnd, Meta: event.Metadata{Actor: actor}})
+	}
 }
 
 // A credit is one thing that counts for an agent, in a department, with some tags.
@@ -184,38 +192,7 @@ func slowCredits(events chronicle, all bool) (credits []credit) {
 func TestActivityIsWhatTheLogSays(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := drawHistory(rt)
-		store := testlog.Memory(rt)
-		last := map[uuid.UUID]eventstore.Revision{}
-		for _, e := range h {
-			revision, has := last[e.ticket]
-			if !has {
-				revision = eventstore.NoStream
-			}
-			done, err := eventstore.AppendTo(t.Context(), store, "ticket-"+e.ticket.String(), revision, []eventstore.Event{{ID: uuid.New(), Type: e.event.EventType(), Data: []byte("{}")}})
-			if err != nil {
-				rt.Fatal(err)
-			}
-			last[e.ticket] = done.Revision
-		}
-		source := engine.Source{Store: store, Projections: projections.All, Version: projections.Version, Decode: func(r eventstore.Recorded) (engine.Recorded, error) {
-			e := h[r.Position-1]
-			actor := event.TheSystem
-			if e.actor != uuid.Nil {
-				actor = event.Actor{Kind: event.Agent, ID: e.actor}
-			}
-			return engine.Recorded{
-				Event: e.event, EventID: r.ID, Category: "ticket", ID: e.ticket, Revision: r.Revision, Position: r.Position, At: table.At(e.at), RecordedAt: rotaEnd,
-				Meta: event.Metadata{Actor: actor},
-			}, nil
-		}}
-		db, err := table.OpenTemporary(t.TempDir())
-		if err != nil {
-			rt.Fatal(err)
-		}
-		defer db.Close()
-		if err := source.Fill(t.Context(), engine.Cut{}, db); err != nil {
-			rt.Fatal(err)
-		}
+		db := folded(rt, t, time.UTC, h.events)
 		for known := range len(h) + 1 {
 			ask := report.Query{
 				From: rotaDay, To: rotaDay.AddDate(0, 0, rotaDays), Zone: time.UTC, By: report.ByDay, KnownAt: table.Position(known), MaxBuckets: 10,

@@ -11,7 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	"daybook/domain/agent"
-	"daybook/domain/event"
 	"daybook/domain/zone"
 	"daybook/eventstore"
 	"daybook/internal/testlog"
@@ -37,16 +36,13 @@ func TestDaysAreTheReport(t *testing.T) {
 			shift = append(shift, duty{who, rotaDays*24*60 - 1, agent.Deleted{}})
 		}
 		db := folded(rt, t, in, func(yield func(engine.Recorded)) {
-			for _, d := range shift {
-				yield(engine.Recorded{Event: d.event, Category: "agent", ID: d.agent, At: table.At(begin.Add(time.Duration(d.minute) * time.Minute))})
+			later := begin.Sub(rotaDay)
+			move := func(e engine.Recorded) {
+				e.At = table.At(e.At.Time().Add(later))
+				yield(e)
 			}
-			for _, o := range history {
-				actor := event.TheSystem
-				if o.actor != uuid.Nil {
-					actor = event.Actor{Kind: event.Agent, ID: o.actor}
-				}
-				yield(engine.Recorded{Event: o.event, Category: "ticket", ID: o.ticket, At: table.At(begin.Add(o.at.Sub(rotaDay))), Meta: event.Metadata{Actor: actor}})
-			}
+			shift.events(move)
+			history.events(move)
 		})
 		for _, within := range []*uuid.UUID{nil, &uuid.Nil, &sales, &acme} {
 			got, err := report.Agents(t.Context(), db.Readers, report.Query{
@@ -110,7 +106,6 @@ func folded(rt *rapid.T, t *testing.T, in *time.Location, events func(yield func
 			rt.Fatal(err)
 		}
 		last[e.ID] = done.Revision
-		e.RecordedAt = e.At
 		all = append(all, e)
 	})
 	source := engine.Source{Store: store, Projections: projections.In(in), Version: projections.VersionIn(in), Decode: func(r eventstore.Recorded) (engine.Recorded, error) {

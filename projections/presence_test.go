@@ -12,9 +12,6 @@ import (
 
 	"daybook/domain/agent"
 	"daybook/domain/personal"
-	"daybook/eventstore"
-	"daybook/internal/testlog"
-	"daybook/projections"
 	"daybook/projections/engine"
 	"daybook/readmodels/report"
 	"daybook/readmodels/table"
@@ -59,15 +56,11 @@ func drawShift(t *rapid.T) shift {
 	return all
 }
 
-// source projects a shift, event by event.
-func (s shift) source(t testlog.TB) engine.Source {
-	store := testlog.Memory(t)
-	return engine.Source{Store: store, Projections: projections.All, Version: projections.Version, Decode: func(r eventstore.Recorded) (engine.Recorded, error) {
-		e := s[r.Position-1]
-		return engine.Recorded{
-			Event: e.event, EventID: r.ID, Category: "agent", ID: e.agent, Revision: r.Revision, Position: r.Position, At: s.at(e.minute), RecordedAt: rotaEnd,
-		}, nil
-	}}
+// events yields a shift, event by event.
+func (s shift) events(yield func(engine.Recorded)) {
+	for _, e := range s {
+		yield(engine.Recorded{Event: e.event, Category: "agent", ID: e.agent, At: s.at(e.minute), RecordedAt: rotaEnd})
+	}
 }
 
 // slow counts the minutes of each hour in which an agent works, or has chats on, looking at each minute for itself. With a department,
@@ -156,22 +149,7 @@ func (s shift) slow(who uuid.UUID, known int, within *uuid.UUID) (worked, chats 
 func TestPresenceByWhenThingsHappened(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := drawShift(rt)
-		source, last := s.source(rt), map[uuid.UUID]eventstore.Revision{ann: eventstore.NoStream, ben: eventstore.NoStream}
-		for i, e := range s {
-			_, err := eventstore.AppendTo(t.Context(), source.Store, "agent-"+e.agent.String(), last[e.agent], []eventstore.Event{{ID: uuid.New(), Type: e.event.EventType(), Data: []byte("{}")}})
-			if err != nil {
-				rt.Fatal(i, err)
-			}
-			last[e.agent]++
-		}
-		db, err := table.OpenTemporary(t.TempDir())
-		if err != nil {
-			rt.Fatal(err)
-		}
-		defer db.Close()
-		if err := source.Fill(t.Context(), engine.Cut{}, db); err != nil {
-			rt.Fatal(err)
-		}
+		db := folded(rt, t, time.UTC, s.events)
 		for known := range len(s) + 1 {
 			for _, within := range []*uuid.UUID{nil, &sales} {
 				got, err := report.Agents(t.Context(), db.Readers, report.Query{

@@ -42,12 +42,12 @@ type program struct {
 
 // folder says where a desk keeps its files. Every command that works on a desk embeds it.
 type folder struct {
-	Data       string `help:"Data folder of the desk: events.db, readmodels-N.db, vault.db and vault.key. Back up all of it together: without vault.key, no personal text can be read again." default:"./data" env:"DAYBOOK_DATA" type:"path"`
-	Events     string `help:"Database of the log, if it is not in the data folder: PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The vault belongs to this log only." env:"DAYBOOK_EVENTS" placeholder:"URL"`
-	Vault      string `help:"Database of the vault: sqlite (vault.db in the data folder), or PostgreSQL (postgres://…), which processes on several machines can share. Its master key is in the environment variable DAYBOOK_MASTER_KEY, in the systemd credential daybook-master-key, or in vault.key in the data folder." default:"sqlite" env:"DAYBOOK_VAULT" placeholder:"URL"`
-	ReadModels string `help:"Database of the read models, if they are not in the data folder: PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
-	Reporting  string `help:"Schema of the views that dashboards read, in the database of the read models. What Daybook did not make there is never changed." default:"reporting" env:"DAYBOOK_REPORTING" placeholder:"NAME"`
-	Zone       string `help:"IANA time zone of the days in the table agent_days, which dashboards read, such as Europe/Rome. All processes and commands of a desk need the same: with another one, read models are built anew. Reports ask for a zone of their own." default:"UTC" env:"DAYBOOK_ZONE" placeholder:"NAME"`
+	Data       string   `help:"Data folder of the desk: events.db, readmodels-N.db, vault.db and vault.key. Back up all of it together: without vault.key, no personal text can be read again." default:"./data" env:"DAYBOOK_DATA" type:"path"`
+	Events     string   `help:"Database of the log, if it is not in the data folder: PostgreSQL (postgres://…) or EventStoreDB (esdb://…, esdb+discover://…). The vault belongs to this log only." env:"DAYBOOK_EVENTS" placeholder:"URL"`
+	Vault      string   `help:"Database of the vault: sqlite (vault.db in the data folder), or PostgreSQL (postgres://…), which processes on several machines can share. Its master key is in the environment variable DAYBOOK_MASTER_KEY, in the systemd credential daybook-master-key, or in vault.key in the data folder." default:"sqlite" env:"DAYBOOK_VAULT" placeholder:"URL"`
+	ReadModels string   `help:"Database of the read models, if they are not in the data folder: PostgreSQL (postgres://…)." env:"DAYBOOK_READ_MODELS" placeholder:"URL"`
+	Reporting  string   `help:"Schema of the views that dashboards read, in the database of the read models. What Daybook did not make there is never changed." default:"reporting" env:"DAYBOOK_REPORTING" placeholder:"NAME"`
+	Zone       timeZone `help:"IANA time zone of the days in the table agent_days, which dashboards read, such as Europe/Rome. All processes and commands of a desk need the same: with another one, read models are built anew. Reports ask for a zone of their own." default:"UTC" env:"DAYBOOK_ZONE" placeholder:"NAME"`
 
 	Lease time.Duration `help:"How long a process that projects read models to PostgreSQL, or runs an operation, may be silent before another process takes over." default:"10s" env:"DAYBOOK_LEASE"`
 }

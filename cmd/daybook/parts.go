@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,11 +117,7 @@ func closeUnless(err *error, c io.Closer) {
 
 // assemble opens the vault and builds a desk from its parts. It owns the store and the lock, and closes them on errors.
 func assemble(ctx context.Context, f folder, home table.Home, store eventstore.Store, lock io.Closer) (*parts, error) {
-	days, err := f.days()
-	var head eventstore.Position
-	if err == nil {
-		head, err = store.Head(ctx)
-	}
+	head, err := store.Head(ctx)
 	if err == nil && head > eventstore.Start { // a new vault could not decrypt this log
 		err = f.mustHaveVault(ctx)
 	}
@@ -144,6 +141,7 @@ func assemble(ctx context.Context, f folder, home table.Home, store eventstore.S
 	}
 	d := &parts{folder: f, lock: lock, store: store, vault: v, home: home, live: new(table.Live), snaps: snaps, restored: restored}
 	d.commands = &work.Desk{Store: store, Keys: v, Names: v, Doors: v, Snapshots: snaps}
+	days := cmp.Or(f.Zone.Location, time.UTC)
 	d.source = engine.Source{Store: store, Decode: engine.DecodeWith(v), Projections: projections.In(days), Version: projections.VersionIn(days), Scratch: f.Data}
 	d.rows = engine.NewRows(d.source, v, snaps)
 	return d, nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"daybook/domain/personal"
-	"daybook/domain/zone"
 	"daybook/eventstore"
 	"daybook/eventstore/esdb"
 	"daybook/eventstore/postgres"
@@ -81,9 +79,6 @@ func (f folder) home(ctx context.Context) (table.Home, error) {
 	if f.Lease != 0 && f.Lease < shortestLease {
 		return nil, status{wrongUsage, fmt.Errorf("--lease must be at least %s", shortestLease)}
 	}
-	if _, err := f.days(); err != nil {
-		return nil, err
-	}
 	if f.ReadModels == "" {
 		return table.Folder(f.Data), nil
 	}
@@ -95,15 +90,6 @@ func (f folder) home(ctx context.Context) (table.Home, error) {
 		return nil, errors.Join(err, home.Close())
 	}
 	return home, nil
-}
-
-// days returns the time zone of the days that dashboards read.
-func (f folder) days() (*time.Location, error) {
-	in, err := zone.Load(cmp.Or(f.Zone, "UTC"))
-	if err != nil {
-		return nil, status{wrongUsage, errors.New("--zone must be an IANA time zone, such as Europe/Rome")}
-	}
-	return in, nil
 }
 
 // snapshots returns where the states of long streams are kept: beside the read models.

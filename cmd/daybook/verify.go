@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -109,7 +108,7 @@ func (c *verifyCommand) verify(ctx context.Context, o verifyOptions) (v api.Veri
 		return v, err
 	}
 	if db == nil {
-		return v, status{notFound, fmt.Errorf("the desk in %s has no read models of this version with days in %s (--zone) yet: run daybook serve or daybook rebuild first", c.Data, cmp.Or(c.Zone, "UTC"))}
+		return v, status{notFound, fmt.Errorf("the desk in %s has no read models of this version with days in %s (--zone) yet: run daybook serve or daybook rebuild first", c.Data, c.Zone)}
 	}
 	head, err := d.store.Head(ctx)
 	if err != nil {

@@ -115,8 +115,10 @@ func TestDaysOfAZone(t *testing.T) {
 			if out, talk, exit := reexec.Run(t, append([]string{"verify"}, desk...)...); exit != notFound || !strings.Contains(talk, "with days in UTC") {
 				t.Errorf("verify in UTC: %d, %s%s", exit, out, talk)
 			}
-			if _, talk, exit := reexec.Run(t, append([]string{"verify", "--zone", "Rome"}, desk...)...); exit != wrongUsage || !strings.Contains(talk, "Europe/Rome") {
-				t.Errorf("%d, %s", exit, talk)
+			for _, odd := range []string{"Rome", "Local", "europe/rome", "../zoneinfo/UTC", "+01:00", " ", "UTC\n", "\u202eUTC", strings.Repeat("x", 100_000)} {
+				if _, talk, exit := inProcess.Run(t, append([]string{"verify", "--zone", odd}, desk...)...); exit != wrongUsage || !strings.Contains(talk, "Europe/Rome") {
+					t.Errorf("%.20q: %d, %.300s", odd, exit, talk)
+				}
 			}
 		})
 	}

@@ -246,17 +246,17 @@ func (d *declared) ahead(n int, values iter.Seq[[]driver.Value]) iter.Seq[[]driv
 
 const (
 	manyRows   = 1024 // from which on rows are encoded ahead
-	handedOver = 256  // at once: the writer waits for the first of them
-	waiting    = 8    // times as many are encoded ahead of the writer, at most
+	rowsAtOnce = 256  // are handed over: the writer waits for the first of them
+	partsAhead = 8    // so many times as many are encoded ahead of the writer, at most
 )
 
 // early runs a sequence of rows of one width in its own goroutine, ahead of the receiver. A panic in the
 // sequence becomes a panic of the receiver. The goroutine has ended when the receiver returns.
 func early(width int, rows iter.Seq[[]driver.Value]) iter.Seq[[]driver.Value] {
 	return func(yield func([]driver.Value) bool) {
-		full, empty, done := make(chan []driver.Value, waiting), make(chan []driver.Value, waiting), make(chan struct{})
+		full, empty, done := make(chan []driver.Value, partsAhead), make(chan []driver.Value, partsAhead), make(chan struct{})
 		for range cap(empty) {
-			empty <- make([]driver.Value, 0, width*handedOver)
+			empty <- make([]driver.Value, 0, width*rowsAtOnce)
 		}
 		var cause any
 		go func() {

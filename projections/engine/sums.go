@@ -26,8 +26,8 @@ type sum[R any] struct {
 // NewSums declares sums of the projection that is being bound. The row struct of the spec must be an R with an embedded K, all of whose
 // columns are the key; all others are 64-bit integers.
 func NewSums[K comparable, R any](l *Ledger, spec table.Table) *Sums[K, R] {
-	t := &Sums[K, R]{}
-	t.table = newTable[K, R](l, spec, t)
+	t := &Sums[K, R]{table: &Table[K, R]{}}
+	t.table.open(l, spec, t)
 	var err error
 	if t.terms, err = t.relation().Numbers(); err != nil {
 		l.errs = append(l.errs, err)

@@ -72,18 +72,15 @@ const (
 // NewTable declares a table of the projection that is being bound. The row struct of the spec must be an R; its key is the
 // column tagged as such, or an embedded K whose columns all are.
 func NewTable[K comparable, R any](l *Ledger, spec table.Table) *Table[K, R] {
-	t := newTable[K, R](l, spec, nil)
+	t := &Table[K, R]{}
+	t.open(l, spec, t)
 	t.drop(false)
 	return t
 }
 
-// newTable declares a table, which is all of something the ledger sees, or a part of it.
-func newTable[K comparable, R any](l *Ledger, spec table.Table, of owned) *Table[K, R] {
-	t := &Table[K, R]{}
-	if of == nil {
-		of = t
-	}
-	t.declared = l.declare(spec, of)
+// open declares the table, as what the ledger sees of it: itself, or what it is a part of.
+func (t *Table[K, R]) open(l *Ledger, spec table.Table, as owned) {
+	t.declared = l.declare(spec, as)
 	if _, ok := spec.Row.(R); !ok {
 		l.errs = append(l.errs, fmt.Errorf("the rows of table %s are %T, not %s", spec.Name, spec.Row, reflect.TypeFor[R]()))
 	} else if len(t.rows.Key) > 0 {
@@ -92,7 +89,6 @@ func newTable[K comparable, R any](l *Ledger, spec table.Table, of owned) *Table
 			l.errs = append(l.errs, err)
 		}
 	}
-	return t
 }
 
 // Insert adds a row, or replaces the one with the same key.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"time"
 
 	"daybook/readmodels/table"
@@ -46,17 +47,13 @@ var DaysTable = table.Table{Name: "agent_days", Comment: "What each agent did on
 
 // Note adds what a fact about a ticket counts.
 func (d *AgentDay) Note(a *Activity) {
-	sign := int64(1)
-	if a.Sign == Retracted {
-		sign = -1
-	}
 	if a.Anomaly {
-		d.Anomalies += sign
+		d.Anomalies += a.times()
 	}
 	n, took := d.of(a.Fact)
-	*n += sign
+	*n += a.times()
 	if took != nil {
-		*took += table.Seconds(sign * a.Micros)
+		*took += table.Seconds(a.times() * a.Micros)
 	}
 }
 
@@ -87,8 +84,10 @@ func (d *AgentDay) of(kind Number) (n *int64, took *table.Seconds) {
 		return &d.NextAnswerTimeN, &d.NextAnswerTime
 	case FirstAssigned.Number:
 		return &d.FirstAssignTimeN, &d.FirstAssignTime
+	case FirstResolved.Number:
+		return &d.FirstResolveTimeN, &d.FirstResolveTime
 	}
-	return &d.FirstResolveTimeN, &d.FirstResolveTime
+	panic(fmt.Sprintf("agent_days has no column for facts of the kind %d", kind))
 }
 
 // Last adds a length of time for which an agent was present.

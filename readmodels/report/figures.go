@@ -54,10 +54,7 @@ type sample struct{ n, sum, p50, p90 int64 }
 
 // add adds a fact about a ticket.
 func (f *figures) add(a *Activity) {
-	sign := int32(1)
-	if a.Sign == Retracted {
-		sign = -1
-	}
+	sign := int32(a.times())
 	f.n[a.Fact] += sign
 	if a.Anomaly {
 		f.n[Odd.Number] += sign

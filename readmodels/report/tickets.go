@@ -84,6 +84,14 @@ func (s Sign) MarshalText() ([]byte, error) {
 	return []byte(signs[s]), nil
 }
 
+// times is how often the fact counts: once, or once less if it no longer does.
+func (a *Activity) times() int64 {
+	if a.Sign == Retracted {
+		return -1
+	}
+	return 1
+}
+
 // Code implements table.Fact. The first byte is the kind of fact, with the sign and the anomaly in its upper bits.
 func (a *Activity) Code(c *table.Coder) {
 	first := byte(a.Fact) | byte(a.Sign)<<5
