@@ -38,8 +38,13 @@ func (p postgres) exists(ctx context.Context) (there bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	err = read.GetContext(ctx, &there, "SELECT to_regclass('vault.secrets') IS NOT NULL")
-	return there, errors.Join(pgconn.Explain(err), read.Close(), write.Close())
+	there, err = p.made(ctx, read)
+	return there, errors.Join(err, read.Close(), write.Close())
+}
+
+func (postgres) made(ctx context.Context, read *sqlx.DB) (made bool, err error) {
+	err = read.GetContext(ctx, &made, "SELECT to_regclass('vault.secrets') IS NOT NULL")
+	return made, pgconn.Explain(err)
 }
 
 func (p postgres) open(ctx context.Context) (write, read *sqlx.DB, err error) {

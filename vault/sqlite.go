@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -45,9 +46,14 @@ func (s sqlite) open(context.Context) (write, read *sqlx.DB, err error) {
 	return write, read, nil
 }
 
+func (sqlite) made(ctx context.Context, read *sqlx.DB) (bool, error) { return hasTables(ctx, read) }
+
+func hasTables(ctx context.Context, db sqlx.QueryerContext) (has bool, err error) {
+	return has, sqlx.GetContext(ctx, db, &has, "SELECT EXISTS (SELECT 1 FROM sqlite_schema)")
+}
+
 func (sqlite) create(ctx context.Context, tx *sqlx.Tx) (created bool, err error) {
-	var empty bool
-	if err := tx.GetContext(ctx, &empty, "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)"); err != nil || !empty {
+	if has, err := hasTables(ctx, tx); err != nil || has {
 		return false, err
 	}
 	_, err = tx.ExecContext(ctx, sqliteSchema)
@@ -69,8 +75,8 @@ func (sqlite) waits(forDisk bool) string {
 // patience is how long a process waits for others that write.
 const patience = 5 * time.Second
 
-// errBusy means that another process writes, or reads what is to be overwritten.
-var errBusy = errors.New("it is busy")
+// ErrBusy means that another process writes, or reads what is to be overwritten, and does not come to an end.
+var ErrBusy = errors.New("another process has been at work in the vault for seconds: if it is suspended, let it go on or end it")
 
 // begin begins a transaction that writes.
 func begin(ctx context.Context, db *sqlx.DB) (t *sqlx.Tx, err error) {
@@ -86,8 +92,10 @@ func inTurn(ctx context.Context, do func() error) error {
 	for began := time.Now(); ; {
 		err := do()
 		var e *driver.Error
-		busy := errors.Is(err, errBusy) || errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
-		if !busy || time.Since(began) > patience {
+		if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY {
+			err = fmt.Errorf("%w (%w)", ErrBusy, err)
+		}
+		if !errors.Is(err, ErrBusy) || time.Since(began) > patience {
 			return err
 		}
 		select {
@@ -104,11 +112,11 @@ func (sqlite) scrub(ctx context.Context, write *sqlx.DB) error {
 		var still struct{ Busy, Log, Checkpointed int }
 		err := write.GetContext(ctx, &still, "PRAGMA wal_checkpoint(TRUNCATE)")
 		if err == nil && still.Busy != 0 {
-			err = errBusy
+			err = ErrBusy
 		}
 		return err
 	})
-	if errors.Is(err, errBusy) {
+	if errors.Is(err, ErrBusy) {
 		return errors.New("the old keys are still in the vault's write-ahead log, which another process reads: try again")
 	}
 	return err

@@ -66,6 +66,8 @@ type backend interface {
 	// name is the place as messages name it, without a password.
 	name() string
 	exists(ctx context.Context) (bool, error)
+	// made reports whether the tables are there.
+	made(ctx context.Context, read *sqlx.DB) (bool, error)
 	// open returns a connection that writes, and connections that only read. Statements have ? for each argument, and are rebound.
 	open(ctx context.Context) (write, read *sqlx.DB, err error)
 	// create creates the tables, if there are none, in a transaction that no other process has at the same time.
@@ -161,54 +163,42 @@ func (v *Vault) open(ctx context.Context) error {
 	return err
 }
 
-// unlock reads the secrets of the vault, and makes them for a new one.
+// unlock reads the secrets of the vault, and makes them for a new one. It writes to no other, so that it can be opened while another
+// process is suspended in the middle of a change.
 func (v *Vault) unlock(ctx context.Context) error {
 	if err := v.backend.check(ctx, v.read); err != nil { // before anything is written
 		return err
 	}
+	made, err := v.backend.made(ctx, v.read)
+	if err != nil {
+		return err
+	}
+	if !made {
+		return v.create(ctx)
+	}
+	begun, err := v.read.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer begun.Rollback()
+	return v.readSecrets(tx{Tx: begun})
+}
+
+// create creates the vault, unless another process has just done so.
+func (v *Vault) create(ctx context.Context) error {
 	begun, err := begin(ctx, v.db)
 	if err != nil {
 		return err
 	}
 	defer begun.Rollback()
-	fresh, err := v.backend.create(ctx, begun)
-	if err != nil {
-		return err
-	}
 	t := tx{Tx: begun}
-	secret := func(name string) (value []byte, err error) {
-		err = t.get(&value, "SELECT value FROM secrets WHERE name = ?", name)
-		return value, err
-	}
-	if !fresh {
-		switch stored, err := secret("format"); {
-		case err != nil:
-			return err
-		case string(stored) == "1", string(stored) == "2":
-			return fmt.Errorf("it is in the format of a version of Daybook before its first release (%q, not %s): start with an empty data folder, and import again", stored, format)
-		case string(stored) != format:
-			return fmt.Errorf("it is in the format %q: use the newer version of Daybook that wrote it. If there was none, %w", stored, ErrDamaged)
-		}
-	}
-	if err := v.masters.read(fresh); err != nil {
+	if fresh, err := v.backend.create(ctx, begun); err != nil {
 		return err
+	} else if !fresh {
+		return v.readSecrets(t)
 	}
-	if !fresh {
-		wrapped, err := secret("names")
-		if err != nil {
-			return err
-		}
-		uses, err := secret("master")
-		if err == nil {
-			err = v.masters.use(uses)
-		}
-		if err != nil {
-			return err
-		}
-		if v.names, err = v.unwrap("names", wrapped); err != nil {
-			return err
-		}
-		return errors.Join(v.deriveLent(), begun.Commit())
+	if err := v.masters.read(true); err != nil {
+		return err
 	}
 	v.names = random(32)
 	if err := v.deriveLent(); err != nil {
@@ -226,6 +216,40 @@ func (v *Vault) unlock(ctx context.Context) error {
 		return err
 	}
 	return begun.Commit()
+}
+
+// readSecrets reads the secrets of a vault that exists.
+func (v *Vault) readSecrets(t tx) error {
+	secret := func(name string) (value []byte, err error) {
+		err = t.get(&value, "SELECT value FROM secrets WHERE name = ?", name)
+		return value, err
+	}
+	switch stored, err := secret("format"); {
+	case err != nil:
+		return err
+	case string(stored) == "1", string(stored) == "2":
+		return fmt.Errorf("it is in the format of a version of Daybook before its first release (%q, not %s): start with an empty data folder, and import again", stored, format)
+	case string(stored) != format:
+		return fmt.Errorf("it is in the format %q: use the newer version of Daybook that wrote it. If there was none, %w", stored, ErrDamaged)
+	}
+	if err := v.masters.read(false); err != nil {
+		return err
+	}
+	wrapped, err := secret("names")
+	if err != nil {
+		return err
+	}
+	uses, err := secret("master")
+	if err == nil {
+		err = v.masters.use(uses)
+	}
+	if err != nil {
+		return err
+	}
+	if v.names, err = v.unwrap("names", wrapped); err != nil {
+		return err
+	}
+	return v.deriveLent()
 }
 
 // deriveLent derives the key of what callers carry. It stays when the master key changes.

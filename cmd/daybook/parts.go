@@ -160,7 +160,10 @@ func (d *parts) mayOpen(ctx context.Context) error {
 	case d.restored != nil:
 		return d.snaps.Clear(ctx)
 	}
-	return d.note(ctx)
+	if err := d.note(ctx); noted.Log == uuid.Nil || !errors.Is(err, vault.ErrBusy) {
+		return err
+	}
+	return nil // serve notes again in a minute
 }
 
 // mustBeReadable returns an error if the log is in another format than this program's.

@@ -187,3 +187,30 @@ func (v copiedVault) putBack(t *testing.T, f folder) {
 		t.Fatal(err)
 	}
 }
+
+// TestVaultOfASuspendedProcess has another process stop in the middle of a change of the vault. Who starts meanwhile reads and writes
+// what needs no new key, says why the rest must wait, and goes on as soon as it can.
+func TestVaultOfASuspendedProcess(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c, stop := inProcess.Serve(t, folder)
+	nora := "/v1/contacts/" + c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"}).ID(t)
+	stop()
+	suspended, err := openSQL(t, filepath.Join(folder, "vault.db")).Conn(t.Context())
+	if err == nil {
+		_, err = suspended.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, stop = inProcess.Serve(t, folder)
+	defer stop()
+	c.Must(t, 200, "PATCH", nora, map[string]any{"name": "Nora B."})
+	if a := c.Do(t, "POST", "/v1/contacts", map[string]any{"name": "Ben"}); a.Status != 503 || a.Object(t)["code"] != "unavailable" {
+		t.Errorf("a new person: %s", a)
+	}
+	if _, err := suspended.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Ben"})
+}
