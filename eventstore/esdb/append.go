@@ -19,7 +19,8 @@ import (
 	"daybook/eventstore"
 )
 
-// Append implements eventstore.Store. If the outcome is unknown it repeats the same append until it knows or patience ends.
+// Append implements eventstore.Store. If the outcome is unknown it repeats the same append until it knows or patience ends. It first
+// asks, of all streams side by side, whether the server was told to forget events of them, but not of those that were just read.
 func (s *Store) Append(ctx context.Context, to ...eventstore.Append) ([]eventstore.Appended, error) {
 	if err := eventstore.Check(to); err != nil {
 		return nil, err
@@ -27,6 +28,15 @@ func (s *Store) Append(ctx context.Context, to ...eventstore.Append) ([]eventsto
 	steps := map[int][]int{} // which appends are part of each
 	for i, a := range to {
 		steps[a.Step] = append(steps[a.Step], i)
+	}
+	var asking errgroup.Group
+	for _, a := range to {
+		if !s.justRead.take(a.Stream) {
+			asking.Go(func() error { return s.mustBeWhole(ctx, a.Stream) })
+		}
+	}
+	if err := asking.Wait(); err != nil {
+		return nil, err
 	}
 	done := make([]eventstore.Appended, len(to))
 	for _, step := range slices.Sorted(maps.Keys(steps)) {
@@ -54,9 +64,6 @@ func (s *Store) appendTo(ctx context.Context, stream string, expected eventstore
 	var done eventstore.Appended
 	err = s.try(joined, s.patience, func(_ context.Context, n *node, _ *effort) (err error) {
 		// Close does not end an append in progress; the caller's context does.
-		if err := s.whole(ctx, n, stream); err != nil {
-			return err
-		}
 		done, err = n.append(ctx, s.prefix+stream, expected, events)
 		if errors.Is(err, errBuried) {
 			return damaged(stream, tombstoned)
@@ -74,6 +81,20 @@ func (s *Store) appendTo(ctx context.Context, stream string, expected eventstore
 		return eventstore.Appended{}, explain("append to stream "+stream, err)
 	}
 	return done, nil
+}
+
+// mustBeWhole returns an error if the server was told to forget events of a stream.
+func (s *Store) mustBeWhole(ctx context.Context, stream string) error {
+	joined, leave, err := s.join(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	err = s.try(joined, s.patience, func(ctx context.Context, n *node, _ *effort) error { return s.forgetsNothing(ctx, n, stream) })
+	if err != nil {
+		return explain("append to stream "+stream, err)
+	}
+	return nil
 }
 
 // accept is join for appends, for which Close waits.

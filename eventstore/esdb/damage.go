@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
+	"time"
 
 	"daybook/eventstore"
 )
@@ -56,8 +58,8 @@ func (n *node) forgotten(ctx context.Context, stream string) (what string, err e
 	return what, err
 }
 
-// whole returns a *eventstore.DamageError if the server was told to forget events of a stream.
-func (s *Store) whole(ctx context.Context, n *node, stream string) error {
+// forgetsNothing returns a *eventstore.DamageError if the server was told to forget events of a stream.
+func (s *Store) forgetsNothing(ctx context.Context, n *node, stream string) error {
 	what, err := n.forgotten(ctx, s.prefix+stream)
 	if err == nil && what != "" {
 		err = damaged(stream, what)
@@ -65,14 +67,43 @@ func (s *Store) whole(ctx context.Context, n *node, stream string) error {
 	return err
 }
 
-// ask is whole in a goroutine of its own. The function that it returns waits for the answer.
+// ask is forgetsNothing in a goroutine of its own. The function that it returns waits for the answer.
 func (s *Store) ask(ctx context.Context, n *node, stream string) (answer func() error) {
 	answered, err := make(chan struct{}), error(nil)
 	go func() {
 		defer close(answered)
-		err = s.whole(ctx, n, stream)
+		err = s.forgetsNothing(ctx, n, stream)
 	}()
 	return func() error { <-answered; return err }
+}
+
+// justRead are streams that were read, and of which the server was then told to forget nothing. For one append, and for a while, that
+// is believed.
+type justRead struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+const (
+	believedFor   = 5 * time.Second
+	justReadLimit = 10_000 // streams
+)
+
+func (j *justRead) add(stream string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.at) >= justReadLimit || j.at == nil {
+		j.at = map[string]time.Time{}
+	}
+	j.at[stream] = time.Now()
+}
+
+func (j *justRead) take(stream string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	at, there := j.at[stream]
+	delete(j.at, stream)
+	return there && time.Since(at) < believedFor
 }
 
 // lost returns what was lost of a stream, if anything was, whether or not its metadata tell.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,6 +199,31 @@ func TestForgettingUndone(t *testing.T) {
 			t.Errorf("the follower is told %v", told)
 		}
 	})
+}
+
+// TestAppendAfterRead: an append to a stream that was just read asks no more what the server was told to forget. The next one does.
+func TestAppendAfterRead(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	store, admin := openWith(t, server.ConnectionString(), esdb.Options{}), administers(t, server.ConnectionString())
+	appends(t, store, "a", eventstore.NoStream, events(5))
+	var asked atomic.Int32
+	server.Break(esdbtest.Faults{Served: func(_, stream string) {
+		if stream == "$$daybook.a" {
+			asked.Add(1)
+		}
+	}})
+	for _, err := range store.Read(t.Context(), "a", 0, eventstore.Forwards, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	appends(t, store, "a", 4, events(1))
+	if n := asked.Load(); n != 1 {
+		t.Errorf("a read and an append asked %d times", n)
+	}
+	ways["max count that nothing exceeds yet"].tell(admin, "daybook.a")
+	isRefused(t, store, "a", "$maxCount 100")
 }
 
 // noLimits: what tells the server to forget nothing is no damage, and neither is what happens to streams of others.

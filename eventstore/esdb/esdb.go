@@ -57,6 +57,7 @@ type Store struct {
 	now      func() time.Time
 	cluster  *cluster
 	id       uuid.UUID
+	justRead justRead
 
 	life      context.Context // ends with Close
 	end       context.CancelFunc

@@ -145,6 +145,7 @@ func (r *reader) read(ctx context.Context, n *node, effort *effort) error {
 	if err == nil && r.left > 0 && (r.way == eventstore.Backwards && r.from >= 0 || r.way == eventstore.Forwards && r.from == 0) {
 		return damaged(r.stream, truncated) // every stream that exists has a first event
 	}
+	r.justRead.add(r.stream)
 	return err
 }
 
