@@ -151,8 +151,16 @@ func (e *Engine) project(ctx context.Context, p *projector) (*projector, error) 
 	}
 	f := e.feed(ctx, p.at.Position)
 	defer f.stop()
+	look := time.NewTicker(lookAgain)
+	defer look.Stop()
 	for {
 		select {
+		case <-look.C: // nothing may happen that would have to be written
+			if err := p.db.There(ctx); errors.Is(err, table.ErrGone) {
+				return nil, fmt.Errorf("%w: %w", errAnew, err)
+			} else if err != nil {
+				return nil, err
+			}
 		case <-publishing:
 			if publishing, err = e.publish(ctx, p); err != nil {
 				return nil, err

@@ -10,7 +10,7 @@ import (
 	"daybook/readmodels/table"
 )
 
-// lookAgain is how often a follower checks without a notification, in case one was lost.
+// lookAgain is how often a follower checks without a notification, in case one was lost, and a projector that its rows are there.
 const lookAgain = time.Second
 
 // watch follows what another process projects, until the context ends.

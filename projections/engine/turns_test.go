@@ -225,6 +225,32 @@ func TestWhatADatabaseForgets(t *testing.T) {
 	}
 }
 
+// TestWhatIsDroppedWhileNothingHappens drops the read models of a desk on which nothing happens: they are built anew all the same.
+func TestWhatIsDroppedWhileNothingHappens(t *testing.T) {
+	b := newBench(t)
+	database := testdb.URL(t)
+	home := inSchemas(t, database, time.Hour)
+	r := b.start(t, home)
+	p := b.appendSome(t, 20)
+	r.wait(t, p)
+	follower := begin(t, b.Source, home, follows)
+	follower.wait(t, p)
+	db := sqlx.MustConnect("postgres", database)
+	defer db.Close()
+	db.MustExec("DROP SCHEMA readmodels_1 CASCADE")
+	for _, e := range []*running{r, follower} {
+		for err := table.ErrGone; err != nil; {
+			err = e.live.Read(func(db *table.DB) error {
+				_, err := table.ReadGeneration(t.Context(), db.Readers)
+				return err
+			})
+		}
+	}
+	if d := diff(reference(b.entries(t)), r.contents(t)); d != "" {
+		t.Error(d)
+	}
+}
+
 // kept saves the rows of the first generation, and returns SQL that restores them.
 func kept(t *testing.T, db *sqlx.DB) (putBack string) {
 	t.Helper()
