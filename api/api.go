@@ -270,6 +270,9 @@ func describe(r route) huma.Operation {
 // needed is the key of an operation's permission in its metadata.
 const needed = "permission"
 
+// findsOne is the key of an operation that finds what its body names, or answers 404.
+const findsOne = "finds"
+
 // conditional adds to a route that it answers 304 if If-None-Match names the current ETag.
 func conditional(op huma.Operation) huma.Operation {
 	op.Responses = map[string]*huma.Response{"304": {Description: "The thing has not changed"}}

@@ -42,6 +42,7 @@ var ProblemKinds = []ProblemKind{
 	{"contact-unknown", "No such contact", "Check the id, or create the contact first.", []int{404, 422, ofLine}},
 	{"content-encoding", "A body that is packed", "Send the body without Content-Encoding. Only a journal may be packed, with gzip.", []int{415}},
 	{"cursor-malformed", "A cursor of another query", "Use next of an answer to the same query, or start without a cursor.", []int{422}},
+	{"customer-id-other", "A contact who has another customer id", "Identify another contact, or name the visitor id that moves.", []int{409}},
 	{"date-malformed", "A date that cannot be read", "Write it as 2014-02-01.", []int{422}},
 	{"department-deleted", "A department that was deleted", "Use another department, or create a new one.", []int{409, ofLine}},
 	{"department-exists", "A department that is already there", "Give what is new a name of its own in the journal.", []int{ofLine}},
@@ -58,6 +59,7 @@ var ProblemKinds = []ProblemKind{
 	{"handle-malformed", "A handle on X that cannot be read", "Use letters from a to z, digits and underscores.", []int{422, ofLine}},
 	{"id-malformed", "An id that cannot be read", "Send an id as an answer had it.", []int{422}},
 	{"idempotency-key-reused", "An Idempotency-Key of another request", "Use a new key for each new request.", []int{422}},
+	{"identity-malformed", "An identity without its kind or value", "Write KIND:VALUE, such as email:nora@example.com.", []int{422}},
 	{"instant-in-future", "An instant that has yet to come", "Use an instant up to now.", []int{422}},
 	{"instant-malformed", "An instant that cannot be read", "Write it as RFC 3339 does, with a zone.", []int{422}},
 	{"internal", "A bug", "Report it with the request's id.", []int{500}},
@@ -85,6 +87,8 @@ var ProblemKinds = []ProblemKind{
 	{"not-posted", "Read models that cannot be projected", "Try again in a moment; /v1/projections shows why.", []int{409}},
 	{"not-ready", "A desk that cannot serve", "Send an API key to see why.", []int{503}},
 	{"not-yet", "Read models that have not caught up", "Try again in a moment.", []int{409, 503}},
+	{"offer-closed", "An offer that is open no more", "Read the contact again.", []int{409}},
+	{"offer-unknown", "No such offer", "Use the id of an offer that the contact shows.", []int{404}},
 	{"operation-unknown", "No such operation", "Check the id.", []int{404}},
 	{"parameter-empty", "A parameter without a value", "Leave it out, or give it a value.", []int{422}},
 	{"parameter-twice", "A parameter that comes twice", "Give it once.", []int{422}},
@@ -131,6 +135,7 @@ var ProblemKinds = []ProblemKind{
 	{"type-unknown", "No such type of event", "Use one that docs/events.md lists.", []int{422}},
 	{"unavailable", "A request that failed", "Send it again with the same Idempotency-Key.", []int{503}},
 	{"url-malformed", "A URL that cannot be read", "Begin it with https:// or http://.", []int{422, ofLine}},
+	{"would-merge", "Two contacts who are one person", "Use the contact that the problem names.", []int{409}},
 }
 
 func problemCodes() (codes []any) {

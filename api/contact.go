@@ -21,9 +21,10 @@ import (
 // ContactQuery are the parameters of a list of contacts.
 type ContactQuery struct {
 	Listing
-	Q     string `query:"q" maxLength:"200" doc:"Words to search for in names and addresses; each is the beginning of a word. Case, accents and the spelling of phone numbers do not matter"`
-	Email string `query:"email" maxLength:"254" doc:"Only contacts with exactly this e-mail address"`
-	Phone string `query:"phone" maxLength:"100" doc:"Only contacts with exactly this phone number, however it is written"`
+	Q        string `query:"q" maxLength:"200" doc:"Words to search for in names and addresses; each is the beginning of a word. Case, accents and the spelling of phone numbers do not matter"`
+	Email    string `query:"email" maxLength:"254" doc:"Only contacts with exactly this e-mail address"`
+	Phone    string `query:"phone" maxLength:"100" doc:"Only contacts with exactly this phone number, however it is written"`
+	Identity string `query:"identity" maxLength:"1000" doc:"Only the contact with this identity, as KIND:VALUE, such as customer:4711 or visitor:abc. The kinds are customer, email, phone, facebook, x, forum and visitor"`
 	Tags
 	Group   string `query:"group" doc:"Only contacts in this group, by id or name; none for contacts without groups"`
 	Company string `query:"company" doc:"Only contacts of this company, by id; none for contacts without a company"`
@@ -75,6 +76,29 @@ func (s *server) contacts() {
 	del[commands.UntagContact](t, "/tags/{tag}", "removeContactTag", "Untag a contact")
 	put[commands.GroupContact](t, "/groups/{group}", "addContactGroup", "Add a contact to a group")
 	del[commands.UngroupContact](t, "/groups/{group}", "removeContactGroup", "Remove a contact from a group")
+	carries[commands.Identify](t, "/identify", "identifyContact", "Record the business's own id of a contact, who is a customer from then on")
+	post[commands.AcceptOffer](t, "/offers/{offer}/accept", "acceptContactOffer", "Make a value that the contact sent their own")
+	post[commands.DismissOffer](t, "/offers/{offer}/dismiss", "dismissContactOffer", "Dismiss a value that the contact sent. It is not offered again")
+	s.lookUp(t)
+	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/duplicates", t.title, "listContactDuplicates", "List the contacts who may be the same person as this one, since one sent an address of the other", role.ContactsRead}), func(ctx context.Context, in *struct {
+		Reading
+		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the contact"`
+	}) (*Answered[List[readmodels.Contact]], error) {
+		return read(ctx, s, in.Reading, role.ContactsRead, func(q table.Queryer) (all List[readmodels.Contact], err error) {
+			row, _, err := t.row(ctx, q, in.ID)
+			if err != nil {
+				return all, err
+			}
+			found, err := rowsOf(ctx, source{queryer: q}, contactRows, row.Duplicates)
+			all.Data = []readmodels.Contact{}
+			for _, id := range row.Duplicates {
+				if c, there := found[id]; there {
+					all.Data = append(all.Data, c)
+				}
+			}
+			return all, err
+		})
+	})
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/tickets", t.title, "listContactTickets", "List the tickets of a contact, newest first", role.TicketsRead}), s.history)
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/timeline", t.title, "listContactTimeline", "List what happened to a contact, who did it, when and why", role.ContactsRead}), func(ctx context.Context, in *struct {
 		Listing
@@ -92,7 +116,8 @@ func (s *server) contacts() {
 // contactFilter resolves the names in a query to ids, and addresses to what they are kept as.
 func (s *server) contactFilter(ctx context.Context, q table.Queryer, in *ContactQuery) (f readmodels.ContactFilter, err error) {
 	f = readmodels.ContactFilter{Q: in.Q, Ref: in.Ref, Deleted: in.Deleted}
-	var errs [3]error
+	var errs [4]error
+	f.ID, errs[3] = s.identified(ctx, in.Identity)
 	if in.Email != "" {
 		f.Email, errs[0] = address.Email("email", in.Email)
 	}

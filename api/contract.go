@@ -109,7 +109,8 @@ func refusals(op *huma.Operation) []int {
 	permission, _ := op.Metadata[needed].(role.Permission)
 	add(keyed, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 	add(permission != "", http.StatusForbidden)
-	add(names || adds, http.StatusNotFound)
+	_, finds := op.Metadata[findsOne]
+	add(names || adds || finds, http.StatusNotFound)
 	add(changes || takes(op, "header", "Daybook-After"), http.StatusConflict)
 	add(changes, http.StatusPreconditionFailed)
 	add(takesBody, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)

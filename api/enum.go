@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"daybook/domain/contact"
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/domain/ticket"
@@ -16,7 +17,7 @@ import (
 // enums are the types with few values, which the OpenAPI document lists. They are shown by types of their own, since it is
 // types that make schemas.
 var enums = []enum{
-	enumOf(ticket.Channels), enumOf(ticket.Priorities), enumOf(ticket.Statuses), enumOf(tag.Scopes), enumOf(readmodels.AgentStatuses), enumOf(report.Granularities), enumOf(Verdicts),
+	enumOf(contact.AddressKinds), enumOf(ticket.Channels), enumOf(ticket.Priorities), enumOf(ticket.Statuses), enumOf(tag.Scopes), enumOf(readmodels.AgentStatuses), enumOf(report.Granularities), enumOf(Verdicts),
 }
 
 type enum struct{ of, shown reflect.Type }
@@ -49,6 +50,7 @@ func (oneOf[T]) Schema(huma.Registry) *huma.Schema {
 
 // namedEnums are the values that the document lists, each under one name wherever they are used.
 var namedEnums = []namedEnum{
+	{"IdentityKind", "By what a contact is recognised.", anyOf(contact.AddressKinds)},
 	{"Channel", "Where a message came in.", anyOf(ticket.Channels)},
 	{"Priority", "How urgent a ticket is.", anyOf(ticket.Priorities)},
 	{"TicketStatus", "What a ticket waits for, or how it ended.", anyOf(ticket.Statuses)},

@@ -259,7 +259,7 @@ func response[R any](s *server, description string) *huma.Response {
 	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 }
 
-// Other is the end of a path that names another thing, in a parameter that is called after it.
+// Other is the last parameter of a path, which names another thing and is called after it.
 type Other struct{ name string }
 
 // Resolve implements huma.Resolver.
@@ -268,10 +268,12 @@ func (o *Other) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// last returns the name of the parameter at the end of a path.
-func last(path string) string { return strings.Trim(path[strings.LastIndex(path, "/")+1:], "{}") }
+// last returns the name of the last parameter of a path.
+func last(path string) string {
+	return path[strings.LastIndexByte(path, '{')+1 : strings.LastIndexByte(path, '}')]
+}
 
-// other returns the parameter at the end of a path, which names a thing of the kind ref.
+// other returns the last parameter of a path, which names a thing of the kind ref.
 func other(path, ref string) *huma.Param {
 	p := &huma.Param{Name: last(path), In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}, Description: "Id of the " + ref}
 	if _, may := named[ref]; may {

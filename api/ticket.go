@@ -23,8 +23,9 @@ import (
 // TicketQuery are the parameters of the list of all tickets.
 type TicketQuery struct {
 	TicketTerms
-	Contact ThingID `query:"contact" doc:"Only tickets of this contact, by id"`
-	Company string  `query:"company" doc:"Only tickets of this company's contacts, by id; none for tickets of contacts without a company"`
+	Contact  ThingID `query:"contact" doc:"Only tickets of this contact, by id"`
+	Identity string  `query:"identity" maxLength:"1000" doc:"Only tickets of the contact with this identity, as KIND:VALUE, such as customer:4711 or visitor:abc"`
+	Company  string  `query:"company" doc:"Only tickets of this company's contacts, by id; none for tickets of contacts without a company"`
 }
 
 // TicketTerms are the parameters of every list of tickets.
@@ -106,9 +107,17 @@ func (s *server) tickets() {
 	create[commands.OpenTicket](t, "createTicket", "Open a ticket for a contact")
 	huma.Register(s.api, describe(route{http.MethodGet, t.path, t.title, "listTickets", "List tickets, newest first", role.TicketsRead}), func(ctx context.Context, in *TicketQuery) (*Answered[List[TicketRow]], error) {
 		return s.listTickets(ctx, t.path, in.TicketTerms, func(q table.Queryer) (of readmodels.TicketFilter, err error) {
-			return of, domain.Join(
+			whose, err := s.identified(ctx, in.Identity)
+			err = domain.Join(err,
 				s.resolveAll(ctx, q, naming{"contact", "contact", string(in.Contact), &of.Contact}),
 				s.refer(ctx, q, reference{"company", "company", in.Company, &of.Company}))
+			switch {
+			case whose != nil && of.Contact == nil:
+				of.Contact = whose
+			case whose != nil && *whose != *of.Contact:
+				of.Contact = new(uuid.UUID) // nobody's
+			}
+			return of, err
 		})
 	})
 	gets[OneTicket](t, "getTicket", "Get a ticket, now or in the past", ticketView)

@@ -66,12 +66,18 @@ func (c Learn) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 			offer(contact.OfferAddress(by.Names, by.ID, a.Address))
 		}
 	}
-	for _, other := range c.Others {
-		if !slices.Contains(co.Duplicates, other) && len(co.Duplicates) < maxDuplicates {
-			happens(contact.DuplicateFound{Contact: other})
+	return closing(before, append(events, duplicates(co, c.Others)...)), nil
+}
+
+// duplicates returns the events that record other contacts as possibly the same person.
+func duplicates(co contact.Contact, others []uuid.UUID) (events []contact.Event) {
+	room := maxDuplicates - len(co.Duplicates)
+	for _, other := range others {
+		if !slices.Contains(co.Duplicates, other) && len(events) < room {
+			events = append(events, contact.DuplicateFound{Contact: other})
 		}
 	}
-	return closing(before, events), nil
+	return events
 }
 
 // closing returns what happens to a contact, and that the offers which it meets are closed.

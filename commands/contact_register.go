@@ -4,11 +4,12 @@ import (
 	"slices"
 	"strconv"
 
-	"daybook/domain/personal"
+	"github.com/google/uuid"
 
 	"daybook/domain"
 	"daybook/domain/address"
 	"daybook/domain/contact"
+	"daybook/domain/personal"
 	"daybook/domain/profile"
 	"daybook/domain/role"
 )
@@ -21,6 +22,7 @@ type RegisterContact struct {
 	Phones   []string          `json:"phones,omitempty" doc:"Phone numbers, at most 50"`
 	Channels []contact.Address `json:"-"` // addresses of all kinds, already validated
 	Found    bool              `json:"-"` // the contact is the sender of an inquiry, whose name may be unknown
+	Others   []uuid.UUID       `json:"-"` // contacts who may be the same person
 	Ref      string            `json:"-"`
 }
 
@@ -43,7 +45,7 @@ func (c RegisterContact) Decide(co contact.Contact, by By) ([]contact.Event, err
 	}
 	registered := contact.Registered{Addresses: slices.Concat(emails, phones, c.Channels), Ref: personal.New(c.Ref)}
 	registered.Profile.Apply(input)
-	return happened[contact.Event](registered)
+	return append([]contact.Event{registered}, duplicates(contact.Contact{}, c.Others)...), nil
 }
 
 // addresses validates a contact's addresses of one kind.

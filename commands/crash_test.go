@@ -161,6 +161,16 @@ func inquires(request string) func(t *testing.T, d *work.Desk) error {
 	}
 }
 
+// visits is an inquiry of a customer by the chat window.
+func visits(request, customer string) func(t *testing.T, d *work.Desk) error {
+	return func(t *testing.T, d *work.Desk) error {
+		_, err := work.Carry(t.Context(), d, commands.Inquiry{
+			Channel: "chat", From: commands.Sender{Visitor: "v-1", Customer: customer}, Subject: "Help", Body: "Help",
+		}, id("ticket of "+request), asks(request))
+		return err
+	}
+}
+
 // TestCrashAndSameRequest repeats a request that a crash interrupted. There is only one correct final state.
 func TestCrashAndSameRequest(t *testing.T) {
 	t.Parallel()
@@ -216,6 +226,30 @@ func TestCrashAndSameRequest(t *testing.T) {
 				t.Errorf("restored with %v", nora.Addresses)
 			}
 			refused(t, registers("second-nora@customers.example", "third")(t, d), "taken")
+		}},
+		"customer at another's browser": {visits("before", "1"), func(t *testing.T, d *work.Desk) error {
+			return visits("moving", "2")(t, d)
+		}, func(t *testing.T, d *work.Desk) {
+			first, second := contacts(t, d)[tickets(t, d)[id("ticket of before")].Contact], contacts(t, d)[tickets(t, d)[id("ticket of moving")].Contact]
+			if v := address(contact.Visitor, "v-1"); first.Has(v) || !second.Has(v) || len(contacts(t, d)) != 2 {
+				t.Errorf("the first is %+v, the second %+v", first, second)
+			}
+		}},
+		"identified at another's browser": {func(t *testing.T, d *work.Desk) error {
+			_, err := work.Do(t.Context(), d, contact.Stream, id("known"), commands.RegisterContact{Channels: []contact.Address{address(contact.Customer, "2")}, Found: true}, asks("known"))
+			return errors.Join(err, visits("before", "1")(t, d))
+		}, func(t *testing.T, d *work.Desk) error {
+			before := tickets(t, d)[id("ticket of before")].Contact
+			a, err := work.Carry(t.Context(), d, work.Plan[contact.Contact](commands.Identify{Customer: "2", Visitor: "v-1"}), before, asks("identify"))
+			if err == nil && (a.ID != id("known") || !a.State.Has(address(contact.Visitor, "v-1"))) {
+				t.Errorf("identified as %s, %+v", a.ID, a.State)
+			}
+			return err
+		}, func(t *testing.T, d *work.Desk) {
+			first, second := contacts(t, d)[tickets(t, d)[id("ticket of before")].Contact], contacts(t, d)[id("known")]
+			if v := address(contact.Visitor, "v-1"); first.Has(v) || !second.Has(v) || len(contacts(t, d)) != 2 {
+				t.Errorf("the first is %+v, the second %+v", first, second)
+			}
 		}},
 		"stranger who teaches": {func(t *testing.T, d *work.Desk) error {
 			return errors.Join(inquires("inquiry")(t, d), registers("dan@customers.example", "dan")(t, d), registers("ben@customers.example", "ben")(t, d))

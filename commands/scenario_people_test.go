@@ -16,6 +16,7 @@ import (
 	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/internal/scenario"
+	"daybook/internal/testlog"
 )
 
 var (
@@ -165,6 +166,54 @@ func TestCompany(t *testing.T) {
 	on.When(commands.DeleteCompany{}).ThenRefused("company-unknown")
 	on.When(commands.GroupCompany{Group: gold}).ThenRefused("company-unknown")
 	on.When(commands.UngroupCompany{Group: gold}).ThenRefused("company-unknown")
+}
+
+func TestOffers(t *testing.T) {
+	name := contact.OfferMade{Offer: contact.OfferName(personaltest.Names{}, uuid.Nil, "Eva")}
+	phone := contact.OfferMade{Offer: contact.OfferAddress(personaltest.Names{}, uuid.Nil, address(contact.Phone, "+390669820002"))}
+	on := scenario.On(t, contact.Stream).Given(eve, name, phone)
+	closed := func(o contact.OfferMade, as contact.Outcome) contact.OfferClosed {
+		return contact.OfferClosed{Offer: o.ID, Outcome: as}
+	}
+	on.When(commands.AcceptOffer{Offer: name.ID}).Then(closed(name, contact.Accepted), contact.Edited{Changes: profile.Changes{Name: personalText("Eva")}})
+	on.When(commands.AcceptOffer{Offer: phone.ID}).Then(closed(phone, contact.Accepted), contact.AddressAdded{Address: *phone.Address})
+	on.When(commands.DismissOffer{Offer: phone.ID}).Then(closed(phone, contact.Dismissed))
+	on.When(commands.DismissOffer{Offer: vip}).ThenRefused("offer-unknown")
+	on.Given(closed(name, contact.Dismissed)).When(commands.AcceptOffer{Offer: name.ID}).ThenRefused("offer-closed")
+	on.Given(contact.Deleted{}).When(commands.AcceptOffer{Offer: name.ID}).ThenRefused("contact-deleted")
+}
+
+// TestIdentify is what Identify refuses, and that nothing happens twice.
+func TestIdentify(t *testing.T) {
+	t.Parallel()
+	d := testlog.Desk(testlog.Memory(t))
+	of := must[contact.Contact](t)
+	identify := func(who, customer, visitor, request string) (work.Answer[contact.Contact], error) {
+		return work.Carry(t.Context(), d, work.Plan[contact.Contact](commands.Identify{Customer: customer, Visitor: visitor}), id(who), asks(request))
+	}
+	for _, who := range []string{"eve", "ben"} {
+		of(work.Do(t.Context(), d, contact.Stream, id(who), commands.RegisterContact{Found: true, Channels: []contact.Address{address(contact.Visitor, who)}}, asks(who)))
+	}
+	if a := of(identify("eve", "1", "", "first")); len(a.Written) != 1 || a.Written[0].Event != (contact.AddressAdded{Address: address(contact.Customer, "1")}) {
+		t.Errorf("%+v", a.Written)
+	}
+	if a := of(identify("eve", "1", "", "again")); a.Changed {
+		t.Errorf("%+v", a.Written)
+	}
+	for _, no := range []struct{ who, customer, visitor, code string }{
+		{"eve", "2", "", "customer-id-other"}, {"eve", "2", "nobody", "customer-id-other"}, {"ben", "1", "", "would-merge"}, {"eve", "1", "ben", "would-merge"},
+		{"nobody", "3", "", "contact-unknown"}, {"eve", "\x00", "", "text-encoding"}, {"eve", "", "v", "name-required"},
+	} {
+		_, err := identify(no.who, no.customer, no.visitor, fmt.Sprint(no))
+		refused(t, err, no.code)
+	}
+	moved := of(identify("eve", "2", "eve", "moved"))
+	if moved.ID == id("eve") || !moved.State.Has(address(contact.Visitor, "eve")) || contacts(t, d)[id("eve")].Has(address(contact.Visitor, "eve")) {
+		t.Errorf("%+v", moved)
+	}
+	if again := of(identify("eve", "2", "eve", "moved")); again.ID != moved.ID {
+		t.Errorf("again: %+v", again)
+	}
 }
 
 func TestLearn(t *testing.T) {

@@ -33,6 +33,7 @@ type Inquiry struct {
 
 // A Sender is what a channel knows of the person who wrote.
 type Sender struct {
+	Customer string `json:"customer,omitempty" doc:"The business's own id of the person, at most 200 characters. It needs the permission contacts.identify"`
 	Name     string `json:"name,omitempty" doc:"Name, if the channel knows it"`
 	Email    string `json:"email,omitempty" doc:"E-mail address. One with quotes is kept as it came, and recognises nobody"`
 	Phone    string `json:"phone,omitempty" doc:"Phone number. One that cannot be read is kept as it came, and recognises nobody"`
@@ -51,6 +52,11 @@ func (Inquiry) Permission() role.Permission { return role.ChannelsWrite }
 // contact.
 func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
 	none := work.Answer[ticket.Ticket]{}
+	if in.From.Customer != "" {
+		if err := by.MustMay(role.Identify); err != nil {
+			return none, err
+		}
+	}
 	in.From.Name = profile.OneLine(in.From.Name)
 	given, err := in.From.addresses(in.Channel, by)
 	if err != nil {
@@ -61,6 +67,9 @@ func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.T
 	}
 	by = carriedBy(in.Channel, by)
 	identity := &given[0].Address
+	if identity.Kind == contact.Customer && len(given) > 1 { // which says who wrote, and not from where
+		identity = &given[1].Address
+	}
 	if by.Actor.Kind == event.Agent { // who opened it for the sender, as an imported history says
 		identity = nil
 	}
@@ -108,20 +117,29 @@ func (in Inquiry) concerns(id uuid.UUID, given []Given, by By) []work.Thing {
 }
 
 // recognise returns the contact who has the first of the addresses that any contact has, and records what the inquiry says
-// of them, unless it did before. If no contact has one of the addresses, it registers a new one.
+// of them, unless it did before. If no contact has one of the addresses, it registers a new one. A contact whom the business calls
+// otherwise than the sender is somebody else: a visitor id that they have moves, since several people may use one browser.
 func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UUID, error) {
 	who, unmade := uuid.Nil, uuid.Nil
 	var others []uuid.UUID
 	var free []Given
+	moving := map[uuid.UUID]Given{} // by their holders
 	for _, a := range all {
-		holder, found := uuid.Nil, false
+		holder, found, another := uuid.Nil, false, false
 		if !a.Unread {
 			var err error
 			if holder, found, err = w.Find(a.Hold()); err != nil {
 				return uuid.Nil, err
 			}
+			if another, err = s.isAnother(w, all[0], holder, found); err != nil {
+				return uuid.Nil, err
+			}
 		}
 		switch {
+		case another && a.Kind == contact.Visitor:
+			moving[holder] = Given{a.Address, true}
+		case another:
+			others = append(others, holder)
 		case !found:
 			free = append(free, a)
 			if claimed, err := neverRegistered(w, holder); err != nil {
@@ -135,17 +153,29 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 			others = append(others, holder)
 		}
 	}
-	if who != uuid.Nil {
-		if again {
-			return who, nil
+	if who != uuid.Nil && again {
+		return who, nil
+	}
+	id := who
+	if who == uuid.Nil {
+		var err error
+		if id, err = newContact(w, unmade, by); err != nil {
+			return uuid.Nil, err
 		}
+	}
+	if by.Actor == contactToBe {
+		by.Actor.ID = id
+	}
+	for holder, a := range moving {
+		if _, err := work.Yield(w, contact.Stream, holder, giveUp{a.Address}, by); err != nil {
+			return uuid.Nil, err
+		}
+		free = append(free, a)
+	}
+	if who != uuid.Nil {
 		return who, s.teach(w, who, free, others, by)
 	}
-	id, err := newContact(w, unmade, by)
-	if err != nil {
-		return uuid.Nil, err
-	}
-	register := RegisterContact{Found: true}
+	register := RegisterContact{Found: true, Others: others}
 	for _, a := range free {
 		register.Channels = append(register.Channels, a.Address)
 	}
@@ -153,11 +183,31 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 		name := s.Name
 		register.Input = profile.Input{Name: &name}
 	}
-	if by.Actor == contactToBe {
-		by.Actor.ID = id
+	if _, err := work.Run(w, contact.Stream, id, register, by); err != nil {
+		return id, err
 	}
-	_, err = work.Run(w, contact.Stream, id, register, by)
-	return id, err
+	return id, likened(w, others, id, by)
+}
+
+// isAnother reports whether the holder of an address is somebody else than the sender, since the business has another id for them. first
+// is the sender's first address, which is a customer id if they have one.
+func (Sender) isAnother(w *work.Work, first Given, holder uuid.UUID, found bool) (bool, error) {
+	if first.Kind != contact.Customer || !found {
+		return false, nil
+	}
+	c, err := work.Look(w, contact.Stream, holder)
+	return err == nil && c.IsAnother(first.Address), err
+}
+
+// giveUp is the step on a contact whose address is somebody else's from now on.
+type giveUp struct{ contact.Address }
+
+// Decide changes nothing for a contact who does not have the address.
+func (c giveUp) Decide(co contact.Contact, _ By) ([]contact.Event, error) {
+	if !co.Has(c.Address) {
+		return nil, nil
+	}
+	return happened[contact.Event](contact.AddressRemoved{Address: c.Address})
 }
 
 // newContact returns the id of the contact that a request registers: unmade, or the one derived from the request. If the
@@ -179,13 +229,15 @@ func firstContact(by By) uuid.UUID { return uuid.NewSHA1(by.Request, []byte(cont
 
 // teach records what an inquiry says of a contact who is known, and who may be the same person.
 func (s Sender) teach(w *work.Work, who uuid.UUID, free []Given, others []uuid.UUID, by By) error {
-	if by.Actor == contactToBe {
-		by.Actor.ID = who
-	}
 	if _, err := work.Run(w, contact.Stream, who, Learn{Name: s.Name, Addresses: free, Others: others}, by); err != nil {
 		return err
 	}
-	for _, other := range others {
+	return likened(w, others, who, by)
+}
+
+// likened records for contacts that one more contact may be the same person.
+func likened(w *work.Work, contacts []uuid.UUID, who uuid.UUID, by By) error {
+	for _, other := range contacts {
 		if _, err := work.Run(w, contact.Stream, other, Learn{Others: []uuid.UUID{who}}, by); err != nil {
 			return err
 		}
@@ -207,7 +259,7 @@ var own = map[ticket.Channel]string{
 	"email": "email", "call": "phone", "whatsapp": "whatsapp", "facebook": "facebook", "x": "x", "forum": "forum", "chat": "visitor",
 }
 
-// addresses returns the sender's addresses, validated: the channel's own first, then the most reliable ones.
+// addresses returns the sender's addresses, validated: the customer id first, then the channel's own, then the most reliable ones.
 func (s Sender) addresses(channel ticket.Channel, by By) ([]Given, error) {
 	var all []Given
 	var refused []error
@@ -216,7 +268,7 @@ func (s Sender) addresses(channel ticket.Channel, by By) ([]Given, error) {
 		kind  contact.AddressKind
 		value string
 	}{
-		{"email", contact.Email, s.Email}, {"phone", contact.Phone, s.Phone}, {"whatsapp", contact.Phone, s.WhatsApp}, {"facebook", contact.Facebook, s.Facebook},
+		{"customer", contact.Customer, s.Customer}, {"email", contact.Email, s.Email}, {"phone", contact.Phone, s.Phone}, {"whatsapp", contact.Phone, s.WhatsApp}, {"facebook", contact.Facebook, s.Facebook},
 		{"x", contact.X, s.X}, {"forum", contact.Forum, s.Forum}, {"visitor", contact.Visitor, s.Visitor},
 	} {
 		if a.value == "" || a.kind == contact.Phone && profile.OneLine(a.value) == "" { // nothing that can be seen is no number
@@ -227,14 +279,17 @@ func (s Sender) addresses(channel ticket.Channel, by By) ([]Given, error) {
 			refused = append(refused, err)
 			continue
 		}
-		given := Given{read, own[channel] == a.field}
+		given := Given{read, own[channel] == a.field || a.kind == contact.Customer}
 		if i := slices.IndexFunc(all, func(g Given) bool { return g.Is(read) }); i >= 0 { // a phone number and a WhatsApp number
 			given.Own = given.Own || all[i].Own
 			all = slices.Delete(all, i, i+1)
 		}
-		if given.Own {
+		switch {
+		case given.Own && len(all) > 0 && all[0].Kind == contact.Customer:
+			all = slices.Insert(all, 1, given)
+		case given.Own:
 			all = slices.Insert(all, 0, given)
-		} else {
+		default:
 			all = append(all, given)
 		}
 	}

@@ -44,7 +44,7 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 			for _, a := range ev.Addresses {
 				row.Addresses = with(row.Addresses, shownAddress(a))
 			}
-			row.Emails, row.Phones, row.Channels = shownByKind(row.Addresses)
+			showByKind(&row)
 			row.Sought = contactSought(row)
 			rows.Insert(row)
 		case contact.Event:
@@ -95,7 +95,7 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 		changeProfile(&r.Profile, ev.Changes)
 	case contact.AddressAdded:
 		r.Addresses = with(r.Addresses, shownAddress(ev.Address))
-		r.Emails, r.Phones, r.Channels = shownByKind(r.Addresses)
+		showByKind(r)
 	case contact.AddressRemoved:
 		dropAddress(r, ev.Address)
 	case contact.OfferMade:
@@ -142,27 +142,29 @@ func shownOffer(o contact.Offer, at table.Instant) readmodels.Offer {
 
 func dropAddress(r *readmodels.Contact, a contact.Address) {
 	r.Addresses = slices.DeleteFunc(slices.Clone(r.Addresses), func(held readmodels.Address) bool { return held.Kind == string(a.Kind) && held.Hash == a.Hash })
-	r.Emails, r.Phones, r.Channels = shownByKind(r.Addresses)
+	showByKind(r)
 }
 
-// shownByKind returns addresses in the lists in which a contact shows them.
-func shownByKind(all []readmodels.Address) (emails, phones table.List[string], channels table.List[readmodels.ChannelAddress]) {
-	for _, a := range all {
+// showByKind puts a contact's addresses where the row shows them.
+func showByKind(r *readmodels.Contact) {
+	r.Customer, r.Emails, r.Phones, r.Channels = "", nil, nil, nil
+	for _, a := range r.Addresses {
 		switch contact.AddressKind(a.Kind) {
+		case contact.Customer:
+			r.Customer = a.Value
 		case contact.Email:
-			emails = append(emails, a.Value)
+			r.Emails = append(r.Emails, a.Value)
 		case contact.Phone:
-			phones = append(phones, a.Value)
+			r.Phones = append(r.Phones, a.Value)
 		default:
-			channels = append(channels, readmodels.ChannelAddress{Channel: a.Kind, Value: a.Value})
+			r.Channels = append(r.Channels, readmodels.ChannelAddress{Channel: a.Kind, Value: a.Value})
 		}
 	}
-	return emails, phones, channels
 }
 
 func contactSought(r readmodels.Contact) readmodels.Sought {
 	handles := func(a readmodels.ChannelAddress) string { return a.Value }
-	return sought(r.Name, wordsBy(search.Email, r.Emails), wordsBy(search.Phone, r.Phones), wordsBy(search.Text, each(r.Channels, handles)))
+	return sought(r.Name, wordsBy(search.Email, r.Emails), wordsBy(search.Phone, r.Phones), search.Text(r.Customer), wordsBy(search.Text, each(r.Channels, handles)))
 }
 
 // profileOf returns the row's form of a profile.

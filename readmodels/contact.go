@@ -16,6 +16,7 @@ type Contact struct {
 	Profile
 	Emails       table.List[string]         `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
 	Phones       table.List[string]         `db:"phones" json:"phones" doc:"Phone numbers in E.164, and such as could not be read, as they came"`
+	Customer     string                     `db:"customer" json:"customer" doc:"The business's own id of the contact, or empty"`
 	Channels     table.List[ChannelAddress] `db:"channels" json:"channels" doc:"Addresses on other channels"`
 	Addresses    table.List[Address]        `db:"addresses" json:"-" doc:"All addresses with their hashes"`
 	Lost         table.List[ChannelAddress] `db:"lost" json:"lost" doc:"Addresses that other contacts had taken when the contact was last restored"`
@@ -101,6 +102,7 @@ var (
 // A ContactFilter selects contacts. Empty fields select all.
 type ContactFilter struct {
 	Q       string
+	ID      *uuid.UUID
 	Email   string // normalised
 	Phone   string // normalised
 	Tags    Tagged
@@ -113,6 +115,7 @@ type ContactFilter struct {
 // FindContacts lists contacts, newest first.
 func FindContacts(ctx context.Context, q table.Queryer, f ContactFilter, p table.Page) (table.Found[Contact], error) {
 	ask := table.Ask(ContactsTable)
+	ask.Key(f.ID)
 	ask.Words("search", &ContactWordsTable, search.Caller(f.Q))
 	ask.Word("emails", ContactWordsTable, search.Email, f.Email)
 	ask.Word("phones", ContactWordsTable, search.Phone, f.Phone)

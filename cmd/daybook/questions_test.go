@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -118,9 +119,12 @@ func commandsAsk(t *testing.T, where []string, count func(*testing.T) asked, col
 	var wrong []string
 	for _, step := range questioned {
 		fill := func(s string) string {
-			return placeholder.ReplaceAllStringFunc(s, func(name string) string { return ids[strings.Trim(name, "<>")] })
+			return placeholder.ReplaceAllStringFunc(s, func(name string) string { return cmp.Or(ids[strings.Trim(name, "<>")], name) })
 		}
 		method, path, _ := strings.Cut(fill(step.request), " ")
+		if strings.Contains(path, "<offer>") {
+			path = strings.Replace(path, "<offer>", c.Get(t, "/v1/contacts/"+ids["nora"]).Object(t)["offers"].([]any)[0].(map[string]any)["id"].(string), 1)
+		}
 		var body any
 		if step.body != "" {
 			body = []byte(fill(step.body))
@@ -226,6 +230,12 @@ var questioned = []struct {
 	{"/v1/contacts/{id}/tags/{tag}", "DELETE /v1/contacts/<nora>/tags/<vip>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
 	{"/v1/contacts/{id}", "DELETE /v1/contacts/<dan>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
 	{"/v1/contacts/{id}/restore", "POST /v1/contacts/<dan>/restore", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/lookup", "POST /v1/contacts/lookup", `{"identity":{"kind":"email","value":"nora@customers.example"}}`, "", false, [2]asked{{3, 0}, {3, 0}}},
+	{"/v1/contacts/{id}/identify", "POST /v1/contacts/<nora>/identify", `{"customer":"4711"}`, "", false, [2]asked{{2, 1}, {2, 2}}},
+	{request: "POST /v1/inquiries", body: `{"channel":"email","from":{"name":"Nina","email":"nora@customers.example","phone":"+390669820001"},"subject":"Help"}`, makes: "taught"},
+	{request: "POST /v1/inquiries", body: `{"channel":"email","from":{"name":"Nadia","email":"nora@customers.example","phone":"+390669820001"},"subject":"Help"}`, makes: "taughttwice"},
+	{"/v1/contacts/{id}/offers/{offer}/accept", "POST /v1/contacts/<nora>/offers/<offer>/accept", "", "", false, [2]asked{{2, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/offers/{offer}/dismiss", "POST /v1/contacts/<nora>/offers/<offer>/dismiss", "", "", false, [2]asked{{1, 1}, {1, 1}}},
 	{"/v1/inquiries", "POST /v1/inquiries", `{"channel":"email","from":{"email":"eve@customers.example"},"subject":"Help"}`, "", false, [2]asked{{1, 2}, {3, 3}}},
 	{"/v1/inquiries", "POST /v1/inquiries", `{"channel":"email","from":{"email":"nora@customers.example"},"subject":"Help"}`, "ticket", false, [2]asked{{2, 1}, {4, 1}}},
 	{"/v1/inquiries", "POST /v1/inquiries", `{"channel":"email","from":{"email":"ben@customers.example"},"subject":"Help"}`, "", true, [2]asked{{2, 2}, {4, 3}}},

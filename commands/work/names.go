@@ -16,8 +16,8 @@ import (
 // up. The earlier commands must be written first.
 var ErrWriteFirst = errors.New("the commands before this one must be written first")
 
-// hold claims the names that a command gave a thing, and releases those that it took away.
-func (w *Work) hold(s *stream, before, after any, by By) error {
+// hold claims the names that a command gave a thing, and releases those that it took away, unless it yields them.
+func (w *Work) hold(s *stream, before, after any, by By, yields bool) error {
 	had, has := s.kind.Holds(before), s.kind.Holds(after)
 	var changed []Thing
 	for _, h := range slices.Concat(had, has) {
@@ -36,7 +36,7 @@ func (w *Work) hold(s *stream, before, after any, by By) error {
 		}
 	}
 	for _, h := range had {
-		if !slices.Contains(has, h) {
+		if !yields && !slices.Contains(has, h) {
 			if err := w.release(h, s.id, by); err != nil {
 				return err
 			}

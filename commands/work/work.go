@@ -84,7 +84,25 @@ func (w *Work) Rollback(mark int) {
 // Run lets a command decide on a thing, and keeps its events until the end of the Work. It is a step of a plan: it does not
 // check the command's permission, since Begin has checked the plan's.
 func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, command Decider[S, E], by By) (Answer[S], error) {
-	c := decider{command: command, decide: func(state any, by By) ([]event.Event, error) {
+	return runAs[S](w, catalogue.Kind(kind.Category), id, deciderOf(command), by)
+}
+
+// Yield is Run for a command that gives up names for another thing, which takes them later in the same Work. It is written first:
+// wherever the process dies, a name has one holder or none.
+func Yield[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, command Decider[S, E], by By) (Answer[S], error) {
+	c := deciderOf(command)
+	c.yields = true
+	return runAs[S](w, catalogue.Kind(kind.Category), id, c, by)
+}
+
+func runAs[S any](w *Work, kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[S], error) {
+	a, err := w.run(kind, id, c, by)
+	state, _ := a.State.(S)
+	return Answer[S]{ID: a.ID, State: state, Revision: a.Revision, Position: a.Position, Changed: a.Changed, Replayed: a.Replayed, stream: a.stream}, err
+}
+
+func deciderOf[S any, E event.Event](command Decider[S, E]) decider {
+	return decider{command: command, decide: func(state any, by By) ([]event.Event, error) {
 		events, err := command.Decide(state.(S), by)
 		all := make([]event.Event, len(events))
 		for i, e := range events {
@@ -92,15 +110,13 @@ func Run[S any, E event.Event](w *Work, kind event.Kind[S, E], id uuid.UUID, com
 		}
 		return all, err
 	}}
-	a, err := w.run(catalogue.Kind(kind.Category), id, c, by)
-	state, _ := a.State.(S)
-	return Answer[S]{ID: a.ID, State: state, Revision: a.Revision, Position: a.Position, Changed: a.Changed, Replayed: a.Replayed, stream: a.stream}, err
 }
 
 // A decider is a command without its type parameters.
 type decider struct {
 	command any
 	decide  func(state any, by By) ([]event.Event, error)
+	yields  bool // see Yield
 }
 
 func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any], error) {
@@ -145,7 +161,11 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 		if s.order == lapses { // lapses are written before claims, and these events after them
 			return Answer[any]{}, ErrWriteFirst
 		}
-		s.keep(w, orderOf(kind), by, events...)
+		at := orderOf(kind)
+		if c.yields {
+			at = lapses
+		}
+		s.keep(w, at, by, events...)
 		if err := w.mayWrite(s, len(events)); err != nil {
 			return Answer[any]{}, err
 		}
@@ -218,7 +238,7 @@ func (w *Work) decide(s *stream, c decider, by By) ([]event.Event, error) {
 	for _, e := range events {
 		after = s.kind.Apply(after, e)
 	}
-	if err := w.hold(s, before, after, by); err != nil {
+	if err := w.hold(s, before, after, by, c.yields); err != nil {
 		return nil, err
 	}
 	return events, w.guard(s, before, after, by)

@@ -55,9 +55,10 @@ type Address struct {
 // AddressKind is the kind of an address.
 type AddressKind string
 
-// The kinds of addresses. A phone number is one whether it calls, or writes by SMS or WhatsApp. A Visitor is identified by
-// an id that the chat window remembers.
+// The kinds of addresses. A Customer is identified by the business's own id for them. A phone number is one whether it calls, or writes
+// by SMS or WhatsApp. A Visitor is identified by an id that the chat window remembers.
 const (
+	Customer AddressKind = "customer"
 	Email    AddressKind = "email"
 	Phone    AddressKind = "phone"
 	Facebook AddressKind = "facebook"
@@ -65,6 +66,12 @@ const (
 	Forum    AddressKind = "forum"
 	Visitor  AddressKind = "visitor"
 )
+
+// AddressKinds are all kinds, the most reliable first.
+var AddressKinds = []AddressKind{Customer, Email, Phone, Facebook, X, Forum, Visitor}
+
+// Known reports whether there is such a kind.
+func (k AddressKind) Known() bool { return slices.Contains(AddressKinds, k) }
 
 // MaxAddresses is how many addresses of one kind a contact may have.
 const MaxAddresses = 50
@@ -98,8 +105,16 @@ func (a Address) Is(other Address) bool { return a.Kind == other.Kind && a.Hash 
 func (a Address) Hold() event.Hold {
 	return event.Hold{
 		ID:    a.Hash,
-		Taken: "Another contact has this " + string(a.Kind) + " address. Use that contact, or remove the address from it first.",
+		Taken: "Another contact has this " + a.Kind.called() + ". Use that contact, or remove it from them first.",
 	}
+}
+
+// called is what people call an address of the kind.
+func (k AddressKind) called() string {
+	if k == Customer || k == Visitor {
+		return string(k) + " id"
+	}
+	return string(k) + " address"
 }
 
 func holds(c Contact) []event.Hold {
@@ -160,6 +175,21 @@ func (c Contact) Of(kind AddressKind) []string {
 		}
 	}
 	return values
+}
+
+// CustomerID returns the address that identifies the contact to the business, if there is one.
+func (c Contact) CustomerID() (a Address, is bool) {
+	i := slices.IndexFunc(c.Addresses, func(a Address) bool { return a.Kind == Customer })
+	if i < 0 {
+		return Address{}, false
+	}
+	return c.Addresses[i], true
+}
+
+// IsAnother reports whether the business identifies the contact by another customer id than a.
+func (c Contact) IsAnother(a Address) bool {
+	own, is := c.CustomerID()
+	return is && !own.Is(a)
 }
 
 // Has reports whether the contact has an address.

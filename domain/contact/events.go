@@ -191,8 +191,12 @@ type OfferClosed struct {
 // Outcome is why an offer is closed.
 type Outcome string
 
-// Fulfilled: the value is the contact's by now.
-const Fulfilled Outcome = "fulfilled"
+// The outcomes. An offer is fulfilled if the value is the contact's by now, accepted if an agent took it, dismissed if an agent did not.
+const (
+	Fulfilled Outcome = "fulfilled"
+	Accepted  Outcome = "accepted"
+	Dismissed Outcome = "dismissed"
+)
 
 // EventType returns the stored name.
 func (OfferClosed) EventType() string { return "contact-offer-closed" }

@@ -40,7 +40,8 @@ type Permission string
 const (
 	ContactsRead    Permission = "contacts.read"
 	ContactsWrite   Permission = "contacts.write"
-	ContactsDelete  Permission = "contacts.delete" // delete and restore
+	ContactsDelete  Permission = "contacts.delete"   // delete and restore
+	Identify        Permission = "contacts.identify" // tell the business's own id of a contact
 	CompaniesWrite  Permission = "companies.write"
 	CompaniesDelete Permission = "companies.delete" // delete and restore
 	TagsWrite       Permission = "tags.write"       // the registries of tags and groups
@@ -82,7 +83,7 @@ func (s Permissions) And(other Permissions) Permissions {
 
 var (
 	reading  = Permissions{ContactsRead, AgentsRead, TicketsRead, EverywhereRead, ReportsRead, EventsRead}
-	working  = Permissions{ContactsRead, ContactsWrite, CompaniesWrite, AgentsRead, StatusOwn, TicketsRead, ChannelsWrite, TicketsWork}
+	working  = Permissions{ContactsRead, ContactsWrite, Identify, CompaniesWrite, AgentsRead, StatusOwn, TicketsRead, ChannelsWrite, TicketsWork}
 	managing = Permissions{TagsWrite, DesksWrite, AgentsWrite, StatusAny, EverywhereRead, ContactsDelete, CompaniesDelete, TicketsDelete, ReportsRead, EventsRead, Import, Operate, KeysWrite}
 	builtIn  = map[Role]Permissions{
 		Owner:   slices.Concat(working, managing, Permissions{OwnersWrite}),

@@ -76,6 +76,21 @@ func (a *Question) IsID(column string, id *uuid.UUID) {
 	}
 }
 
+// Key requires the row with a key, unless none is given. No others are read.
+func (a *Question) Key(id *uuid.UUID) {
+	if id == nil {
+		return
+	}
+	key := keyColumn(a.of)
+	a.terms = append(a.terms, term{
+		test: say(fmt.Sprintf("e.%q = %%s", key), id.String()), columns: []string{key},
+		list: &list{
+			links: fmt.Sprintf("(SELECT r.%q, r.%q, r.%q FROM %q AS r)", key, a.of.At, a.shape.order, a.of.Name),
+			at:    a.of.At, number: a.shape.order, where: say(fmt.Sprintf("l.%q = %%s", key), id.String()), by: key, one: true, leads: true,
+		},
+	})
+}
+
 func (a *Question) is(column, value string) {
 	a.add(column, say(fmt.Sprintf("e.%q = %%s", column), value), true)
 }

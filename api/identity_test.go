@@ -1,0 +1,195 @@
+package api_test
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"daybook/internal/testdesk"
+)
+
+// contactOf returns the contact whom an inquiry came from.
+func contactOf(t *testing.T, c testdesk.Client, from map[string]any, more map[string]any) string {
+	t.Helper()
+	return wrote(t, c, 201, from, more)["contact_id"].(string)
+}
+
+// TestIdentify is row 44: another system tells its own id of a contact, who is that customer from then on.
+func TestIdentify(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c := testdesk.Serve(t, folder)
+	eve := contactOf(t, c, map[string]any{"visitor": "v1"}, nil)
+	identify := func(id, customer string) string { return "/v1/contacts/" + id + "/identify" }
+	because := testdesk.Header("Daybook-Reason", "signed in")
+	a := c.Must(t, 200, "POST", identify(eve, "4711"), map[string]any{"customer": " 4711 "}, because).Object(t)
+	if a["id"] != eve || a["customer"] != "4711" {
+		t.Errorf("%v", a)
+	}
+	if again := c.Must(t, 200, "POST", identify(eve, "4711"), map[string]any{"customer": "4711"}).Object(t); again["revision"] != a["revision"] {
+		t.Errorf("again: %v", again)
+	}
+	last := timeline(t, c, eve)[0]
+	if last["type"] != "contact-address-added" || last["reason"] != "signed in" || last["through"] != "api" || !strings.HasPrefix(last["actor"].(string), "agent:") {
+		t.Errorf("%v", last)
+	}
+	c.Refused(t, 409, "customer-id-other", "POST", identify(eve, "4712"), map[string]any{"customer": "4712"})
+	ben := contactOf(t, c, map[string]any{"email": "ben@customers.example"}, nil)
+	if no := c.Refused(t, 409, "would-merge", "POST", identify(ben, "4711"), map[string]any{"customer": "4711"}); !strings.Contains(no.Detail, eve) {
+		t.Errorf("it does not name the other: %s", no.Detail)
+	}
+	c.Refused(t, 404, "contact-unknown", "POST", identify("0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f", "1"), map[string]any{"customer": "1"})
+
+	// A shared browser is no shared person.
+	moved := c.Must(t, 200, "POST", identify(eve, "4712"), map[string]any{"customer": "4712", "visitor": "v1"}).Object(t)
+	if moved["id"] == eve || moved["customer"] != "4712" || visitors(moved) != "v1" {
+		t.Errorf("another customer at the same browser: %v", moved)
+	}
+	if left := c.Get(t, "/v1/contacts/"+eve).Object(t); left["customer"] != "4711" || visitors(left) != "" {
+		t.Errorf("who was there before: %v", left)
+	}
+	back := c.Must(t, 200, "POST", identify(moved["id"].(string), "4711"), map[string]any{"customer": "4711", "visitor": "v1"}).Object(t)
+	if back["id"] != eve || visitors(back) != "v1" {
+		t.Errorf("and back: %v", back)
+	}
+
+	channel := c.As(testdesk.Key(t, folder, "channel", ""))
+	channel.Refused(t, 403, "permission-missing", "POST", identify(eve, "1"), map[string]any{"customer": "1"})
+	channel.Refused(t, 403, "permission-missing", "POST", "/v1/inquiries", map[string]any{"channel": "chat", "from": map[string]any{"customer": "4711"}, "subject": "Help"})
+}
+
+func visitors(contact map[string]any) string {
+	var all []string
+	for _, a := range contact["channels"].([]any) {
+		if a := a.(map[string]any); a["channel"] == "visitor" {
+			all = append(all, a["value"].(string))
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+func timeline(t *testing.T, c testdesk.Client, contact string) []map[string]any {
+	t.Helper()
+	c.CaughtUp(t)
+	return c.All(t, "/v1/contacts/"+contact+"/timeline")
+}
+
+// TestCustomersWrite sends inquiries of customers, who share a browser with others.
+func TestCustomersWrite(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	chat := map[string]any{"channel": "chat"}
+	guest := contactOf(t, c, map[string]any{"visitor": "v1"}, chat)
+	if first := contactOf(t, c, map[string]any{"visitor": "v1", "customer": "1"}, chat); first != guest {
+		t.Error("a visitor who signs in is another contact")
+	}
+	second := contactOf(t, c, map[string]any{"visitor": "v1", "customer": "2", "email": "two@customers.example"}, chat)
+	if second == guest {
+		t.Error("two customers at one browser are one contact")
+	}
+	if now := contactOf(t, c, map[string]any{"visitor": "v1"}, chat); now != second {
+		t.Error("the browser's visitor is not who signed in last")
+	}
+	if first := contactOf(t, c, map[string]any{"customer": "1", "email": "two@customers.example"}, chat); first != guest {
+		t.Error("the customer id does not come before the address")
+	}
+	c.CaughtUp(t)
+	for _, pair := range [][2]string{{guest, second}, {second, guest}} {
+		var found []string
+		for _, other := range c.Get(t, "/v1/contacts/"+pair[0]+"/duplicates").Object(t)["data"].([]any) {
+			found = append(found, other.(map[string]any)["id"].(string))
+		}
+		if !slices.Equal(found, []string{pair[1]}) {
+			t.Errorf("the duplicates of %s are %v", pair[0], found)
+		}
+	}
+	c.Refused(t, 404, "contact-unknown", "GET", "/v1/contacts/0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f/duplicates", nil)
+}
+
+// TestLookUp is row 50: a form asks what is known, and what it may be shown.
+func TestLookUp(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c := testdesk.Serve(t, folder, "--region", "IT")
+	channel := c.As(testdesk.Key(t, folder, "channel", ""))
+	nora := contactOf(t, c, map[string]any{"name": "Nora", "email": "nora@customers.example", "phone": "06 6982 0001", "visitor": "v 1", "customer": "47:11"}, nil)
+	contactOf(t, c, map[string]any{"email": "ben@customers.example"}, nil)
+	look := func(by testdesk.Client, kind, value string) map[string]any {
+		t.Helper()
+		return by.Must(t, 200, "POST", "/v1/contacts/lookup", map[string]any{"identity": map[string]any{"kind": kind, "value": value}}).Object(t)
+	}
+	c.CaughtUp(t)
+	for kind, value := range map[string]string{"email": " NORA@customers.example", "phone": "+39 06 6982 0001", "visitor": "v 1", "customer": "47:11"} {
+		found := look(c, kind, value)
+		if fmt.Sprint(found["known"]) != "[name email phone]" || found["id"] != nora || found["contact"].(map[string]any)["name"] != "Nora" {
+			t.Errorf("%s: %v", kind, found)
+		}
+		_, shown := look(channel, kind, value)["contact"]
+		if want := kind == "visitor" || kind == "customer"; shown != want {
+			t.Errorf("%s: a channel is shown the contact: %t", kind, shown)
+		}
+		at := "identity=" + url.QueryEscape(kind+":"+value)
+		if found := c.All(t, "/v1/contacts?"+at); len(found) != 1 || found[0]["id"] != nora {
+			t.Errorf("%s: listed %v", at, found)
+		}
+		if found := c.All(t, "/v1/tickets?"+at); len(found) != 1 || found[0]["contact_id"] != nora {
+			t.Errorf("%s: tickets %v", at, found)
+		}
+		if found := c.All(t, "/v1/contacts?deleted=true&q=Ben&"+at); len(found) != 0 {
+			t.Errorf("%s: and another's name: %v", at, found)
+		}
+	}
+	c.Refused(t, 404, "contact-unknown", "POST", "/v1/contacts/lookup", map[string]any{"identity": map[string]any{"kind": "email", "value": "nobody@customers.example"}})
+	if found := c.All(t, "/v1/contacts?identity=customer:nobody"); len(found) != 0 {
+		t.Errorf("%v", found)
+	}
+	c.Refused(t, 422, "email-malformed", "POST", "/v1/contacts/lookup", map[string]any{"identity": map[string]any{"kind": "email", "value": "nobody"}})
+	for _, wrong := range []string{"email", "email:", "mail:nora@customers.example", ":x"} {
+		c.Refused(t, 422, "identity-malformed", "GET", "/v1/contacts?identity="+url.QueryEscape(wrong), nil)
+	}
+	gone := c.Must(t, 200, "DELETE", "/v1/contacts/"+nora, nil).Object(t)
+	c.Refused(t, 404, "contact-unknown", "POST", "/v1/contacts/lookup", map[string]any{"identity": map[string]any{"kind": "email", "value": gone["emails"].([]any)[0]}})
+}
+
+// TestOffers accepts and dismisses what a contact sent.
+func TestOffers(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	known := map[string]any{"name": "Nora", "email": "nora@customers.example"}
+	nora := contactOf(t, c, known, map[string]any{"channel": "email"})
+	contactOf(t, c, map[string]any{"name": "Eva", "email": "nora@customers.example", "phone": "+39 06 6982 0001"}, map[string]any{"channel": "email"})
+	contactOf(t, c, map[string]any{"email": "nora@customers.example", "phone": "+39 06 6982 0002"}, map[string]any{"channel": "email"})
+	offers := func() map[string]string {
+		all := map[string]string{}
+		for _, o := range c.Get(t, "/v1/contacts/"+nora).Object(t)["offers"].([]any) {
+			o := o.(map[string]any)
+			all[o["field"].(string)+" "+o["value"].(string)] = "/v1/contacts/" + nora + "/offers/" + o["id"].(string)
+		}
+		return all
+	}
+	open := offers()
+	name, phone := open["name Eva"], open["phone +390669820002"]
+	if len(open) != 2 {
+		t.Fatalf("%v", open)
+	}
+	a := c.Must(t, 200, "POST", name+"/accept", nil).Object(t)
+	if a["name"] != "Eva" {
+		t.Errorf("accepted: %v", a)
+	}
+	c.Must(t, 200, "POST", phone+"/dismiss", nil)
+	contactOf(t, c, map[string]any{"email": "nora@customers.example", "phone": "+39 06 6982 0002"}, map[string]any{"channel": "email"})
+	if left := offers(); len(left) != 0 {
+		t.Errorf("a dismissed value is offered again: %v", left)
+	}
+	for _, way := range []string{"/accept", "/dismiss"} {
+		c.Refused(t, 409, "offer-closed", "POST", phone+way, nil)
+		c.Refused(t, 404, "offer-unknown", "POST", "/v1/contacts/"+nora+"/offers/0191f3a0-7b4e-7cc2-9d3e-1a2b3c4d5e6f"+way, nil)
+	}
+	for _, e := range timeline(t, c, nora)[:2] {
+		if e["type"] == "contact-offer-closed" && !strings.Contains(fmt.Sprint(e["changes"]), "dismissed") {
+			t.Errorf("%v", e)
+		}
+	}
+}
