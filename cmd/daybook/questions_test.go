@@ -122,8 +122,8 @@ func commandsAsk(t *testing.T, where []string, count func(*testing.T) asked, col
 			return placeholder.ReplaceAllStringFunc(s, func(name string) string { return cmp.Or(ids[strings.Trim(name, "<>")], name) })
 		}
 		method, path, _ := strings.Cut(fill(step.request), " ")
-		if strings.Contains(path, "<offer>") {
-			path = strings.Replace(path, "<offer>", c.Get(t, "/v1/contacts/"+ids["nora"]).Object(t)["offers"].([]any)[0].(map[string]any)["id"].(string), 1)
+		if to, way, is := strings.Cut(path, "<offer>"); is {
+			path = to + c.Get(t, "/v1/contacts/"+ids["nora"]).Object(t)["offers"].([]any)[0].(map[string]any)["id"].(string) + way
 		}
 		var body any
 		if step.body != "" {
