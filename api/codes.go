@@ -41,6 +41,7 @@ var ProblemKinds = []ProblemKind{
 	{"contact-exists", "A contact who is already there", "Give what is new a name of its own in the journal.", []int{ofLine}},
 	{"contact-unknown", "No such contact", "Check the id, or create the contact first.", []int{404, 422, ofLine}},
 	{"content-encoding", "A body that is packed", "Send the body without Content-Encoding. Only a journal may be packed, with gzip.", []int{415}},
+	{"country-unknown", "A country that is not known", "Send its two letters (ISO 3166), such as IT.", []int{422, ofLine}},
 	{"cursor-malformed", "A cursor of another query", "Use next of an answer to the same query, or start without a cursor.", []int{422}},
 	{"customer-id-other", "A contact who has another customer id", "Identify another contact, or name the visitor id that moves.", []int{409}},
 	{"date-malformed", "A date that cannot be read", "Write it as 2014-02-01.", []int{422}},

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -26,10 +27,16 @@ type ContactQuery struct {
 	Phone    string `query:"phone" maxLength:"100" doc:"Only contacts with exactly this phone number, however it is written"`
 	Identity string `query:"identity" maxLength:"1000" doc:"Only the contact with this identity, as KIND:VALUE, such as customer:4711 or visitor:abc. The kinds are customer, email, phone, facebook, x, forum and visitor"`
 	Tags
-	Group   string `query:"group" doc:"Only contacts in this group, by id or name; none for contacts without groups"`
-	Company string `query:"company" doc:"Only contacts of this company, by id; none for contacts without a company"`
-	Ref     string `query:"ref" doc:"Only contacts with this name in an imported journal"`
-	Deleted bool   `query:"deleted" doc:"Include deleted contacts"`
+	Group          string         `query:"group" doc:"Only contacts in this group, by id or name; none for contacts without groups"`
+	Company        string         `query:"company" doc:"Only contacts of this company, by id; none for contacts without a company"`
+	Type           []contact.Type `query:"type" doc:"Only contacts of one of these types, separated by commas"`
+	Country        []string       `query:"country" doc:"Only contacts in one of these countries, by their two letters (ISO 3166), separated by commas"`
+	Ref            string         `query:"ref" doc:"Only contacts with this name in an imported journal"`
+	RegisteredFrom string         `query:"registered_from" doc:"Only contacts registered at this instant (RFC 3339) or later"`
+	RegisteredTo   string         `query:"registered_to" doc:"Only contacts registered before this instant (RFC 3339)"`
+	ChangedFrom    string         `query:"changed_from" doc:"Only contacts that last changed at this instant (RFC 3339) or later"`
+	ChangedTo      string         `query:"changed_to" doc:"Only contacts that last changed before this instant (RFC 3339)"`
+	Deleted        bool           `query:"deleted" doc:"Include deleted contacts"`
 	ExpandContact
 }
 
@@ -116,7 +123,15 @@ func (s *server) contacts() {
 // contactFilter resolves the names in a query to ids, and addresses to what they are kept as.
 func (s *server) contactFilter(ctx context.Context, q table.Queryer, in *ContactQuery) (f readmodels.ContactFilter, err error) {
 	f = readmodels.ContactFilter{Q: in.Q, Ref: in.Ref, Deleted: in.Deleted}
-	var errs [4]error
+	for _, kind := range in.Type {
+		f.Types = append(f.Types, string(kind))
+	}
+	for _, country := range in.Country {
+		f.Country = append(f.Country, strings.ToUpper(country))
+	}
+	var errs [5]error
+	errs[4] = bounds(bound{"registered_from", in.RegisteredFrom, &f.Registered.From}, bound{"registered_to", in.RegisteredTo, &f.Registered.To},
+		bound{"changed_from", in.ChangedFrom, &f.Changed.From}, bound{"changed_to", in.ChangedTo, &f.Changed.To})
 	f.ID, errs[3] = s.identified(ctx, in.Identity)
 	if in.Email != "" {
 		f.Email, errs[0] = address.Email("email", in.Email)

@@ -17,7 +17,7 @@ import (
 // enums are the types with few values, which the OpenAPI document lists. They are shown by types of their own, since it is
 // types that make schemas.
 var enums = []enum{
-	enumOf(contact.AddressKinds), enumOf(ticket.Channels), enumOf(ticket.Priorities), enumOf(ticket.Statuses), enumOf(tag.Scopes), enumOf(readmodels.AgentStatuses), enumOf(report.Granularities), enumOf(Verdicts),
+	enumOf(contact.AddressKinds), enumOf(contact.Types), enumOf(ticket.Channels), enumOf(ticket.Priorities), enumOf(ticket.Statuses), enumOf(tag.Scopes), enumOf(readmodels.AgentStatuses), enumOf(report.Granularities), enumOf(Verdicts),
 }
 
 type enum struct{ of, shown reflect.Type }
@@ -50,6 +50,7 @@ func (oneOf[T]) Schema(huma.Registry) *huma.Schema {
 
 // namedEnums are the values that the document lists, each under one name wherever they are used.
 var namedEnums = []namedEnum{
+	{"ContactType", "How well a contact is known.", anyOf(contact.Types)},
 	{"IdentityKind", "By what a contact is recognised.", anyOf(contact.AddressKinds)},
 	{"Channel", "Where a message came in.", anyOf(ticket.Channels)},
 	{"Priority", "How urgent a ticket is.", anyOf(ticket.Priorities)},

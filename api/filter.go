@@ -98,3 +98,20 @@ func (s *server) someTags(ctx context.Context, q table.Queryer, parameter string
 	}
 	return ids, nil
 }
+
+// A bound is a parameter that is an instant, or empty.
+type bound struct {
+	name, text string
+	to         *table.Instant
+}
+
+// bounds reads instants.
+func bounds(all ...bound) error {
+	var errs []error
+	for _, b := range all {
+		var err error
+		*b.to, err = instantOf(b.name, b.text)
+		errs = append(errs, err)
+	}
+	return domain.Join(errs...)
+}

@@ -193,3 +193,112 @@ func TestOffers(t *testing.T) {
 		}
 	}
 }
+
+// TestTypesOfContacts is rows 43, 44 and 53: guest, lead and customer follow from what is known, and the timeline says why they changed.
+func TestTypesOfContacts(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	chat := map[string]any{"channel": "chat"}
+	id := contactOf(t, c, map[string]any{"visitor": "v1"}, chat)
+	path := "/v1/contacts/" + id
+	is := func(want string) {
+		t.Helper()
+		c.CaughtUp(t)
+		row := c.Get(t, path).Object(t)
+		if row["type"] != want || row["type_rule"] != "contact-type/1" {
+			t.Errorf("it is a %s by %s, want a %s", row["type"], row["type_rule"], want)
+		}
+		for _, kind := range []string{"guest", "lead", "customer", "lead,customer"} {
+			if found := len(c.All(t, "/v1/contacts?type="+kind)) == 1; found != strings.Contains(kind, want) {
+				t.Errorf("a %s is listed among type=%s: %t", want, kind, found)
+			}
+		}
+	}
+	is("guest")
+	contactOf(t, c, map[string]any{"visitor": "v1", "email": "nora@customers.example"}, chat)
+	is("guest") // without a name
+	c.Must(t, 200, "PATCH", path, map[string]any{"name": "NORA@customers.example"})
+	is("guest") // which is only the address
+	contactOf(t, c, map[string]any{"visitor": "v1", "name": "Nora"}, chat)
+	is("lead")
+	c.Must(t, 200, "PATCH", path, map[string]any{"emails": []string{}}, testdesk.Header("Daybook-Reason", "she asked for it"))
+	is("guest")
+	c.Must(t, 200, "POST", path+"/identify", map[string]any{"customer": "4711"})
+	is("customer")
+	var changes []string
+	for _, e := range slices.Backward(timeline(t, c, id)) {
+		for _, change := range e["changes"].([]any) {
+			if change := change.(map[string]any); change["field"] == "type" {
+				changes = append(changes, fmt.Sprint(e["type"], " ", e["actor"].(string)[:5], " ", change["before"], ">", change["value"], e["reason"]))
+			}
+		}
+	}
+	want := []string{"contact-registered conta <nil>>guest", "contact-edited conta guest>lead", "contact-address-removed agent lead>guestshe asked for it", "contact-address-added agent guest>customer"}
+	if !slices.Equal(changes, want) {
+		t.Errorf("the timeline says\n%q, want\n%q", changes, want)
+	}
+	for _, e := range timeline(t, c, id) {
+		for _, change := range e["changes"].([]any) {
+			if change := change.(map[string]any); change["field"] == "name" && change["value"] == "Nora" && change["before"] != "NORA@customers.example" {
+				t.Errorf("from what to what: %v", change)
+			}
+		}
+	}
+	c.Refused(t, 422, "invalid", "GET", "/v1/contacts?type=fan", nil)
+}
+
+// TestCountriesOfContacts is row 57: a country is known from somewhere, a weaker source replaces no stronger one, and a time zone that
+// nobody gave follows from it.
+func TestCountriesOfContacts(t *testing.T) {
+	t.Parallel()
+	c := testdesk.Serve(t, t.TempDir())
+	form := func(from map[string]any) string { return contactOf(t, c, from, nil) }
+	id := form(map[string]any{"email": "nora@customers.example"})
+	path := "/v1/contacts/" + id
+	is := func(country, source, zone string, derived bool) {
+		t.Helper()
+		c.CaughtUp(t)
+		row := c.Get(t, path).Object(t)
+		if row["country"] != country || row["country_source"] != source || row["time_zone"] != zone || row["time_zone_derived"] != derived {
+			t.Errorf("%s by %s, %s, derived %t; want %s by %s, %s, derived %t", row["country"], row["country_source"], row["time_zone"], row["time_zone_derived"], country, source, zone, derived)
+		}
+	}
+	is("", "", "", false)
+	form(map[string]any{"email": "nora@customers.example", "phone": "+39 02 1234 5678"})
+	is("IT", "phone", "Europe/Rome", true)
+	form(map[string]any{"email": "nora@customers.example", "country": "us"})
+	is("US", "form", "America/New_York", true)
+	form(map[string]any{"email": "nora@customers.example", "country": "BR"})
+	is("BR", "form", "America/Sao_Paulo", true)
+	c.Must(t, 200, "PATCH", path, map[string]any{"country": "pt"})
+	is("PT", "agent", "Europe/Lisbon", true)
+	form(map[string]any{"email": "nora@customers.example", "country": "BR", "language": "pt-br"})
+	is("PT", "agent", "Europe/Lisbon", true)
+	c.Must(t, 200, "PATCH", path, map[string]any{"time_zone": "Europe/Madrid"})
+	is("PT", "agent", "Europe/Madrid", false)
+	c.Must(t, 200, "PATCH", path, map[string]any{"country": "DE"})
+	is("DE", "agent", "Europe/Madrid", false)
+	c.CaughtUp(t)
+	registered := url.QueryEscape(c.Get(t, path).Object(t)["registered_at"].(string))
+	for query, want := range map[string]int{"registered_from=" + registered: 1, "registered_to=" + registered: 0, "changed_from=" + registered + "&country=DE": 1, "changed_to=" + registered: 0, "country=DE": 1, "country=de,PT": 1, "country=PT": 0} {
+		if found := len(c.All(t, "/v1/contacts?"+query)); found != want {
+			t.Errorf("%s: %d", query, found)
+		}
+	}
+	c.Must(t, 200, "PATCH", path, map[string]any{"country": ""})
+	is("", "", "Europe/Madrid", false)
+	if row := c.Get(t, path).Object(t); row["language"] != "pt-BR" {
+		t.Errorf("the language is %v", row["language"])
+	}
+	c.Refused(t, 422, "country-unknown", "PATCH", path, map[string]any{"country": "Italy"})
+	c.Refused(t, 422, "country-unknown", "POST", "/v1/inquiries", map[string]any{"channel": "form", "from": map[string]any{"email": "nora@customers.example", "country": "XX"}, "subject": "Help"})
+	made := c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Ben", "phones": []string{"+55 41 98799 1234"}, "country": "FR"}).Object(t)
+	if made["country"] != "FR" || made["country_source"] != "agent" || made["time_zone"] != "Europe/Paris" {
+		t.Errorf("%v", made)
+	}
+	for _, e := range timeline(t, c, id) {
+		if e["type"] == "contact-located" && strings.Contains(fmt.Sprint(e["changes"]), "value:US") && !strings.Contains(fmt.Sprint(e["changes"]), "before:IT") {
+			t.Errorf("from what to what: %v", e["changes"])
+		}
+	}
+}

@@ -82,7 +82,7 @@ func known(c readmodels.Contact) []string {
 		name string
 		is   bool
 	}{
-		{"name", c.Name != ""}, {"email", len(c.Emails) > 0}, {"phone", len(c.Phones) > 0}, {"language", c.Language != ""}, {"time_zone", c.TimeZone != ""},
+		{"name", c.Name != ""}, {"email", len(c.Emails) > 0}, {"phone", len(c.Phones) > 0}, {"country", c.Country != ""}, {"language", c.Language != ""}, {"time_zone", c.TimeZone != ""},
 	} {
 		if field.is {
 			all = append(all, field.name)

@@ -214,12 +214,6 @@ func (s *server) ticketFilter(ctx context.Context, q table.Queryer, in TicketTer
 	}
 	f.Tags, err = s.tagged(ctx, q, tag.Tickets, in.Tags)
 	errs = append(errs, err)
-	for _, bound := range []struct {
-		name, text string
-		to         *table.Instant
-	}{{"from", in.From, &f.From}, {"to", in.To, &f.To}, {"changed_from", in.ChangedFrom, &f.ChangedFrom}, {"changed_to", in.ChangedTo, &f.ChangedTo}} {
-		*bound.to, err = instantOf(bound.name, bound.text)
-		errs = append(errs, err)
-	}
+	errs = append(errs, bounds(bound{"from", in.From, &f.From}, bound{"to", in.To, &f.To}, bound{"changed_from", in.ChangedFrom, &f.ChangedFrom}, bound{"changed_to", in.ChangedTo, &f.ChangedTo}))
 	return f, domain.Join(errs...)
 }

@@ -12,8 +12,9 @@ import (
 // EditContact changes some of a contact's fields. Fields that are left out stay as they are; a list replaces the whole list.
 type EditContact struct {
 	profile.Input
-	Emails *[]string `json:"emails,omitempty" doc:"E-mail addresses, at most 50; replaces the whole list"`
-	Phones *[]string `json:"phones,omitempty" doc:"Phone numbers, at most 50; replaces the whole list"`
+	Country *string   `json:"country,omitempty" doc:"Country by its two letters (ISO 3166); empty: not known"`
+	Emails  *[]string `json:"emails,omitempty" doc:"E-mail addresses, at most 50; replaces the whole list"`
+	Phones  *[]string `json:"phones,omitempty" doc:"Phone numbers, at most 50; replaces the whole list"`
 }
 
 // Permission returns the permission that the caller needs.
@@ -28,14 +29,23 @@ func (c EditContact) Decide(co contact.Contact, by By) ([]contact.Event, error) 
 	changes, inputErr := c.Input.Clean()
 	emails, emailsErr := moves(co, contact.Email, "emails", c.Emails, by)
 	phones, phonesErr := moves(co, contact.Phone, "phones", c.Phones, by)
-	if err := domain.Join(inputErr, emailsErr, phonesErr); err != nil {
+	var country string
+	var countryErr error
+	if c.Country != nil {
+		country, countryErr = countryOf("country", *c.Country)
+	}
+	if err := domain.Join(inputErr, countryErr, emailsErr, phonesErr); err != nil {
 		return nil, err
 	}
 	var events []contact.Event
 	if changes, any := changes.Since(co.Profile); any {
 		events = append(events, contact.Edited{Changes: changes})
 	}
-	return closing(co, slices.Concat(events, emails, phones)), nil
+	events = slices.Concat(events, emails, phones)
+	if c.Country != nil {
+		events = lives(contact.Stream.Fold(co, events...), events, country, contact.SaidByAgent)
+	}
+	return closing(co, located(co, events)), nil
 }
 
 // moves returns the events that replace a contact's addresses of one kind by values; nil leaves them as they are.

@@ -16,6 +16,8 @@ import (
 // Nothing that somebody typed replaces what the desk knows: it is offered, once.
 type Learn struct {
 	Name      string
+	Country   string
+	Language  string
 	Addresses []Given     // those that no other contact has
 	Others    []uuid.UUID // contacts who have the others
 }
@@ -49,11 +51,14 @@ func (c Learn) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 		}
 		text := personal.New(name)
 		switch {
-		case co.Name.Empty():
+		case co.Name.Empty() || !co.Name.Forgotten() && co.IsAddress(co.Name.String()):
 			happens(contact.Edited{Changes: profile.Changes{Name: &text}})
 		case address.Name(co.Name.String()) != address.Name(name):
 			offer(contact.OfferName(by.Names, by.ID, name))
 		}
+	}
+	if c.Language != "" && co.Language == "" {
+		happens(contact.Edited{Changes: profile.Changes{Language: &c.Language}})
 	}
 	for _, a := range c.Addresses {
 		all := len(co.Of(a.Kind))
@@ -66,6 +71,7 @@ func (c Learn) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 			offer(contact.OfferAddress(by.Names, by.ID, a.Address))
 		}
 	}
+	events = located(before, lives(co, events, c.Country, contact.SaidInForm))
 	return closing(before, append(events, duplicates(co, c.Others)...)), nil
 }
 

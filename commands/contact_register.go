@@ -18,6 +18,7 @@ import (
 // time.
 type RegisterContact struct {
 	profile.Input
+	Country  string            `json:"country,omitempty" doc:"Country by its two letters (ISO 3166); left out, it follows from a phone number"`
 	Emails   []string          `json:"emails,omitempty" doc:"E-mail addresses, at most 50"`
 	Phones   []string          `json:"phones,omitempty" doc:"Phone numbers, at most 50"`
 	Channels []contact.Address `json:"-"` // addresses of all kinds, already validated
@@ -40,12 +41,19 @@ func (c RegisterContact) Decide(co contact.Contact, by By) ([]contact.Event, err
 	}
 	emails, emailsErr := addresses(contact.Email, "emails", c.Emails, by)
 	phones, phonesErr := addresses(contact.Phone, "phones", c.Phones, by)
-	if err := domain.Join(inputErr, emailsErr, phonesErr); err != nil {
+	country, countryErr := countryOf("country", c.Country)
+	if err := domain.Join(inputErr, countryErr, emailsErr, phonesErr); err != nil {
 		return nil, err
 	}
 	registered := contact.Registered{Addresses: slices.Concat(emails, phones, c.Channels), Ref: personal.New(c.Ref)}
 	registered.Profile.Apply(input)
-	return append([]contact.Event{registered}, duplicates(contact.Contact{}, c.Others)...), nil
+	source := contact.SaidByAgent
+	if c.Found {
+		source = contact.SaidInForm
+	}
+	events := []contact.Event{registered}
+	events = located(contact.Contact{}, lives(contact.Stream.Fold(contact.Contact{}, registered), events, country, source))
+	return append(events, duplicates(contact.Contact{}, c.Others)...), nil
 }
 
 // addresses validates a contact's addresses of one kind.

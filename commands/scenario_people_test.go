@@ -47,7 +47,7 @@ func TestRegisterContact(t *testing.T) {
 		Phones: []string{"+39 06 6982 0002"},
 	}).Then(contact.Registered{Profile: named("Eve"), Addresses: []contact.Address{
 		address(contact.Email, "eve@customers.example"), address(contact.Phone, "+390669820002"),
-	}})
+	}}, vatican)
 	on.Given(eve).When(commands.RegisterContact{Input: profile.Input{Name: text("Eva")}}).ThenRefused("contact-exists")
 	on.When(commands.RegisterContact{}).ThenRefused("name-required")
 	on.When(commands.RegisterContact{Input: profile.Input{Name: text("Eve")}, Emails: []string{"not an address"}}).ThenRefused("email-malformed")
@@ -57,8 +57,16 @@ func TestRegisterContact(t *testing.T) {
 	on.When(commands.RegisterContact{Found: true, Channels: []contact.Address{address(contact.Visitor, "v1")}}).
 		Then(contact.Registered{Addresses: []contact.Address{address(contact.Visitor, "v1")}})
 	on.By(commands.By{Allowed: role.Agent.Permissions(), Region: "IT"}).When(commands.RegisterContact{Input: profile.Input{Name: text("Eve")}, Phones: []string{"06 6982 0002"}}).
-		Then(contact.Registered{Profile: named("Eve"), Addresses: []contact.Address{address(contact.Phone, "+390669820002")}})
+		Then(contact.Registered{Profile: named("Eve"), Addresses: []contact.Address{address(contact.Phone, "+390669820002")}}, vatican)
+	zone := "Europe/Paris"
+	on.When(commands.RegisterContact{Input: profile.Input{Name: text("Eve")}, Phones: []string{"+39 06 6982 0002"}, Country: " fr"}).Then(
+		contact.Registered{Profile: named("Eve"), Addresses: []contact.Address{address(contact.Phone, "+390669820002")}},
+		contact.Located{Country: "FR", Source: contact.SaidByAgent, TimeZone: &zone, Rule: "country-zone/1"})
+	on.When(commands.RegisterContact{Input: profile.Input{Name: text("Eve")}, Country: "XX"}).ThenRefused("country-unknown")
 }
+
+// vatican is where the phone number 06 6982 is.
+var vatican = contact.Located{Country: "VA", Source: contact.OfPhone, TimeZone: text("Europe/Vatican"), Rule: "country-zone/1"}
 
 func TestEditContact(t *testing.T) {
 	on := scenario.On(t, contact.Stream).Given(eve)
@@ -240,7 +248,7 @@ func TestLearn(t *testing.T) {
 	known := scenario.On(t, contact.Stream).Given(eve)
 	known.When(commands.Learn{Name: "EVE"}).ThenNothing()
 	known.When(commands.Learn{Name: "Eva", Addresses: []commands.Given{given(contact.Email, "eva@customers.example", false), given(contact.Phone, "+390669820002", false)}}).Then(
-		named("Eva"), at(eva), contact.AddressAdded{Address: address(contact.Phone, "+390669820002")})
+		named("Eva"), at(eva), contact.AddressAdded{Address: address(contact.Phone, "+390669820002")}, vatican)
 	known.When(commands.Learn{Addresses: []commands.Given{given(contact.Email, "eva@customers.example", true)}}).
 		Then(contact.AddressAdded{Address: eva})
 	known.Given(named("Eva")).When(commands.Learn{Name: "EVA"}).ThenNothing()
@@ -260,7 +268,7 @@ func TestLearn(t *testing.T) {
 	known.When(commands.Learn{Addresses: []commands.Given{{Address: unread}}}).Then(contact.AddressAdded{Address: unread})
 	wrong := known.Given(contact.AddressAdded{Address: unread})
 	wrong.When(commands.Learn{Addresses: []commands.Given{{Address: unread}}}).ThenNothing()
-	wrong.When(commands.Learn{Addresses: []commands.Given{given(contact.Phone, "+390669820002", false)}}).Then(contact.AddressAdded{Address: address(contact.Phone, "+390669820002")})
+	wrong.When(commands.Learn{Addresses: []commands.Given{given(contact.Phone, "+390669820002", false)}}).Then(contact.AddressAdded{Address: address(contact.Phone, "+390669820002")}, vatican)
 	for i := range contact.MaxOffers {
 		known = known.Given(named(fmt.Sprint(i)))
 	}

@@ -35,6 +35,8 @@ type Inquiry struct {
 type Sender struct {
 	Customer string `json:"customer,omitempty" doc:"The business's own id of the person, at most 200 characters. It needs the permission contacts.identify"`
 	Name     string `json:"name,omitempty" doc:"Name, if the channel knows it"`
+	Country  string `json:"country,omitempty" doc:"Country by its two letters (ISO 3166), if the person said it"`
+	Language string `json:"language,omitempty" doc:"BCP 47 language tag, if the channel knows it"`
 	Email    string `json:"email,omitempty" doc:"E-mail address. One with quotes is kept as it came, and recognises nobody"`
 	Phone    string `json:"phone,omitempty" doc:"Phone number. One that cannot be read is kept as it came, and recognises nobody"`
 	Visitor  string `json:"visitor,omitempty" doc:"Visitor id that the chat window remembers"`
@@ -59,7 +61,7 @@ func (in Inquiry) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.T
 	}
 	in.From.Name = profile.OneLine(in.From.Name)
 	given, err := in.From.addresses(in.Channel, by)
-	if err != nil {
+	if err = domain.Join(err, in.From.clean()); err != nil {
 		return none, err
 	}
 	if err := ticket.KnownChannel(in.Channel); err != nil { // before it names the door
@@ -175,13 +177,16 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 	if who != uuid.Nil {
 		return who, s.teach(w, who, free, others, by)
 	}
-	register := RegisterContact{Found: true, Others: others}
+	register := RegisterContact{Found: true, Others: others, Country: s.Country}
 	for _, a := range free {
 		register.Channels = append(register.Channels, a.Address)
 	}
 	if s.Name != "" {
 		name := s.Name
-		register.Input = profile.Input{Name: &name}
+		register.Name = &name
+	}
+	if s.Language != "" {
+		register.Language = &s.Language
 	}
 	if _, err := work.Run(w, contact.Stream, id, register, by); err != nil {
 		return id, err
@@ -229,7 +234,7 @@ func firstContact(by By) uuid.UUID { return uuid.NewSHA1(by.Request, []byte(cont
 
 // teach records what an inquiry says of a contact who is known, and who may be the same person.
 func (s Sender) teach(w *work.Work, who uuid.UUID, free []Given, others []uuid.UUID, by By) error {
-	if _, err := work.Run(w, contact.Stream, who, Learn{Name: s.Name, Addresses: free, Others: others}, by); err != nil {
+	if _, err := work.Run(w, contact.Stream, who, Learn{Name: s.Name, Country: s.Country, Language: s.Language, Addresses: free, Others: others}, by); err != nil {
 		return err
 	}
 	return likened(w, others, who, by)
@@ -257,6 +262,16 @@ func neverRegistered(w *work.Work, id uuid.UUID) (bool, error) {
 // own is the field of a sender from which a channel's messages come. In a form and an API request, all are typed.
 var own = map[ticket.Channel]string{
 	"email": "email", "call": "phone", "whatsapp": "whatsapp", "facebook": "facebook", "x": "x", "forum": "forum", "chat": "visitor",
+}
+
+// clean validates country and language, and normalises them.
+func (s *Sender) clean() (err error) {
+	var languageErr error
+	s.Country, err = countryOf("from/country", s.Country)
+	if s.Language != "" {
+		s.Language, languageErr = profile.LanguageTag("from/language", s.Language)
+	}
+	return domain.Join(err, languageErr)
 }
 
 // addresses returns the sender's addresses, validated: the customer id first, then the channel's own, then the most reliable ones.

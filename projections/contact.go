@@ -17,7 +17,8 @@ import (
 	"daybook/readmodels/table"
 )
 
-// Contacts maintains contacts: one row per contact, with the words by which it is found.
+// Contacts maintains contacts: one row per contact, with the words by which it is found; and contact_timeline: what happened to each, and
+// the tickets that they opened or take part in.
 var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
 	rows := engine.Keep[readmodels.Contact](l, contact.Stream.Category, readmodels.ContactsTable)
 	engine.Derive(rows, readmodels.ContactWordsTable, func(a, b *readmodels.Contact) bool { return a.Search == b.Search }, func(r readmodels.Contact) []readmodels.ContactWord {
@@ -35,8 +36,18 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 			return readmodels.ContactGroup{GroupID: group, RegisteredAt: r.RegisteredAt, First: r.First}
 		})
 	})
+	entries := engine.NewFacts[readmodels.TimelineEntry](l, readmodels.TimelineTable)
 	return func(e *engine.Recorded) {
 		switch ev := e.Event.(type) {
+		case contact.ClaimLapsed:
+			rows.Update(e.ID, func(r *readmodels.Contact) {
+				r.Moved(e.Position, e.Revision)
+				r.ChangedAt = max(r.ChangedAt, e.At)
+			})
+		case ticket.Opened:
+			entries.Insert(timelineEntry(e, ev.Contact, table.Ref(e.ID), nil, nil))
+		case ticket.Joined:
+			entries.Insert(timelineEntry(e, ev.Contact, table.Ref(e.ID), nil, nil))
 		case contact.Registered:
 			row := readmodels.Contact{
 				ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref.String(), RegisteredAt: e.At, ChangedAt: e.At, Events: begun(e),
@@ -46,53 +57,108 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 			}
 			showByKind(&row)
 			row.Sought = contactSought(row)
+			row.Type, row.TypeRule = string(typeOf(row)), contact.TypeRule
 			rows.Insert(row)
+			entries.Insert(timelineEntry(e, e.ID, table.Ref{}, nil, &row))
 		case contact.Event:
 			rows.Update(e.ID, func(r *readmodels.Contact) {
+				before := *r
 				r.Moved(e.Position, e.Revision)
 				r.ChangedAt = max(r.ChangedAt, e.At)
 				changeContact(r, ev, e.At)
 				switch ev.(type) {
 				case contact.Edited, contact.AddressAdded, contact.AddressRemoved, contact.Restored:
 					r.Sought = contactSought(*r)
+					r.Type = string(typeOf(*r))
 				}
+				entries.Insert(timelineEntry(e, e.ID, table.Ref{}, &before, r))
 			})
 		}
 	}
 }}
 
-// ContactTimeline maintains contact_timeline: what happened to each contact, and the tickets that they opened or take part in.
-var ContactTimeline = engine.Projection{Name: "contact_timeline", Bind: func(l *engine.Ledger) func(*engine.Recorded) {
-	entries := engine.NewFacts[readmodels.TimelineEntry](l, readmodels.TimelineTable)
-	return func(e *engine.Recorded) {
-		var entry readmodels.TimelineEntry
-		switch ev := e.Event.(type) {
-		case contact.ClaimLapsed:
-			return
-		case contact.Event:
-			entry.ContactID = e.ID
-		case ticket.Opened:
-			entry.ContactID, entry.TicketID = ev.Contact, table.Ref(e.ID)
-		case ticket.Joined:
-			entry.ContactID, entry.TicketID = ev.Contact, table.Ref(e.ID)
-		default:
-			return
+// timelineEntry returns what a contact's timeline says of an event. before and after are the contact's row, if the event changes it: of a
+// registration there is none before.
+func timelineEntry(e *engine.Recorded, of uuid.UUID, ticket table.Ref, before, after *readmodels.Contact) readmodels.TimelineEntry {
+	entry := readmodels.TimelineEntry{
+		Position: table.Position(e.Position), ContactID: of, TicketID: ticket, At: e.At, RecordedAt: e.RecordedAt, Type: e.Event.EventType(),
+		Actor: e.Meta.Actor.String(), Through: e.Meta.Through, Reason: e.Meta.Reason.String(),
+	}
+	for field, value := range event.Fields(e.Event) {
+		if field != "body" {
+			change := readmodels.Change{Field: field, Value: value}
+			if was := valueBefore(before, field); was != value { // who left a company was in that one
+				change.Before = was
+			}
+			entry.Changes = append(entry.Changes, change)
 		}
-		entry.Position, entry.At, entry.RecordedAt, entry.Type = table.Position(e.Position), e.At, e.RecordedAt, e.Event.EventType()
-		entry.Actor, entry.Through, entry.Reason = e.Meta.Actor.String(), e.Meta.Through, e.Meta.Reason.String()
-		for field, value := range event.Fields(e.Event) {
-			if field != "body" {
-				entry.Changes = append(entry.Changes, readmodels.Change{Field: field, Value: value})
+	}
+	switch {
+	case before == nil && after != nil:
+		entry.Changes = append(entry.Changes, readmodels.Change{Field: "type", Value: after.Type})
+	case after != nil && before.Type != after.Type:
+		entry.Changes = append(entry.Changes, readmodels.Change{Field: "type", Before: before.Type, Value: after.Type})
+	}
+	return entry
+}
+
+// valueBefore returns the value of a field that has one value, or nil.
+func valueBefore(r *readmodels.Contact, field string) any {
+	if r == nil {
+		return nil
+	}
+	var value string
+	switch field {
+	case "name":
+		value = r.Name
+	case "avatar":
+		value = r.Avatar
+	case "url":
+		value = r.URL
+	case "address":
+		value = r.Address
+	case "note":
+		value = r.Note
+	case "time_zone":
+		value = r.TimeZone
+	case "language":
+		value = r.Language
+	case "country":
+		value = r.Country
+	case "company":
+		if r.Company != (table.Ref{}) {
+			value = uuid.UUID(r.Company).String()
+		}
+	}
+	if value == "" {
+		return nil
+	}
+	return value
+}
+
+// typeOf returns the type of a contact, by their name and addresses.
+func typeOf(r readmodels.Contact) contact.Type {
+	return contact.TypeOf(r.Name, func(yield func(contact.AddressKind, string) bool) {
+		for _, a := range r.Addresses {
+			if !yield(contact.AddressKind(a.Kind), a.Value) {
+				return
 			}
 		}
-		entries.Insert(entry)
-	}
-}}
+	})
+}
 
 func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 	switch ev := ev.(type) {
 	case contact.Edited:
 		changeProfile(&r.Profile, ev.Changes)
+		r.ZoneDerived = r.ZoneDerived && ev.TimeZone == nil
+	case contact.Located:
+		if r.Country, r.CountrySource = ev.Country, string(ev.Source); ev.Country == "" {
+			r.CountrySource = ""
+		}
+		if ev.TimeZone != nil {
+			r.TimeZone, r.ZoneDerived = *ev.TimeZone, true
+		}
 	case contact.AddressAdded:
 		r.Addresses = with(r.Addresses, shownAddress(ev.Address))
 		showByKind(r)

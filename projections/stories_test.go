@@ -71,6 +71,7 @@ var stories = map[string]story{
 		return and(registered, happened(contact.OfferMade{Offer: contact.Offer{ID: e.Offer, Name: &name}}))
 	}),
 	"contact-duplicate-found": given(registered),
+	"contact-located":         given(registered),
 	"contact-claim-lapsed":    given(registered).changesNoState(lapsed).changesNoRow(lapsed),
 
 	"department-created": given(),

@@ -14,21 +14,26 @@ import (
 type Contact struct {
 	ID uuid.UUID `db:"contact_id,key" json:"id" doc:"The contact"`
 	Profile
-	Emails       table.List[string]         `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
-	Phones       table.List[string]         `db:"phones" json:"phones" doc:"Phone numbers in E.164, and such as could not be read, as they came"`
-	Customer     string                     `db:"customer" json:"customer" doc:"The business's own id of the contact, or empty"`
-	Channels     table.List[ChannelAddress] `db:"channels" json:"channels" doc:"Addresses on other channels"`
-	Addresses    table.List[Address]        `db:"addresses" json:"-" doc:"All addresses with their hashes"`
-	Lost         table.List[ChannelAddress] `db:"lost" json:"lost" doc:"Addresses that other contacts had taken when the contact was last restored"`
-	Offers       table.List[Offer]          `db:"offers" json:"offers" doc:"Values that the contact sent and that differ from what is known of them"`
-	Duplicates   table.List[uuid.UUID]      `db:"duplicates" json:"duplicate_ids" doc:"Contacts who may be the same person, since this one sent an address of theirs, or they one of this one"`
-	Company      table.Ref                  `db:"company_id" json:"company_id" doc:"The contact's company, or null"`
-	Tags         table.List[uuid.UUID]      `db:"tags" json:"tag_ids" doc:"The contact's tags"`
-	Groups       table.List[uuid.UUID]      `db:"groups" json:"group_ids" doc:"The contact's groups"`
-	Ref          string                     `db:"ref" json:"ref,omitempty" doc:"The contact's reference in the journal that they were imported from"`
-	RegisteredAt table.Instant              `db:"registered_at" json:"registered_at" doc:"When the contact was registered"`
-	ChangedAt    table.Instant              `db:"changed_at" json:"changed_at" doc:"When the contact last changed"`
-	DeletedAt    table.Instant              `db:"deleted_at" json:"deleted_at" doc:"When the contact was deleted, or null"`
+	ZoneDerived   bool                       `db:"time_zone_derived" json:"time_zone_derived" doc:"Whether the time zone follows from the country, since nobody gave it"`
+	Country       string                     `db:"country" json:"country" doc:"The country by its two letters (ISO 3166), or empty"`
+	CountrySource string                     `db:"country_source" json:"country_source" doc:"From where the country is known: agent, form, phone or visit; or empty"`
+	Type          string                     `db:"type" json:"type" doc:"How well the contact is known: guest, lead or customer"`
+	TypeRule      string                     `db:"type_rule" json:"type_rule" doc:"The version of the rule by which the type follows"`
+	Emails        table.List[string]         `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
+	Phones        table.List[string]         `db:"phones" json:"phones" doc:"Phone numbers in E.164, and such as could not be read, as they came"`
+	Customer      string                     `db:"customer" json:"customer" doc:"The business's own id of the contact, or empty"`
+	Channels      table.List[ChannelAddress] `db:"channels" json:"channels" doc:"Addresses on other channels"`
+	Addresses     table.List[Address]        `db:"addresses" json:"-" doc:"All addresses with their hashes"`
+	Lost          table.List[ChannelAddress] `db:"lost" json:"lost" doc:"Addresses that other contacts had taken when the contact was last restored"`
+	Offers        table.List[Offer]          `db:"offers" json:"offers" doc:"Values that the contact sent and that differ from what is known of them"`
+	Duplicates    table.List[uuid.UUID]      `db:"duplicates" json:"duplicate_ids" doc:"Contacts who may be the same person, since this one sent an address of theirs, or they one of this one"`
+	Company       table.Ref                  `db:"company_id" json:"company_id" doc:"The contact's company, or null"`
+	Tags          table.List[uuid.UUID]      `db:"tags" json:"tag_ids" doc:"The contact's tags"`
+	Groups        table.List[uuid.UUID]      `db:"groups" json:"group_ids" doc:"The contact's groups"`
+	Ref           string                     `db:"ref" json:"ref,omitempty" doc:"The contact's reference in the journal that they were imported from"`
+	RegisteredAt  table.Instant              `db:"registered_at" json:"registered_at" doc:"When the contact was registered"`
+	ChangedAt     table.Instant              `db:"changed_at" json:"changed_at" doc:"When the contact last changed"`
+	DeletedAt     table.Instant              `db:"deleted_at" json:"deleted_at" doc:"When the contact was deleted, or null"`
 	Events
 	Sought
 }
@@ -92,7 +97,7 @@ var (
 		Indexes: []string{
 			"registered_at, first_position, contact_id, deleted_at, company_id", "name_key, first_position, contact_id, deleted_at, company_id, registered_at",
 			"changed_at, first_position, registered_at", "position, first_position, registered_at",
-			"company_id, registered_at, first_position", "company_id, contact_id", "ref",
+			"company_id, registered_at, first_position", "company_id, contact_id", "ref", "type, registered_at, first_position", "country, registered_at, first_position",
 		}}
 	ContactWordsTable  = table.Table{Name: "contact_words", Comment: "The words by which contacts are found.", Row: ContactWord{}}
 	ContactTagsTable   = table.Table{Name: "contact_tags", Comment: "The contacts of each tag.", Row: ContactTag{}}
@@ -101,16 +106,22 @@ var (
 
 // A ContactFilter selects contacts. Empty fields select all.
 type ContactFilter struct {
-	Q       string
-	ID      *uuid.UUID
-	Email   string // normalised
-	Phone   string // normalised
-	Tags    Tagged
-	Group   *table.Ref
-	Company *table.Ref
-	Ref     string
-	Deleted bool // deleted ones too
+	Q                   string
+	ID                  *uuid.UUID
+	Email               string // normalised
+	Phone               string // normalised
+	Tags                Tagged
+	Group               *table.Ref
+	Company             *table.Ref
+	Types               []string // guest, lead, customer
+	Country             []string
+	Registered, Changed Period
+	Ref                 string
+	Deleted             bool // deleted ones too
 }
+
+// A Period is from one instant until before another. A zero bound means no bound.
+type Period struct{ From, To table.Instant }
 
 // FindContacts lists contacts, newest first.
 func FindContacts(ctx context.Context, q table.Queryer, f ContactFilter, p table.Page) (table.Found[Contact], error) {
@@ -122,6 +133,10 @@ func FindContacts(ctx context.Context, q table.Queryer, f ContactFilter, p table
 	f.Tags.in(ask, ContactTagsTable)
 	grouped(ask, ContactGroupsTable, f.Group)
 	ask.Refers("company_id", f.Company)
+	table.AnyOf(ask, "type", f.Types)
+	table.AnyOf(ask, "country", f.Country)
+	ask.During("registered_at", f.Registered.From, f.Registered.To)
+	ask.During("changed_at", f.Changed.From, f.Changed.To)
 	ask.Is("ref", f.Ref)
 	unlessDeleted(ask, f.Deleted)
 	return table.Find[Contact](ctx, q, ask, p, "-registered_at", "changed_at", "name", "position")
@@ -144,8 +159,9 @@ type TimelineEntry struct {
 
 // A Change is a field's new value.
 type Change struct {
-	Field string `json:"field" doc:"The field's name"`
-	Value any    `json:"value" doc:"Its new value"`
+	Field  string `json:"field" doc:"The field's name"`
+	Before any    `json:"before,omitempty" doc:"Its value before, if it had one"`
+	Value  any    `json:"value" doc:"Its new value"`
 }
 
 // TimelineTable is the table of the contacts' timelines.

@@ -87,6 +87,13 @@ func (s Size) contact(n int) readmodels.Contact {
 	if n%100 == 99 {
 		c.DeletedAt = c.ChangedAt
 	}
+	c.Type, c.Country = "lead", []string{"IT", "DE", "FR"}[n%3]
+	switch {
+	case n < fixed:
+		c.Type, c.Country = "customer", "MT"
+	case n%25 == 2:
+		c.Type = "guest"
+	}
 	c.NameKey = text.Order(c.Name)
 	c.Search = search.Joined(search.Words(search.Text(c.Name), search.Email(c.Emails[0]), search.Phone(c.Phones[0])))
 	return c

@@ -96,6 +96,17 @@ func (s Size) Questions() (all []Question) {
 	for name, t := range tagged() {
 		add("tag="+name, func(f *readmodels.ContactFilter) { f.Tags = t })
 	}
+	for _, kind := range []string{"guest", "lead", "customer"} {
+		add("type="+kind, func(f *readmodels.ContactFilter) { f.Types = []string{kind} })
+	}
+	for _, country := range []string{"IT", "MT", "US"} {
+		add("country="+country, func(f *readmodels.ContactFilter) { f.Country = []string{country} })
+	}
+	add("country=FR,MT", func(f *readmodels.ContactFilter) { f.Country = []string{"FR", "MT"} })
+	add("identity=one", func(f *readmodels.ContactFilter) { f.ID = &one })
+	add("registered=early", func(f *readmodels.ContactFilter) { f.Registered = readmodels.Period{From: moment(0), To: moment(100)} })
+	add("registered=late", func(f *readmodels.ContactFilter) { f.Registered = readmodels.Period{From: moment(s.Contacts - 100)} })
+	add("changed=late", func(f *readmodels.ContactFilter) { f.Changed = readmodels.Period{From: moment(s.Contacts - 100)} })
 	add("ref=c-1", func(f *readmodels.ContactFilter) { f.Ref = "c-1" })
 	add("deleted=true", func(f *readmodels.ContactFilter) { f.Deleted = true })
 	all = append(all, asked("contacts", []string{"", "registered_at", "name", "-name", "changed_at", "-changed_at", "-position"}, contacts, readmodels.FindContacts)...)

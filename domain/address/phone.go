@@ -34,6 +34,18 @@ func WhatsApp(field, value, region string) (string, error) {
 	})
 }
 
+// Country returns the country (ISO 3166) of a number that Phone returned, or "" if it is of none, such as a satellite phone's.
+func Country(e164 string) string {
+	n, err := phonenumbers.Parse(strings.Split(e164, ";")[0], "")
+	if err != nil {
+		return ""
+	}
+	if region := phonenumbers.GetRegionCodeForNumber(n); len(region) == 2 && region != "ZZ" {
+		return region
+	}
+	return ""
+}
+
 var (
 	// written is a number as people write it, once punctuation has its simplest form: an international prefix, digits, and
 	// an extension.

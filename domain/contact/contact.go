@@ -6,6 +6,7 @@ package contact
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -21,13 +22,16 @@ type Contact struct {
 	Registered bool
 	Deleted    bool
 	profile.Profile
-	Addresses  []Address
-	Company    uuid.UUID // nil: none
-	Tags       []uuid.UUID
-	Groups     []uuid.UUID
-	Offers     []Offer     // the open ones
-	Offered    []uuid.UUID // every offer that was ever made
-	Duplicates []uuid.UUID // contacts who may be the same person
+	Country       string        // ISO 3166; empty: not known
+	CountrySource CountrySource // from where
+	ZoneDerived   bool          // TimeZone follows from the country
+	Addresses     []Address
+	Company       uuid.UUID // nil: none
+	Tags          []uuid.UUID
+	Groups        []uuid.UUID
+	Offers        []Offer     // the open ones
+	Offered       []uuid.UUID // every offer that was ever made
+	Duplicates    []uuid.UUID // contacts who may be the same person
 }
 
 // Stream is the kind of a contact's stream.
@@ -190,6 +194,11 @@ func (c Contact) CustomerID() (a Address, is bool) {
 func (c Contact) IsAnother(a Address) bool {
 	own, is := c.CustomerID()
 	return is && !own.Is(a)
+}
+
+// IsAddress reports whether a name is only one of the contact's addresses, rather than one that somebody gave.
+func (c Contact) IsAddress(name string) bool {
+	return slices.ContainsFunc(c.Addresses, func(a Address) bool { return strings.EqualFold(a.Value.String(), name) })
 }
 
 // Has reports whether the contact has an address.

@@ -20,7 +20,7 @@ type Event interface {
 var Events = event.NewTable(
 	of[Registered](), of[Edited](), of[AddressAdded](), of[AddressRemoved](), of[ClaimLapsed](),
 	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored](),
-	of[OfferMade](), of[OfferClosed](), of[DuplicateFound](),
+	of[OfferMade](), of[OfferClosed](), of[DuplicateFound](), of[Located](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
@@ -49,7 +49,10 @@ type Edited struct {
 // EventType returns the stored name.
 func (Edited) EventType() string { return "contact-edited" }
 
-func (e Edited) apply(c *Contact) { c.Profile.Apply(e.Changes) }
+func (e Edited) apply(c *Contact) {
+	c.Profile.Apply(e.Changes)
+	c.ZoneDerived = c.ZoneDerived && e.TimeZone == nil
+}
 
 // AddressAdded: the contact can be reached, and is recognised, at one more address.
 type AddressAdded struct {

@@ -157,13 +157,21 @@ func cleanLanguage(in *string, out **string) error {
 		*out = in
 		return nil
 	}
-	tag, err := language.Parse(strings.TrimSpace(*in))
-	if err != nil || len(tag.Extensions()) > 0 { // extensions can say anything, and a language is stored readable
-		return domain.Invalid("language", "language-unknown", "language must be a BCP 47 tag without extensions, such as it or pt-BR.")
+	value, err := LanguageTag("language", *in)
+	if err != nil {
+		return err
 	}
-	value := tag.String()
 	*out = &value
 	return nil
+}
+
+// LanguageTag validates a language and normalises it.
+func LanguageTag(field, value string) (string, error) {
+	tag, err := language.Parse(strings.TrimSpace(value))
+	if err != nil || len(tag.Extensions()) > 0 { // extensions can say anything, and a language is stored readable
+		return "", domain.Invalid(field, "language-unknown", "%s must be a BCP 47 tag without extensions, such as it or pt-BR.", field)
+	}
+	return tag.String(), nil
 }
 
 func keep(value string, err error, out **personal.Text) error {
