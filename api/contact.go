@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"daybook/commands"
+	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/address"
 	"daybook/domain/contact"
@@ -36,6 +37,8 @@ type ContactQuery struct {
 	RegisteredTo   string         `query:"registered_to" doc:"Only contacts registered before this instant (RFC 3339)"`
 	ChangedFrom    string         `query:"changed_from" doc:"Only contacts that last changed at this instant (RFC 3339) or later"`
 	ChangedTo      string         `query:"changed_to" doc:"Only contacts that last changed before this instant (RFC 3339)"`
+	SeenFrom       string         `query:"seen_from" doc:"Only contacts that were last seen at this instant (RFC 3339) or later"`
+	SeenTo         string         `query:"seen_to" doc:"Only contacts that were last seen before this instant (RFC 3339)"`
 	Deleted        bool           `query:"deleted" doc:"Include deleted contacts"`
 	ExpandContact
 }
@@ -87,6 +90,8 @@ func (s *server) contacts() {
 	post[commands.AcceptOffer](t, "/offers/{offer}/accept", "acceptContactOffer", "Make a value that the contact sent their own")
 	post[commands.DismissOffer](t, "/offers/{offer}/dismiss", "dismissContactOffer", "Dismiss a value that the contact sent. It is not offered again")
 	s.lookUp(t)
+	creates(t, "/v1/visits", "recordVisit", "Record a visit to the website. Who is seen for the first time is registered as a guest", "The contact who visited again",
+		func(v commands.Visit) work.Plan[contact.Contact] { return v })
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/duplicates", t.title, "listContactDuplicates", "List the contacts who may be the same person as this one, since one sent an address of the other", role.ContactsRead}), func(ctx context.Context, in *struct {
 		Reading
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the contact"`
@@ -131,7 +136,8 @@ func (s *server) contactFilter(ctx context.Context, q table.Queryer, in *Contact
 	}
 	var errs [5]error
 	errs[4] = bounds(bound{"registered_from", in.RegisteredFrom, &f.Registered.From}, bound{"registered_to", in.RegisteredTo, &f.Registered.To},
-		bound{"changed_from", in.ChangedFrom, &f.Changed.From}, bound{"changed_to", in.ChangedTo, &f.Changed.To})
+		bound{"changed_from", in.ChangedFrom, &f.Changed.From}, bound{"changed_to", in.ChangedTo, &f.Changed.To},
+		bound{"seen_from", in.SeenFrom, &f.Seen.From}, bound{"seen_to", in.SeenTo, &f.Seen.To})
 	f.ID, errs[3] = s.identified(ctx, in.Identity)
 	if in.Email != "" {
 		f.Email, errs[0] = address.Email("email", in.Email)

@@ -302,3 +302,62 @@ func TestCountriesOfContacts(t *testing.T) {
 		}
 	}
 }
+
+// TestVisits is rows 42 and 51: a visitor without personal detail is a contact from the first visit on.
+func TestVisits(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c := testdesk.Serve(t, folder)
+	channel := c.As(testdesk.Key(t, folder, "channel", ""))
+	visit := func(status int, visitor string) map[string]any {
+		t.Helper()
+		return channel.Must(t, status, "POST", "/v1/visits", map[string]any{
+			"visitor": visitor, "page": "https://user:secret@shop.example/lamps?utm=1#top", "referrer": "https://search.example/?q=illness", "country": "it", "language": "it",
+		}).Object(t)
+	}
+	guest := visit(201, "v1")
+	if guest["type"] != "guest" || guest["country"] != "IT" || guest["country_source"] != "visit" || guest["time_zone"] != "Europe/Rome" || guest["language"] != "it" || guest["visits"] != 1.0 {
+		t.Errorf("%v", guest)
+	}
+	if again := visit(200, "v1"); again["id"] != guest["id"] || again["visits"] != 1.0 || again["revision"] != guest["revision"] {
+		t.Errorf("again on the same day: %v", again)
+	}
+	path := "/v1/contacts/" + guest["id"].(string)
+	var seen []string
+	for _, e := range slices.Backward(timeline(t, c, guest["id"].(string))) {
+		seen = append(seen, e["type"].(string))
+		if text := fmt.Sprint(e["changes"]); strings.Contains(text, "secret") || strings.Contains(text, "utm") || strings.Contains(text, "illness") || strings.Contains(text, "#top") {
+			t.Errorf("what is not of the page is kept: %s", text)
+		}
+		if e["actor"] != "contact:"+guest["id"].(string) || e["through"] != "api" {
+			t.Errorf("%v", e)
+		}
+	}
+	if want := []string{"contact-registered", "contact-visited", "contact-located"}; !slices.Equal(seen, want) {
+		t.Errorf("the timeline is %q, want %q", seen, want)
+	}
+	if contactOf(t, c, map[string]any{"visitor": "v1"}, map[string]any{"channel": "chat"}) != guest["id"] {
+		t.Error("who visited and then writes is another contact")
+	}
+	if last := timeline(t, c, guest["id"].(string)); !slices.ContainsFunc(last, func(e map[string]any) bool { return e["type"] == "contact-engaged" }) {
+		t.Errorf("that the guest wrote is not recorded: %v", last)
+	}
+	other := visit(201, "v2")["id"].(string)
+	c.Must(t, 201, "POST", "/v1/tickets", map[string]any{"contact_id": other, "channel": "call", "subject": "She called"})
+	if last := timeline(t, c, other); !slices.ContainsFunc(last, func(e map[string]any) bool { return e["type"] == "contact-engaged" }) {
+		t.Errorf("that a ticket was opened is not recorded: %v", last)
+	}
+	c.CaughtUp(t)
+	row := c.Get(t, path).Object(t)
+	if row["first_seen"] != row["registered_at"] || row["last_seen"] == nil {
+		t.Errorf("%v", row)
+	}
+	at := url.QueryEscape(row["last_seen"].(string))
+	for query, want := range map[string]int{"seen_from=" + at: 2, "seen_to=" + at: 0, "type=guest&country=IT&seen_from=" + at + "&sort=-last_seen": 2} {
+		if found := len(c.All(t, "/v1/contacts?"+query)); found != want {
+			t.Errorf("%s: %d contacts", query, found)
+		}
+	}
+	c.Refused(t, 422, "url-malformed", "POST", "/v1/visits", map[string]any{"visitor": "v3", "page": "javascript:alert(1)"})
+	c.Refused(t, 422, "name-required", "POST", "/v1/visits", map[string]any{"visitor": " "})
+}

@@ -81,7 +81,7 @@ var permissions = map[string]role.Permission{
 	"PUT /v1/contacts/{id}/company": role.ContactsWrite, "DELETE /v1/contacts/{id}/company": role.ContactsWrite,
 	"PUT /v1/contacts/{id}/tags/{tag}": role.ContactsWrite, "DELETE /v1/contacts/{id}/tags/{tag}": role.ContactsWrite,
 	"PUT /v1/contacts/{id}/groups/{group}": role.ContactsWrite, "DELETE /v1/contacts/{id}/groups/{group}": role.ContactsWrite,
-	"POST /v1/contacts/{id}/identify": role.Identify, "POST /v1/contacts/lookup": role.ChannelsWrite, "GET /v1/contacts/{id}/duplicates": role.ContactsRead,
+	"POST /v1/contacts/{id}/identify": role.Identify, "POST /v1/contacts/lookup": role.ChannelsWrite, "POST /v1/visits": role.ChannelsWrite, "GET /v1/contacts/{id}/duplicates": role.ContactsRead,
 	"POST /v1/contacts/{id}/offers/{offer}/accept": role.ContactsWrite, "POST /v1/contacts/{id}/offers/{offer}/dismiss": role.ContactsWrite,
 	"GET /v1/contacts/{id}/tickets": role.TicketsRead, "GET /v1/contacts/{id}/timeline": role.ContactsRead,
 	"GET /v1/companies": role.ContactsRead, "POST /v1/companies": role.CompaniesWrite,
@@ -119,7 +119,7 @@ var permissions = map[string]role.Permission{
 
 // bodies holds a valid body for each route that takes one.
 var bodies = map[string]any{
-	"POST /v1/contacts/{id}/identify": map[string]any{"customer": "4711"}, "POST /v1/contacts/lookup": map[string]any{"identity": map[string]any{"kind": "visitor", "value": "v1"}},
+	"POST /v1/contacts/{id}/identify": map[string]any{"customer": "4711"}, "POST /v1/visits": map[string]any{"visitor": "v1"}, "POST /v1/contacts/lookup": map[string]any{"identity": map[string]any{"kind": "visitor", "value": "v1"}},
 	"POST /v1/inquiries": map[string]any{"channel": "email", "from": map[string]any{"email": "roles@customers.example"}},
 	"POST /v1/contacts":  map[string]any{"name": "N"}, "PATCH /v1/contacts/{id}": map[string]any{"note": "n"},
 	"PUT /v1/contacts/{id}/company": map[string]any{"company_id": uuid.Max.String()},

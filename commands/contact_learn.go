@@ -20,6 +20,7 @@ type Learn struct {
 	Language  string
 	Addresses []Given     // those that no other contact has
 	Others    []uuid.UUID // contacts who have the others
+	Wrote     bool        // the contact wrote, rather than only visit
 }
 
 // A Given address is one that came with an inquiry.
@@ -70,6 +71,9 @@ func (c Learn) Decide(co contact.Contact, by By) ([]contact.Event, error) {
 		default:
 			offer(contact.OfferAddress(by.Names, by.ID, a.Address))
 		}
+	}
+	if c.Wrote && co.Mere {
+		happens(contact.Engaged{})
 	}
 	events = located(before, lives(co, events, c.Country, contact.SaidInForm))
 	return closing(before, append(events, duplicates(co, c.Others)...)), nil

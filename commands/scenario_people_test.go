@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -15,6 +16,7 @@ import (
 	"daybook/domain/personal/personaltest"
 	"daybook/domain/profile"
 	"daybook/domain/role"
+	"daybook/domain/ticket"
 	"daybook/internal/scenario"
 	"daybook/internal/testlog"
 )
@@ -221,6 +223,51 @@ func TestIdentify(t *testing.T) {
 	}
 	if again := of(identify("eve", "2", "eve", "moved")); again.ID != moved.ID {
 		t.Errorf("again: %+v", again)
+	}
+}
+
+// TestVisit visits at several times: of a guest who does nothing else a visit a day is recorded, of others one in half an hour.
+func TestVisit(t *testing.T) {
+	t.Parallel()
+	d := testlog.Desk(testlog.Memory(t))
+	n := 0
+	visit := func(minutes int) string {
+		by := asks(fmt.Sprint("visit ", n))
+		n++
+		by.At = noon.Add(time.Duration(minutes) * time.Minute)
+		a := must[contact.Contact](t)(work.Carry(t.Context(), d, work.Plan[contact.Contact](commands.Visit{Visitor: "v-1", Country: "IT"}), id("unused"), by))
+		happened := ""
+		for _, w := range a.Written {
+			happened += " " + strings.TrimPrefix(w.Event.EventType(), "contact-")
+		}
+		return happened
+	}
+	const day = 24 * 60
+	for _, step := range []struct {
+		minutes int
+		want    string
+	}{{0, " registered visited located"}, {40, ""}, {-day, ""}, {11*60 + 59, ""}, {12 * 60, " visited"}, {day, ""}, {2 * day, " visited"}} {
+		if got := visit(step.minutes); got != step.want {
+			t.Errorf("after %d minutes:%s, want%s", step.minutes, got, step.want)
+		}
+	}
+	must[ticket.Ticket](t)(work.Carry(t.Context(), d, work.Plan[ticket.Ticket](commands.Inquiry{Channel: "chat", From: commands.Sender{Visitor: "v-1"}, Subject: "Help"}), id("ticket"), asks("chat")))
+	for _, step := range []struct {
+		minutes int
+		want    string
+	}{{2*day + 29, ""}, {2*day + 30, " visited"}, {2*day + 45, ""}, {2*day + 61, " visited"}} {
+		if got := visit(step.minutes); got != step.want {
+			t.Errorf("after %d minutes, engaged:%s, want%s", step.minutes, got, step.want)
+		}
+	}
+	all := contacts(t, d)
+	if len(all) != 1 {
+		t.Errorf("%d contacts", len(all))
+	}
+	for _, c := range all {
+		if c.Mere || c.Country != "IT" {
+			t.Errorf("%+v", c)
+		}
 	}
 }
 

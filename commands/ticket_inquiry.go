@@ -234,7 +234,7 @@ func firstContact(by By) uuid.UUID { return uuid.NewSHA1(by.Request, []byte(cont
 
 // teach records what an inquiry says of a contact who is known, and who may be the same person.
 func (s Sender) teach(w *work.Work, who uuid.UUID, free []Given, others []uuid.UUID, by By) error {
-	if _, err := work.Run(w, contact.Stream, who, Learn{Name: s.Name, Country: s.Country, Language: s.Language, Addresses: free, Others: others}, by); err != nil {
+	if _, err := work.Run(w, contact.Stream, who, Learn{Wrote: true, Name: s.Name, Country: s.Country, Language: s.Language, Addresses: free, Others: others}, by); err != nil {
 		return err
 	}
 	return likened(w, others, who, by)

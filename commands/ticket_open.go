@@ -34,6 +34,18 @@ type OpenTicket struct {
 // Permission returns the permission that the caller needs.
 func (OpenTicket) Permission() role.Permission { return role.TicketsWork }
 
+// Carry also records of a contact who had only visited that there is a ticket now.
+func (c OpenTicket) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[ticket.Ticket], error) {
+	if err := work.Ahead(w, work.On(ticket.Stream, id), work.On(contact.Stream, c.Contact), work.On(department.Stream, c.in())); err != nil {
+		return work.Answer[ticket.Ticket]{}, err
+	}
+	answer, err := work.Run(w, ticket.Stream, id, c, by)
+	if err == nil && !answer.Replayed {
+		_, err = work.Run(w, contact.Stream, c.Contact, engage{}, by.Aside(work.EventID(by.Request, ticket.Stream.Stream(id), 0)))
+	}
+	return answer, err
+}
+
 // Refs returns the contact, and the department if there is one. A deleted contact may still write to an old ticket.
 func (c OpenTicket) Refs() []Reference {
 	must := contact.Contact.MustExist

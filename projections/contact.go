@@ -50,7 +50,7 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 			entries.Insert(timelineEntry(e, ev.Contact, table.Ref(e.ID), nil, nil))
 		case contact.Registered:
 			row := readmodels.Contact{
-				ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref.String(), RegisteredAt: e.At, ChangedAt: e.At, Events: begun(e),
+				ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref.String(), OnlyVisited: ev.Visiting, FirstSeen: e.At, LastSeen: e.At, RegisteredAt: e.At, ChangedAt: e.At, Events: begun(e),
 			}
 			for _, a := range ev.Addresses {
 				row.Addresses = with(row.Addresses, shownAddress(a))
@@ -65,6 +65,7 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 				before := *r
 				r.Moved(e.Position, e.Revision)
 				r.ChangedAt = max(r.ChangedAt, e.At)
+				r.OnlyVisited = r.OnlyVisited && contact.Visiting(ev)
 				changeContact(r, ev, e.At)
 				switch ev.(type) {
 				case contact.Edited, contact.AddressAdded, contact.AddressRemoved, contact.Restored:
@@ -152,6 +153,11 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 	case contact.Edited:
 		changeProfile(&r.Profile, ev.Changes)
 		r.ZoneDerived = r.ZoneDerived && ev.TimeZone == nil
+	case contact.Visited:
+		r.FirstSeen, r.LastSeen, r.Visits = min(r.FirstSeen, at), max(r.LastSeen, at), r.Visits+1
+		if r.Language == "" {
+			r.Language = ev.Language
+		}
 	case contact.Located:
 		if r.Country, r.CountrySource = ev.Country, string(ev.Source); ev.Country == "" {
 			r.CountrySource = ""

@@ -72,6 +72,8 @@ var stories = map[string]story{
 	}),
 	"contact-duplicate-found": given(registered),
 	"contact-located":         given(registered),
+	"contact-visited":         given(registered),
+	"contact-engaged":         given(happened(contact.Registered{Visiting: true})),
 	"contact-claim-lapsed":    given(registered).changesNoState(lapsed).changesNoRow(lapsed),
 
 	"department-created": given(),

@@ -31,6 +31,10 @@ type Contact struct {
 	Tags          table.List[uuid.UUID]      `db:"tags" json:"tag_ids" doc:"The contact's tags"`
 	Groups        table.List[uuid.UUID]      `db:"groups" json:"group_ids" doc:"The contact's groups"`
 	Ref           string                     `db:"ref" json:"ref,omitempty" doc:"The contact's reference in the journal that they were imported from"`
+	OnlyVisited   bool                       `db:"only_visited" json:"only_visited" doc:"Whether the contact did nothing but visit the website"`
+	FirstSeen     table.Instant              `db:"first_seen" json:"first_seen" doc:"When the contact was first seen: registered, or on the website"`
+	LastSeen      table.Instant              `db:"last_seen" json:"last_seen" doc:"When the contact was last seen: registered, or on the website"`
+	Visits        int64                      `db:"visits" json:"visits" doc:"How many visits are recorded: one in half an hour, or of a guest who did nothing else one a day"`
 	RegisteredAt  table.Instant              `db:"registered_at" json:"registered_at" doc:"When the contact was registered"`
 	ChangedAt     table.Instant              `db:"changed_at" json:"changed_at" doc:"When the contact last changed"`
 	DeletedAt     table.Instant              `db:"deleted_at" json:"deleted_at" doc:"When the contact was deleted, or null"`
@@ -97,7 +101,7 @@ var (
 		Indexes: []string{
 			"registered_at, first_position, contact_id, deleted_at, company_id", "name_key, first_position, contact_id, deleted_at, company_id, registered_at",
 			"changed_at, first_position, registered_at", "position, first_position, registered_at",
-			"company_id, registered_at, first_position", "company_id, contact_id", "ref", "type, registered_at, first_position", "country, registered_at, first_position",
+			"company_id, registered_at, first_position", "company_id, contact_id", "ref", "type, registered_at, first_position", "last_seen, first_position, registered_at", "country, registered_at, first_position",
 		}}
 	ContactWordsTable  = table.Table{Name: "contact_words", Comment: "The words by which contacts are found.", Row: ContactWord{}}
 	ContactTagsTable   = table.Table{Name: "contact_tags", Comment: "The contacts of each tag.", Row: ContactTag{}}
@@ -106,18 +110,18 @@ var (
 
 // A ContactFilter selects contacts. Empty fields select all.
 type ContactFilter struct {
-	Q                   string
-	ID                  *uuid.UUID
-	Email               string // normalised
-	Phone               string // normalised
-	Tags                Tagged
-	Group               *table.Ref
-	Company             *table.Ref
-	Types               []string // guest, lead, customer
-	Country             []string
-	Registered, Changed Period
-	Ref                 string
-	Deleted             bool // deleted ones too
+	Q                         string
+	ID                        *uuid.UUID
+	Email                     string // normalised
+	Phone                     string // normalised
+	Tags                      Tagged
+	Group                     *table.Ref
+	Company                   *table.Ref
+	Types                     []string // guest, lead, customer
+	Country                   []string
+	Registered, Changed, Seen Period
+	Ref                       string
+	Deleted                   bool // deleted ones too
 }
 
 // A Period is from one instant until before another. A zero bound means no bound.
@@ -137,9 +141,10 @@ func FindContacts(ctx context.Context, q table.Queryer, f ContactFilter, p table
 	table.AnyOf(ask, "country", f.Country)
 	ask.During("registered_at", f.Registered.From, f.Registered.To)
 	ask.During("changed_at", f.Changed.From, f.Changed.To)
+	ask.During("last_seen", f.Seen.From, f.Seen.To)
 	ask.Is("ref", f.Ref)
 	unlessDeleted(ask, f.Deleted)
-	return table.Find[Contact](ctx, q, ask, p, "-registered_at", "changed_at", "name", "position")
+	return table.Find[Contact](ctx, q, ask, p, "-registered_at", "changed_at", "last_seen", "name", "position")
 }
 
 // A TimelineEntry is one event of a contact, or the opening of one of the contact's tickets.

@@ -64,7 +64,7 @@ var firsts = []string{"Maria", "José", "Ada", "Łukasz", "Anne-Marie", "Chen", 
 // contact returns a contact by their number.
 func (s Size) contact(n int) readmodels.Contact {
 	c := readmodels.Contact{
-		ID: id(aContact, n), Profile: readmodels.Profile{Name: fmt.Sprintf("%s Name%d", firsts[n%len(firsts)], scattered(n, 1000))}, RegisteredAt: moment(n), ChangedAt: moment(scattered(n, s.Contacts)),
+		ID: id(aContact, n), Profile: readmodels.Profile{Name: fmt.Sprintf("%s Name%d", firsts[n%len(firsts)], scattered(n, 1000))}, RegisteredAt: moment(n), ChangedAt: moment(scattered(n, s.Contacts)), LastSeen: moment(scattered(n+1, s.Contacts)),
 		Emails: table.List[string]{fmt.Sprintf("p%d@customers%d.example", n, n%50)}, Phones: table.List[string]{fmt.Sprintf("+3906%07d", n)},
 		Events: readmodels.Events{First: table.Position(n + 1), Position: table.Position(1 + scattered(n, s.Contacts))},
 	}

@@ -107,9 +107,10 @@ func (s Size) Questions() (all []Question) {
 	add("registered=early", func(f *readmodels.ContactFilter) { f.Registered = readmodels.Period{From: moment(0), To: moment(100)} })
 	add("registered=late", func(f *readmodels.ContactFilter) { f.Registered = readmodels.Period{From: moment(s.Contacts - 100)} })
 	add("changed=late", func(f *readmodels.ContactFilter) { f.Changed = readmodels.Period{From: moment(s.Contacts - 100)} })
+	add("seen=late", func(f *readmodels.ContactFilter) { f.Seen = readmodels.Period{From: moment(s.Contacts - 100)} })
 	add("ref=c-1", func(f *readmodels.ContactFilter) { f.Ref = "c-1" })
 	add("deleted=true", func(f *readmodels.ContactFilter) { f.Deleted = true })
-	all = append(all, asked("contacts", []string{"", "registered_at", "name", "-name", "changed_at", "-changed_at", "-position"}, contacts, readmodels.FindContacts)...)
+	all = append(all, asked("contacts", []string{"", "registered_at", "name", "-name", "changed_at", "-changed_at", "-last_seen", "-position"}, contacts, readmodels.FindContacts)...)
 
 	tickets := s.tickets()
 	all = append(all, asked("tickets", []string{"", "opened_at", "changed_at", "-changed_at", "-position"}, append(tickets,

@@ -269,7 +269,7 @@ func examples() map[string][]event.Event {
 			contact.AddressAdded{Address: wrong}, contact.AddressRemoved{Address: mail}, contact.ClaimLapsed{Reservation: id()},
 			contact.AssignedCompany{Company: id()}, contact.LeftCompany{Company: id()}, contact.Tagged{Tag: id()}, contact.Untagged{Tag: id()},
 			contact.JoinedGroup{Group: id()}, contact.LeftGroup{Group: id()}, contact.Deleted{},
-			contact.Restored{Lost: []contact.Address{mail}}, contact.OfferMade{Offer: contact.Offer{ID: id(), Name: ptr("Eva"), Address: &mail}}, contact.OfferClosed{Offer: id(), Outcome: contact.Fulfilled}, contact.DuplicateFound{Contact: id()}, contact.Located{Country: "IT", Source: contact.OfPhone, TimeZone: new("Europe/Rome"), Rule: "country-zone/1"},
+			contact.Restored{Lost: []contact.Address{mail}}, contact.OfferMade{Offer: contact.Offer{ID: id(), Name: ptr("Eva"), Address: &mail}}, contact.OfferClosed{Offer: id(), Outcome: contact.Fulfilled}, contact.DuplicateFound{Contact: id()}, contact.Visited{Page: personal.New("https://shop.example/lamps"), Referrer: personal.New("https://search.example/"), Language: "it", Began: time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)}, contact.Engaged{}, contact.Located{Country: "IT", Source: contact.OfPhone, TimeZone: new("Europe/Rome"), Rule: "country-zone/1"},
 		},
 		"department":  {department.Created{Name: "Sales", Ref: text("sales")}, department.Renamed{Name: "Orders"}, department.Deleted{To: id()}},
 		"desk":        {desk.LogRestored{Position: 538, Known: 540}, desk.KeysLost{Subjects: []uuid.UUID{id()}}, desk.OwnerEntered{Agent: id()}, desk.OwnerStruck{Agent: id()}, desk.LinesPlayed{Source: "journal", Accepted: []uuid.UUID{id()}, Unchanged: []uuid.UUID{id()}, Rejected: []uuid.UUID{id()}, Malformed: []uuid.UUID{id()}}},

@@ -7,6 +7,7 @@ package contact
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,6 +23,8 @@ type Contact struct {
 	Registered bool
 	Deleted    bool
 	profile.Profile
+	Visited       time.Time     // when a visit was last recorded
+	Mere          bool          // the contact did nothing but visit
 	Country       string        // ISO 3166; empty: not known
 	CountrySource CountrySource // from where
 	ZoneDerived   bool          // TimeZone follows from the country
@@ -38,13 +41,16 @@ type Contact struct {
 var Stream = event.Kind[Contact, Event]{
 	Category: "contact",
 	Events:   Events,
-	Apply:    func(c *Contact, e Event) { e.apply(c) },
-	Exists:   func(c Contact) bool { return c.Registered && !c.Deleted },
-	Unknown:  domain.NotFound("contact-unknown", "There is no such contact. Check the id, or register the contact first."),
-	Deleted:  func(c Contact) bool { return c.Deleted },
-	Gone:     domain.Conflict("contact-deleted", "This contact was deleted. Restore them first, with POST /v1/contacts/ID/restore."),
-	Holds:    holds,
-	Lapse:    func(r uuid.UUID) Event { return ClaimLapsed{r} },
+	Apply: func(c *Contact, e Event) {
+		c.Mere = c.Mere && Visiting(e)
+		e.apply(c)
+	},
+	Exists:  func(c Contact) bool { return c.Registered && !c.Deleted },
+	Unknown: domain.NotFound("contact-unknown", "There is no such contact. Check the id, or register the contact first."),
+	Deleted: func(c Contact) bool { return c.Deleted },
+	Gone:    domain.Conflict("contact-deleted", "This contact was deleted. Restore them first, with POST /v1/contacts/ID/restore."),
+	Holds:   holds,
+	Lapse:   func(r uuid.UUID) Event { return ClaimLapsed{r} },
 }
 
 // An Address is where a contact writes from, and by what they are recognised. Equal addresses have equal hashes.

@@ -20,7 +20,7 @@ type Event interface {
 var Events = event.NewTable(
 	of[Registered](), of[Edited](), of[AddressAdded](), of[AddressRemoved](), of[ClaimLapsed](),
 	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored](),
-	of[OfferMade](), of[OfferClosed](), of[DuplicateFound](), of[Located](),
+	of[OfferMade](), of[OfferClosed](), of[DuplicateFound](), of[Located](), of[Visited](), of[Engaged](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
@@ -29,14 +29,15 @@ func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { ret
 type Registered struct {
 	profile.Profile
 	Addresses []Address     `json:"addresses"`
-	Ref       personal.Text `json:"ref,omitzero"` // the contact's name in the imported desk
+	Visiting  bool          `json:"visiting,omitempty"` // because they were on the website
+	Ref       personal.Text `json:"ref,omitzero"`       // the contact's name in the imported desk
 }
 
 // EventType returns the stored name.
 func (Registered) EventType() string { return "contact-registered" }
 
 func (e Registered) apply(c *Contact) {
-	c.Registered = true
+	c.Registered, c.Mere = true, e.Visiting
 	c.Profile = e.Profile
 	c.Addresses = slices.Clone(e.Addresses)
 }

@@ -132,14 +132,20 @@ func cleanURL(field string, in *string, out **personal.Text) error {
 	if in == nil {
 		return nil
 	}
-	value, err := Line(field, *in, MaxURL)
+	value, err := URL(field, *in)
+	return keep(value, err, out)
+}
+
+// URL validates the URL of a page on the web, or an empty one.
+func URL(field, value string) (string, error) {
+	value, err := Line(field, value, MaxURL)
 	if err == nil && value != "" {
 		parsed, parseErr := url.Parse(value)
 		if parseErr != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 			err = domain.Invalid(field, "url-malformed", "%s must be a URL that begins with https:// or http://.", field)
 		}
 	}
-	return keep(value, err, out)
+	return value, err
 }
 
 func cleanZone(in *string, out **string) error {
