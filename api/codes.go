@@ -85,6 +85,8 @@ var ProblemKinds = []ProblemKind{
 	{"not-posted", "Read models that cannot be projected", "Try again in a moment; /v1/projections shows why.", []int{409}},
 	{"not-ready", "A desk that cannot serve", "Send an API key to see why.", []int{503}},
 	{"not-yet", "Read models that have not caught up", "Try again in a moment.", []int{409, 503}},
+	{"note-exists", "A note that is already there", "Give what is new a name of its own in the journal.", []int{ofLine}},
+	{"note-unknown", "No such note", "Check the id. It may have been removed.", []int{404, ofLine}},
 	{"operation-unknown", "No such operation", "Check the id.", []int{404}},
 	{"parameter-empty", "A parameter without a value", "Leave it out, or give it a value.", []int{422}},
 	{"parameter-twice", "A parameter that comes twice", "Give it once.", []int{422}},

@@ -75,6 +75,7 @@ func (s *server) contacts() {
 	del[commands.UntagContact](t, "/tags/{tag}", "removeContactTag", "Untag a contact")
 	put[commands.GroupContact](t, "/groups/{group}", "addContactGroup", "Add a contact to a group")
 	del[commands.UngroupContact](t, "/groups/{group}", "removeContactGroup", "Remove a contact from a group")
+	contactNotes(t)
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/tickets", t.title, "listContactTickets", "List the tickets of a contact, newest first", role.TicketsRead}), s.history)
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/timeline", t.title, "listContactTimeline", "List what happened to a contact, who did it, when and why", role.ContactsRead}), func(ctx context.Context, in *struct {
 		Listing

@@ -118,6 +118,21 @@ func TestContactTagsAndGroups(t *testing.T) {
 	on.Given(contact.JoinedGroup{Group: gold}).When(commands.UngroupContact{Group: gold}).Then(contact.LeftGroup{Group: gold})
 }
 
+func TestContactNotes(t *testing.T) {
+	note, help := uuid.MustParse("00000000-0000-4000-8000-0000000000a1"), uuid.MustParse("00000000-0000-4000-8000-0000000000a2")
+	on := scenario.On(t, contact.Stream).Given(eve)
+	on.When(commands.AddContactNote{Note: note, Ticket: help, Body: "likes tea"}).Then(contact.NoteAdded{Note: note, Ticket: help, Body: scenario.Text("likes tea")})
+	on.When(commands.AddContactNote{Note: note}).ThenRefused("body-required")
+	on.When(commands.EditContactNote{Note: note, Body: "likes coffee"}).ThenRefused("note-unknown")
+	on.When(commands.RemoveContactNote{Note: note}).ThenRefused("note-unknown")
+	noted := on.Given(contact.NoteAdded{Note: note, Body: scenario.Text("likes tea")})
+	noted.When(commands.AddContactNote{Note: note, Body: "likes tea"}).ThenRefused("note-exists")
+	noted.When(commands.EditContactNote{Note: note, Body: "likes coffee"}).Then(contact.NoteEdited{Note: note, Body: scenario.Text("likes coffee")})
+	noted.When(commands.EditContactNote{Note: note}).ThenRefused("body-required")
+	noted.When(commands.RemoveContactNote{Note: note}).Then(contact.NoteRemoved{Note: note})
+	noted.Given(contact.NoteRemoved{Note: note}).When(commands.EditContactNote{Note: note, Body: "likes coffee"}).ThenRefused("note-unknown")
+}
+
 func TestDeletedContactIsGone(t *testing.T) {
 	on := scenario.On(t, contact.Stream).Given(eve)
 	after := on.When(commands.DeleteContact{}).Then(contact.Deleted{})
@@ -129,6 +144,7 @@ func TestDeletedContactIsGone(t *testing.T) {
 	for _, command := range []work.Command[contact.Contact, contact.Event]{
 		commands.EditContact{}, commands.AssignCompany{Company: acme}, commands.LeaveCompany{}, commands.TagContact{Tag: vip},
 		commands.UntagContact{Tag: vip}, commands.GroupContact{Group: gold}, commands.UngroupContact{Group: gold},
+		commands.AddContactNote{Body: "likes tea"}, commands.EditContactNote{Body: "likes tea"}, commands.RemoveContactNote{},
 	} {
 		gone.When(command).ThenRefused("contact-deleted")
 		scenario.On(t, contact.Stream).When(command).ThenRefused("contact-unknown")

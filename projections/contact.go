@@ -81,7 +81,7 @@ var ContactTimeline = engine.Projection{Name: "contact_timeline", Bind: func(l *
 		entry.Position, entry.At, entry.RecordedAt, entry.Type = table.Position(e.Position), e.At, e.RecordedAt, e.Event.EventType()
 		entry.Actor, entry.Through, entry.Reason = e.Meta.Actor.String(), e.Meta.Through, e.Meta.Reason.String()
 		for field, value := range event.Fields(e.Event) {
-			if field != "body" {
+			if field != "body" && (field != "ticket" || entry.TicketID != (table.Ref{})) { // whether the caller sees a note's ticket is not known here
 				entry.Changes = append(entry.Changes, readmodels.Change{Field: field, Value: value})
 			}
 		}

@@ -71,7 +71,14 @@ var stories = map[string]story{
 		return and(registered, happened(contact.OfferMade{Offer: contact.Offer{ID: e.Offer, Name: &name}}))
 	}),
 	"contact-duplicate-found": given(registered),
-	"contact-claim-lapsed":    given(registered).changesNoState(lapsed).changesNoRow(lapsed),
+	"contact-note-added":      given(registered),
+	"contact-note-edited": after(func(e contact.NoteEdited) past {
+		return and(registered, happened(contact.NoteAdded{Note: e.Note, Body: text("likes tea")}))
+	}).changesNoState("no rule asks for what a note says"),
+	"contact-note-removed": after(func(e contact.NoteRemoved) past {
+		return and(registered, happened(contact.NoteAdded{Note: e.Note, Body: text("likes tea")}))
+	}),
+	"contact-claim-lapsed": given(registered).changesNoState(lapsed).changesNoRow(lapsed),
 
 	"department-created": given(),
 	"department-renamed": given(happened(department.Created{Name: "Sales"})),

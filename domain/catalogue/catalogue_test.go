@@ -270,6 +270,7 @@ func examples() map[string][]event.Event {
 			contact.AssignedCompany{Company: id()}, contact.LeftCompany{Company: id()}, contact.Tagged{Tag: id()}, contact.Untagged{Tag: id()},
 			contact.JoinedGroup{Group: id()}, contact.LeftGroup{Group: id()}, contact.Deleted{},
 			contact.Restored{Lost: []contact.Address{mail}}, contact.OfferMade{Offer: contact.Offer{ID: id(), Name: ptr("Eva"), Address: &mail}}, contact.OfferClosed{Offer: id(), Outcome: contact.Fulfilled}, contact.DuplicateFound{Contact: id()},
+			contact.NoteAdded{Note: id(), Ticket: id(), Body: text("likes tea")}, contact.NoteEdited{Note: id(), Body: text("likes coffee")}, contact.NoteRemoved{Note: id()},
 		},
 		"department":  {department.Created{Name: "Sales", Ref: text("sales")}, department.Renamed{Name: "Orders"}, department.Deleted{To: id()}},
 		"desk":        {desk.LogRestored{Position: 538, Known: 540}, desk.KeysLost{Subjects: []uuid.UUID{id()}}, desk.OwnerEntered{Agent: id()}, desk.OwnerStruck{Agent: id()}, desk.LinesPlayed{Source: "journal", Accepted: []uuid.UUID{id()}, Unchanged: []uuid.UUID{id()}, Rejected: []uuid.UUID{id()}, Malformed: []uuid.UUID{id()}}},

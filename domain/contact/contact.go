@@ -28,6 +28,7 @@ type Contact struct {
 	Offers     []Offer     // the open ones
 	Offered    []uuid.UUID // every offer that was ever made
 	Duplicates []uuid.UUID // contacts who may be the same person
+	Notes      []uuid.UUID // those that were not removed
 }
 
 // Stream is the kind of a contact's stream.

@@ -21,6 +21,7 @@ var Events = event.NewTable(
 	of[Registered](), of[Edited](), of[AddressAdded](), of[AddressRemoved](), of[ClaimLapsed](),
 	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored](),
 	of[OfferMade](), of[OfferClosed](), of[DuplicateFound](),
+	of[NoteAdded](), of[NoteEdited](), of[NoteRemoved](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
