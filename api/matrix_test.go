@@ -195,7 +195,12 @@ func TestRoleMatrix(t *testing.T) {
 				if thing == "nothing" {
 					stream = "contact-" + id
 				}
-				at := strings.NewReplacer("{id}", id, "{department_id}", other, "{tag}", other, "{group}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
+				note := uuid.NewString()
+				if strings.Contains(path, "{note_id}") && expected == done {
+					note = d.made(t, "/v1/contacts/"+id+"/notes", map[string]any{"body": "n"})
+					d.CaughtUp(t)
+				}
+				at := strings.NewReplacer("{id}", id, "{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
 				switch {
 				case strings.HasPrefix(path, "/v1/reports/agents"):
 					at += "?from=2026-01-01&to=2026-01-02"
@@ -250,7 +255,7 @@ func TestRoleMatrix(t *testing.T) {
 						id = d.id["ben"]
 					}
 					at = strings.Replace(path, "{id}", id, 1)
-					at = strings.NewReplacer("{department_id}", other, "{tag}", other, "{group}", other).Replace(at)
+					at = strings.NewReplacer("{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other).Replace(at)
 				}
 				if strings.Contains(route, "/v1/agents/") && expected == 403 && a.may(permissions[route]) {
 					continue // one sees the agent

@@ -24,7 +24,7 @@ import (
 // OneNote is a request about a note of a contact.
 type OneNote struct {
 	About
-	Note uuid.UUID `path:"note" format:"uuid" doc:"Id of the note"`
+	Note uuid.UUID `path:"note_id" format:"uuid" doc:"Id of the note"`
 }
 
 func (n OneNote) about() string { return n.About.about() + "/" + n.Note.String() }
@@ -43,10 +43,10 @@ func contactNotes(t *resource[contact.Contact, contact.Event, readmodels.Contact
 			return readmodels.NotesOf(ctx, q, in.ID, who(ctx).Sight, p)
 		})
 	})
-	huma.Register(t.api, describe(route{http.MethodGet, path + "/{note}", t.title, "getContactNote", "Get a note on a contact", t.reading}), func(ctx context.Context, in *struct {
+	huma.Register(t.api, describe(route{http.MethodGet, path + "/{note_id}", t.title, "getContactNote", "Get a note on a contact", t.reading}), func(ctx context.Context, in *struct {
 		Reading
 		ID   uuid.UUID `path:"id" format:"uuid" doc:"Id of the contact"`
-		Note uuid.UUID `path:"note" format:"uuid" doc:"Id of the note"`
+		Note uuid.UUID `path:"note_id" format:"uuid" doc:"Id of the note"`
 	}) (*Answered[readmodels.ContactNote], error) {
 		return read(ctx, t.server, in.Reading, t.reading, func(q table.Queryer) (readmodels.ContactNote, error) {
 			n, found, err := table.One[readmodels.ContactNote](ctx, q, readmodels.ContactNotesTable, in.Note)
@@ -79,11 +79,11 @@ func contactNotes(t *resource[contact.Contact, contact.Event, readmodels.Contact
 		}
 		return answer, err
 	})
-	edit := command(route{http.MethodPatch, path + "/{note}", t.title, "updateContactNote", "Edit a note on a contact", role.ContactsWrite})
+	edit := command(route{http.MethodPatch, path + "/{note_id}", t.title, "updateContactNote", "Edit a note on a contact", role.ContactsWrite})
 	noteCommand[commands.EditContactNote](t.server, edit)
 	huma.Register(t.api, edit, func(ctx context.Context, in *struct {
 		With[commands.EditContactNote]
-		Note uuid.UUID `path:"note" format:"uuid" doc:"Id of the note"`
+		Note uuid.UUID `path:"note_id" format:"uuid" doc:"Id of the note"`
 	}) (*Changed[readmodels.ContactNote], error) {
 		in.Body.Note = in.Note
 		done, err := t.done(ctx, in.Changing, edit, OneNote{in.About, in.Note}.about(), in.RawBody, func(by work.By) (access.Outcome, error) {
@@ -92,7 +92,7 @@ func contactNotes(t *resource[contact.Contact, contact.Event, readmodels.Contact
 		})
 		return noteOf(ctx, t, in.Note, done, nil, err)
 	})
-	remove := command(route{http.MethodDelete, path + "/{note}", t.title, "removeContactNote", "Remove a note from a contact", role.ContactsWrite})
+	remove := command(route{http.MethodDelete, path + "/{note_id}", t.title, "removeContactNote", "Remove a note from a contact", role.ContactsWrite})
 	noteCommand[commands.RemoveContactNote](t.server, remove)
 	huma.Register(t.api, remove, func(ctx context.Context, in *OneNote) (*Changed[readmodels.Contact], error) {
 		return carry(ctx, t, in.Changing, remove, in.about(), nil, func(by work.By) (access.Outcome, error) {

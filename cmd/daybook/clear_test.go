@@ -60,7 +60,7 @@ func TestNothingIsInClear(t *testing.T) {
 			d.stop()
 			log := d.log(t)
 			seen := everyEventSays(t, f, log)
-			for _, name := range []string{"ticket-joined", "ticket-reopened", "contact-offer-made", "contact-restored", "agent-deleted", "key-revoked"} {
+			for _, name := range []string{"ticket-joined", "ticket-reopened", "contact-offer-made", "contact-restored", "agent-deleted", "key-revoked", "contact-note-added", "contact-note-edited"} {
 				if seen[name] == 0 {
 					t.Errorf("no %s happened", name)
 				}
@@ -192,6 +192,9 @@ func (d *cleared) fill(t *testing.T, run string) []string {
 	do(200, "PUT", "/v1/contacts/"+contact+"/company", map[string]any{"company_id": company})
 	do(200, "PUT", "/v1/contacts/"+contact+"/tags/"+vip, nil)
 	do(200, "PUT", "/v1/contacts/"+contact+"/groups/"+gold, nil)
+
+	note := do(201, "POST", "/v1/contacts/"+contact+"/notes", map[string]any{"body": m.text()}).ID(t)
+	do(200, "PATCH", "/v1/contacts/"+contact+"/notes/"+note, map[string]any{"body": m.text()})
 
 	visitor := m.text()
 	from := map[string]any{
