@@ -11,6 +11,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/address"
 	"daybook/domain/contact"
+	"daybook/domain/picture"
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/domain/text"
@@ -76,6 +77,9 @@ func (s *server) contacts() {
 	put[commands.GroupContact](t, "/groups/{group}", "addContactGroup", "Add a contact to a group")
 	del[commands.UngroupContact](t, "/groups/{group}", "removeContactGroup", "Remove a contact from a group")
 	contactNotes(t)
+	pictures[commands.SetContactPicture, commands.RemoveContactPicture](t, "a contact", "setContactPicture", "getContactPicture", "removeContactPicture", func(p picture.Picture) commands.SetContactPicture {
+		return commands.SetContactPicture{Picture: p}
+	})
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/tickets", t.title, "listContactTickets", "List the tickets of a contact, newest first", role.TicketsRead}), s.history)
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/timeline", t.title, "listContactTimeline", "List what happened to a contact, who did it, when and why", role.ContactsRead}), func(ctx context.Context, in *struct {
 		Listing

@@ -110,6 +110,7 @@ func refusals(op *huma.Operation) []int {
 	add(keyed, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 	add(permission != "", http.StatusForbidden)
 	add(names || adds, http.StatusNotFound)
+	add(takes(op, "query", "size"), http.StatusGone)
 	add(changes || takes(op, "header", "Daybook-After"), http.StatusConflict)
 	add(changes, http.StatusPreconditionFailed)
 	add(takesBody, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)

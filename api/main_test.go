@@ -53,6 +53,6 @@ func TestInPostgreSQL(t *testing.T) {
 		"ReadyWithoutAKey": TestReadyWithoutAKey, "HeadOfAStream": TestHeadOfAStream, "RequestsOfAKey": TestRequestsOfAKey,
 		"StreamSaysWhereItIs": TestStreamSaysWhereItIs, "StreamEndsWithItsKey": TestStreamEndsWithItsKey, "RequestIDFindsItsEvents": TestRequestIDFindsItsEvents,
 		"RefusalsThatAreNotKept": TestRefusalsThatAreNotKept, "ImportsHaveLimits": TestImportsHaveLimits, "BodiesAtTheLimit": TestBodiesAtTheLimit,
-		"NamesOfIDsAndThings": TestNamesOfIDsAndThings, "NotesOfContacts": TestNotesOfContacts,
+		"NamesOfIDsAndThings": TestNamesOfIDsAndThings, "NotesOfContacts": TestNotesOfContacts, "Pictures": TestPictures, "PicturesThatAreRefused": TestPicturesThatAreRefused,
 	})
 }

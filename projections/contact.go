@@ -116,6 +116,10 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 		r.Groups = with(r.Groups, ev.Group)
 	case contact.LeftGroup:
 		r.Groups = without(r.Groups, ev.Group)
+	case contact.PictureSet:
+		r.Pictured = pictured(ev.Picture)
+	case contact.PictureRemoved:
+		r.Pictured = readmodels.Pictured{}
 	case contact.Deleted:
 		r.DeletedAt = at
 	case contact.Restored:

@@ -750,7 +750,7 @@ func testBlobs(t *testing.T, newPlace func(*testing.T) place) {
 	}
 	lacks(dan, second, vault.ErrNoBlob)
 	lacks(nora, uuid.New(), vault.ErrNoBlob)
-	if err := v.DropBlob(t.Context(), empty); err != nil {
+	if err := v.DropBlobs(t.Context(), empty); err != nil {
 		t.Fatal(err)
 	}
 	lacks(nora, empty, vault.ErrNoBlob)

@@ -13,6 +13,7 @@ import (
 	"daybook/domain/address"
 	"daybook/domain/event"
 	"daybook/domain/personal"
+	"daybook/domain/picture"
 	"daybook/domain/profile"
 )
 
@@ -29,6 +30,7 @@ type Contact struct {
 	Offered    []uuid.UUID // every offer that was ever made
 	Duplicates []uuid.UUID // contacts who may be the same person
 	Notes      []uuid.UUID // those that were not removed
+	Picture    picture.Picture
 }
 
 // Stream is the kind of a contact's stream.

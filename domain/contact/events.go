@@ -22,6 +22,7 @@ var Events = event.NewTable(
 	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored](),
 	of[OfferMade](), of[OfferClosed](), of[DuplicateFound](),
 	of[NoteAdded](), of[NoteEdited](), of[NoteRemoved](),
+	of[PictureSet](), of[PictureRemoved](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
