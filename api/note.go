@@ -49,9 +49,12 @@ func contactNotes(t *resource[contact.Contact, contact.Event, readmodels.Contact
 		Note uuid.UUID `path:"note_id" format:"uuid" doc:"Id of the note"`
 	}) (*Answered[readmodels.ContactNote], error) {
 		return read(ctx, t.server, in.Reading, t.reading, func(q table.Queryer) (readmodels.ContactNote, error) {
-			n, found, err := readmodels.NoteOf(ctx, q, readmodels.NoteKey{ID: in.Note, ContactID: in.ID})
+			n, found, err := table.One[readmodels.ContactNote](ctx, q, readmodels.ContactNotesTable, in.Note)
 			if err == nil && !found { // it may be too new for the read models
 				n, err = noteNow(ctx, t, in.ID, in.Note)
+			}
+			if err == nil && n.ContactID != in.ID {
+				err = contact.NoteUnknown
 			}
 			if err != nil {
 				return n, cmp.Or(t.must(ctx, q, in.ID), err)
@@ -130,7 +133,7 @@ func noteNow(ctx context.Context, t *resource[contact.Contact, contact.Event, re
 }
 
 func notePart(ctx context.Context, t *resource[contact.Contact, contact.Event, readmodels.Contact], id, note uuid.UUID, revision eventstore.Revision, written []event.Written) (n readmodels.ContactNote, err error) {
-	row, err := t.Rows.Part(ctx, t.kind.Category, id, readmodels.ContactNotesTable.Name, readmodels.NoteKey{ID: note, ContactID: id}, revision, written)
+	row, err := t.Rows.Part(ctx, t.kind.Category, id, readmodels.ContactNotesTable.Name, note, revision, written)
 	if errors.Is(err, table.ErrNoRow) {
 		err = contact.NoteUnknown
 	}

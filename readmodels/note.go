@@ -9,15 +9,10 @@ import (
 	"daybook/readmodels/table"
 )
 
-// A NoteKey is a note and its contact, since sources may give notes of two contacts one name.
-type NoteKey struct {
-	ID        uuid.UUID `db:"note_id,key" json:"id" doc:"The note"`
-	ContactID uuid.UUID `db:"contact_id,key" json:"contact_id" doc:"The contact"`
-}
-
 // A ContactNote is a note on a contact, who does not see it.
 type ContactNote struct {
-	NoteKey
+	ID        uuid.UUID     `db:"note_id,key" json:"id" doc:"The note"`
+	ContactID uuid.UUID     `db:"contact_id" json:"contact_id" doc:"The contact"`
 	TicketID  table.Ref     `db:"ticket_id" json:"ticket_id" doc:"The ticket during which it was written, or null"`
 	Body      string        `db:"body" json:"body" doc:"What it says"`
 	Author    string        `db:"author" json:"author" doc:"Who wrote it"`
@@ -30,19 +25,7 @@ type ContactNote struct {
 
 // ContactNotesTable is the table of the contacts' notes.
 var ContactNotesTable = table.Table{Name: "contact_notes", Comment: "The notes on contacts: what they say, who wrote them, when, and during which ticket.", Row: ContactNote{}, At: "at",
-	Indexes: []string{"contact_id, at, first_position", "note_id"}}
-
-// NoteOf returns a note on a contact; found is false if there is none.
-func NoteOf(ctx context.Context, q table.Queryer, key NoteKey) (n ContactNote, found bool, err error) {
-	ask := table.Ask(ContactNotesTable)
-	ask.IsID("note_id", &key.ID)
-	ask.IsID("contact_id", &key.ContactID)
-	notes, err := table.Find[ContactNote](ctx, q, ask, table.Page{Limit: 1}, "-at")
-	if err != nil || len(notes.Rows) == 0 {
-		return n, false, err
-	}
-	return notes.Rows[0], true, nil
-}
+	Indexes: []string{"contact_id, at, first_position"}}
 
 // NotesOf lists the notes on a contact, newest first. Of a ticket outside sight they do not say that they were written during it.
 func NotesOf(ctx context.Context, q table.Queryer, contact uuid.UUID, sight role.Sight, p table.Page) (table.Found[ContactNote], error) {

@@ -146,7 +146,7 @@ func (s Size) note(n int) readmodels.ContactNote {
 		on = noted
 	}
 	return readmodels.ContactNote{
-		NoteKey: readmodels.NoteKey{ID: id(aNote, n), ContactID: id(aContact, on)}, TicketID: table.Ref(id(aTicket, scattered(n, s.Tickets))), Body: "They phoned.", Author: "agent:" + id(anAgent, 1).String(), At: moment(n),
+		ID: id(aNote, n), ContactID: id(aContact, on), TicketID: table.Ref(id(aTicket, scattered(n, s.Tickets))), Body: "They phoned.", Author: "agent:" + id(anAgent, 1).String(), At: moment(n),
 		Events: readmodels.Events{First: table.Position(n + 1), Position: table.Position(n + 1)},
 	}
 }

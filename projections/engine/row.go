@@ -63,7 +63,7 @@ const between = 1000
 type keeper struct {
 	projection string
 	blank      func() any // a pointer to an empty row
-	get        func(key any) (any, bool)
+	get        func(uuid.UUID) (any, bool)
 	put        func(any)
 }
 
@@ -76,7 +76,7 @@ func Keep[R any](l *Ledger, category string, spec table.Table) *Table[uuid.UUID,
 	l.keepers[category] = keeper{
 		projection: l.binding,
 		blank:      func() any { return new(R) },
-		get:        func(key any) (any, bool) { return t.Get(key.(uuid.UUID)) },
+		get:        func(id uuid.UUID) (any, bool) { return t.Get(id) },
 		put:        func(row any) { t.Insert(row.(R)) },
 	}
 	return t
@@ -84,23 +84,23 @@ func Keep[R any](l *Ledger, category string, spec table.Table) *Table[uuid.UUID,
 
 // KeepParts declares a table with the rows of parts of the entities of a category, such as their notes, which Rows shows by the table's
 // name.
-func KeepParts[K comparable, R any](l *Ledger, category string, spec table.Table) *Table[K, R] {
-	t := NewTable[K, R](l, spec)
-	l.keepers[partsOf(category, spec.Name)] = keeper{projection: l.binding, get: func(key any) (any, bool) { return t.Get(key.(K)) }}
+func KeepParts[R any](l *Ledger, category string, spec table.Table) *Table[uuid.UUID, R] {
+	t := NewTable[uuid.UUID, R](l, spec)
+	l.keepers[partsOf(category, spec.Name)] = keeper{projection: l.binding, get: func(id uuid.UUID) (any, bool) { return t.Get(id) }}
 	return t
 }
 
 // partsOf is what the keeper of a category's parts is called among those of the categories.
 func partsOf(category, table string) string { return category + "/" + table }
 
-// Part returns the row of a part of an entity as of a revision of that: the one with a key in the table with a name, which KeepParts declares. written are
+// Part returns the row of a part of an entity as of a revision of that: of the table with a name, which KeepParts declares. written are
 // the last events before it if the part began with them, or none. The error can be table.ErrNoRow.
-func (r *Rows) Part(ctx context.Context, category string, id uuid.UUID, name string, key any, revision eventstore.Revision, written []event.Written) (any, error) {
+func (r *Rows) Part(ctx context.Context, category string, id uuid.UUID, name string, part uuid.UUID, revision eventstore.Revision, written []event.Written) (any, error) {
 	base := table.Snapshot{Revision: eventstore.NoStream}
 	if len(written) > 0 {
 		base.Revision = eventstore.Revision(written[0].Revision) - 1
 	}
-	s, err := r.foldTo(ctx, partsOf(category, name), key, category, id, base, int(revision-base.Revision), always, written)
+	s, err := r.foldTo(ctx, partsOf(category, name), part, category, id, base, int(revision-base.Revision), always, written)
 	return s.Row, err
 }
 
@@ -242,7 +242,7 @@ func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base tab
 }
 
 // foldTo is fold for the row that a keeper has under a key.
-func (r *Rows) foldTo(ctx context.Context, keeps string, key any, category string, id uuid.UUID, base table.Snapshot, limit int, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool, written []event.Written) (table.Snapshot, error) {
+func (r *Rows) foldTo(ctx context.Context, keeps string, key uuid.UUID, category string, id uuid.UUID, base table.Snapshot, limit int, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool, written []event.Written) (table.Snapshot, error) {
 	l, k, err := r.keeper(keeps)
 	if err != nil {
 		return base, err
@@ -304,9 +304,9 @@ func reaches(events []event.Written, from, to eventstore.Revision) bool {
 }
 
 // taken is a snapshot with the keeper's current row.
-func taken(base table.Snapshot, k keeper, key any) (table.Snapshot, error) {
+func taken(base table.Snapshot, k keeper, id uuid.UUID) (table.Snapshot, error) {
 	var found bool
-	if base.Row, found = k.get(key); !found {
+	if base.Row, found = k.get(id); !found {
 		return base, table.ErrNoRow
 	}
 	return base, nil
