@@ -96,7 +96,7 @@ func contactNotes(t *resource[contact.Contact, contact.Event, readmodels.Contact
 	noteCommand[commands.RemoveContactNote](t.server, remove)
 	huma.Register(t.api, remove, func(ctx context.Context, in *OneNote) (*Changed[readmodels.Contact], error) {
 		return carry(ctx, t, in.Changing, remove, in.about(), nil, func(by work.By) (access.Outcome, error) {
-			a, err := work.Do(ctx, t.Desk, t.kind, in.ID, commands.RemoveContactNote{Note: in.Note}, by)
+			a, err := work.Do(ctx, t.Desk, t.kind, in.ID, commands.RemoveContactNote{WhichNote: commands.WhichNote{Note: in.Note}}, by)
 			return outcome(t.kind, a), err
 		})
 	})

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -80,6 +81,19 @@ func TestNotesOfContacts(t *testing.T) {
 	ada.Refused(t, 404, "note-unknown", "DELETE", path, nil)
 	ada.Refused(t, 404, "note-unknown", "PATCH", path, map[string]any{"body": "Likes coffee."})
 	ada.Refused(t, 404, "note-unknown", "GET", path, nil, after(removed))
+	d.Play(t, []byte(`{"id":"1","at":"2026-03-02T08:00:00Z","by":"system","do":"contact.register","contact":"a","name":"A"}
+{"id":"2","at":"2026-03-02T08:00:00Z","by":"system","do":"contact.register","contact":"b","name":"B"}
+{"id":"3","at":"2026-03-02T08:00:00Z","by":"system","do":"contact.note","contact":"a","note":"1","body":"of A"}
+{"id":"4","at":"2026-03-02T08:00:00Z","by":"system","do":"contact.note","contact":"b","note":"1","body":"of B"}
+`))
+	d.CaughtUp(t)
+	for _, ref := range []string{"a", "b"} { // the source gives the notes of each contact names of their own
+		all := "/v1/contacts/" + d.All(t, "/v1/contacts?ref="+ref)[0]["id"].(string) + "/notes"
+		rows := d.All(t, all)
+		if len(rows) != 1 || rows[0]["body"] != "of "+strings.ToUpper(ref) || fmt.Sprint(d.Get(t, all+"/"+rows[0]["id"].(string)).Object(t)) != fmt.Sprint(rows[0]) {
+			t.Errorf("%v, and by its id %v", rows, d.Get(t, all+"/"+rows[0]["id"].(string)).Object(t))
+		}
+	}
 	other := d.made(t, "/v1/contacts", map[string]any{"name": "Dan"})
 	ada.Refused(t, 404, "note-unknown", "GET", "/v1/contacts/"+other+"/notes/"+last.ID(t), nil)
 	ada.Refused(t, 404, "contact-unknown", "GET", "/v1/contacts/"+uuid.NewString()+"/notes/"+last.ID(t), nil)

@@ -205,6 +205,14 @@ func TestRows(t *testing.T) {
 		}
 		desk.create("/v1/agents", map[string]any{"name": "Bob II", "email": "bob@desk.example", "role": "agent"})
 	})
+	t.Run("row 79, a photo", func(t *testing.T) {
+		set := desk.Must(t, 200, "PUT", "/v1/agents/"+ann+"/avatar", onePixel)
+		desk.happened(t, "agent-picture-set", "agent-"+ann)
+		if got := desk.read("/v1/agents/" + ann); got["picture_id"] == nil || got["picture_id"] != set.Object(t)["picture_id"] {
+			t.Errorf("%v", got)
+		}
+		colourOf(t, desk.Get(t, "/v1/agents/"+ann+"/avatar?size=64"), 64)
+	})
 	t.Run("row 85, at least one owner is left", func(t *testing.T) {
 		owners := desk.list("/v1/agents?role=owner")
 		if len(owners) != 1 {

@@ -123,16 +123,18 @@ func TestContactTagsAndGroups(t *testing.T) {
 func TestContactNotes(t *testing.T) {
 	note, help := uuid.MustParse("00000000-0000-4000-8000-0000000000a1"), uuid.MustParse("00000000-0000-4000-8000-0000000000a2")
 	on := scenario.On(t, contact.Stream).Given(eve)
-	on.When(commands.AddContactNote{Note: note, Ticket: help, Body: "likes tea"}).Then(contact.NoteAdded{Note: note, Ticket: help, Body: scenario.Text("likes tea")})
-	on.When(commands.AddContactNote{Note: note}).ThenRefused("body-required")
-	on.When(commands.EditContactNote{Note: note, Body: "likes coffee"}).ThenRefused("note-unknown")
-	on.When(commands.RemoveContactNote{Note: note}).ThenRefused("note-unknown")
+	named := on.By(commands.By{ID: help, Allowed: role.Agent.Permissions()}).When(commands.AddContactNote{WhichNote: commands.WhichNote{Name: note}, Body: "likes tea"})
+	named.Then(contact.NoteAdded{Note: uuid.NewSHA1(help, note[:]), Body: scenario.Text("likes tea")})
+	on.When(commands.AddContactNote{WhichNote: commands.WhichNote{Note: note}, Ticket: help, Body: "likes tea"}).Then(contact.NoteAdded{Note: note, Ticket: help, Body: scenario.Text("likes tea")})
+	on.When(commands.AddContactNote{WhichNote: commands.WhichNote{Note: note}}).ThenRefused("body-required")
+	on.When(commands.EditContactNote{WhichNote: commands.WhichNote{Note: note}, Body: "likes coffee"}).ThenRefused("note-unknown")
+	on.When(commands.RemoveContactNote{WhichNote: commands.WhichNote{Note: note}}).ThenRefused("note-unknown")
 	noted := on.Given(contact.NoteAdded{Note: note, Body: scenario.Text("likes tea")})
-	noted.When(commands.AddContactNote{Note: note, Body: "likes tea"}).ThenRefused("note-exists")
-	noted.When(commands.EditContactNote{Note: note, Body: "likes coffee"}).Then(contact.NoteEdited{Note: note, Body: scenario.Text("likes coffee")})
-	noted.When(commands.EditContactNote{Note: note}).ThenRefused("body-required")
-	noted.When(commands.RemoveContactNote{Note: note}).Then(contact.NoteRemoved{Note: note})
-	noted.Given(contact.NoteRemoved{Note: note}).When(commands.EditContactNote{Note: note, Body: "likes coffee"}).ThenRefused("note-unknown")
+	noted.When(commands.AddContactNote{WhichNote: commands.WhichNote{Note: note}, Body: "likes tea"}).ThenRefused("note-exists")
+	noted.When(commands.EditContactNote{WhichNote: commands.WhichNote{Note: note}, Body: "likes coffee"}).Then(contact.NoteEdited{Note: note, Body: scenario.Text("likes coffee")})
+	noted.When(commands.EditContactNote{WhichNote: commands.WhichNote{Note: note}}).ThenRefused("body-required")
+	noted.When(commands.RemoveContactNote{WhichNote: commands.WhichNote{Note: note}}).Then(contact.NoteRemoved{Note: note})
+	noted.Given(contact.NoteRemoved{Note: note}).When(commands.EditContactNote{WhichNote: commands.WhichNote{Note: note}, Body: "likes coffee"}).ThenRefused("note-unknown")
 }
 
 func TestPictures(t *testing.T) {
