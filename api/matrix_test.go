@@ -202,6 +202,7 @@ func TestRoleMatrix(t *testing.T) {
 				}
 				if method == "GET" && strings.HasSuffix(path, "/avatar") && expected == done {
 					d.Must(t, 200, "PUT", strings.Replace(path, "{id}", id, 1), onePixel)
+					d.CaughtUp(t)
 				}
 				at := strings.NewReplacer("{id}", id, "{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
 				switch {

@@ -37,6 +37,10 @@ var (
 	ErrAnimated = errors.New("the image is an animated WebP")
 )
 
+// maxScans is how often a JPEG may go over its pixels. Progressive ones do so some ten times; one made to keep a reader busy could do so a
+// hundred thousand times.
+const maxScans = 100
+
 // slots are the images that can be decoded at the same time, since each takes as much memory as its pixels.
 var slots = make(chan struct{}, 2)
 
@@ -52,6 +56,9 @@ func Make(ctx context.Context, data []byte) (large, small []byte, err error) {
 		return nil, nil, ErrNoImage
 	case c.Width > MaxPixels/c.Height:
 		return nil, nil, ErrPixels
+	}
+	if kind == "jpeg" && bytes.Count(data, []byte{0xff, 0xda}) > maxScans {
+		return nil, nil, ErrNoImage
 	}
 	select {
 	case slots <- struct{}{}:

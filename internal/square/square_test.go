@@ -183,6 +183,7 @@ func TestOrientation(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	whole := encode(t, "png", quarters(64, 64, [4]color.NRGBA{red, green, blue, white}))
+	busy := withEXIF("jpeg", encode(t, "jpeg", quarters(8, 8, [4]color.NRGBA{red, green, blue, white})), bytes.Repeat([]byte{0xff, 0xda}, maxScans))
 	huge := slices.Clone(whole)
 	binary.BigEndian.PutUint32(huge[16:], 100_000)
 	binary.BigEndian.PutUint32(huge[20:], 100_000)
@@ -192,7 +193,7 @@ func TestRefused(t *testing.T) {
 		want error
 	}{
 		"nothing": {nil, ErrNoImage}, "a text": {[]byte("<svg xmlns='http://www.w3.org/2000/svg'/>"), ErrNoImage}, "a half": {whole[:len(whole)/2], ErrNoImage},
-		"a head": {whole[:40], ErrNoImage}, "a huge one": {huge, ErrPixels}, "an animation": {animation, ErrAnimated},
+		"a head": {whole[:40], ErrNoImage}, "a huge one": {huge, ErrPixels}, "one of many scans": {busy, ErrNoImage}, "an animation": {animation, ErrAnimated},
 	} {
 		if _, _, err := Make(t.Context(), is.data); !errors.Is(err, is.want) {
 			t.Errorf("%s: %v, want %v", name, err, is.want)
