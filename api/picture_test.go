@@ -45,6 +45,7 @@ func colourOf(t *testing.T, a testdesk.Answer, side int) color.Color {
 func TestPictures(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
+	c.CaughtUp(t)
 	black, blue := painted(600, color.NRGBA{A: 255}), painted(30, color.NRGBA{B: 200, A: 100})
 	for stream, made := range map[string]struct {
 		list string
@@ -121,6 +122,7 @@ func TestPictures(t *testing.T) {
 func TestPicturesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	c := testdesk.Serve(t, t.TempDir())
+	c.CaughtUp(t)
 	path := "/v1/contacts/" + c.Must(t, 201, "POST", "/v1/contacts", map[string]any{"name": "Nora"}).ID(t) + "/avatar"
 	of := func(kind string) testdesk.With { return testdesk.Header("Content-Type", kind) }
 	c.Refused(t, 415, "media-type", "PUT", path, map[string]any{"url": "https://acme.example/nora.png"})
