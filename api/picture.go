@@ -112,7 +112,9 @@ func pictures[Set, Remove work.Command[S, E], S any, E event.Event, R interface 
 // setPicture makes a picture of an image and keeps it, before the event that names it is stored; the one before is destroyed after that.
 // If the process is killed between, what no thing names is left: see lostPictures in cmd/daybook. The ids are those of the request,
 // so that a repeated request keeps nothing twice.
-func setPicture[S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R], id uuid.UUID, image []byte, by work.By, set func(picture.Picture) work.Command[S, E]) (access.Outcome, error) {
+func setPicture[S any, E event.Event, R interface {
+	Pictures() (large, small uuid.UUID)
+}](ctx context.Context, t *resource[S, E, R], id uuid.UUID, image []byte, by work.By, set func(picture.Picture) work.Command[S, E]) (access.Outcome, error) {
 	before, err := work.State(ctx, t.Desk, t.kind, id)
 	if err == nil {
 		err = t.kind.Must(before.State)
@@ -138,6 +140,14 @@ func setPicture[S any, E event.Event, R any](ctx context.Context, t *resource[S,
 	a, err := work.Do(ctx, t.Desk, t.kind, id, set(p), by)
 	if _, refused := errors.AsType[*domain.Error](err); refused && !there {
 		return access.Outcome{}, errors.Join(err, t.Vault.DropBlobs(ctx, p.IDs()...))
+	}
+	if err == nil && a.Replayed { // it may have been replaced since, and is then not kept again
+		var row R
+		if row, _, err = t.folded(ctx, id); err == nil {
+			if large, _ := row.Pictures(); large != p.Large {
+				return outcome(t.kind, a), t.Vault.DropBlobs(ctx, p.IDs()...)
+			}
+		}
 	}
 	if err == nil && there { // perhaps for so long that it was taken for lost in the meantime
 		_, err = keep()

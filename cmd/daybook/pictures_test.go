@@ -132,3 +132,33 @@ func TestKillPictures(t *testing.T) {
 		t.Errorf("%d are kept, want %d", len(left), 2*len(paths))
 	}
 }
+
+// TestRepeatedPicture repeats a request whose outcome was not stored, after its picture was replaced. It is answered as at first, and
+// the picture is not kept again.
+func TestRepeatedPicture(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	c, stop := inProcess.Serve(t, data)
+	path := "/v1/contacts/" + c.Must(t, 201, http.MethodPost, "/v1/contacts", map[string]any{"name": "Nora"}).ID(t) + "/avatar"
+	key := testdesk.Header("Idempotency-Key", "first")
+	first := c.Must(t, 200, http.MethodPut, path, testdesk.Image(onePixel), key).Object(t)["picture_id"]
+	again := func() {
+		t.Helper()
+		stop()
+		alter(t, filepath.Join(data, "vault.db"), "DELETE FROM outcomes")
+		c, stop = inProcess.Serve(t, data)
+		if again := c.Must(t, 200, http.MethodPut, path, testdesk.Image(onePixel), key).Object(t)["picture_id"]; again != first {
+			t.Errorf("repeated: %v, first %v", again, first)
+		}
+	}
+	again()
+	c.CaughtUp(t)
+	c.Get(t, path)
+	c.Must(t, 200, http.MethodPut, path, testdesk.Image(onePixel))
+	kept := keptIn(t, data)
+	again()
+	stop()
+	if left := keptIn(t, data); len(left) != 2 || !slices.Equal(left, kept) {
+		t.Errorf("%v are kept, want %v", left, kept)
+	}
+}
