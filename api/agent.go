@@ -10,6 +10,7 @@ import (
 	"daybook/commands"
 	"daybook/domain/agent"
 	"daybook/domain/department"
+	"daybook/domain/picture"
 	"daybook/domain/role"
 	"daybook/readmodels"
 	"daybook/readmodels/table"
@@ -67,6 +68,9 @@ func (s *server) agents() {
 		return c, err
 	})
 	patch[commands.SwitchServices](t, "/departments/{department_id}", "updateAgentDepartment", "Switch an agent's services in a department on or off")
+	pictures[commands.SetAgentPicture, commands.RemoveAgentPicture](t, "an agent", "setAgentPicture", "getAgentPicture", "removeAgentPicture", func(p picture.Picture) commands.SetAgentPicture {
+		return commands.SetAgentPicture{Picture: p}
+	})
 	t.timeline("listAgentTimeline")
 	huma.Register(s.api, describe(route{http.MethodGet, "/v1/me", t.title, "getMe", "Show the API key of this request, its permissions and its agent", ""}), func(ctx context.Context, _ *struct{}) (*struct{ Body Myself }, error) {
 		p := who(ctx)

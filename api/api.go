@@ -57,6 +57,9 @@ type Rows interface {
 	At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision, written []event.Written) (table.Snapshot, error)
 	// AsOf returns a thing folded from only those of its events for which keep returns true.
 	AsOf(ctx context.Context, category string, id uuid.UUID, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool) (table.Snapshot, error)
+	// Part returns the row of a part of a thing, from the table with a name, as it was at a revision of the thing. written holds the last
+	// events up to that revision if the part began with them, or none.
+	Part(ctx context.Context, category string, id uuid.UUID, table string, part uuid.UUID, revision eventstore.Revision, written []event.Written) (row any, err error)
 }
 
 // server is the API with its routes.

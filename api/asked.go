@@ -123,7 +123,11 @@ func (s *server) body(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	case ctx.Operation().RequestBody != nil:
-		body, err := arrived(http.MaxBytesReader(writer, request.Body, s.Limits.Body))
+		most := s.Limits.Body
+		if own, has := ctx.Operation().Metadata[largest].(int64); has {
+			most = own
+		}
+		body, err := arrived(http.MaxBytesReader(writer, request.Body, most))
 		if err != nil {
 			s.fail(ctx, incomplete(err))
 			return

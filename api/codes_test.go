@@ -120,6 +120,8 @@ func TestProblemsOfLines(t *testing.T) {
 		"channel-unknown":   {`"do":"ticket.open","ticket":"t2","channel":"pigeon","from":{"email":"nora@customers.example"},"subject":"S"`},
 		"service-unknown":   {`"do":"agent.create","agent":"b","name":"B","email":"b@desk.example","role":"agent"`, `"do":"department.create","department":"d","name":"D"`, `"do":"agent.switch","agent":"b","department":"d","service":"faxes","on":true`},
 		"contact-exists":    {`"do":"contact.register","contact":"c","name":"C"`, `"do":"contact.register","contact":"c","name":"C"`},
+		"note-exists":       {`"do":"contact.register","contact":"n","name":"N"`, `"do":"contact.note","contact":"n","note":"n","body":"B"`, `"do":"contact.note","contact":"n","note":"n","body":"B"`},
+		"note-unknown":      {`"do":"contact.register","contact":"m","name":"M"`, `"do":"contact.edit_note","contact":"m","note":"m","body":"B"`},
 		"company-exists":    {`"do":"company.register","company":"c","name":"C"`, `"do":"company.register","company":"c","name":"C"`},
 		"department-exists": {`"do":"department.create","department":"e","name":"E"`, `"do":"department.create","department":"e","name":"E"`},
 		"agent-exists":      {`"do":"agent.create","agent":"c","name":"C","email":"c@desk.example","role":"agent"`, `"do":"agent.create","agent":"c","name":"C","email":"c@desk.example","role":"agent"`},

@@ -122,11 +122,7 @@ type NewThing[C any] struct {
 // carry executes a request once, however often it is sent, and returns the thing's row.
 func carry[S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R], a Changing, op huma.Operation, about string, body []byte, do func(by work.By) (access.Outcome, error)) (*Changed[R], error) {
 	s := t.server
-	by, err := s.by(ctx, a, op, about, body)
-	if err != nil {
-		return nil, s.refused(ctx, err)
-	}
-	done, err := s.Once(ctx, a.Key, by, do)
+	done, err := s.done(ctx, a, op, about, body, do)
 	if err != nil {
 		return nil, s.refused(ctx, err)
 	}
@@ -143,6 +139,15 @@ func carry[S any, E event.Event, R any](ctx context.Context, t *resource[S, E, R
 		answer.Replayed = "true"
 	}
 	return answer, nil
+}
+
+// done executes a request once, however often it is sent.
+func (s *server) done(ctx context.Context, a Changing, op huma.Operation, about string, body []byte, do func(work.By) (access.Outcome, error)) (access.Outcome, error) {
+	by, err := s.by(ctx, a, op, about, body)
+	if err != nil {
+		return access.Outcome{}, err
+	}
+	return s.Once(ctx, a.Key, by, do)
 }
 
 // command returns the OpenAPI operation of a route that executes a command.

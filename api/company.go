@@ -9,6 +9,7 @@ import (
 
 	"daybook/commands"
 	"daybook/domain/company"
+	"daybook/domain/picture"
 	"daybook/domain/role"
 	"daybook/readmodels"
 	"daybook/readmodels/table"
@@ -62,6 +63,9 @@ func (s *server) companies() {
 	post[commands.RestoreCompany](t, "/restore", "restoreCompany", "Restore a deleted company, without the contacts who left it when it was deleted")
 	put[commands.GroupCompany](t, "/groups/{group}", "addCompanyGroup", "Add a company to a group")
 	del[commands.UngroupCompany](t, "/groups/{group}", "removeCompanyGroup", "Remove a company from a group")
+	pictures[commands.SetCompanyPicture, commands.RemoveCompanyPicture](t, "a company", "setCompanyPicture", "getCompanyPicture", "removeCompanyPicture", func(p picture.Picture) commands.SetCompanyPicture {
+		return commands.SetCompanyPicture{Picture: p}
+	})
 	t.timeline("listCompanyTimeline")
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/tickets", t.title, "listCompanyTickets", "List the tickets of a company's contacts, newest first", role.TicketsRead}), func(ctx context.Context, in *struct {
 		ID uuid.UUID `path:"id" format:"uuid" doc:"Id of the company"`

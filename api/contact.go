@@ -13,6 +13,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/address"
 	"daybook/domain/contact"
+	"daybook/domain/picture"
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/domain/text"
@@ -110,6 +111,10 @@ func (s *server) contacts() {
 			}
 			return all, err
 		})
+	})
+	contactNotes(t)
+	pictures[commands.SetContactPicture, commands.RemoveContactPicture](t, "a contact", "setContactPicture", "getContactPicture", "removeContactPicture", func(p picture.Picture) commands.SetContactPicture {
+		return commands.SetContactPicture{Picture: p}
 	})
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/tickets", t.title, "listContactTickets", "List the tickets of a contact, newest first", role.TicketsRead}), s.history)
 	huma.Register(s.api, describe(route{http.MethodGet, t.one() + "/timeline", t.title, "listContactTimeline", "List what happened to a contact, who did it, when and why", role.ContactsRead}), func(ctx context.Context, in *struct {

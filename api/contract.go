@@ -111,6 +111,7 @@ func refusals(op *huma.Operation) []int {
 	add(permission != "", http.StatusForbidden)
 	_, finds := op.Metadata[findsOne]
 	add(names || adds || finds, http.StatusNotFound)
+	add(takes(op, "query", "size"), http.StatusGone)
 	add(changes || takes(op, "header", "Daybook-After"), http.StatusConflict)
 	add(changes, http.StatusPreconditionFailed)
 	add(takesBody, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)

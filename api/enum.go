@@ -64,6 +64,7 @@ var namedEnums = []namedEnum{
 	{"TicketExpansion", "A thing that a ticket refers to.", anyOf([]string{"contact", "agent", "department", "tags"})},
 	{"ContactExpansion", "A thing that a contact refers to.", anyOf([]string{"company", "tags", "groups"})},
 	{"CompanyExpansion", "A thing that a company refers to.", anyOf([]string{"groups"})},
+	{"PictureSize", "How large a picture is, in pixels along each side.", anyOf([]string{"512", "64"})},
 	{"ProblemCode", "What kind of problem it is. /docs/problems lists them, and there may be more in later versions.", problemCodes()},
 }
 

@@ -22,6 +22,8 @@ func TestForgottenWhileServed(t *testing.T) {
 	nora, ticket := made["contact_id"].(string), "/v1/tickets/"+made["id"].(string)
 	c.Must(t, 200, "POST", ticket+"/notes", map[string]any{"body": "remembered"}) // the server remembers the ticket
 	c.Must(t, 200, "PATCH", "/v1/contacts/"+nora, map[string]any{"note": "remembered"})
+	c.Must(t, 200, "PUT", "/v1/contacts/"+nora+"/avatar", onePixel)
+	note := c.Must(t, 201, "POST", "/v1/contacts/"+nora+"/notes", map[string]any{"body": "remembered"}).ID(t)
 	c.CaughtUp(t)
 
 	v, err := vault.Open(filepath.Join(folder, "vault.db"))
@@ -34,6 +36,10 @@ func TestForgottenWhileServed(t *testing.T) {
 	}
 
 	c.Refused(t, 409, "person-forgotten", "PATCH", "/v1/contacts/"+nora, map[string]any{"note": "again"})
+	c.Refused(t, 409, "person-forgotten", "POST", "/v1/contacts/"+nora+"/notes", map[string]any{"body": "again"})
+	c.Refused(t, 409, "person-forgotten", "PATCH", "/v1/contacts/"+nora+"/notes/"+note, map[string]any{"body": "again"})
+	c.Refused(t, 409, "person-forgotten", "PUT", "/v1/contacts/"+nora+"/avatar", onePixel)
+	c.Refused(t, 410, "picture-destroyed", "GET", "/v1/contacts/"+nora+"/avatar", nil)
 	c.Refused(t, 409, "person-forgotten", "POST", ticket+"/replies", map[string]any{"body": "Dear Nora"})
 	c.Refused(t, 409, "person-forgotten", "POST", ticket+"/resolve", nil, testdesk.Header("Daybook-Reason", "Nora phoned"))
 	c.Refused(t, 409, "person-forgotten", "POST", ticket+"/messages", map[string]any{"body": "It is me"})

@@ -123,7 +123,7 @@ func TestLookUp(t *testing.T) {
 	c.CaughtUp(t)
 	for kind, value := range map[string]string{"email": " NORA@customers.example", "phone": "+39 06 6982 0001", "visitor": "v 1", "customer": "47:11"} {
 		found := look(c, kind, value)
-		if fmt.Sprint(found["known"]) != "[name email phone]" || found["id"] != nora || found["contact"].(map[string]any)["name"] != "Nora" {
+		if fmt.Sprint(found["known"]) != "[name email phone country time_zone]" || found["id"] != nora || found["contact"].(map[string]any)["name"] != "Nora" {
 			t.Errorf("%s: %v", kind, found)
 		}
 		_, shown := look(channel, kind, value)["contact"]

@@ -54,5 +54,6 @@ func TestInPostgreSQL(t *testing.T) {
 		"StreamSaysWhereItIs": TestStreamSaysWhereItIs, "StreamEndsWithItsKey": TestStreamEndsWithItsKey, "RequestIDFindsItsEvents": TestRequestIDFindsItsEvents,
 		"RefusalsThatAreNotKept": TestRefusalsThatAreNotKept, "ImportsHaveLimits": TestImportsHaveLimits, "BodiesAtTheLimit": TestBodiesAtTheLimit,
 		"NamesOfIDsAndThings": TestNamesOfIDsAndThings, "Identify": TestIdentify, "CustomersWrite": TestCustomersWrite, "LookUp": TestLookUp, "Offers": TestOffers, "Visits": TestVisits, "TypesOfContacts": TestTypesOfContacts, "CountriesOfContacts": TestCountriesOfContacts,
+		"NotesOfContacts": TestNotesOfContacts, "Pictures": TestPictures, "PicturesThatAreRefused": TestPicturesThatAreRefused,
 	})
 }

@@ -195,7 +195,16 @@ func TestRoleMatrix(t *testing.T) {
 				if thing == "nothing" {
 					stream = "contact-" + id
 				}
-				at := strings.NewReplacer("{id}", id, "{department_id}", other, "{tag}", other, "{group}", other, "{offer}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
+				note := uuid.NewString()
+				if strings.Contains(path, "{note_id}") && expected == done {
+					note = d.made(t, "/v1/contacts/"+id+"/notes", map[string]any{"body": "n"})
+					d.CaughtUp(t)
+				}
+				if method == "GET" && strings.HasSuffix(path, "/avatar") && expected == done {
+					d.Must(t, 200, "PUT", strings.Replace(path, "{id}", id, 1), onePixel)
+					d.CaughtUp(t)
+				}
+				at := strings.NewReplacer("{id}", id, "{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other, "{offer}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
 				switch {
 				case strings.HasPrefix(path, "/v1/reports/agents"):
 					at += "?from=2026-01-01&to=2026-01-02"
@@ -252,7 +261,7 @@ func TestRoleMatrix(t *testing.T) {
 						id = d.id["ben"]
 					}
 					at = strings.Replace(path, "{id}", id, 1)
-					at = strings.NewReplacer("{department_id}", other, "{tag}", other, "{group}", other, "{offer}", other).Replace(at)
+					at = strings.NewReplacer("{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other, "{offer}", other).Replace(at)
 				}
 				if strings.Contains(route, "/v1/agents/") && expected == 403 && a.may(permissions[route]) {
 					continue // one sees the agent

@@ -364,7 +364,13 @@ func (o *oddities) send(t *testing.T, c testdesk.Client, op oddOperation) {
 		}
 	}
 	var body any
-	if op.RequestBody != nil && op.path != "/v1/import" {
+	if op.RequestBody != nil && op.RequestBody.Value.Content["image/png"] != nil {
+		image := slices.Clone(onePixel)
+		if o.IntN(20) < odd {
+			image = o.broken(image)
+		}
+		body = image
+	} else if op.RequestBody != nil && op.path != "/v1/import" {
 		body = o.body(op.RequestBody.Value.Content["application/json"].Schema.Value, odd)
 		if o.IntN(400) < odd {
 			change = append(change, testdesk.Header("Content-Type", o.one("text/plain", "application/json; charset=latin1", "application/json;charset=UTF8", "x", "multipart/form-data", "application/cbor")))

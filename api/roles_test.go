@@ -44,7 +44,7 @@ func TestRoles(t *testing.T) {
 				continue
 			}
 			routes++
-			at := strings.NewReplacer("{id}", nothing, "{department_id}", nothing, "{tag}", nothing, "{group}", nothing, "{department}", nothing, "{offer}", nothing, "{stream}", "contact-"+nothing, "{revision}", "0", "{name}", "nothing").Replace(path)
+			at := strings.NewReplacer("{id}", nothing, "{department_id}", nothing, "{tag}", nothing, "{group}", nothing, "{department}", nothing, "{offer}", nothing, "{stream}", "contact-"+nothing, "{revision}", "0", "{note_id}", nothing, "{name}", "nothing").Replace(path)
 			if path == "/v1/events/stream" {
 				at += "?after=999999" // invalid, but only for keys with the permission
 			}
@@ -84,6 +84,11 @@ var permissions = map[string]role.Permission{
 	"POST /v1/contacts/{id}/identify": role.Identify, "POST /v1/contacts/lookup": role.ChannelsWrite, "POST /v1/visits": role.ChannelsWrite, "GET /v1/contacts/{id}/duplicates": role.ContactsRead,
 	"POST /v1/contacts/{id}/offers/{offer}/accept": role.ContactsWrite, "POST /v1/contacts/{id}/offers/{offer}/dismiss": role.ContactsWrite,
 	"GET /v1/contacts/{id}/tickets": role.TicketsRead, "GET /v1/contacts/{id}/timeline": role.ContactsRead,
+	"GET /v1/contacts/{id}/notes": role.ContactsRead, "POST /v1/contacts/{id}/notes": role.ContactsWrite, "GET /v1/contacts/{id}/notes/{note_id}": role.ContactsRead,
+	"PATCH /v1/contacts/{id}/notes/{note_id}": role.ContactsWrite, "DELETE /v1/contacts/{id}/notes/{note_id}": role.ContactsWrite,
+	"GET /v1/contacts/{id}/avatar": role.ContactsRead, "PUT /v1/contacts/{id}/avatar": role.ContactsWrite, "DELETE /v1/contacts/{id}/avatar": role.ContactsWrite,
+	"GET /v1/companies/{id}/avatar": role.ContactsRead, "PUT /v1/companies/{id}/avatar": role.CompaniesWrite, "DELETE /v1/companies/{id}/avatar": role.CompaniesWrite,
+	"GET /v1/agents/{id}/avatar": role.AgentsRead, "PUT /v1/agents/{id}/avatar": role.AgentsWrite, "DELETE /v1/agents/{id}/avatar": role.AgentsWrite,
 	"GET /v1/companies": role.ContactsRead, "POST /v1/companies": role.CompaniesWrite,
 	"GET /v1/companies/{id}": role.ContactsRead, "PATCH /v1/companies/{id}": role.CompaniesWrite, "DELETE /v1/companies/{id}": role.CompaniesDelete, "POST /v1/companies/{id}/restore": role.CompaniesDelete,
 	"PUT /v1/companies/{id}/groups/{group}": role.CompaniesWrite, "DELETE /v1/companies/{id}/groups/{group}": role.CompaniesWrite,
@@ -122,6 +127,8 @@ var bodies = map[string]any{
 	"POST /v1/contacts/{id}/identify": map[string]any{"customer": "4711"}, "POST /v1/visits": map[string]any{"visitor": "v1"}, "POST /v1/contacts/lookup": map[string]any{"identity": map[string]any{"kind": "visitor", "value": "v1"}},
 	"POST /v1/inquiries": map[string]any{"channel": "email", "from": map[string]any{"email": "roles@customers.example"}},
 	"POST /v1/contacts":  map[string]any{"name": "N"}, "PATCH /v1/contacts/{id}": map[string]any{"note": "n"},
+	"POST /v1/contacts/{id}/notes": map[string]any{"body": "b"}, "PATCH /v1/contacts/{id}/notes/{note_id}": map[string]any{"body": "b"},
+	"PUT /v1/contacts/{id}/avatar": onePixel, "PUT /v1/companies/{id}/avatar": onePixel, "PUT /v1/agents/{id}/avatar": onePixel,
 	"PUT /v1/contacts/{id}/company": map[string]any{"company_id": uuid.Max.String()},
 	"POST /v1/companies":            map[string]any{"name": "N"}, "PATCH /v1/companies/{id}": map[string]any{"note": "n"},
 	"POST /v1/departments": map[string]any{"name": "N"}, "PATCH /v1/departments/{id}": map[string]any{"name": "n"},

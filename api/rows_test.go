@@ -166,6 +166,26 @@ func TestRows(t *testing.T) {
 		desk.Must(t, 200, "DELETE", "/v1/contacts/"+cy+"/tags/newsletter", nil)
 		desk.happened(t, "contact-untagged", "contact-"+cy)
 	})
+	t.Run("rows 70 and 71, notes on a contact", func(t *testing.T) {
+		notes := "/v1/contacts/" + cy + "/notes"
+		made := desk.Must(t, 201, "POST", notes, map[string]any{"body": "Likes tea.", "ticket_id": first["id"]}, testdesk.Header("Daybook-Reason", "They said so.")).Object(t)
+		desk.happened(t, "contact-note-added", "contact-"+cy)
+		desk.Must(t, 200, "PATCH", notes+"/"+made["id"].(string), map[string]any{"body": "Likes green tea."})
+		desk.happened(t, "contact-note-edited", "contact-"+cy)
+		other := desk.create(notes, map[string]any{"body": "Calls on Mondays."})
+		if rows := desk.list(notes); len(rows) != 2 || rows[0]["id"] != other || rows[1]["body"] != "Likes green tea." || rows[1]["ticket_id"] != first["id"] || rows[1]["author"] != made["author"] || rows[1]["at"] != made["at"] || !strings.HasPrefix(made["author"].(string), "agent:") {
+			t.Errorf("%v", rows)
+		}
+		desk.Must(t, 200, "DELETE", notes+"/"+other, nil)
+		desk.happened(t, "contact-note-removed", "contact-"+cy)
+		if rows := desk.list(notes); len(rows) != 1 {
+			t.Errorf("%v", rows)
+		}
+		entries := desk.list("/v1/contacts/" + cy + "/timeline")
+		if e := entries[3]; e["type"] != "contact-note-added" || e["actor"] != made["author"] || e["through"] != "api" || e["reason"] != "They said so." {
+			t.Errorf("%v", entries)
+		}
+	})
 	t.Run("rows 73 to 76 and 81 to 84, agents", func(t *testing.T) {
 		desk.Refused(t, http.StatusUnprocessableEntity, "invalid", "POST", "/v1/agents", map[string]any{"name": "Bob"})
 		bob := desk.create("/v1/agents", map[string]any{"name": "Bob", "email": "bob@desk.example", "role": "agent"})
@@ -184,6 +204,14 @@ func TestRows(t *testing.T) {
 			t.Errorf("the ticket did not go back to the department: %v", got)
 		}
 		desk.create("/v1/agents", map[string]any{"name": "Bob II", "email": "bob@desk.example", "role": "agent"})
+	})
+	t.Run("row 79, a photo", func(t *testing.T) {
+		set := desk.Must(t, 200, "PUT", "/v1/agents/"+ann+"/avatar", onePixel)
+		desk.happened(t, "agent-picture-set", "agent-"+ann)
+		if got := desk.read("/v1/agents/" + ann); got["picture_id"] == nil || got["picture_id"] != set.Object(t)["picture_id"] {
+			t.Errorf("%v", got)
+		}
+		colourOf(t, desk.Get(t, "/v1/agents/"+ann+"/avatar?size=64"), 64)
 	})
 	t.Run("row 85, at least one owner is left", func(t *testing.T) {
 		owners := desk.list("/v1/agents?role=owner")

@@ -10,10 +10,12 @@ import (
 
 	"daybook/commands"
 	"daybook/commands/work"
+	"daybook/domain/agent"
 	"daybook/domain/company"
 	"daybook/domain/contact"
 	"daybook/domain/personal"
 	"daybook/domain/personal/personaltest"
+	"daybook/domain/picture"
 	"daybook/domain/profile"
 	"daybook/domain/role"
 	"daybook/domain/ticket"
@@ -129,6 +131,50 @@ func TestContactTagsAndGroups(t *testing.T) {
 	on.Given(contact.JoinedGroup{Group: gold}).When(commands.UngroupContact{Group: gold}).Then(contact.LeftGroup{Group: gold})
 }
 
+func TestContactNotes(t *testing.T) {
+	note, help := uuid.MustParse("00000000-0000-4000-8000-0000000000a1"), uuid.MustParse("00000000-0000-4000-8000-0000000000a2")
+	on := scenario.On(t, contact.Stream).Given(eve)
+	named := on.By(commands.By{ID: help, Allowed: role.Agent.Permissions()}).When(commands.AddContactNote{WhichNote: commands.WhichNote{Name: note}, Body: "likes tea"})
+	named.Then(contact.NoteAdded{Note: uuid.NewSHA1(help, note[:]), Body: scenario.Text("likes tea")})
+	on.When(commands.AddContactNote{WhichNote: commands.WhichNote{Note: note}, Ticket: help, Body: "likes tea"}).Then(contact.NoteAdded{Note: note, Ticket: help, Body: scenario.Text("likes tea")})
+	on.When(commands.AddContactNote{WhichNote: commands.WhichNote{Note: note}}).ThenRefused("body-required")
+	on.When(commands.EditContactNote{WhichNote: commands.WhichNote{Note: note}, Body: "likes coffee"}).ThenRefused("note-unknown")
+	on.When(commands.RemoveContactNote{WhichNote: commands.WhichNote{Note: note}}).ThenRefused("note-unknown")
+	noted := on.Given(contact.NoteAdded{Note: note, Body: scenario.Text("likes tea")})
+	noted.When(commands.AddContactNote{WhichNote: commands.WhichNote{Note: note}, Body: "likes tea"}).ThenRefused("note-exists")
+	noted.When(commands.EditContactNote{WhichNote: commands.WhichNote{Note: note}, Body: "likes coffee"}).Then(contact.NoteEdited{Note: note, Body: scenario.Text("likes coffee")})
+	noted.When(commands.EditContactNote{WhichNote: commands.WhichNote{Note: note}}).ThenRefused("body-required")
+	noted.When(commands.RemoveContactNote{WhichNote: commands.WhichNote{Note: note}}).Then(contact.NoteRemoved{Note: note})
+	noted.Given(contact.NoteRemoved{Note: note}).When(commands.EditContactNote{WhichNote: commands.WhichNote{Note: note}, Body: "likes coffee"}).ThenRefused("note-unknown")
+}
+
+func TestPictures(t *testing.T) {
+	id := func(n byte) uuid.UUID { return uuid.UUID{15: n} }
+	old, now := picture.Picture{Large: id(1), Small: id(2)}, picture.Picture{Large: id(3), Small: id(4)}
+	first, second := picture.Set{Picture: old}, picture.Set{Picture: now, Replaced: []uuid.UUID{id(1), id(2)}}
+	removed := picture.Removed{Removed: []uuid.UUID{id(1), id(2)}}
+
+	on := scenario.On(t, contact.Stream).Given(eve)
+	on.When(commands.SetContactPicture{Picture: old}).Then(contact.PictureSet{Set: first})
+	on.When(commands.RemoveContactPicture{}).ThenNothing()
+	on.Given(contact.PictureSet{Set: first}).When(commands.SetContactPicture{Picture: now}).Then(contact.PictureSet{Set: second})
+	shown := on.Given(contact.PictureSet{Set: first})
+	shown.When(commands.RemoveContactPicture{}).Then(contact.PictureRemoved{Removed: removed})
+	shown.Given(contact.PictureRemoved{Removed: removed}).When(commands.SetContactPicture{Picture: now}).Then(contact.PictureSet{Set: picture.Set{Picture: now}})
+
+	of := scenario.On(t, company.Stream).Given(company.Registered{Profile: named("Acme")})
+	of.When(commands.SetCompanyPicture{Picture: old}).Then(company.PictureSet{Set: first})
+	of.Given(company.PictureSet{Set: first}).When(commands.RemoveCompanyPicture{}).Then(company.PictureRemoved{Removed: removed})
+	of.Given(company.Deleted{}).When(commands.SetCompanyPicture{Picture: old}).ThenRefused("company-deleted")
+	of.Given(company.Deleted{}).When(commands.RemoveCompanyPicture{}).ThenRefused("company-deleted")
+
+	works := scenario.On(t, agent.Stream).Given(agent.Created{Name: scenario.Text("Ann"), Role: role.Agent})
+	works.When(commands.SetAgentPicture{Picture: old}).Then(agent.PictureSet{Set: first})
+	works.Given(agent.PictureSet{Set: first}).When(commands.RemoveAgentPicture{}).Then(agent.PictureRemoved{Removed: removed})
+	works.Given(agent.Deleted{}).When(commands.SetAgentPicture{Picture: old}).ThenRefused("agent-deleted")
+	works.Given(agent.Deleted{}).When(commands.RemoveAgentPicture{}).ThenRefused("agent-deleted")
+}
+
 func TestDeletedContactIsGone(t *testing.T) {
 	on := scenario.On(t, contact.Stream).Given(eve)
 	after := on.When(commands.DeleteContact{}).Then(contact.Deleted{})
@@ -140,6 +186,7 @@ func TestDeletedContactIsGone(t *testing.T) {
 	for _, command := range []work.Command[contact.Contact, contact.Event]{
 		commands.EditContact{}, commands.AssignCompany{Company: acme}, commands.LeaveCompany{}, commands.TagContact{Tag: vip},
 		commands.UntagContact{Tag: vip}, commands.GroupContact{Group: gold}, commands.UngroupContact{Group: gold},
+		commands.AddContactNote{Body: "likes tea"}, commands.EditContactNote{Body: "likes tea"}, commands.RemoveContactNote{}, commands.SetContactPicture{}, commands.RemoveContactPicture{},
 	} {
 		gone.When(command).ThenRefused("contact-deleted")
 		scenario.On(t, contact.Stream).When(command).ThenRefused("contact-unknown")

@@ -14,4 +14,7 @@ var contactVerbs = map[string]maker{
 	"contact.untag":          command[commands.UntagContact](contact.Stream),
 	"contact.join_group":     command[commands.GroupContact](contact.Stream),
 	"contact.leave_group":    command[commands.UngroupContact](contact.Stream),
+	"contact.note":           command[commands.AddContactNote](contact.Stream),
+	"contact.edit_note":      command[commands.EditContactNote](contact.Stream),
+	"contact.remove_note":    command[commands.RemoveContactNote](contact.Stream),
 }

@@ -59,6 +59,10 @@ func changeAgent(r *readmodels.Agent, ev agent.Event, at table.Instant) {
 		if i := slices.Index(r.Sessions, ev.Device.Hash); i >= 0 {
 			r.Devices = slices.Delete(slices.Clone(r.Devices), i, i+1)
 		}
+	case agent.PictureSet:
+		r.Pictured = pictured(ev.Picture)
+	case agent.PictureRemoved:
+		r.Pictured = readmodels.Pictured{}
 	case agent.Deleted:
 		r.DeletedAt, r.Devices = at, nil
 	}

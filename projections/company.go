@@ -48,6 +48,10 @@ var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger
 					r.Groups = with(r.Groups, ev.Group)
 				case company.LeftGroup:
 					r.Groups = without(r.Groups, ev.Group)
+				case company.PictureSet:
+					r.Pictured = pictured(ev.Picture)
+				case company.PictureRemoved:
+					r.Pictured = readmodels.Pictured{}
 				case company.Deleted:
 					r.DeletedAt = e.At
 				case company.Restored:

@@ -86,7 +86,7 @@ func timelineEntry(e *engine.Recorded, of uuid.UUID, ticket table.Ref, before, a
 		Actor: e.Meta.Actor.String(), Through: e.Meta.Through, Reason: e.Meta.Reason.String(),
 	}
 	for field, value := range event.Fields(e.Event) {
-		if field != "body" {
+		if field != "body" && (field != "ticket" || ticket != (table.Ref{})) { // whether the caller sees a note's ticket is not known here
 			change := readmodels.Change{Field: field, Value: value}
 			if was := valueBefore(before, field); was != value { // who left a company was in that one
 				change.Before = was
@@ -188,6 +188,10 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 		r.Groups = with(r.Groups, ev.Group)
 	case contact.LeftGroup:
 		r.Groups = without(r.Groups, ev.Group)
+	case contact.PictureSet:
+		r.Pictured = pictured(ev.Picture)
+	case contact.PictureRemoved:
+		r.Pictured = readmodels.Pictured{}
 	case contact.Deleted:
 		r.DeletedAt = at
 	case contact.Restored:

@@ -14,6 +14,7 @@ import (
 	"daybook/domain/operation"
 	"daybook/domain/personal"
 	"daybook/domain/personal/personaltest"
+	"daybook/domain/picture"
 	"daybook/domain/profile"
 	"daybook/domain/reservation"
 	"daybook/domain/role"
@@ -26,13 +27,17 @@ import (
 //
 // An event that changes nothing in the state, or nothing in the tables, says why.
 var stories = map[string]story{
-	"agent-created":           given(),
-	"agent-edited":            given(created),
-	"agent-deleted":           given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: hashed("panel")})),
-	"agent-signed-in":         given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: hashed("android")}, agent.SignedOut{Device: hashed("android")})),
-	"agent-signed-out":        given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: hashed("panel")})),
-	"agent-paused":            given(created, happened(agent.SignedIn{Device: hashed("panel")})),
-	"agent-unpaused":          given(created, happened(agent.SignedIn{Device: hashed("panel")}, agent.Paused{})),
+	"agent-created":     given(),
+	"agent-edited":      given(created),
+	"agent-deleted":     given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: hashed("panel")})),
+	"agent-signed-in":   given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: hashed("android")}, agent.SignedOut{Device: hashed("android")})),
+	"agent-signed-out":  given(created, happened(agent.JoinedDepartment{Department: sales}, agent.SignedIn{Device: hashed("panel")})),
+	"agent-paused":      given(created, happened(agent.SignedIn{Device: hashed("panel")})),
+	"agent-unpaused":    given(created, happened(agent.SignedIn{Device: hashed("panel")}, agent.Paused{})),
+	"agent-picture-set": given(created),
+	"agent-picture-removed": after(func(e agent.PictureRemoved) past {
+		return and(created, happened(agent.PictureSet{Set: picture.Picture{}.By(picture.Picture{Large: e.Removed.Removed[0], Small: e.Removed.Removed[1]})}))
+	}),
 	"agent-claim-lapsed":      given(created).changesNoState(lapsed).changesNoRow(lapsed),
 	"agent-joined-department": given(created, happened(agent.SignedIn{Device: hashed("panel")})),
 	"agent-left-department": after(func(e agent.LeftDepartment) past {
@@ -48,8 +53,12 @@ var stories = map[string]story{
 	"company-addresses-changed": given(founded),
 	"company-joined-group":      given(founded),
 	"company-left-group":        after(func(e company.LeftGroup) past { return and(founded, happened(company.JoinedGroup(e))) }),
-	"company-deleted":           given(founded),
-	"company-restored":          given(founded, happened(company.Deleted{})),
+	"company-picture-set":       given(founded),
+	"company-picture-removed": after(func(e company.PictureRemoved) past {
+		return and(founded, happened(company.PictureSet{Set: picture.Picture{}.By(picture.Picture{Large: e.Removed.Removed[0], Small: e.Removed.Removed[1]})}))
+	}),
+	"company-deleted":  given(founded),
+	"company-restored": given(founded, happened(company.Deleted{})),
 
 	"contact-registered":       given(),
 	"contact-edited":           given(registered),
@@ -61,7 +70,11 @@ var stories = map[string]story{
 	"contact-untagged":         after(func(e contact.Untagged) past { return and(registered, happened(contact.Tagged(e))) }),
 	"contact-joined-group":     given(registered),
 	"contact-left-group":       after(func(e contact.LeftGroup) past { return and(registered, happened(contact.JoinedGroup(e))) }),
-	"contact-deleted":          given(registered),
+	"contact-picture-set":      given(registered),
+	"contact-picture-removed": after(func(e contact.PictureRemoved) past {
+		return and(registered, happened(contact.PictureSet{Set: picture.Picture{}.By(picture.Picture{Large: e.Removed.Removed[0], Small: e.Removed.Removed[1]})}))
+	}),
+	"contact-deleted": given(registered),
 	"contact-restored": after(func(e contact.Restored) past {
 		return and(registered, happened(contact.AddressAdded{Address: e.Lost[0]}, contact.Deleted{}))
 	}),
@@ -74,7 +87,14 @@ var stories = map[string]story{
 	"contact-located":         given(registered),
 	"contact-visited":         given(registered),
 	"contact-engaged":         given(happened(contact.Registered{Visiting: true})),
-	"contact-claim-lapsed":    given(registered).changesNoState(lapsed).changesNoRow(lapsed),
+	"contact-note-added":      given(registered),
+	"contact-note-edited": after(func(e contact.NoteEdited) past {
+		return and(registered, happened(contact.NoteAdded{Note: e.Note, Body: text("likes tea")}))
+	}).changesNoState("no rule asks for what a note says"),
+	"contact-note-removed": after(func(e contact.NoteRemoved) past {
+		return and(registered, happened(contact.NoteAdded{Note: e.Note, Body: text("likes tea")}))
+	}),
+	"contact-claim-lapsed": given(registered).changesNoState(lapsed).changesNoRow(lapsed),
 
 	"department-created": given(),
 	"department-renamed": given(happened(department.Created{Name: "Sales"})),

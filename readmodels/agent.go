@@ -27,6 +27,7 @@ type Agent struct {
 	Ref         string                 `db:"ref" json:"ref,omitempty" doc:"The agent's reference in the journal that they were imported from"`
 	CreatedAt   table.Instant          `db:"created_at" json:"created_at" doc:"When the agent was created"`
 	DeletedAt   table.Instant          `db:"deleted_at" json:"deleted_at" doc:"When the agent was deleted, or null"`
+	Pictured
 	Events
 	Sought
 }

@@ -20,6 +20,7 @@ type Company struct {
 	RegisteredAt table.Instant         `db:"registered_at" json:"registered_at" doc:"When it was registered"`
 	ChangedAt    table.Instant         `db:"changed_at" json:"changed_at" doc:"When it last changed"`
 	DeletedAt    table.Instant         `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
+	Pictured
 	Events
 	Sought
 }

@@ -38,6 +38,7 @@ type Contact struct {
 	RegisteredAt  table.Instant              `db:"registered_at" json:"registered_at" doc:"When the contact was registered"`
 	ChangedAt     table.Instant              `db:"changed_at" json:"changed_at" doc:"When the contact last changed"`
 	DeletedAt     table.Instant              `db:"deleted_at" json:"deleted_at" doc:"When the contact was deleted, or null"`
+	Pictured
 	Events
 	Sought
 }

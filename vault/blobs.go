@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/cipher"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -29,15 +30,57 @@ func (v *Vault) KeepBlob(ctx context.Context, subject uuid.UUID, data []byte) (u
 		return uuid.Nil, err
 	}
 	id := uuid.New()
-	box := key.Seal(nil, nil, data, blobBinding(id))
+	_, err = v.keepBlobs(ctx, key, subject, map[uuid.UUID][]byte{id: data})
+	return id, err
+}
+
+// KeepBlobs is KeepBlob for several, under ids that nobody can guess, which the caller has made. Those that are there already stay as
+// they are; there reports whether one was.
+func (v *Vault) KeepBlobs(ctx context.Context, subject uuid.UUID, blobs map[uuid.UUID][]byte) (there bool, err error) {
+	for _, data := range blobs {
+		if len(data) > MaxBlob {
+			return false, ErrBlobTooLong
+		}
+	}
+	key, err := v.Key(subject)
+	if err != nil {
+		return false, err
+	}
+	return v.keepBlobs(ctx, key, subject, blobs)
+}
+
+func (v *Vault) keepBlobs(ctx context.Context, key cipher.AEAD, subject uuid.UUID, blobs map[uuid.UUID][]byte) (there bool, err error) {
+	boxes := make(map[uuid.UUID][]byte, len(blobs))
+	for id, data := range blobs {
+		boxes[id] = key.Seal(nil, nil, data, blobBinding(id))
+	}
 	err = v.writer.commit(ctx, func(tx tx) error {
-		_, err := tx.exec("INSERT INTO blobs (id, subject, box) VALUES (?, ?, ?)", id.String(), subject.String(), box)
-		return err
+		there = false
+		for id, box := range boxes {
+			n, err := tx.exec("INSERT INTO blobs (id, subject, box) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", id.String(), subject.String(), box)
+			if err != nil {
+				return err
+			}
+			there = there || n == 0
+		}
+		return nil
 	})
 	if err != nil {
-		return uuid.Nil, failed("storing a blob", err)
+		return false, failed("storing a blob", err)
 	}
-	return id, nil
+	return there, nil
+}
+
+// A BlobOf is a blob by its id, and whom it is about.
+type BlobOf struct{ ID, Subject uuid.UUID }
+
+// Blobs returns at most so many blobs, in the order of their ids, after one; the nil id: from the first.
+func (v *Vault) Blobs(ctx context.Context, after uuid.UUID, most int) (all []BlobOf, err error) {
+	err = v.read.SelectContext(ctx, &all, v.read.Rebind("SELECT id, subject FROM blobs WHERE id > ? ORDER BY id LIMIT ?"), after.String(), most)
+	if err != nil {
+		return nil, failed("listing blobs", err)
+	}
+	return all, nil
 }
 
 // Blob returns what KeepBlob stored about a person. The error can be ErrNoBlob, or personal.ErrForgotten.
@@ -61,14 +104,21 @@ func (v *Vault) Blob(ctx context.Context, subject, id uuid.UUID) ([]byte, error)
 	return data, nil
 }
 
-// DropBlob deletes a blob, if there is one.
-func (v *Vault) DropBlob(ctx context.Context, id uuid.UUID) error {
+// DropBlobs deletes blobs, those that are there.
+func (v *Vault) DropBlobs(ctx context.Context, ids ...uuid.UUID) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	err := v.writer.commit(ctx, func(tx tx) error {
-		_, err := tx.exec("DELETE FROM blobs WHERE id = ?", id.String())
-		return err
+		for _, id := range ids {
+			if _, err := tx.exec("DELETE FROM blobs WHERE id = ?", id.String()); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return failed("deleting a blob", err)
+		return failed("deleting blobs", err)
 	}
 	return nil
 }

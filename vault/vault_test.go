@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -750,10 +751,30 @@ func testBlobs(t *testing.T, newPlace func(*testing.T) place) {
 	}
 	lacks(dan, second, vault.ErrNoBlob)
 	lacks(nora, uuid.New(), vault.ErrNoBlob)
-	if err := v.DropBlob(t.Context(), empty); err != nil {
+	for i, want := range []bool{false, true, true} { // the first stay
+		there, err := v.KeepBlobs(t.Context(), nora, map[uuid.UUID][]byte{{1}: {'0' + byte(i)}, {2}: nil})
+		if got, readErr := other.Blob(t.Context(), nora, uuid.UUID{1}); err != nil || there != want || readErr != nil || string(got) != "0" {
+			t.Errorf("kept again: %t, %v; it is %q, %v", there, err, got, readErr)
+		}
+	}
+	if err := v.DropBlobs(t.Context(), empty, uuid.UUID{1}, uuid.UUID{2}, uuid.UUID{3}); err != nil {
 		t.Fatal(err)
 	}
 	lacks(nora, empty, vault.ErrNoBlob)
+	listed := map[uuid.UUID]uuid.UUID{}
+	for after, n := uuid.Nil, 2; n == 2; {
+		page, err := other.Blobs(t.Context(), after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range page {
+			listed[b.ID], after = b.Subject, b.ID
+		}
+		n = len(page)
+	}
+	if want := map[uuid.UUID]uuid.UUID{first: nora, second: nora, his: dan}; !maps.Equal(listed, want) {
+		t.Errorf("%v are listed, want %v", listed, want)
+	}
 
 	db := p.sql(t)
 	var boxes [][]byte

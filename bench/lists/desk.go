@@ -41,6 +41,7 @@ const (
 	aDepartment
 	aTag
 	aGroup
+	aNote
 )
 
 // Ids of things that many, some and few rows have, and of one that none has.
@@ -142,10 +143,26 @@ func (s Size) ticket(n int) readmodels.Ticket {
 	return readmodels.Ticket{TicketState: t, Messages: 1, LastMessageAt: t.OpenedAt}
 }
 
+// noted is the number of the contact on whom every second note is.
+const noted = 5
+
+// note returns a note by its number, of which there are as many as contacts.
+func (s Size) note(n int) readmodels.ContactNote {
+	on := scattered(n, s.Contacts)
+	if n%2 == 0 {
+		on = noted
+	}
+	return readmodels.ContactNote{
+		ID: id(aNote, n), ContactID: id(aContact, on), TicketID: table.Ref(id(aTicket, scattered(n, s.Tickets))), Body: "They phoned.", Author: "agent:" + id(anAgent, 1).String(), At: moment(n),
+		Events: readmodels.Events{First: table.Position(n + 1), Position: table.Position(n + 1)},
+	}
+}
+
 // Fill makes an empty database the read models of a desk.
 func Fill(ctx context.Context, db *table.DB, s Size) error {
 	tables := []filling{
 		of(readmodels.ContactsTable, counted(s.Contacts, s.contact)),
+		of(readmodels.ContactNotesTable, counted(s.Contacts, s.note)),
 		of(readmodels.ContactWordsTable, each(counted(s.Contacts, s.contact), func(c readmodels.Contact) (all []readmodels.ContactWord) {
 			for word := range strings.FieldsSeq(c.Search) {
 				all = append(all, readmodels.ContactWord{Word: word, RegisteredAt: c.RegisteredAt, First: c.First})

@@ -126,6 +126,14 @@ func (s Size) Questions() (all []Question) {
 		}))...)
 	}
 
+	for name, contact := range map[string]uuid.UUID{"one": one, "the noted": id(aContact, noted), "nobody": id(aContact, s.Contacts)} {
+		for sight, of := range map[string]role.Sight{"": role.Everything, " sight=one": role.SightOf(id(aDepartment, 1))} {
+			all = append(all, asked("notes of "+name+sight, []string{"", "at"}, []filter[struct{}]{}, func(ctx context.Context, q table.Queryer, _ struct{}, p table.Page) (table.Found[readmodels.ContactNote], error) {
+				return readmodels.NotesOf(ctx, q, contact, of, p)
+			})...)
+		}
+	}
+
 	var trail []filter[readmodels.TrailFilter]
 	for name, set := range map[string]func(*readmodels.TrailFilter){
 		"stream=one": func(f *readmodels.TrailFilter) { f.Stream = "ticket-" + id(aTicket, 3).String() }, "type=ticket-opened": func(f *readmodels.TrailFilter) { f.Type = "ticket-opened" },

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,6 +29,9 @@ func TestBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, stop := reexec.Serve(t, data)
+	picture := "/v1/contacts/" + c.Must(t, 201, http.MethodPost, "/v1/contacts", map[string]any{"name": "Nora"}).ID(t) + "/avatar"
+	c.Must(t, 200, http.MethodPut, picture, testdesk.Image(onePixel))
+	shown := c.Get(t, picture, testdesk.Header("Daybook-After", "0")).Body
 	var mu sync.Mutex
 	answered := map[string]eventstore.Position{}
 	enough := make(chan struct{})
@@ -80,6 +84,9 @@ func TestBackup(t *testing.T) {
 	copyKeys(t, data, elsewhere)
 	c, stop = reexec.Serve(t, elsewhere)
 	c.CaughtUp(t)
+	if again := c.Get(t, picture).Body; !bytes.Equal(again, shown) {
+		t.Errorf("the picture has %d bytes, and had %d", len(again), len(shown))
+	}
 	before := 0
 	for id, at := range answered {
 		if at <= m.Log.Position {

@@ -60,14 +60,20 @@ func TestNothingIsInClear(t *testing.T) {
 			d.stop()
 			log := d.log(t)
 			seen := everyEventSays(t, f, log)
-			for _, name := range []string{"ticket-joined", "ticket-reopened", "contact-offer-made", "contact-restored", "agent-deleted", "key-revoked"} {
+			for _, name := range []string{"ticket-joined", "ticket-reopened", "contact-offer-made", "contact-restored", "agent-deleted", "key-revoked", "contact-note-added", "contact-note-edited", "contact-picture-set"} {
 				if seen[name] == 0 {
 					t.Errorf("no %s happened", name)
 				}
 			}
 
 			f.forgetReadModels(t)
+			if kept := keptIn(t, f.Data); len(kept) != 6 {
+				t.Errorf("%d pictures are kept, want three in two sizes", len(kept))
+			}
 			d.destroyKeys(t)
+			if kept := keptIn(t, f.Data); len(kept) > 0 {
+				t.Errorf("%d pictures are left", len(kept))
+			}
 			d.serve(t)
 			if diff := cmp.Diff(before, d.figures(t)); diff != "" {
 				t.Errorf("without keys (-before, +after):\n%s", diff)
@@ -192,6 +198,13 @@ func (d *cleared) fill(t *testing.T, run string) []string {
 	do(200, "PUT", "/v1/contacts/"+contact+"/company", map[string]any{"company_id": company})
 	do(200, "PUT", "/v1/contacts/"+contact+"/tags/"+vip, nil)
 	do(200, "PUT", "/v1/contacts/"+contact+"/groups/"+gold, nil)
+
+	note := do(201, "POST", "/v1/contacts/"+contact+"/notes", map[string]any{"body": m.text()}).ID(t)
+	do(200, "PATCH", "/v1/contacts/"+contact+"/notes/"+note, map[string]any{"body": m.text()})
+
+	for _, path := range []string{"/v1/contacts/" + contact, "/v1/companies/" + company, "/v1/agents/" + agent} {
+		do(200, "PUT", path+"/avatar", testdesk.Image(onePixel))
+	}
 
 	visitor := m.text()
 	from := map[string]any{

@@ -98,7 +98,7 @@ func enlarged(t *testing.T, times int) []byte {
 			if json.Unmarshal([]byte(line), &l) != nil || l["id"] == nil {
 				continue
 			}
-			for _, field := range []string{"id", "ticket", "contact", "company", "agent", "department", "tag", "group"} {
+			for _, field := range []string{"id", "ticket", "contact", "company", "agent", "department", "tag", "group", "note"} {
 				if s, ok := l[field].(string); ok {
 					l[field] = own(s)
 				}

@@ -129,6 +129,9 @@ func commandsAsk(t *testing.T, where []string, count func(*testing.T) asked, col
 		if step.body != "" {
 			body = []byte(fill(step.body))
 		}
+		if step.body == onePixel {
+			body = testdesk.Image(onePixel)
+		}
 		c.CaughtUp(t)
 		count(t)
 		var with []testdesk.With
@@ -179,6 +182,9 @@ func operations(t *testing.T, c testdesk.Client) map[string]bool {
 	return all
 }
 
+// onePixel is a GIF of one pixel.
+const onePixel = "GIF89a\x01\x00\x01\x00\x80\x01\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02L\x01\x00;"
+
 // questioned are requests in the order in which they are sent. <name> is the id of what a step makes.
 var questioned = []struct {
 	route   string // empty: it only prepares
@@ -228,6 +234,15 @@ var questioned = []struct {
 	{"/v1/contacts/{id}/groups/{group}", "DELETE /v1/contacts/<nora>/groups/<gold>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
 	{"/v1/contacts/{id}/tags/{tag}", "PUT /v1/contacts/<nora>/tags/<vip>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
 	{"/v1/contacts/{id}/tags/{tag}", "DELETE /v1/contacts/<nora>/tags/<vip>", "", "", false, [2]asked{{1, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/notes", "POST /v1/contacts/<nora>/notes", `{"body":"Likes tea."}`, "note", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/contacts/{id}/notes/{note_id}", "PATCH /v1/contacts/<nora>/notes/<note>", `{"body":"Likes coffee."}`, "", false, [2]asked{{2, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/notes/{note_id}", "DELETE /v1/contacts/<nora>/notes/<note>", "", "", false, [2]asked{{2, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/avatar", "PUT /v1/contacts/<nora>/avatar", onePixel, "", false, [2]asked{{2, 1}, {2, 1}}},
+	{"/v1/contacts/{id}/avatar", "DELETE /v1/contacts/<nora>/avatar", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/companies/{id}/avatar", "PUT /v1/companies/<acme>/avatar", onePixel, "", false, [2]asked{{2, 1}, {2, 1}}},
+	{"/v1/companies/{id}/avatar", "DELETE /v1/companies/<acme>/avatar", "", "", false, [2]asked{{1, 1}, {1, 1}}},
+	{"/v1/agents/{id}/avatar", "PUT /v1/agents/<ada>/avatar", onePixel, "", false, [2]asked{{2, 1}, {2, 1}}},
+	{"/v1/agents/{id}/avatar", "DELETE /v1/agents/<ada>/avatar", "", "", false, [2]asked{{1, 1}, {1, 1}}},
 	{"/v1/contacts/{id}", "DELETE /v1/contacts/<dan>", "", "", false, [2]asked{{1, 1}, {1, 1}}},
 	{"/v1/contacts/{id}/restore", "POST /v1/contacts/<dan>/restore", "", "", false, [2]asked{{1, 1}, {1, 1}}},
 	{"/v1/visits", "POST /v1/visits", `{"visitor":"v1","page":"https://shop.example/"}`, "", false, [2]asked{{1, 2}, {3, 2}}},

@@ -120,6 +120,7 @@ func (c *serveCommand) begin(o *operator) {
 	}
 	if c.does(theReactions) {
 		o.atWork.Go(func() { o.tidy(o.projecting) })
+		o.atWork.Go(func() { o.dropLostPictures(o.projecting) })
 		o.atWork.Go(func() { o.recordKeys(o.projecting) })
 		o.atWork.Go(func() { o.resume(o.projecting) })
 	}

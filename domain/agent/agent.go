@@ -13,6 +13,7 @@ import (
 	"daybook/domain/desk"
 	"daybook/domain/event"
 	"daybook/domain/personal"
+	"daybook/domain/picture"
 	"daybook/domain/role"
 )
 
@@ -27,6 +28,7 @@ type Agent struct {
 	Devices     []uuid.UUID // signed in on, by their hashes
 	Paused      bool
 	Departments map[uuid.UUID]Services
+	Picture     picture.Picture
 }
 
 // Services says which services an agent has switched on in one department. Joining a department switches all of them on.
@@ -143,7 +145,7 @@ type Event interface {
 // Events decodes agent events.
 var Events = event.NewTable(
 	of[Created](), of[Edited](), of[Deleted](), of[JoinedDepartment](), of[LeftDepartment](),
-	of[SignedIn](), of[SignedOut](), of[Paused](), of[Unpaused](), of[Switched](), of[ClaimLapsed](),
+	of[SignedIn](), of[SignedOut](), of[Paused](), of[Unpaused](), of[Switched](), of[ClaimLapsed](), of[PictureSet](), of[PictureRemoved](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }

@@ -30,6 +30,7 @@ import (
 	"daybook/domain/operation"
 	"daybook/domain/personal"
 	"daybook/domain/personal/personaltest"
+	"daybook/domain/picture"
 	"daybook/domain/profile"
 	"daybook/domain/reservation"
 	"daybook/domain/role"
@@ -251,6 +252,8 @@ func examples() map[string][]event.Event {
 	mail := contact.Address{Kind: contact.Email, Hashed: hashed("eve@customers.example")}
 	wrong := contact.Address{Kind: contact.Phone, Hashed: hashed("call me"), Unread: true}
 	login, message := hashed("anna@desk.example"), hashed("<1@customers.example>")
+	set := picture.Picture{Large: id(), Small: id()}.By(picture.Picture{Large: id(), Small: id()})
+	removed := picture.Removed{Removed: []uuid.UUID{id(), id()}}
 	return map[string][]event.Event{
 		"agent": {
 			agent.Created{Name: text("Ann"), Alias: text("A."), Email: hashed("ann@desk.example"), Role: role.Agent, Ref: text("ann")},
@@ -258,11 +261,13 @@ func examples() map[string][]event.Event {
 			agent.Deleted{}, agent.JoinedDepartment{Department: id()}, agent.LeftDepartment{Department: id()},
 			agent.SignedIn{Device: hashed("panel")}, agent.SignedOut{Device: hashed("panel")}, agent.Paused{}, agent.Unpaused{},
 			agent.Switched{Department: id(), Service: agent.Chats, On: true}, agent.ClaimLapsed{Reservation: id()},
+			agent.PictureSet{Set: set}, agent.PictureRemoved{Removed: removed},
 		},
 		"company": {
 			company.Registered{Profile: eve, Emails: []personal.Text{text("a@acme.example")}, Phones: []personal.Text{text("+390669820003")}, Ref: text("acme")},
 			company.Edited{Changes: changes}, company.AddressesChanged{Emails: []personal.Text{text("b@acme.example")}, Phones: []personal.Text{text("+390669820004")}},
 			company.JoinedGroup{Group: id()}, company.LeftGroup{Group: id()}, company.Deleted{}, company.Restored{},
+			company.PictureSet{Set: set}, company.PictureRemoved{Removed: removed},
 		},
 		"contact": {
 			contact.Registered{Profile: eve, Addresses: []contact.Address{mail}, Ref: text("eve")}, contact.Edited{Changes: changes},
@@ -270,6 +275,8 @@ func examples() map[string][]event.Event {
 			contact.AssignedCompany{Company: id()}, contact.LeftCompany{Company: id()}, contact.Tagged{Tag: id()}, contact.Untagged{Tag: id()},
 			contact.JoinedGroup{Group: id()}, contact.LeftGroup{Group: id()}, contact.Deleted{},
 			contact.Restored{Lost: []contact.Address{mail}}, contact.OfferMade{Offer: contact.Offer{ID: id(), Name: ptr("Eva"), Address: &mail}}, contact.OfferClosed{Offer: id(), Outcome: contact.Fulfilled}, contact.DuplicateFound{Contact: id()}, contact.Visited{Page: personal.New("https://shop.example/lamps"), Referrer: personal.New("https://search.example/"), Language: "it", Began: time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)}, contact.Engaged{}, contact.Located{Country: "IT", Source: contact.OfPhone, TimeZone: new("Europe/Rome"), Rule: "country-zone/1"},
+			contact.NoteAdded{Note: id(), Ticket: id(), Body: text("likes tea")}, contact.NoteEdited{Note: id(), Body: text("likes coffee")}, contact.NoteRemoved{Note: id()},
+			contact.PictureSet{Set: set}, contact.PictureRemoved{Removed: removed},
 		},
 		"department":  {department.Created{Name: "Sales", Ref: text("sales")}, department.Renamed{Name: "Orders"}, department.Deleted{To: id()}},
 		"desk":        {desk.LogRestored{Position: 538, Known: 540}, desk.KeysLost{Subjects: []uuid.UUID{id()}}, desk.OwnerEntered{Agent: id()}, desk.OwnerStruck{Agent: id()}, desk.LinesPlayed{Source: "journal", Accepted: []uuid.UUID{id()}, Unchanged: []uuid.UUID{id()}, Rejected: []uuid.UUID{id()}, Malformed: []uuid.UUID{id()}}},

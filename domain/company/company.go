@@ -8,6 +8,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/event"
 	"daybook/domain/personal"
+	"daybook/domain/picture"
 	"daybook/domain/profile"
 )
 
@@ -19,6 +20,8 @@ type Company struct {
 	Emails []personal.Text // normalised; several companies may share one
 	Phones []personal.Text // E.164
 	Groups []uuid.UUID
+
+	Picture picture.Picture
 }
 
 // MaxAddresses is how many e-mail addresses, and how many phone numbers, a company may have.

@@ -15,6 +15,7 @@ import (
 	"daybook/domain/address"
 	"daybook/domain/event"
 	"daybook/domain/personal"
+	"daybook/domain/picture"
 	"daybook/domain/profile"
 )
 
@@ -35,6 +36,8 @@ type Contact struct {
 	Offers        []Offer     // the open ones
 	Offered       []uuid.UUID // every offer that was ever made
 	Duplicates    []uuid.UUID // contacts who may be the same person
+	Notes         []uuid.UUID // those that were not removed
+	Picture       picture.Picture
 }
 
 // Stream is the kind of a contact's stream.

@@ -21,6 +21,8 @@ var Events = event.NewTable(
 	of[Registered](), of[Edited](), of[AddressAdded](), of[AddressRemoved](), of[ClaimLapsed](),
 	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored](),
 	of[OfferMade](), of[OfferClosed](), of[DuplicateFound](), of[Located](), of[Visited](), of[Engaged](),
+	of[NoteAdded](), of[NoteEdited](), of[NoteRemoved](),
+	of[PictureSet](), of[PictureRemoved](),
 )
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }

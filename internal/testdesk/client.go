@@ -80,6 +80,9 @@ type With func(*http.Request)
 // Header sets a header.
 func Header(name, value string) With { return func(r *http.Request) { r.Header.Set(name, value) } }
 
+// An Image is a body that is an image.
+type Image []byte
+
 // Try sends a request. The body is a string or bytes, sent as they are, or any value to encode as JSON. It returns an error
 // if there was no complete answer.
 func (c Client) Try(ctx context.Context, method, path string, body any, change ...With) (Answer, error) {
@@ -89,6 +92,8 @@ func (c Client) Try(ctx context.Context, method, path string, body any, change .
 	case string:
 		data = []byte(b)
 	case []byte:
+		data = b
+	case Image:
 		data = b
 	default:
 		var err error
@@ -102,6 +107,9 @@ func (c Client) Try(ctx context.Context, method, path string, body any, change .
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if _, is := body.(Image); is {
+		request.Header.Set("Content-Type", http.DetectContentType(data))
 	}
 	if c.Key != "" {
 		request.Header.Set("Authorization", "Bearer "+c.Key)

@@ -25,7 +25,9 @@ type contract struct {
 var contracts sync.Map
 
 func init() {
-	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.FileBodyDecoder)
+	for _, kind := range []string{"application/x-ndjson", "image/png", "image/jpeg", "image/gif", "image/webp"} {
+		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
+	}
 }
 
 // readContract returns the contract that a desk serves.

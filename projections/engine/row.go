@@ -82,6 +82,28 @@ func Keep[R any](l *Ledger, category string, spec table.Table) *Table[uuid.UUID,
 	return t
 }
 
+// KeepParts declares a table with the rows of parts of the entities of a category, such as their notes, which Rows shows by the table's
+// name.
+func KeepParts[R any](l *Ledger, category string, spec table.Table) *Table[uuid.UUID, R] {
+	t := NewTable[uuid.UUID, R](l, spec)
+	l.keepers[partsOf(category, spec.Name)] = keeper{projection: l.binding, get: func(id uuid.UUID) (any, bool) { return t.Get(id) }}
+	return t
+}
+
+// partsOf is what the keeper of a category's parts is called among those of the categories.
+func partsOf(category, table string) string { return category + "/" + table }
+
+// Part returns the row of a part of an entity as of a revision of that: of the table with a name, which KeepParts declares. written are
+// the last events before it if the part began with them, or none. The error can be table.ErrNoRow.
+func (r *Rows) Part(ctx context.Context, category string, id uuid.UUID, name string, part uuid.UUID, revision eventstore.Revision, written []event.Written) (any, error) {
+	base := table.Snapshot{Revision: eventstore.NoStream}
+	if len(written) > 0 {
+		base.Revision = eventstore.Revision(written[0].Revision) - 1
+	}
+	s, err := r.foldTo(ctx, partsOf(category, name), part, category, id, base, int(revision-base.Revision), always, written)
+	return s.Row, err
+}
+
 // At returns an entity as of a revision. written are the last events before it that the caller has just read or written, if any: if they
 // go back to the row that it remembers, the log need not be read. The error can be table.ErrNoRow.
 func (r *Rows) At(ctx context.Context, category string, id uuid.UUID, revision eventstore.Revision, written []event.Written) (table.Snapshot, error) {
@@ -216,7 +238,12 @@ func (r *Rows) AsOf(ctx context.Context, category string, id uuid.UUID, keep fun
 // fold continues from a base with the events for which keep returns true among the next ones, at most limit (0: all), or with those
 // just written. It returns table.ErrNoRow if there is no row afterwards.
 func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base table.Snapshot, limit int, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool, written []event.Written) (table.Snapshot, error) {
-	l, k, err := r.keeper(category)
+	return r.foldTo(ctx, category, id, category, id, base, limit, keep, written)
+}
+
+// foldTo is fold for the row that a keeper has under a key.
+func (r *Rows) foldTo(ctx context.Context, keeps string, key uuid.UUID, category string, id uuid.UUID, base table.Snapshot, limit int, keep func(event.Metadata, eventstore.Revision, eventstore.Position) bool, written []event.Written) (table.Snapshot, error) {
+	l, k, err := r.keeper(keeps)
 	if err != nil {
 		return base, err
 	}
@@ -238,7 +265,7 @@ func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base tab
 				apply(entry{Recorded: asRecorded(category, id, e)})
 			}
 		}
-		return taken(base, k, id)
+		return taken(base, k, key)
 	}
 	for stored, err := range r.source.Store.Read(ctx, category+"-"+id.String(), base.Revision+1, eventstore.Forwards, limit) {
 		if errors.Is(err, eventstore.ErrNotFound) {
@@ -259,7 +286,7 @@ func (r *Rows) fold(ctx context.Context, category string, id uuid.UUID, base tab
 		}
 		apply(e)
 	}
-	return taken(base, k, id)
+	return taken(base, k, key)
 }
 
 // reaches reports whether events have all that comes after one revision, up to another.
