@@ -123,6 +123,7 @@ func commandsAsk(t *testing.T, where []string, count func(*testing.T) asked, col
 		}
 		method, path, _ := strings.Cut(fill(step.request), " ")
 		if to, way, is := strings.Cut(path, "<offer>"); is {
+			c.CaughtUp(t)
 			path = to + c.Get(t, "/v1/contacts/"+ids["nora"]).Object(t)["offers"].([]any)[0].(map[string]any)["id"].(string) + way
 		}
 		var body any
