@@ -88,8 +88,8 @@ func (s *server) contacts() {
 	put[commands.GroupContact](t, "/groups/{group}", "addContactGroup", "Add a contact to a group")
 	del[commands.UngroupContact](t, "/groups/{group}", "removeContactGroup", "Remove a contact from a group")
 	carries[commands.Identify](t, "/identify", "identifyContact", "Record the business's own id of a contact, who is a customer from then on")
-	post[commands.AcceptOffer](t, "/offers/{offer}/accept", "acceptContactOffer", "Make a value that the contact sent their own")
-	post[commands.DismissOffer](t, "/offers/{offer}/dismiss", "dismissContactOffer", "Dismiss a value that the contact sent. It is not offered again")
+	post[commands.AcceptOffer](t, "/offers/{offer_id}/accept", "acceptContactOffer", "Make a value that the contact sent their own")
+	post[commands.DismissOffer](t, "/offers/{offer_id}/dismiss", "dismissContactOffer", "Dismiss a value that the contact sent. It is not offered again")
 	s.lookUp(t)
 	creates(t, "/v1/visits", "recordVisit", "Record a visit to the website. Who is seen for the first time is registered as a guest", "The contact who visited again",
 		func(v commands.Visit) work.Plan[contact.Contact] { return v })

@@ -47,6 +47,7 @@ func TestIdentify(t *testing.T) {
 	if moved["id"] == eve || moved["customer"] != "4712" || visitors(moved) != "v1" {
 		t.Errorf("another customer at the same browser: %v", moved)
 	}
+	c.CaughtUp(t)
 	if left := c.Get(t, "/v1/contacts/"+eve).Object(t); left["customer"] != "4711" || visitors(left) != "" {
 		t.Errorf("who was there before: %v", left)
 	}
@@ -163,6 +164,7 @@ func TestOffers(t *testing.T) {
 	contactOf(t, c, map[string]any{"email": "nora@customers.example", "phone": "+39 06 6982 0002"}, map[string]any{"channel": "email"})
 	offers := func() map[string]string {
 		all := map[string]string{}
+		c.CaughtUp(t)
 		for _, o := range c.Get(t, "/v1/contacts/"+nora).Object(t)["offers"].([]any) {
 			o := o.(map[string]any)
 			all[o["field"].(string)+" "+o["value"].(string)] = "/v1/contacts/" + nora + "/offers/" + o["id"].(string)

@@ -171,7 +171,7 @@ func TestRoleMatrix(t *testing.T) {
 				case expected != done:
 				case route == "GET /v1/events/stream":
 					expected = 422 // after is wrong, so that the stream ends
-				case strings.HasSuffix(route, "/retry"), strings.HasSuffix(route, "/lookup"), strings.Contains(route, "{offer}"):
+				case strings.HasSuffix(route, "/retry"), strings.HasSuffix(route, "/lookup"), strings.Contains(route, "{offer_id}"):
 					expected = 404
 				case strings.HasSuffix(route, "/rebuild"), strings.HasSuffix(route, "/verify"):
 					continue // whoever may, for a long time
@@ -204,7 +204,7 @@ func TestRoleMatrix(t *testing.T) {
 					d.Must(t, 200, "PUT", strings.Replace(path, "{id}", id, 1), onePixel)
 					d.CaughtUp(t)
 				}
-				at := strings.NewReplacer("{id}", id, "{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other, "{offer}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
+				at := strings.NewReplacer("{id}", id, "{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other, "{offer_id}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
 				switch {
 				case strings.HasPrefix(path, "/v1/reports/agents"):
 					at += "?from=2026-01-01&to=2026-01-02"
@@ -256,12 +256,12 @@ func TestRoleMatrix(t *testing.T) {
 				if method == "GET" || !strings.Contains(path, "{id}") || thing == "owner" || thing == "self" {
 					continue
 				}
-				if expected == done || strings.Contains(path, "{offer}") && want(route, thing, a) == done { // what one sees is at another revision
+				if expected == done || strings.Contains(path, "{offer_id}") && want(route, thing, a) == done { // what one sees is at another revision
 					if expected, id = 412, fixed[kind+" "+thing]; strings.Contains(path, "/v1/agents/") {
 						id = d.id["ben"]
 					}
 					at = strings.Replace(path, "{id}", id, 1)
-					at = strings.NewReplacer("{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other, "{offer}", other).Replace(at)
+					at = strings.NewReplacer("{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other, "{offer_id}", other).Replace(at)
 				}
 				if strings.Contains(route, "/v1/agents/") && expected == 403 && a.may(permissions[route]) {
 					continue // one sees the agent

@@ -44,7 +44,7 @@ func TestRoles(t *testing.T) {
 				continue
 			}
 			routes++
-			at := strings.NewReplacer("{id}", nothing, "{department_id}", nothing, "{tag}", nothing, "{group}", nothing, "{department}", nothing, "{offer}", nothing, "{stream}", "contact-"+nothing, "{revision}", "0", "{note_id}", nothing, "{name}", "nothing").Replace(path)
+			at := strings.NewReplacer("{id}", nothing, "{department_id}", nothing, "{tag}", nothing, "{group}", nothing, "{department}", nothing, "{offer_id}", nothing, "{stream}", "contact-"+nothing, "{revision}", "0", "{note_id}", nothing, "{name}", "nothing").Replace(path)
 			if path == "/v1/events/stream" {
 				at += "?after=999999" // invalid, but only for keys with the permission
 			}
@@ -82,7 +82,7 @@ var permissions = map[string]role.Permission{
 	"PUT /v1/contacts/{id}/tags/{tag}": role.ContactsWrite, "DELETE /v1/contacts/{id}/tags/{tag}": role.ContactsWrite,
 	"PUT /v1/contacts/{id}/groups/{group}": role.ContactsWrite, "DELETE /v1/contacts/{id}/groups/{group}": role.ContactsWrite,
 	"POST /v1/contacts/{id}/identify": role.Identify, "POST /v1/contacts/lookup": role.ChannelsWrite, "POST /v1/visits": role.ChannelsWrite, "GET /v1/contacts/{id}/duplicates": role.ContactsRead,
-	"POST /v1/contacts/{id}/offers/{offer}/accept": role.ContactsWrite, "POST /v1/contacts/{id}/offers/{offer}/dismiss": role.ContactsWrite,
+	"POST /v1/contacts/{id}/offers/{offer_id}/accept": role.ContactsWrite, "POST /v1/contacts/{id}/offers/{offer_id}/dismiss": role.ContactsWrite,
 	"GET /v1/contacts/{id}/tickets": role.TicketsRead, "GET /v1/contacts/{id}/timeline": role.ContactsRead,
 	"GET /v1/contacts/{id}/notes": role.ContactsRead, "POST /v1/contacts/{id}/notes": role.ContactsWrite, "GET /v1/contacts/{id}/notes/{note_id}": role.ContactsRead,
 	"PATCH /v1/contacts/{id}/notes/{note_id}": role.ContactsWrite, "DELETE /v1/contacts/{id}/notes/{note_id}": role.ContactsWrite,

@@ -54,7 +54,10 @@ func (c Identify) Carry(w *work.Work, id uuid.UUID, by By) (work.Answer[contact.
 		if !held.IsAnother(customer) {
 			return none, wouldMerge("visitor", holder)
 		}
-		if _, err := work.Yield(w, contact.Stream, holder, giveUp{visitor}, by); err != nil {
+		if work.Came(w, contact.Stream, holder, by) { // they gave it up for this request, and have it again since
+			return work.Run(w, contact.Stream, who, identified{[]contact.Address{customer}, id}, by)
+		}
+		if _, err := work.Yield(w, contact.Stream, holder, giveUp{Address: visitor}, by); err != nil {
 			return none, err
 		}
 	}

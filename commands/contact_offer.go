@@ -13,12 +13,12 @@ import (
 
 // AcceptOffer makes a value that a contact sent the contact's own. A name replaces the one that is known, an address is added.
 type AcceptOffer struct {
-	Offer uuid.UUID `json:"-" path:"offer" ref:"offer"`
+	Offer uuid.UUID `json:"-" path:"offer_id" ref:"offer"`
 }
 
 // DismissOffer closes an offer without effect. The same value is not offered again.
 type DismissOffer struct {
-	Offer uuid.UUID `json:"-" path:"offer" ref:"offer"`
+	Offer uuid.UUID `json:"-" path:"offer_id" ref:"offer"`
 }
 
 // Permission returns the permission that the caller needs.

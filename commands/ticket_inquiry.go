@@ -139,7 +139,9 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 		}
 		switch {
 		case another && a.Kind == contact.Visitor:
-			moving[holder] = Given{a.Address, true}
+			if !work.Came(w, contact.Stream, holder, by) { // else they have it again since
+				moving[holder] = Given{a.Address, true}
+			}
 		case another:
 			others = append(others, holder)
 		case !found:
@@ -164,18 +166,26 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 		if id, err = newContact(w, unmade, by); err != nil {
 			return uuid.Nil, err
 		}
+		if c, err := work.Look(w, contact.Stream, id); err != nil || c.Registered { // by this request, and the addresses went elsewhere since
+			return id, err
+		}
 	}
 	if by.Actor == contactToBe {
 		by.Actor.ID = id
 	}
 	for holder, a := range moving {
-		if _, err := work.Yield(w, contact.Stream, holder, giveUp{a.Address}, by); err != nil {
+		yields := giveUp{Address: a.Address}
+		if slices.Contains(others, holder) { // one step says both
+			yields.alike = []uuid.UUID{id}
+		}
+		if _, err := work.Yield(w, contact.Stream, holder, yields, by); err != nil {
 			return uuid.Nil, err
 		}
 		free = append(free, a)
 	}
+	told := slices.DeleteFunc(slices.Clone(others), func(other uuid.UUID) bool { _, yielded := moving[other]; return yielded })
 	if who != uuid.Nil {
-		return who, s.teach(w, who, free, others, by)
+		return who, s.teach(w, who, free, others, told, by)
 	}
 	register := RegisterContact{Found: true, Others: others, Country: s.Country}
 	for _, a := range free {
@@ -191,7 +201,7 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 	if _, err := work.Run(w, contact.Stream, id, register, by); err != nil {
 		return id, err
 	}
-	return id, likened(w, others, id, by)
+	return id, likened(w, told, id, by)
 }
 
 // isAnother reports whether the holder of an address is somebody else than the sender, since the business has another id for them. first
@@ -205,14 +215,17 @@ func (Sender) isAnother(w *work.Work, first Given, holder uuid.UUID, found bool)
 }
 
 // giveUp is the step on a contact whose address is somebody else's from now on.
-type giveUp struct{ contact.Address }
+type giveUp struct {
+	contact.Address
+	alike []uuid.UUID // who may be the same person all the same
+}
 
 // Decide changes nothing for a contact who does not have the address.
 func (c giveUp) Decide(co contact.Contact, _ By) ([]contact.Event, error) {
 	if !co.Has(c.Address) {
 		return nil, nil
 	}
-	return happened[contact.Event](contact.AddressRemoved{Address: c.Address})
+	return append([]contact.Event{contact.AddressRemoved{Address: c.Address}}, duplicates(co, c.alike)...), nil
 }
 
 // newContact returns the id of the contact that a request registers: unmade, or the one derived from the request. If the
@@ -232,12 +245,12 @@ func newContact(w *work.Work, unmade uuid.UUID, by By) (uuid.UUID, error) {
 // firstContact returns the id of the contact that a request registers, if it registers one.
 func firstContact(by By) uuid.UUID { return uuid.NewSHA1(by.Request, []byte(contact.Stream.Category)) }
 
-// teach records what an inquiry says of a contact who is known, and who may be the same person.
-func (s Sender) teach(w *work.Work, who uuid.UUID, free []Given, others []uuid.UUID, by By) error {
+// teach records what an inquiry says of a contact who is known, and who may be the same person: others, of whom told are told too.
+func (s Sender) teach(w *work.Work, who uuid.UUID, free []Given, others, told []uuid.UUID, by By) error {
 	if _, err := work.Run(w, contact.Stream, who, Learn{Wrote: true, Name: s.Name, Country: s.Country, Language: s.Language, Addresses: free, Others: others}, by); err != nil {
 		return err
 	}
-	return likened(w, others, who, by)
+	return likened(w, told, who, by)
 }
 
 // likened records for contacts that one more contact may be the same person.

@@ -45,6 +45,16 @@ func (w *Work) hold(s *stream, before, after any, by By, yields bool) error {
 	return nil
 }
 
+// gains reports whether events give the thing of a stream a name.
+func (s *stream) gains(events []event.Event) bool {
+	after := s.state
+	for _, e := range events {
+		after = s.kind.Apply(after, e)
+	}
+	had := s.kind.Holds(s.state)
+	return slices.ContainsFunc(s.kind.Holds(after), func(h event.Hold) bool { return !slices.Contains(had, h) })
+}
+
 // Named is the reservation of a name, by which Find and claims go.
 func Named(h event.Hold) Thing { return On(reservation.Stream, h.ID) }
 

@@ -158,11 +158,11 @@ func (w *Work) run(kind *event.Noun, id uuid.UUID, c decider, by By) (Answer[any
 		}
 	}
 	if len(events) > 0 {
-		if s.order == lapses { // lapses are written before claims, and these events after them
+		at := orderOf(kind)
+		if s.order == lapses && s.gains(events) { // lapses are written before claims, and names are used after them
 			return Answer[any]{}, ErrWriteFirst
 		}
-		at := orderOf(kind)
-		if c.yields {
+		if c.yields || s.order == lapses {
 			at = lapses
 		}
 		s.keep(w, at, by, events...)

@@ -21,10 +21,11 @@ var Types = []Type{Guest, Lead, TypeCustomer}
 // TypeRule is the version of the rule that TypeOf is.
 const TypeRule = "contact-type/1"
 
-// TypeOf returns the type of a contact with a name and addresses: a customer has the business's id, a lead a name that was given and an
-// e-mail address or a phone number. A name that is only one of the addresses was not given.
-func TypeOf(name string, addresses iter.Seq2[AddressKind, string]) Type {
-	named, reached := name != "", false
+// TypeOf returns the type of a contact with addresses, who has a name if named is set: a customer has the business's id, a lead a name that
+// was given and an e-mail address or a phone number. A name that is only one of the addresses was not given; of a person who was forgotten
+// it is not known, and empty.
+func TypeOf(named bool, name string, addresses iter.Seq2[AddressKind, string]) Type {
+	reached := false
 	for kind, value := range addresses {
 		switch kind {
 		case Customer:
@@ -32,7 +33,7 @@ func TypeOf(name string, addresses iter.Seq2[AddressKind, string]) Type {
 		case Email, Phone:
 			reached = true
 		}
-		named = named && !strings.EqualFold(name, value)
+		named = named && (name == "" || !strings.EqualFold(name, value))
 	}
 	if named && reached {
 		return Lead
