@@ -50,7 +50,7 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 			entries.Insert(timelineEntry(e, ev.Contact, table.Ref(e.ID), nil, nil))
 		case contact.Registered:
 			row := readmodels.Contact{
-				ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref.String(), Named: !ev.Name.Empty(), OnlyVisited: ev.Visiting, FirstSeen: e.At, LastSeen: e.At, RegisteredAt: e.At, ChangedAt: e.At, Events: begun(e),
+				ID: e.ID, Profile: profileOf(ev.Profile), Ref: ev.Ref.String(), OnlyVisited: ev.Visiting, FirstSeen: e.At, LastSeen: e.At, RegisteredAt: e.At, ChangedAt: e.At, Events: begun(e),
 			}
 			for _, a := range ev.Addresses {
 				row.Addresses = with(row.Addresses, shownAddress(a))
@@ -139,7 +139,7 @@ func valueBefore(r *readmodels.Contact, field string) any {
 
 // typeOf returns the type of a contact, by their name and addresses.
 func typeOf(r readmodels.Contact) contact.Type {
-	return contact.TypeOf(r.Named, r.Name, func(yield func(contact.AddressKind, string) bool) {
+	return contact.TypeOf(r.Name, func(yield func(contact.AddressKind, string) bool) {
 		for _, a := range r.Addresses {
 			if !yield(contact.AddressKind(a.Kind), a.Value) {
 				return
@@ -152,9 +152,6 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 	switch ev := ev.(type) {
 	case contact.Edited:
 		changeProfile(&r.Profile, ev.Changes)
-		if ev.Name != nil {
-			r.Named = !ev.Name.Empty()
-		}
 		r.ZoneDerived = r.ZoneDerived && ev.TimeZone == nil
 	case contact.Visited:
 		r.FirstSeen, r.LastSeen, r.Visits = min(r.FirstSeen, at), max(r.LastSeen, at), r.Visits+1

@@ -31,7 +31,6 @@ type Contact struct {
 	Tags          table.List[uuid.UUID]      `db:"tags" json:"tag_ids" doc:"The contact's tags"`
 	Groups        table.List[uuid.UUID]      `db:"groups" json:"group_ids" doc:"The contact's groups"`
 	Ref           string                     `db:"ref" json:"ref,omitempty" doc:"The contact's reference in the journal that they were imported from"`
-	Named         bool                       `db:"named" json:"-" doc:"Whether the contact has a name, or had one before they were forgotten"`
 	OnlyVisited   bool                       `db:"only_visited" json:"only_visited" doc:"Whether the contact did nothing but visit the website"`
 	FirstSeen     table.Instant              `db:"first_seen" json:"first_seen" doc:"When the contact was first seen: registered, or on the website"`
 	LastSeen      table.Instant              `db:"last_seen" json:"last_seen" doc:"When the contact was last seen: registered, or on the website"`
