@@ -100,6 +100,9 @@ func TestTicketFilters(t *testing.T) {
 		return c.Must(t, 201, "POST", "/v1/inquiries", in).ID(t)
 	}
 	one, two := open("nora", "email", "Réclamation Nº 1234"), open("eve", "form", "Broken lamp")
+	c.CaughtUp(t)
+	nora := c.All(t, "/v1/contacts?q=nora")[0]["id"].(string)
+	c.Must(t, 200, "PUT", "/v1/contacts/"+nora+"/company", map[string]any{"company_id": acme})
 	open("nora", "api", "Second lamp, broken")
 	c.Must(t, 200, "POST", "/v1/tickets/"+two+"/transfer", map[string]any{"department_id": sales})
 	c.Must(t, 200, "POST", "/v1/tickets/"+one+"/priority", map[string]any{"priority": "urgent"})
@@ -108,14 +111,11 @@ func TestTicketFilters(t *testing.T) {
 		c.Must(t, 200, "PUT", "/v1/tickets/"+put, nil)
 	}
 	c.CaughtUp(t)
-	nora := c.All(t, "/v1/contacts?q=nora")[0]["id"].(string)
-	c.Must(t, 200, "PUT", "/v1/contacts/"+nora+"/company", map[string]any{"company_id": acme})
-	c.CaughtUp(t)
 	changed := c.Get(t, "/v1/tickets/"+one).Object(t)["changed_at"].(string)
 	first, second, third := "Réclamation Nº 1234", "Broken lamp", "Second lamp, broken"
 	for query, want := range map[string][]string{
 		"": {third, second, first}, "q=lamp": {third, second}, "q=reclamation": {first}, "q=broken+second": {third}, "q=1234": {first}, "q=amp": {},
-		"department=none": {third, first}, "department=" + sales: {second}, "company=none": {second}, "company=" + acme: {third, first}, "agent=none": {third, second, first},
+		"department=none": {third, first}, "department=" + sales: {second}, "company=none": {second, first}, "company=" + acme: {third}, "company_now=none": {second}, "company_now=" + acme: {third, first}, "company_now=" + acme + "&company=none": {first}, "agent=none": {third, second, first},
 		"priority=urgent,low": {second, first}, "priority=low": {second}, "channel=email,api": {third, first}, "channel=form": {second}, "channel=email&channel=form": {second, first},
 		"tag=red": {second, first}, "tag=blue": {second}, "tag=red&tag=blue": {second}, "tag=none": {third}, "tag=blue,red": {second, first}, "tag=red,blue": {}, // a tag of that name
 		"tag=red&tag_not=blue": {first}, "tag_not=red": {third}, "tag_not=blue,red": {third}, "tag_not=none": {second, first}, "tag=none&tag_not=none": {}, "tag=blue,+red&priority=low": {second},

@@ -105,9 +105,22 @@ func TestRows(t *testing.T) {
 		if rows := desk.list("/v1/companies/" + acme + "/contacts"); len(rows) != 1 || rows[0]["id"] != eve {
 			t.Errorf("%v", rows)
 		}
+		during := desk.create("/v1/tickets", map[string]any{"contact_id": eve, "channel": "call", "subject": "While she worked there"})
+		if rows := desk.list("/v1/tickets?company=" + acme); len(rows) != 1 || rows[0]["id"] != during || rows[0]["company_id"] != acme {
+			t.Errorf("tickets of the company: %v", rows)
+		}
+		if now := desk.list("/v1/tickets?company_now=" + acme); len(now) == 0 {
+			t.Errorf("tickets of who works there: %v", now)
+		}
+		defer func() {
+			then, now := desk.list("/v1/tickets?company="+acme), desk.list("/v1/tickets?company_now="+acme)
+			if len(then) != 1 || then[0]["id"] != during || len(now) != 0 {
+				t.Errorf("after she left: tickets of the company %v, of who works there %v", then, now)
+			}
+		}()
 		desk.Must(t, 200, "DELETE", "/v1/contacts/"+eve+"/company", nil)
 		entries := desk.list("/v1/contacts/" + eve + "/timeline")
-		if entries[0]["type"] != "contact-left-company" || entries[1]["type"] != "contact-assigned-company" {
+		if entries[0]["type"] != "contact-left-company" || entries[2]["type"] != "contact-assigned-company" {
 			t.Errorf("%v", entries)
 		}
 	})

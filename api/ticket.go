@@ -23,9 +23,10 @@ import (
 // TicketQuery are the parameters of the list of all tickets.
 type TicketQuery struct {
 	TicketTerms
-	Contact  ThingID `query:"contact" doc:"Only tickets of this contact, by id"`
-	Identity string  `query:"identity" maxLength:"1000" doc:"Only tickets of the contact with this identity, as KIND:VALUE, such as customer:4711 or visitor:abc"`
-	Company  string  `query:"company" doc:"Only tickets of this company's contacts, by id; none for tickets of contacts without a company"`
+	Contact    ThingID `query:"contact" doc:"Only tickets of this contact, by id"`
+	Identity   string  `query:"identity" maxLength:"1000" doc:"Only tickets of the contact with this identity, as KIND:VALUE, such as customer:4711 or visitor:abc"`
+	Company    string  `query:"company" doc:"Only tickets whose contact belonged to this company when they were opened, by id; none for tickets of contacts without a company"`
+	CompanyNow string  `query:"company_now" doc:"Only tickets whose contact belongs to this company today, by id; none for tickets of contacts without a company"`
 }
 
 // TicketTerms are the parameters of every list of tickets.
@@ -110,7 +111,7 @@ func (s *server) tickets() {
 			whose, err := s.identified(ctx, in.Identity)
 			err = domain.Join(err,
 				s.resolveAll(ctx, q, naming{"contact", "contact", string(in.Contact), &of.Contact}),
-				s.refer(ctx, q, reference{"company", "company", in.Company, &of.Company}))
+				s.refer(ctx, q, reference{"company", "company", in.Company, &of.Company}, reference{"company_now", "company", in.CompanyNow, &of.CompanyNow}))
 			switch {
 			case whose != nil && of.Contact == nil:
 				of.Contact = whose
@@ -206,7 +207,7 @@ func (s *server) history(ctx context.Context, in *struct {
 // ticketFilter adds the terms of a query to a filter.
 func (s *server) ticketFilter(ctx context.Context, q table.Queryer, in TicketTerms, of readmodels.TicketFilter) (f readmodels.TicketFilter, err error) {
 	f = readmodels.TicketFilter{
-		Q: in.Q, Contact: of.Contact, Company: of.Company, Statuses: in.Status, Channels: in.Channel, Priorities: in.Priority, Ref: in.Ref, Sight: who(ctx).Sight,
+		Q: in.Q, Contact: of.Contact, Company: of.Company, CompanyNow: of.CompanyNow, Statuses: in.Status, Channels: in.Channel, Priorities: in.Priority, Ref: in.Ref, Sight: who(ctx).Sight,
 	}
 	errs := []error{
 		s.refer(ctx, q, reference{"agent", "agent", in.Agent, &f.Agent}, reference{"department", "department", in.Department, &f.Department}),

@@ -15,7 +15,6 @@ import (
 	"daybook/domain"
 	"daybook/domain/contact"
 	"daybook/domain/ticket"
-	"daybook/eventstore"
 	"daybook/internal/testdesk"
 	"daybook/internal/testlog"
 )
@@ -123,7 +122,7 @@ func someRequest(random *rand.Rand, n int) func(*testing.T, *work.Desk) error {
 	who, which := random.IntN(2) == 0, random.Uint64()
 	return func(t *testing.T, d *work.Desk) error {
 		of := slices.Sorted(func(yield func(string) bool) {
-			for id := range contacts(t, &work.Desk{Store: eventstore.Store(d.Store), Keys: d.Keys, Names: d.Names}) {
+			for id := range contacts(t, &work.Desk{Store: d.Store, Keys: d.Keys, Names: d.Names}) {
 				if !yield(id.String()) {
 					return
 				}

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -88,7 +89,7 @@ func timelineEntry(e *engine.Recorded, of uuid.UUID, ticket table.Ref, before, a
 	for field, value := range event.Fields(e.Event) {
 		if field != "body" && (field != "ticket" || ticket != (table.Ref{})) { // whether the caller sees a note's ticket is not known here
 			change := readmodels.Change{Field: field, Value: value}
-			if was := valueBefore(before, field); was != value { // who left a company was in that one
+			if was := valueBefore(before, field); was != nil && was != fmt.Sprint(value) { // who left a company was in that one
 				change.Before = was
 			}
 			entry.Changes = append(entry.Changes, change)

@@ -69,7 +69,7 @@ var TicketHistory = engine.Projection{Name: "ticket_history", Bind: func(l *engi
 
 func openedTicket(e *engine.Recorded, ev ticket.Opened) readmodels.TicketState {
 	return readmodels.TicketState{
-		ID: e.ID, ContactID: ev.Contact, Channel: ev.Channel, Subject: ev.Subject.String(), Status: ticket.StatusNew,
+		ID: e.ID, ContactID: ev.Contact, CompanyID: table.Ref(ev.Company), Channel: ev.Channel, Subject: ev.Subject.String(), Status: ticket.StatusNew,
 		DepartmentID: table.Ref(ev.Department), Priority: ev.Priority, FollowUpOf: table.Ref(ev.FollowUpOf), Ref: ev.Ref.String(),
 		OpenedAt: e.At, ChangedAt: e.At, Search: subjectSearch(ev.Subject), Events: begun(e),
 	}

@@ -15,6 +15,7 @@ import (
 type TicketState struct {
 	ID            uuid.UUID             `db:"ticket_id,key" json:"id" doc:"The ticket"`
 	ContactID     uuid.UUID             `db:"contact_id" json:"contact_id" doc:"The contact who opened the ticket"`
+	CompanyID     table.Ref             `db:"company_id" json:"company_id" doc:"The company that the contact belonged to when it was opened, or null"`
 	Channel       ticket.Channel        `db:"channel" json:"channel" doc:"The channel that it came in through"`
 	Subject       string                `db:"subject" json:"subject" doc:"The subject"`
 	Status        ticket.Status         `db:"status" json:"status" doc:"The status"`
@@ -92,7 +93,7 @@ var (
 			"opened_at, first_position, ticket_id, status, agent_id, department_id, priority, channel, contact_id, changed_at",
 			"changed_at, first_position, opened_at", "position, first_position, opened_at",
 			"status, opened_at, first_position", "agent_id, opened_at, first_position", "department_id, opened_at, first_position", "priority, opened_at, first_position",
-			"channel, opened_at, first_position", "contact_id, opened_at, first_position", "follow_up_of", "ref", "department_id, ticket_id",
+			"channel, opened_at, first_position", "company_id, opened_at, first_position", "contact_id, opened_at, first_position", "follow_up_of", "ref", "department_id, ticket_id",
 		}}
 	TicketWordsTable   = table.Table{Name: "ticket_words", Comment: "The words of the tickets' subjects.", Row: TicketWord{}}
 	TicketTagsTable    = table.Table{Name: "ticket_tags", Comment: "The tickets of each tag.", Row: TicketTag{}}
@@ -119,7 +120,8 @@ var TicketClocksTable = table.Table{Name: "ticket_clocks", Comment: "The current
 type TicketFilter struct {
 	Q          string
 	Contact    *uuid.UUID
-	Company    *table.Ref // of the contact
+	Company    *table.Ref // of the contact, when it was opened
+	CompanyNow *table.Ref // of the contact, today
 	Agent      *table.Ref
 	Department *table.Ref
 	Sight      role.Sight // of the caller
@@ -137,7 +139,8 @@ type TicketFilter struct {
 // in adds the conditions to a question about tickets. words is the table of their words; nil: there is none.
 func (f TicketFilter) in(ask *table.Question, words *table.Table) {
 	ask.Words("search", words, search.Question(f.Q))
-	ask.Through("contact_id", ContactsTable, "company_id", f.Company)
+	ask.Refers("company_id", f.Company)
+	ask.Through("contact_id", ContactsTable, "company_id", f.CompanyNow)
 	ask.Refers("agent_id", f.Agent)
 	ask.Refers("department_id", f.Department)
 	f.seen(ask)

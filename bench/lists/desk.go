@@ -107,6 +107,7 @@ func (s Size) ticket(n int) readmodels.Ticket {
 		Channel: "email", Priority: ticket.Normal, Status: ticket.StatusClosed, AgentID: table.Ref(id(anAgent, some+n%20)), DepartmentID: table.Ref(id(aDepartment, n%4)),
 		OpenedAt: moment(n), ChangedAt: moment(n + scattered(n, 5000)), Events: readmodels.Events{First: table.Position(n + 1), Position: table.Position(1 + scattered(n, s.Tickets))},
 	}
+	t.CompanyID = s.contact(scattered(n, s.Contacts)).Company
 	switch {
 	case n < fixed:
 		t.Channel, t.Priority, t.AgentID, t.Status, t.Subject = "call", ticket.Low, table.Ref(id(anAgent, few+100)), ticket.StatusPostponed, "Rara avis"

@@ -116,8 +116,12 @@ func (s Size) Questions() (all []Question) {
 	all = append(all, asked("tickets", []string{"", "opened_at", "changed_at", "-changed_at", "-position"}, append(tickets,
 		filter[readmodels.TicketFilter]{"contact=one", func(f *readmodels.TicketFilter) { f.Contact = &one }},
 		filter[readmodels.TicketFilter]{"company=many", func(f *readmodels.TicketFilter) { f.Company = ref(aCompany, many) }},
+		filter[readmodels.TicketFilter]{"company_now=many", func(f *readmodels.TicketFilter) { f.CompanyNow = ref(aCompany, many) }},
 		filter[readmodels.TicketFilter]{"company=few", func(f *readmodels.TicketFilter) { f.Company = ref(aCompany, few) }},
+		filter[readmodels.TicketFilter]{"company_now=few", func(f *readmodels.TicketFilter) { f.CompanyNow = ref(aCompany, few) }},
 		filter[readmodels.TicketFilter]{"company=never", func(f *readmodels.TicketFilter) { f.Company = ref(aCompany, never) }},
+		filter[readmodels.TicketFilter]{"company_now=never", func(f *readmodels.TicketFilter) { f.CompanyNow = ref(aCompany, never) }},
+		filter[readmodels.TicketFilter]{"company_now=none", func(f *readmodels.TicketFilter) { f.CompanyNow = new(table.Ref) }},
 		filter[readmodels.TicketFilter]{"company=none", func(f *readmodels.TicketFilter) { f.Company = new(table.Ref) }},
 	), seen(readmodels.FindTickets))...)
 	for name, contact := range map[string]uuid.UUID{"one": one, "another": rare} {
