@@ -138,7 +138,7 @@ func (s *simulation) ticket(at time.Time) {
 	by := "agent:" + agent
 	s.say(at, "contact", "ticket.open", fields{
 		"ticket": t, "channel": pick(s, []string{"email", "email", "chat", "form", "whatsapp"}), "subject": pick(s, questions), "body": "Hello, can you help me?", "department": department,
-		"from": fields{"name": given + " " + family, "email": fmt.Sprintf("%s.%s@customers.example", lower(given), lower(family))},
+		"from": sender(given, family),
 	})
 	if s.dice.Float64() < 0.05 {
 		s.say(s.after(at, time.Hour), by, "ticket.spam", fields{"ticket": t})
@@ -173,6 +173,35 @@ func (s *simulation) ticket(at time.Time) {
 	if s.dice.Float64() < 0.7 {
 		s.say(step(72*time.Hour), by, "ticket.close", fields{"ticket": t})
 	}
+}
+
+// abroad are customers who write in other scripts.
+var abroad = []fields{
+	{"name": "Юлія Коваль", "country": "UA", "language": "uk"}, {"name": "山田 花子", "country": "JP", "language": "ja"},
+	{"name": "محمد علي", "country": "EG", "language": "ar"}, {"name": "Łucja Żak", "country": "PL", "language": "pl"},
+}
+
+// sender returns who writes: always the same for one name. Some are customers of the shop, some have a telephone or live abroad, some
+// write in a forum, and of some nothing is known but their browser.
+func sender(given, family string) fields {
+	n := slices.Index(givenNames, given)*len(familyNames) + slices.Index(familyNames, family)
+	from := fields{"name": given + " " + family, "email": fmt.Sprintf("%s.%s@customers.example", lower(given), lower(family))}
+	switch {
+	case n%13 == 4:
+		return fields{"visitor": fmt.Sprintf("browser-%d", n)}
+	case n%17 == 5:
+		return fields{"name": given + " " + family, "forum": fmt.Sprintf("member-%d", n)}
+	case n%11 == 3:
+		for field, value := range abroad[n%len(abroad)] {
+			from[field] = value
+		}
+	case n%9 == 2:
+		from["phone"] = fmt.Sprintf("+3902555%04d", n)
+	}
+	if n%7 == 0 {
+		from["customer"] = fmt.Sprintf("C-%d", 1000+n)
+	}
+	return from
 }
 
 func lower(s string) string {
