@@ -18,11 +18,12 @@ func TestNamesOfIDsAndThings(t *testing.T) {
 	ada := made("/v1/agents", map[string]any{"name": "Ada", "email": "ada@desk.example", "role": "agent"})
 	gold, vip, bug := made("/v1/groups", map[string]any{"name": "Gold"}), made("/v1/tags", map[string]any{"name": "vip", "scope": "contacts"}), made("/v1/tags", map[string]any{"name": "bug", "scope": "tickets"})
 	nora := made("/v1/contacts", map[string]any{"name": "Nora"})
+	c.Must(t, 200, "PUT", "/v1/contacts/"+nora+"/company", map[string]any{"company_id": acme})
 	ticket := made("/v1/tickets", map[string]any{"contact_id": nora, "department_id": sales, "channel": "call", "subject": "Help"})
 	ofContact := map[string]string{"company": acme, "tags": vip, "groups": gold}
 	ofTicket := map[string]string{"contact": nora, "agent": ada, "department": sales, "tags": bug}
 	for _, does := range [][3]string{
-		{"PUT", "/v1/contacts/" + nora + "/company", `{"company_id":"` + acme + `"}`}, {"PUT", "/v1/contacts/" + nora + "/tags/vip", ""}, {"PUT", "/v1/contacts/" + nora + "/groups/gold", ""},
+		{"PUT", "/v1/contacts/" + nora + "/tags/vip", ""}, {"PUT", "/v1/contacts/" + nora + "/groups/gold", ""},
 		{"PUT", "/v1/companies/" + acme + "/groups/Gold", ""}, {"PUT", "/v1/tickets/" + ticket + "/tags/bug", ""}, {"PUT", "/v1/agents/" + ada + "/departments/" + sales, ""},
 		{"POST", "/v1/tickets/" + ticket + "/assign", `{"agent_id":"` + ada + `"}`}, {"POST", "/v1/tickets/" + ticket + "/transfer", `{"department_id":"` + sales + `"}`},
 	} {
