@@ -177,6 +177,7 @@ func (s *server) people() {
 	s.companies()
 	s.departments()
 	s.tags()
+	s.fields()
 	s.groups()
 	s.agents()
 	s.tickets()

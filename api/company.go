@@ -61,6 +61,8 @@ func (s *server) companies() {
 	patch[commands.EditCompany](t, "", "updateCompany", "Edit a company")
 	deletes[commands.DeleteCompany](t, "deleteCompany", "Delete a company and remove its contacts from it. Its history stays. It can be restored")
 	post[commands.RestoreCompany](t, "/restore", "restoreCompany", "Restore a deleted company, without the contacts who left it when it was deleted")
+	put[commands.SetCompanyField](t, "/fields/{field}", "setCompanyField", "Set a custom field of a company")
+	del[commands.ClearCompanyField](t, "/fields/{field}", "clearCompanyField", "Clear a custom field of a company")
 	put[commands.GroupCompany](t, "/groups/{group}", "addCompanyGroup", "Add a company to a group")
 	del[commands.UngroupCompany](t, "/groups/{group}", "removeCompanyGroup", "Remove a company from a group")
 	pictures[commands.SetCompanyPicture, commands.RemoveCompanyPicture](t, "a company", "setCompanyPicture", "getCompanyPicture", "removeCompanyPicture", func(p picture.Picture) commands.SetCompanyPicture {

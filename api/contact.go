@@ -87,6 +87,8 @@ func (s *server) contacts() {
 	del[commands.UntagContact](t, "/tags/{tag}", "removeContactTag", "Untag a contact")
 	put[commands.GroupContact](t, "/groups/{group}", "addContactGroup", "Add a contact to a group")
 	del[commands.UngroupContact](t, "/groups/{group}", "removeContactGroup", "Remove a contact from a group")
+	put[commands.SetContactField](t, "/fields/{field}", "setContactField", "Set a custom field of a contact")
+	del[commands.ClearContactField](t, "/fields/{field}", "clearContactField", "Clear a custom field of a contact")
 	carries[commands.Identify](t, "/identify", "identifyContact", "Record the business's own id of a contact, who is a customer from then on")
 	post[commands.AcceptOffer](t, "/offers/{offer_id}/accept", "acceptContactOffer", "Make a value that the contact sent their own")
 	post[commands.DismissOffer](t, "/offers/{offer_id}/dismiss", "dismissContactOffer", "Dismiss a value that the contact sent. It is not offered again")

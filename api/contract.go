@@ -23,6 +23,7 @@ var tags = []*huma.Tag{
 	{Name: "Companies", Description: "What contacts belong to."},
 	{Name: "Agents", Description: "Those who work on tickets, and their status."},
 	{Name: "Departments", Description: "What tickets belong to, and agents serve."},
+	{Name: "Custom fields", Description: "What the desk keeps of contacts and companies beside what all desks do."},
 	{Name: "Tags", Description: "What contacts and tickets are marked with."},
 	{Name: "Groups", Description: "Groups of contacts and companies."},
 	{Name: "Operations", Description: "Imports, long commands, the read models, and the state of the process."},

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"daybook/domain/contact"
+	"daybook/domain/field"
 	"daybook/domain/role"
 	"daybook/domain/tag"
 	"daybook/domain/ticket"
@@ -17,7 +18,7 @@ import (
 // enums are the types with few values, which the OpenAPI document lists. They are shown by types of their own, since it is
 // types that make schemas.
 var enums = []enum{
-	enumOf(contact.AddressKinds), enumOf(contact.Types), enumOf(ticket.Channels), enumOf(ticket.Priorities), enumOf(ticket.Statuses), enumOf(tag.Scopes), enumOf(readmodels.AgentStatuses), enumOf(report.Granularities), enumOf(Verdicts),
+	enumOf(contact.AddressKinds), enumOf(contact.Types), enumOf(ticket.Channels), enumOf(ticket.Priorities), enumOf(ticket.Statuses), enumOf(tag.Scopes), enumOf(field.Scopes), enumOf(field.Types), enumOf(readmodels.AgentStatuses), enumOf(report.Granularities), enumOf(Verdicts),
 }
 
 type enum struct{ of, shown reflect.Type }
@@ -56,6 +57,8 @@ var namedEnums = []namedEnum{
 	{"Priority", "How urgent a ticket is.", anyOf(ticket.Priorities)},
 	{"TicketStatus", "What a ticket waits for, or how it ended.", anyOf(ticket.Statuses)},
 	{"TagScope", "What a tag is for.", anyOf(tag.Scopes)},
+	{"FieldScope", "What has a custom field.", anyOf(field.Scopes)},
+	{"FieldType", "What a custom field can hold.", anyOf(field.Types)},
 	{"AgentStatus", "Whether an agent is at work.", anyOf(readmodels.AgentStatuses)},
 	{"AgentRole", "What an agent may do.", anyOf(role.AgentRoles)},
 	{"Bucket", "The length of a bucket of a report.", anyOf(report.Granularities)},

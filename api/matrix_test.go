@@ -99,6 +99,7 @@ func TestRoleMatrix(t *testing.T) {
 	d.Must(t, 200, "PUT", "/v1/contacts/"+contact+"/company", map[string]any{"company_id": company})
 	others := map[string]string{
 		"tickets": d.made(t, "/v1/tags", map[string]any{"scope": "tickets", "name": "bug"}), "contacts": d.made(t, "/v1/tags", map[string]any{"scope": "contacts", "name": "vip"}),
+		"field contacts": d.made(t, "/v1/fields", map[string]any{"scope": "contacts", "name": "Size", "type": "text"}), "field companies": d.made(t, "/v1/fields", map[string]any{"scope": "companies", "name": "Size", "type": "text"}),
 		"group": d.made(t, "/v1/groups", map[string]any{"name": "Gold"}),
 	}
 	// make makes a thing that a route with {id} is asked for.
@@ -184,6 +185,8 @@ func TestRoleMatrix(t *testing.T) {
 				}
 				other := others[kind]
 				switch {
+				case strings.Contains(path, "/fields/{field}"):
+					other = others["field "+kind]
 				case strings.Contains(path, "/groups/"):
 					other = others["group"]
 				case kind == "agents" && method == "PUT":
@@ -204,7 +207,7 @@ func TestRoleMatrix(t *testing.T) {
 					d.Must(t, 200, "PUT", strings.Replace(path, "{id}", id, 1), onePixel)
 					d.CaughtUp(t)
 				}
-				at := strings.NewReplacer("{id}", id, "{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other, "{offer_id}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
+				at := strings.NewReplacer("{id}", id, "{note_id}", note, "{department_id}", other, "{tag}", other, "{field}", other, "{group}", other, "{offer_id}", other, "{stream}", stream, "{revision}", "0", "{name}", "nothing").Replace(path)
 				switch {
 				case strings.HasPrefix(path, "/v1/reports/agents"):
 					at += "?from=2026-01-01&to=2026-01-02"
@@ -261,7 +264,7 @@ func TestRoleMatrix(t *testing.T) {
 						id = d.id["ben"]
 					}
 					at = strings.Replace(path, "{id}", id, 1)
-					at = strings.NewReplacer("{note_id}", note, "{department_id}", other, "{tag}", other, "{group}", other, "{offer_id}", other).Replace(at)
+					at = strings.NewReplacer("{note_id}", note, "{department_id}", other, "{tag}", other, "{field}", other, "{group}", other, "{offer_id}", other).Replace(at)
 				}
 				if strings.Contains(route, "/v1/agents/") && expected == 403 && a.may(permissions[route]) {
 					continue // one sees the agent

@@ -17,6 +17,7 @@ import (
 	"daybook/commands/work"
 	"daybook/domain"
 	"daybook/domain/event"
+	"daybook/domain/field"
 	"daybook/domain/group"
 	"daybook/domain/operation"
 	"daybook/domain/personal"
@@ -322,9 +323,11 @@ var named = map[string]struct {
 	hold    func(names personal.Hasher, name string) event.Hold
 	unknown *domain.Error
 }{
-	"tag/contacts": {func(names personal.Hasher, name string) event.Hold { return tag.Named(names, tag.Contacts, name) }, tag.Stream.Unknown},
-	"tag/tickets":  {func(names personal.Hasher, name string) event.Hold { return tag.Named(names, tag.Tickets, name) }, tag.Stream.Unknown},
-	"group":        {group.Named, group.Stream.Unknown},
+	"tag/contacts":    {func(names personal.Hasher, name string) event.Hold { return tag.Named(names, tag.Contacts, name) }, tag.Stream.Unknown},
+	"tag/tickets":     {func(names personal.Hasher, name string) event.Hold { return tag.Named(names, tag.Tickets, name) }, tag.Stream.Unknown},
+	"field/contacts":  {func(names personal.Hasher, name string) event.Hold { return field.Named(names, field.Contacts, name) }, field.Stream.Unknown},
+	"field/companies": {func(names personal.Hasher, name string) event.Hold { return field.Named(names, field.Companies, name) }, field.Stream.Unknown},
+	"group":           {group.Named, group.Stream.Unknown},
 }
 
 // inPath makes the refusal of a field that came in the path what it is for the path: there is no such thing.

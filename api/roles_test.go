@@ -44,7 +44,7 @@ func TestRoles(t *testing.T) {
 				continue
 			}
 			routes++
-			at := strings.NewReplacer("{id}", nothing, "{department_id}", nothing, "{tag}", nothing, "{group}", nothing, "{department}", nothing, "{offer_id}", nothing, "{stream}", "contact-"+nothing, "{revision}", "0", "{note_id}", nothing, "{name}", "nothing").Replace(path)
+			at := strings.NewReplacer("{id}", nothing, "{department_id}", nothing, "{tag}", nothing, "{field}", nothing, "{group}", nothing, "{department}", nothing, "{offer_id}", nothing, "{stream}", "contact-"+nothing, "{revision}", "0", "{note_id}", nothing, "{name}", "nothing").Replace(path)
 			if path == "/v1/events/stream" {
 				at += "?after=999999" // invalid, but only for keys with the permission
 			}
@@ -97,6 +97,9 @@ var permissions = map[string]role.Permission{
 	"GET /v1/reports/agents.csv": role.ReportsRead, "GET /v1/reports/agents/{id}": role.ReportsRead,
 	"GET /v1/departments": role.TicketsRead, "POST /v1/departments": role.DesksWrite,
 	"GET /v1/departments/{id}": role.TicketsRead, "PATCH /v1/departments/{id}": role.DesksWrite, "DELETE /v1/departments/{id}": role.DesksWrite,
+	"GET /v1/fields": role.ContactsRead, "POST /v1/fields": role.TagsWrite, "GET /v1/fields/{id}": role.ContactsRead, "PATCH /v1/fields/{id}": role.TagsWrite,
+	"PUT /v1/contacts/{id}/fields/{field}": role.ContactsWrite, "DELETE /v1/contacts/{id}/fields/{field}": role.ContactsWrite,
+	"PUT /v1/companies/{id}/fields/{field}": role.CompaniesWrite, "DELETE /v1/companies/{id}/fields/{field}": role.CompaniesWrite,
 	"GET /v1/tags": role.TicketsRead, "POST /v1/tags": role.TagsWrite,
 	"GET /v1/tags/{id}": role.TicketsRead, "PATCH /v1/tags/{id}": role.TagsWrite, "DELETE /v1/tags/{id}": role.TagsWrite,
 	"GET /v1/groups": role.ContactsRead, "POST /v1/groups": role.TagsWrite,
@@ -132,6 +135,8 @@ var bodies = map[string]any{
 	"PUT /v1/contacts/{id}/company": map[string]any{"company_id": uuid.Max.String()},
 	"POST /v1/companies":            map[string]any{"name": "N"}, "PATCH /v1/companies/{id}": map[string]any{"note": "n"},
 	"POST /v1/departments": map[string]any{"name": "N"}, "PATCH /v1/departments/{id}": map[string]any{"name": "n"},
+	"POST /v1/fields": map[string]any{"name": "N", "scope": "contacts", "type": "text"}, "PATCH /v1/fields/{id}": map[string]any{"name": "n"},
+	"PUT /v1/contacts/{id}/fields/{field}": map[string]any{"value": "x"}, "PUT /v1/companies/{id}/fields/{field}": map[string]any{"value": "x"},
 	"POST /v1/tags": map[string]any{"name": "N", "scope": "tickets"}, "PATCH /v1/tags/{id}": map[string]any{"name": "n"},
 	"POST /v1/groups": map[string]any{"name": "N"}, "PATCH /v1/groups/{id}": map[string]any{"name": "n"},
 	"POST /v1/agents": map[string]any{"name": "N", "email": "n@desk.example", "role": "agent"}, "PATCH /v1/agents/{id}": map[string]any{"name": "n"},

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -178,6 +179,22 @@ func TestRows(t *testing.T) {
 		desk.Must(t, 200, "PUT", "/v1/contacts/"+cy+"/tags/"+tag, nil)
 		desk.Must(t, 200, "DELETE", "/v1/contacts/"+cy+"/tags/newsletter", nil)
 		desk.happened(t, "contact-untagged", "contact-"+cy)
+	})
+	t.Run("row 49, four types of data", func(t *testing.T) {
+		field := desk.create("/v1/fields", map[string]any{"scope": "contacts", "name": "Shoe size", "type": "number"})
+		desk.happened(t, "field-defined", "field-"+field)
+		desk.create("/v1/tags", map[string]any{"scope": "contacts", "name": "regular"})
+		desk.Must(t, 200, "PATCH", "/v1/contacts/"+cy, map[string]any{"name": "Cy Young"})
+		desk.Must(t, 200, "PUT", "/v1/contacts/"+cy+"/fields/"+field, map[string]any{"value": "41.5"})
+		desk.happened(t, "contact-field-set", "contact-"+cy)
+		desk.Must(t, 200, "PUT", "/v1/contacts/"+cy+"/tags/regular", nil)
+		note := desk.create("/v1/contacts/"+cy+"/notes", map[string]any{"body": "Pays by invoice."})
+		desk.CaughtUp(t)
+		row := desk.Get(t, "/v1/contacts/"+cy+"?expand=tags").Object(t)
+		if row["name"] != "Cy Young" || held(row, field) != "41.5" || !strings.Contains(fmt.Sprint(row["tags"]), "name:regular") || len(desk.list("/v1/contacts/"+cy+"/notes")) != 1 {
+			t.Errorf("%v", row)
+		}
+		desk.Must(t, 200, "DELETE", "/v1/contacts/"+cy+"/notes/"+note, nil)
 	})
 	t.Run("rows 70 and 71, notes on a contact", func(t *testing.T) {
 		notes := "/v1/contacts/" + cy + "/notes"

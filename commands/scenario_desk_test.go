@@ -9,9 +9,12 @@ import (
 	"daybook/commands"
 	"daybook/commands/work"
 	"daybook/domain/agent"
+	"daybook/domain/company"
+	"daybook/domain/contact"
 	"daybook/domain/department"
 	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/domain/field"
 	"daybook/domain/group"
 	"daybook/domain/key"
 	"daybook/domain/personal"
@@ -291,5 +294,41 @@ func TestLogIsRecorded(t *testing.T) {
 	on.When(commands.RecordLoss{}).ThenNothing()
 	if l := on.When(commands.RecordLoss{Subjects: []uuid.UUID{cy}}).Then(desk.KeysLost{Subjects: []uuid.UUID{cy}}); l.Losses != 1 {
 		t.Errorf("%+v", l)
+	}
+}
+
+func TestField(t *testing.T) {
+	named := func(name string) uuid.UUID { return field.Named(personaltest.Names{}, field.Contacts, name).ID }
+	size := field.Defined{Scope: field.Contacts, Name: "Size", Type: field.Number, Held: named("Size")}
+	on := scenario.On(t, field.Stream)
+	on.When(commands.DefineField{Scope: field.Contacts, Name: " Size ", Type: field.Number}).Then(size)
+	on.When(commands.DefineField{Scope: field.Contacts, Type: field.Number}).ThenRefused("name-required")
+	on.When(commands.DefineField{Scope: "tickets", Name: "Size", Type: field.Number}).ThenRefused("scope-unknown")
+	on.When(commands.DefineField{Scope: field.Contacts, Name: "Size", Type: "colour"}).ThenRefused("field-type-unknown")
+	is, two := on.Given(size), 2
+	is.When(commands.DefineField{Scope: field.Contacts, Name: "Size", Type: field.Text}).ThenRefused("field-exists")
+	is.When(commands.EditField{Name: text("Shoe size"), Order: &two, Archived: yes(true)}).Then(field.Renamed{Name: "Shoe size", Held: named("Shoe size")}, field.Moved{Order: 2}, field.Archived{})
+	is.When(commands.EditField{Name: text("Size"), Archived: yes(false)}).ThenNothing()
+	is.Given(field.Archived{}, field.ClaimLapsed{}).When(commands.EditField{Archived: yes(false)}).Then(field.Unarchived{})
+	on.When(commands.EditField{}).ThenRefused("field-unknown")
+}
+
+func TestFieldOfPeople(t *testing.T) {
+	size := field.Stream.Fold(field.Field{}, field.Defined{Scope: field.Contacts, Name: "Size", Type: field.Number})
+	knows := work.With(commands.By{Allowed: role.Agent.Permissions()}, field.Stream, vip, size)
+	value := field.Value{Field: vip, Type: field.Number, Value: scenario.Text("41.5")}
+	on := scenario.On(t, contact.Stream).By(knows).Given(eve)
+	on.When(commands.SetContactField{Field: vip, Value: " 41.50"}).Then(contact.FieldSet{Value: value})
+	on.When(commands.SetContactField{Field: vip, Value: "big"}).ThenRefused("field-value-malformed")
+	on.When(commands.ClearContactField{Field: vip}).ThenNothing()
+	has := on.Given(contact.FieldSet{Value: value})
+	has.When(commands.SetContactField{Field: vip, Value: "4150e-2"}).ThenNothing()
+	has.When(commands.ClearContactField{Field: vip}).Then(contact.FieldCleared{Field: vip})
+	has.Given(contact.Deleted{}).When(commands.SetContactField{Field: vip, Value: "1"}).ThenRefused("contact-deleted")
+	firm := scenario.On(t, company.Stream).By(knows).Given(company.Registered{Profile: named("Acme")})
+	firm.When(commands.SetCompanyField{Field: vip, Value: "41.5"}).Then(company.FieldSet{Value: value})
+	firm.Given(company.FieldSet{Value: value}).When(commands.ClearCompanyField{Field: vip}).Then(company.FieldCleared{Field: vip})
+	if size.MustBeFor(field.Companies) == nil || size.MustBeFor(field.Contacts) != nil || field.Stream.Fold(size, field.Archived{}).MustBeFor(field.Contacts) == nil {
+		t.Error("a field is for things of its scope only, and for none once it is archived")
 	}
 }

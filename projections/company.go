@@ -48,6 +48,12 @@ var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger
 					r.Groups = with(r.Groups, ev.Group)
 				case company.LeftGroup:
 					r.Groups = without(r.Groups, ev.Group)
+				case company.FieldSet:
+					r.Fields = withField(r.Fields, ev.Value)
+					r.Sought = companySought(*r)
+				case company.FieldCleared:
+					r.Fields = withoutField(r.Fields, ev.Field)
+					r.Sought = companySought(*r)
 				case company.PictureSet:
 					r.Pictured = pictured(ev.Picture)
 				case company.PictureRemoved:
@@ -63,5 +69,5 @@ var Companies = engine.Projection{Name: "companies", Bind: func(l *engine.Ledger
 }}
 
 func companySought(r readmodels.Company) readmodels.Sought {
-	return sought(r.Name, wordsBy(search.Email, r.Emails), wordsBy(search.Phone, r.Phones))
+	return sought(r.Name, wordsBy(search.Email, r.Emails), wordsBy(search.Phone, r.Phones), wordsIn(r.Fields))
 }

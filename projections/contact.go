@@ -69,7 +69,7 @@ var Contacts = engine.Projection{Name: "contacts", Bind: func(l *engine.Ledger) 
 				r.OnlyVisited = r.OnlyVisited && contact.Visiting(ev)
 				changeContact(r, ev, e.At)
 				switch ev.(type) {
-				case contact.Edited, contact.AddressAdded, contact.AddressRemoved, contact.Restored:
+				case contact.Edited, contact.AddressAdded, contact.AddressRemoved, contact.Restored, contact.FieldSet, contact.FieldCleared:
 					r.Sought = contactSought(*r)
 					r.Type = string(typeOf(*r))
 				}
@@ -89,7 +89,11 @@ func timelineEntry(e *engine.Recorded, of uuid.UUID, ticket table.Ref, before, a
 	for field, value := range event.Fields(e.Event) {
 		if field != "body" && (field != "ticket" || ticket != (table.Ref{})) { // whether the caller sees a note's ticket is not known here
 			change := readmodels.Change{Field: field, Value: value}
-			if was := valueBefore(before, field); was != nil && was != fmt.Sprint(value) { // who left a company was in that one
+			was := valueBefore(before, field)
+			if set, is := e.Event.(contact.FieldSet); is && before != nil && field == "value" {
+				was = valueIn(before.Fields, set.Field)
+			}
+			if was != nil && was != fmt.Sprint(value) { // who left a company was in that one
 				change.Before = was
 			}
 			entry.Changes = append(entry.Changes, change)
@@ -171,6 +175,10 @@ func changeContact(r *readmodels.Contact, ev contact.Event, at table.Instant) {
 		showByKind(r)
 	case contact.AddressRemoved:
 		dropAddress(r, ev.Address)
+	case contact.FieldSet:
+		r.Fields = withField(r.Fields, ev.Value)
+	case contact.FieldCleared:
+		r.Fields = withoutField(r.Fields, ev.Field)
 	case contact.OfferMade:
 		r.Offers = with(r.Offers, shownOffer(ev.Offer, at))
 	case contact.OfferClosed:
@@ -241,7 +249,7 @@ func showByKind(r *readmodels.Contact) {
 
 func contactSought(r readmodels.Contact) readmodels.Sought {
 	handles := func(a readmodels.ChannelAddress) string { return a.Value }
-	return sought(r.Name, wordsBy(search.Email, r.Emails), wordsBy(search.Phone, r.Phones), search.Text(r.Customer), wordsBy(search.Text, each(r.Channels, handles)))
+	return sought(r.Name, wordsBy(search.Email, r.Emails), wordsBy(search.Phone, r.Phones), search.Text(r.Customer), wordsIn(r.Fields), wordsBy(search.Text, each(r.Channels, handles)))
 }
 
 // profileOf returns the row's form of a profile.

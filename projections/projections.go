@@ -19,7 +19,7 @@ import (
 // In returns the projections of a desk whose dashboards read days in a time zone.
 func In(zone *time.Location) []engine.Projection {
 	return []engine.Projection{
-		Departments, Tags, Groups, Agents, Contacts, ContactNotes, Companies, Tickets, TicketHistory, AgentReports(zone), Operations, Trail,
+		Departments, Tags, Groups, Fields, Agents, Contacts, ContactNotes, Companies, Tickets, TicketHistory, AgentReports(zone), Operations, Trail,
 	}
 }
 

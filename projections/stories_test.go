@@ -9,6 +9,7 @@ import (
 	"daybook/domain/department"
 	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/domain/field"
 	"daybook/domain/group"
 	"daybook/domain/key"
 	"daybook/domain/operation"
@@ -106,6 +107,24 @@ var stories = map[string]story{
 	"group-archived":     given(happened(group.Created{Name: "Gold"})),
 	"group-unarchived":   given(happened(group.Created{Name: "Gold"}, group.Archived{})),
 	"group-claim-lapsed": given(happened(group.Created{Name: "Gold"})).changesNoState(lapsed).changesNoRow(lapsed),
+
+	"field-defined":      given(),
+	"field-renamed":      given(happened(field.Defined{Scope: field.Contacts, Name: "Shoe size", Type: field.Number})),
+	"field-moved":        given(happened(field.Defined{Scope: field.Contacts, Name: "Shoe size", Type: field.Number})),
+	"field-archived":     given(happened(field.Defined{Scope: field.Contacts, Name: "Shoe size", Type: field.Number})),
+	"field-unarchived":   given(happened(field.Defined{Scope: field.Contacts, Name: "Shoe size", Type: field.Number}, field.Archived{})),
+	"field-claim-lapsed": given(happened(field.Defined{Scope: field.Contacts, Name: "Shoe size", Type: field.Number})).changesNoState(lapsed).changesNoRow(lapsed),
+
+	"contact-field-set": after(func(e contact.FieldSet) past {
+		return and(registered, happened(contact.FieldSet{Value: field.Value{Field: e.Field, Type: e.Type, Value: text("40")}}))
+	}),
+	"contact-field-cleared": after(func(e contact.FieldCleared) past {
+		return and(registered, happened(contact.FieldSet{Value: field.Value{Field: e.Field, Type: field.Text, Value: text("Retail")}}))
+	}),
+	"company-field-set": given(happened(company.Registered{Profile: profile.Profile{Name: text("Acme")}})),
+	"company-field-cleared": after(func(e company.FieldCleared) past {
+		return happened(company.Registered{Profile: profile.Profile{Name: text("Acme")}}, company.FieldSet{Value: field.Value{Field: e.Field, Type: field.Text, Value: text("Retail")}})
+	}),
 
 	"tag-created":      given(),
 	"tag-renamed":      given(happened(tag.Created{Scope: tag.Tickets, Name: "Billing"})),

@@ -298,9 +298,9 @@ func (s *scene) state(h happening) fields {
 func (s *scene) rows() []row { return fold(s.t, s.source) }
 
 // fields are named values as they are shown, in order.
-type fields []field
+type fields []shownField
 
-type field struct{ name, value string }
+type shownField struct{ name, value string }
 
 // add adds the fields of a struct, with those of embedded structs as its own.
 func (f *fields) add(v reflect.Value) {
@@ -309,7 +309,7 @@ func (f *fields) add(v reflect.Value) {
 		case about.Anonymous:
 			f.add(v.Field(i))
 		case about.IsExported():
-			*f = append(*f, field{about.Name, shown(v.Field(i))})
+			*f = append(*f, shownField{about.Name, shown(v.Field(i))})
 		}
 	}
 }
@@ -425,7 +425,7 @@ func rowsDiffer(text *strings.Builder, before, after []row) (own bool) {
 }
 
 // empty reports whether a column holds nothing.
-func (f field) empty() bool {
+func (f shownField) empty() bool {
 	return slices.Contains([]string{`""`, "0", "none", "false", "[]"}, f.value)
 }
 
@@ -482,7 +482,7 @@ func readTable(t *testing.T, db *table.DB, name string) (all []row) {
 				key = append(key, fmt.Sprint(values[i]))
 				continue
 			}
-			r.columns = append(r.columns, field{column, held(values[i])})
+			r.columns = append(r.columns, shownField{column, held(values[i])})
 		}
 		r.key = strings.Join(key, "/")
 		all = append(all, r)
@@ -518,14 +518,14 @@ func unpack(t *testing.T, r *table.Relation, values []any) (all []row) {
 	for place, fact := range facts {
 		shown := row{table: r.Name, key: fmt.Sprintf("%d/%d", place[0], place[1])}
 		for i, value := range values[:n-1] {
-			shown.columns = append(shown.columns, field{r.Columns[i].Name, held(value)})
+			shown.columns = append(shown.columns, shownField{r.Columns[i].Name, held(value)})
 		}
 		v := reflect.ValueOf(fact).Elem()
 		for _, f := range reflect.VisibleFields(v.Type()) {
 			if f.Anonymous {
 				continue
 			}
-			shown.columns = append(shown.columns, field{strings.ToLower(f.Name), factField(v.FieldByIndex(f.Index).Interface())})
+			shown.columns = append(shown.columns, shownField{strings.ToLower(f.Name), factField(v.FieldByIndex(f.Index).Interface())})
 		}
 		all = append(all, shown)
 	}

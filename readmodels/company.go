@@ -13,13 +13,14 @@ import (
 type Company struct {
 	ID uuid.UUID `db:"company_id,key" json:"id" doc:"The company"`
 	Profile
-	Emails       table.List[string]    `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
-	Phones       table.List[string]    `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
-	Groups       table.List[uuid.UUID] `db:"groups" json:"group_ids" doc:"The company's groups"`
-	Ref          string                `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
-	RegisteredAt table.Instant         `db:"registered_at" json:"registered_at" doc:"When it was registered"`
-	ChangedAt    table.Instant         `db:"changed_at" json:"changed_at" doc:"When it last changed"`
-	DeletedAt    table.Instant         `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
+	Emails       table.List[string]     `db:"emails" json:"emails" doc:"E-mail addresses, normalised"`
+	Phones       table.List[string]     `db:"phones" json:"phones" doc:"Phone numbers in E.164"`
+	Groups       table.List[uuid.UUID]  `db:"groups" json:"group_ids" doc:"The company's groups"`
+	Fields       table.List[FieldValue] `db:"fields" json:"fields" doc:"What the company has in custom fields"`
+	Ref          string                 `db:"ref" json:"ref,omitempty" doc:"Its reference in the journal that it was imported from"`
+	RegisteredAt table.Instant          `db:"registered_at" json:"registered_at" doc:"When it was registered"`
+	ChangedAt    table.Instant          `db:"changed_at" json:"changed_at" doc:"When it last changed"`
+	DeletedAt    table.Instant          `db:"deleted_at" json:"deleted_at" doc:"When it was deleted, or null"`
 	Pictured
 	Events
 	Sought

@@ -31,6 +31,7 @@ type Contact struct {
 	Tags          table.List[uuid.UUID]      `db:"tags" json:"tag_ids" doc:"The contact's tags"`
 	Groups        table.List[uuid.UUID]      `db:"groups" json:"group_ids" doc:"The contact's groups"`
 	Ref           string                     `db:"ref" json:"ref,omitempty" doc:"The contact's reference in the journal that they were imported from"`
+	Fields        table.List[FieldValue]     `db:"fields" json:"fields" doc:"What the contact has in custom fields"`
 	OnlyVisited   bool                       `db:"only_visited" json:"only_visited" doc:"Whether the contact did nothing but visit the website"`
 	FirstSeen     table.Instant              `db:"first_seen" json:"first_seen" doc:"When the contact was first seen: registered, or on the website"`
 	LastSeen      table.Instant              `db:"last_seen" json:"last_seen" doc:"When the contact was last seen: registered, or on the website"`

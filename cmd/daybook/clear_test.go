@@ -60,7 +60,7 @@ func TestNothingIsInClear(t *testing.T) {
 			d.stop()
 			log := d.log(t)
 			seen := everyEventSays(t, f, log)
-			for _, name := range []string{"ticket-joined", "ticket-reopened", "contact-offer-made", "contact-restored", "agent-deleted", "key-revoked", "contact-note-added", "contact-note-edited", "contact-picture-set"} {
+			for _, name := range []string{"ticket-joined", "ticket-reopened", "contact-offer-made", "contact-restored", "agent-deleted", "key-revoked", "contact-note-added", "contact-note-edited", "contact-picture-set", "contact-field-set", "company-field-set", "contact-visited", "contact-engaged"} {
 				if seen[name] == 0 {
 					t.Errorf("no %s happened", name)
 				}
@@ -198,6 +198,16 @@ func (d *cleared) fill(t *testing.T, run string) []string {
 	do(200, "PUT", "/v1/contacts/"+contact+"/company", map[string]any{"company_id": company})
 	do(200, "PUT", "/v1/contacts/"+contact+"/tags/"+vip, nil)
 	do(200, "PUT", "/v1/contacts/"+contact+"/groups/"+gold, nil)
+
+	size := do(201, "POST", "/v1/fields", map[string]any{"scope": "contacts", "name": "Size", "type": "text"}).ID(t)
+	branch := do(201, "POST", "/v1/fields", map[string]any{"scope": "companies", "name": "Branch", "type": "text"}).ID(t)
+	do(200, "PUT", "/v1/contacts/"+contact+"/fields/"+size, map[string]any{"value": m.text()})
+	do(200, "PUT", "/v1/contacts/"+contact+"/fields/"+size, map[string]any{"value": m.text()})
+	do(200, "PUT", "/v1/companies/"+company+"/fields/"+branch, map[string]any{"value": m.text()})
+	do(200, "POST", "/v1/contacts/"+contact+"/identify", map[string]any{"customer": m.text()})
+	browser := m.text()
+	do(201, "POST", "/v1/visits", map[string]any{"visitor": browser, "page": m.url(), "referrer": m.url()})
+	do(201, "POST", "/v1/inquiries", map[string]any{"channel": "chat", "from": map[string]any{"visitor": browser}, "subject": m.text(), "body": m.text()})
 
 	note := do(201, "POST", "/v1/contacts/"+contact+"/notes", map[string]any{"body": m.text()}).ID(t)
 	do(200, "PATCH", "/v1/contacts/"+contact+"/notes/"+note, map[string]any{"body": m.text()})
@@ -345,7 +355,7 @@ func anySlice(rows []map[string]any) []any {
 
 // personalFields are the fields whose texts go with the keys.
 var personalFields = []string{
-	"name", "alias", "email", "emails", "phones", "channels", "avatar", "url", "address", "note", "subject", "body", "ref", "value", "message_id", "device", "devices", "reason", "lost", "addresses", "identity",
+	"name", "alias", "email", "emails", "phones", "channels", "avatar", "url", "address", "note", "subject", "body", "ref", "value", "message_id", "device", "devices", "reason", "lost", "addresses", "identity", "customer", "before", "page", "referrer",
 }
 
 // withoutTexts replaces personal texts by their number.

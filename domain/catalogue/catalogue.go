@@ -12,6 +12,7 @@ import (
 	"daybook/domain/department"
 	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/domain/field"
 	"daybook/domain/group"
 	"daybook/domain/key"
 	"daybook/domain/operation"
@@ -30,6 +31,7 @@ var Kinds = []*event.Noun{
 	desk.ImportStream.Noun(),
 	desk.LogStream.Noun(),
 	desk.OwnersStream.Noun(),
+	field.Stream.Noun(),
 	group.Stream.Noun(),
 	key.Stream.Noun(),
 	operation.Stream.Noun(),

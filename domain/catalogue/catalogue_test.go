@@ -25,6 +25,7 @@ import (
 	"daybook/domain/department"
 	"daybook/domain/desk"
 	"daybook/domain/event"
+	"daybook/domain/field"
 	"daybook/domain/group"
 	"daybook/domain/key"
 	"daybook/domain/operation"
@@ -264,6 +265,7 @@ func examples() map[string][]event.Event {
 			agent.PictureSet{Set: set}, agent.PictureRemoved{Removed: removed},
 		},
 		"company": {
+			company.FieldSet{Value: field.Value{Field: id(), Type: field.Text, Value: text("Retail")}}, company.FieldCleared{Field: id()},
 			company.Registered{Profile: eve, Emails: []personal.Text{text("a@acme.example")}, Phones: []personal.Text{text("+390669820003")}, Ref: text("acme")},
 			company.Edited{Changes: changes}, company.AddressesChanged{Emails: []personal.Text{text("b@acme.example")}, Phones: []personal.Text{text("+390669820004")}},
 			company.JoinedGroup{Group: id()}, company.LeftGroup{Group: id()}, company.Deleted{}, company.Restored{},
@@ -275,11 +277,13 @@ func examples() map[string][]event.Event {
 			contact.AssignedCompany{Company: id()}, contact.LeftCompany{Company: id()}, contact.Tagged{Tag: id()}, contact.Untagged{Tag: id()},
 			contact.JoinedGroup{Group: id()}, contact.LeftGroup{Group: id()}, contact.Deleted{},
 			contact.Restored{Lost: []contact.Address{mail}}, contact.OfferMade{Offer: contact.Offer{ID: id(), Name: ptr("Eva"), Address: &mail}}, contact.OfferClosed{Offer: id(), Outcome: contact.Fulfilled}, contact.DuplicateFound{Contact: id()}, contact.Visited{Page: personal.New("https://shop.example/lamps"), Referrer: personal.New("https://search.example/"), Language: "it", Began: time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)}, contact.Engaged{}, contact.Located{Country: "IT", Source: contact.OfPhone, TimeZone: new("Europe/Rome"), Rule: "country-zone/1"},
+			contact.FieldSet{Value: field.Value{Field: id(), Type: field.Number, Value: text("41.5")}}, contact.FieldCleared{Field: id()},
 			contact.NoteAdded{Note: id(), Ticket: id(), Body: text("likes tea")}, contact.NoteEdited{Note: id(), Body: text("likes coffee")}, contact.NoteRemoved{Note: id()},
 			contact.PictureSet{Set: set}, contact.PictureRemoved{Removed: removed},
 		},
 		"department":  {department.Created{Name: "Sales", Ref: text("sales")}, department.Renamed{Name: "Orders"}, department.Deleted{To: id()}},
 		"desk":        {desk.LogRestored{Position: 538, Known: 540}, desk.KeysLost{Subjects: []uuid.UUID{id()}}, desk.OwnerEntered{Agent: id()}, desk.OwnerStruck{Agent: id()}, desk.LinesPlayed{Source: "journal", Accepted: []uuid.UUID{id()}, Unchanged: []uuid.UUID{id()}, Rejected: []uuid.UUID{id()}, Malformed: []uuid.UUID{id()}}},
+		"field":       {field.Defined{Scope: field.Contacts, Name: "Shoe size", Type: field.Number, Order: 2, Held: id(), Ref: text("shoe")}, field.Renamed{Name: "Size", Held: id()}, field.Moved{Order: 1}, field.Archived{}, field.Unarchived{}, field.ClaimLapsed{Reservation: id()}},
 		"group":       {group.Created{Name: "Gold", Held: id(), Look: group.Look{Color: "#000000", Background: "#ffd700"}, Ref: text("Gold")}, group.Renamed{Name: "Platinum", Held: id()}, group.Restyled{Look: group.Look{Color: "#eeeeee"}}, group.Archived{}, group.Unarchived{}, group.ClaimLapsed{Reservation: id()}},
 		"key":         {key.Created{Name: text("panel"), Role: role.Agent, Agent: id()}, key.Revoked{}},
 		"operation":   {operation.Begun{Plan: "department-delete", About: id(), With: id(), Revision: 3}, operation.Progressed{Things: 100}, operation.Ended{}},

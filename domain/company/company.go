@@ -7,6 +7,7 @@ import (
 
 	"daybook/domain"
 	"daybook/domain/event"
+	"daybook/domain/field"
 	"daybook/domain/personal"
 	"daybook/domain/picture"
 	"daybook/domain/profile"
@@ -20,6 +21,7 @@ type Company struct {
 	Emails []personal.Text // normalised; several companies may share one
 	Phones []personal.Text // E.164
 	Groups []uuid.UUID
+	Fields field.Values
 
 	Picture picture.Picture
 }

@@ -17,7 +17,7 @@ type Event interface {
 }
 
 // Events decodes company events.
-var Events = event.NewTable(of[Registered](), of[Edited](), of[AddressesChanged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored](), of[PictureSet](), of[PictureRemoved]())
+var Events = event.NewTable(of[Registered](), of[Edited](), of[AddressesChanged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored](), of[FieldSet](), of[FieldCleared](), of[PictureSet](), of[PictureRemoved]())
 
 func of[T Event]() event.Type[Event] { return event.TypeOf(func(e T) Event { return e }) }
 

@@ -14,6 +14,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/address"
 	"daybook/domain/event"
+	"daybook/domain/field"
 	"daybook/domain/personal"
 	"daybook/domain/picture"
 	"daybook/domain/profile"
@@ -36,6 +37,7 @@ type Contact struct {
 	Offers        []Offer     // the open ones
 	Offered       []uuid.UUID // every offer that was ever made
 	Duplicates    []uuid.UUID // contacts who may be the same person
+	Fields        field.Values
 	Notes         []uuid.UUID // those that were not removed
 	Picture       picture.Picture
 }

@@ -21,6 +21,7 @@ var Events = event.NewTable(
 	of[Registered](), of[Edited](), of[AddressAdded](), of[AddressRemoved](), of[ClaimLapsed](),
 	of[AssignedCompany](), of[LeftCompany](), of[Tagged](), of[Untagged](), of[JoinedGroup](), of[LeftGroup](), of[Deleted](), of[Restored](),
 	of[OfferMade](), of[OfferClosed](), of[DuplicateFound](), of[Located](), of[Visited](), of[Engaged](),
+	of[FieldSet](), of[FieldCleared](),
 	of[NoteAdded](), of[NoteEdited](), of[NoteRemoved](),
 	of[PictureSet](), of[PictureRemoved](),
 )

@@ -1,0 +1,27 @@
+package contact
+
+import (
+	"github.com/google/uuid"
+
+	"daybook/domain/field"
+)
+
+// FieldSet: a custom field of the contact has a value.
+type FieldSet struct {
+	field.Value
+}
+
+// EventType returns the stored name.
+func (FieldSet) EventType() string { return "contact-field-set" }
+
+func (e FieldSet) apply(c *Contact) { c.Fields = c.Fields.With(e.Value) }
+
+// FieldCleared: the contact has nothing in a custom field any more.
+type FieldCleared struct {
+	Field uuid.UUID `json:"field"`
+}
+
+// EventType returns the stored name.
+func (FieldCleared) EventType() string { return "contact-field-cleared" }
+
+func (e FieldCleared) apply(c *Contact) { c.Fields = c.Fields.Without(e.Field) }
