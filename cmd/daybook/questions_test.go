@@ -99,13 +99,20 @@ func TestQuestionsOfSeveral(t *testing.T) {
 	count := asksOf(server)
 	path := "/v1/companies/" + one.Must(t, 201, "POST", "/v1/companies", map[string]any{"name": "Acme"}).ID(t)
 	two.Must(t, 200, "PATCH", path, map[string]any{"name": "Acme & Co."}) // now it knows who asks
-	for i, c := range []testdesk.Client{one, two, one, two} {
+	want, looks := asked{1, 1}, 0
+	for i, c := range []testdesk.Client{one, two, one, two, one, two, one, two} {
 		c.CaughtUp(t)
 		count(t)
 		a := c.Do(t, "PATCH", path, fmt.Appendf(nil, `{"name":"Acme %d"}`, i))
-		if got := count(t); a.Status != 200 || got != (asked{1, 1}) {
+		switch got := count(t); {
+		case a.Status != 200 || got.appends != want.appends || got.questions < want.questions:
 			t.Errorf("edit %d: %s; it asked %s", i, a, got)
+		case got != want:
+			looks++
 		}
+	}
+	if looks > 4 { // a process that follows looks at the log once a second, which may fall into an edit
+		t.Errorf("%d of 8 edits asked more than %s", looks, want)
 	}
 }
 
