@@ -80,6 +80,7 @@ fuzz: ## fuzz the decoders, one minute each
 	@go test ./domain/catalogue -run '^$$' -fuzz FuzzDecode -fuzztime 1m
 	@go test ./domain/personal -run '^$$' -fuzz FuzzOpen -fuzztime 1m
 	@go test ./journal -run '^$$' -fuzz FuzzParse -fuzztime 1m
+	@go test ./domain/field -run '^$$' -fuzz FuzzRead -fuzztime 1m
 	@go test ./internal/square -run '^$$' -fuzz FuzzMake -fuzztime 1m
 	@go test ./internal/square -run '^$$' -fuzz FuzzOrientation -fuzztime 1m
 

@@ -77,6 +77,9 @@ func TestCustomFields(t *testing.T) {
 	if found := c.Get(t, path).Object(t); held(found, fields["number"]) != nil {
 		t.Errorf("cleared: %v", found)
 	}
+	if last := timeline(t, c, nora)[0]; last["type"] != "contact-field-cleared" || !strings.Contains(fmt.Sprint(last["changes"]), "map[before:42 field:value value:]") {
+		t.Errorf("from what to nothing: %v", last)
+	}
 	c.Refused(t, 404, "field-unknown", "PUT", path+"/fields/"+branch, map[string]any{"value": "x"})
 	c.Refused(t, 404, "field-unknown", "PUT", path+"/fields/nothing", map[string]any{"value": "x"})
 

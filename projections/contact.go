@@ -99,6 +99,9 @@ func timelineEntry(e *engine.Recorded, of uuid.UUID, ticket table.Ref, before, a
 			entry.Changes = append(entry.Changes, change)
 		}
 	}
+	if cleared, is := e.Event.(contact.FieldCleared); is && before != nil {
+		entry.Changes = append(entry.Changes, readmodels.Change{Field: "value", Before: valueIn(before.Fields, cleared.Field), Value: ""})
+	}
 	switch {
 	case before == nil && after != nil:
 		entry.Changes = append(entry.Changes, readmodels.Change{Field: "type", Value: after.Type})
