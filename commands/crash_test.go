@@ -297,6 +297,34 @@ func TestCrashAndSameRequest(t *testing.T) {
 	}
 }
 
+// TestRequestThatLapsedAClaim repeats an inquiry that had ended the unused claim of a contact who was never registered, and then died. By
+// now it is that contact whom it registers.
+func TestRequestThatLapsedAClaim(t *testing.T) {
+	t.Parallel()
+	store := testlog.Memory(t)
+	d := testlog.Desk(store)
+	if err := registers("nora@customers.example", "claimant")(t, testlog.Desk(newMortal(store, 2, false))); err == nil { // it claims both addresses
+		t.Fatal("the claimant is registered")
+	}
+	if err := visits("known", "")(t, d); err != nil {
+		t.Fatal(err)
+	}
+	known := tickets(t, d)[id("ticket of known")].Contact
+	writes := func(d *work.Desk) (work.Answer[ticket.Ticket], error) {
+		return work.Carry(t.Context(), d, work.Plan[ticket.Ticket](commands.Inquiry{
+			Channel: "chat", From: commands.Sender{Visitor: "v-1", Email: "nora@customers.example"}, Subject: "Help",
+		}), id("ticket"), asks("inquiry"))
+	}
+	if _, err := writes(testlog.Desk(newMortal(store, 1, false))); err == nil {
+		t.Fatal("the inquiry was written as a whole")
+	}
+	must[contact.Contact](t)(work.Do(t.Context(), d, contact.Stream, known, commands.DeleteContact{}, asks("delete")))
+	a := must[ticket.Ticket](t)(writes(d))
+	if who := contacts(t, d)[a.State.Contact]; !who.Has(address(contact.Email, "nora@customers.example")) || !who.Has(address(contact.Visitor, "v-1")) {
+		t.Errorf("the ticket is of %s, %+v", a.State.Contact, who)
+	}
+}
+
 // TestCrashAndOtherRequest has another request need a name that an interrupted command claimed.
 func TestCrashAndOtherRequest(t *testing.T) {
 	t.Parallel()

@@ -93,11 +93,14 @@ func (w *Work) claim(h event.Hold, category string, id uuid.UUID, by By) error {
 	return nil
 }
 
-// lapse ends a claim that the thing of stream s never used.
+// lapse ends a claim that the thing of stream s never used. It has a request of its own: the one that needs the name has not asked for
+// anything of that thing, and still may.
 func (w *Work) lapse(s *stream, reservation uuid.UUID, by By) error {
+	by = by.bare()
+	by.Request = uuid.NewSHA1(by.Request, reservation[:])
 	switch {
 	case len(s.pending) == 0:
-		s.keep(w, lapses, by.bare(), s.kind.Lapse(reservation))
+		s.keep(w, lapses, by, s.kind.Lapse(reservation))
 		return nil
 	case s.order == lapses: // one is enough
 		return nil
