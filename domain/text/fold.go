@@ -29,7 +29,7 @@ func Fold(value string) string {
 			b.WriteString(simple)
 			continue
 		}
-		b.WriteRune(r)
+		b.WriteRune(unicode.ToLower(r)) // Cherokee letters are folded to capitals
 	}
 	return b.String()
 }
