@@ -86,7 +86,9 @@ func TestCustomersWrite(t *testing.T) {
 	if first := contactOf(t, c, map[string]any{"visitor": "v1", "customer": "1"}, chat); first != guest {
 		t.Error("a visitor who signs in is another contact")
 	}
-	second := contactOf(t, c, map[string]any{"visitor": "v1", "customer": "2", "email": "two@customers.example"}, chat)
+	c.Must(t, 200, "PATCH", "/v1/contacts/"+guest, map[string]any{"emails": []string{"both@customers.example"}, "phones": []string{"+39 02 1234 5678"}})
+	second := contactOf(t, c, map[string]any{"visitor": "v1", "customer": "2", "email": "both@customers.example", "phone": "+39 02 1234 5678"}, chat)
+	c.Must(t, 200, "PATCH", "/v1/contacts/"+second, map[string]any{"emails": []string{"two@customers.example"}})
 	if second == guest {
 		t.Error("two customers at one browser are one contact")
 	}

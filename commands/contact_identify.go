@@ -83,13 +83,6 @@ func (Identify) whoIs(w *work.Work, id uuid.UUID, customer, visitor contact.Addr
 	case found:
 		return holder, nil
 	}
-	claimed, err := neverRegistered(w, holder)
-	if err != nil || !claimed {
-		holder = uuid.Nil
-	}
-	if err != nil {
-		return uuid.Nil, err
-	}
 	return newContact(w, holder, by)
 }
 

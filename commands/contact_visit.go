@@ -2,6 +2,7 @@ package commands
 
 import (
 	"net/url"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -48,20 +49,13 @@ func (c Visit) Carry(w *work.Work, _ uuid.UUID, by By) (work.Answer[contact.Cont
 		return none, err
 	}
 	if !found {
-		claimed, err := neverRegistered(w, who)
-		if err != nil {
-			return none, err
-		}
-		if !claimed {
-			who = uuid.Nil
-		}
 		if who, err = newContact(w, who, by); err != nil {
 			return none, err
 		}
 	}
 	by.Actor = event.Actor{Kind: event.Contact, ID: who}
 	return work.Run(w, contact.Stream, who, visits{visitor, country, contact.Visited{
-		Page: personal.New(page), Referrer: personal.New(referrer), Language: c.Language, Began: by.At.UTC().Truncate(1000),
+		Page: personal.New(page), Referrer: personal.New(referrer), Language: c.Language, Began: by.At.UTC().Truncate(time.Microsecond),
 	}}, by)
 }
 

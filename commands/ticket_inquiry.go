@@ -122,10 +122,10 @@ func (in Inquiry) concerns(id uuid.UUID, given []Given, by By) []work.Thing {
 // of them, unless it did before. If no contact has one of the addresses, it registers a new one. A contact whom the business calls
 // otherwise than the sender is somebody else: a visitor id that they have moves, since several people may use one browser.
 func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UUID, error) {
-	who, unmade := uuid.Nil, uuid.Nil
+	who, unmade, yielder := uuid.Nil, uuid.Nil, uuid.Nil // yielder has the visitor id, which moves
 	var others []uuid.UUID
 	var free []Given
-	moving := map[uuid.UUID]Given{} // by their holders
+	var visitor contact.Address
 	for _, a := range all {
 		holder, found, another := uuid.Nil, false, false
 		if !a.Unread {
@@ -140,10 +140,8 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 		switch {
 		case another && a.Kind == contact.Visitor:
 			if !work.Came(w, contact.Stream, holder, by) { // else they have it again since
-				moving[holder] = Given{a.Address, true}
+				yielder, visitor = holder, a.Address
 			}
-		case another:
-			others = append(others, holder)
 		case !found:
 			free = append(free, a)
 			if claimed, err := neverRegistered(w, holder); err != nil {
@@ -151,7 +149,7 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 			} else if claimed { // for a contact who was never registered: register that one
 				unmade = holder
 			}
-		case who == uuid.Nil:
+		case who == uuid.Nil && !another:
 			who = holder
 		case holder != who && !slices.Contains(others, holder):
 			others = append(others, holder)
@@ -173,17 +171,17 @@ func (s Sender) recognise(w *work.Work, all []Given, again bool, by By) (uuid.UU
 	if by.Actor == contactToBe {
 		by.Actor.ID = id
 	}
-	for holder, a := range moving {
-		yields := giveUp{Address: a.Address}
-		if slices.Contains(others, holder) { // one step says both
+	if yielder != uuid.Nil {
+		yields := giveUp{Address: visitor}
+		if slices.Contains(others, yielder) { // one step says both
 			yields.alike = []uuid.UUID{id}
 		}
-		if _, err := work.Yield(w, contact.Stream, holder, yields, by); err != nil {
+		if _, err := work.Yield(w, contact.Stream, yielder, yields, by); err != nil {
 			return uuid.Nil, err
 		}
-		free = append(free, a)
+		free = append(free, Given{visitor, true})
 	}
-	told := slices.DeleteFunc(slices.Clone(others), func(other uuid.UUID) bool { _, yielded := moving[other]; return yielded })
+	told := slices.DeleteFunc(slices.Clone(others), func(other uuid.UUID) bool { return other == yielder })
 	if who != uuid.Nil {
 		return who, s.teach(w, who, free, others, told, by)
 	}
@@ -228,11 +226,11 @@ func (c giveUp) Decide(co contact.Contact, _ By) ([]contact.Event, error) {
 	return append([]contact.Event{contact.AddressRemoved{Address: c.Address}}, duplicates(co, c.alike)...), nil
 }
 
-// newContact returns the id of the contact that a request registers: unmade, or the one derived from the request. If the
-// request died after it registered that one, who was deleted since, it is the next.
-func newContact(w *work.Work, unmade uuid.UUID, by By) (uuid.UUID, error) {
-	if unmade != uuid.Nil {
-		return unmade, nil
+// newContact returns the id of the contact that a request registers: the one who claimed an address, if they were never registered, or
+// the one derived from the request. If the request died after it registered that one, who was deleted since, it is the next.
+func newContact(w *work.Work, claimant uuid.UUID, by By) (uuid.UUID, error) {
+	if claimed, err := neverRegistered(w, claimant); err != nil || claimed {
+		return claimant, err
 	}
 	for id := firstContact(by); ; id = uuid.NewSHA1(id, []byte(contact.Stream.Category)) {
 		c, err := work.Look(w, contact.Stream, id)
