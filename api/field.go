@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 
-	"github.com/google/uuid"
-
 	"daybook/commands"
 	"daybook/domain/field"
 	"daybook/domain/role"
@@ -22,18 +20,10 @@ type FieldQuery struct {
 func (s *server) fields() {
 	t := resourceOf(s, field.Stream, "/v1/fields", "Custom fields", role.ContactsRead, readmodels.FieldsTable,
 		func(r readmodels.Field) int64 { return r.Revision })
-	for _, scope := range field.Scopes { // a field of contacts is none of companies
-		s.things["field/"+string(scope)] = things{t.one(), func(ctx context.Context, q table.Queryer, id uuid.UUID) error {
-			row, _, err := t.row(ctx, q, id)
-			if err == nil && row.Scope != string(scope) {
-				err = field.Stream.Unknown
-			}
-			return err
-		}}
-	}
+	scoped(t, field.Scopes, func(r readmodels.Field) field.Scope { return field.Scope(r.Scope) })
 	create[commands.DefineField](t, "defineField", "Define a custom field of contacts or of companies. Its type never changes")
-	lists(t, "listFields", "List custom fields, in their order", func(_ context.Context, _ table.Queryer, in *FieldQuery) (readmodels.FieldFilter, error) {
-		return readmodels.FieldFilter{Q: in.Q, Scope: string(in.Scope), Ref: in.Ref, Archived: in.Archived}, nil
+	lists(t, "listFields", "List custom fields, in their order", func(_ context.Context, _ table.Queryer, in *FieldQuery) (readmodels.NameFilter, error) {
+		return readmodels.NameFilter{Q: in.Q, Scope: string(in.Scope), Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindFields)
 	get(t, "getField", "Get a custom field, now or in the past")
 	patch[commands.EditField](t, "", "updateField", "Rename a custom field, move it, archive it, or take it out of the archive. Its values stay")

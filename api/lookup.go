@@ -52,25 +52,21 @@ func (s *server) lookedUp(ctx context.Context, of Identity) (*Answered[LookedUp]
 	if err != nil {
 		return nil, err
 	}
-	id, found, err := work.Find(ctx, s.Desk, a.Hold())
+	now, found, err := work.Holder(ctx, s.Desk, contact.Stream, a.Hold())
 	if err == nil && !found {
 		err = domain.NotFound("contact-unknown", "No contact has this identity.")
 	}
 	if err != nil {
 		return nil, err
 	}
-	now, err := work.State(ctx, s.Desk, contact.Stream, id)
-	if err != nil {
-		return nil, err
-	}
-	row, err := s.Rows.At(ctx, contact.Stream.Category, id, now.Revision, nil)
+	row, err := s.Rows.At(ctx, contact.Stream.Category, now.ID, now.Revision, nil)
 	if err != nil {
 		return nil, err
 	}
 	c := row.Row.(readmodels.Contact)
 	answer := &Answered[LookedUp]{Position: now.Position.String(), Body: LookedUp{Known: known(c)}}
 	if of.Kind == contact.Visitor || of.Kind == contact.Customer || s.may(ctx, role.ContactsRead) == nil {
-		answer.Body.ID, answer.Body.Contact = id, &c
+		answer.Body.ID, answer.Body.Contact = now.ID, &c
 	}
 	return answer, nil
 }

@@ -55,6 +55,19 @@ type things struct {
 	must func(ctx context.Context, q table.Queryer, id uuid.UUID) error // see resource.must
 }
 
+// scoped records the things of each scope: what belongs to one is unknown to the others. of returns the scope of a row.
+func scoped[S any, E event.Event, R any, T ~string](t *resource[S, E, R], scopes []T, of func(R) T) {
+	for _, scope := range scopes {
+		t.things[t.kind.Category+"/"+string(scope)] = things{t.one(), func(ctx context.Context, q table.Queryer, id uuid.UUID) error {
+			row, _, err := t.row(ctx, q, id)
+			if err == nil && of(row) != scope {
+				err = t.kind.Unknown
+			}
+			return err
+		}}
+	}
+}
+
 // create binds a POST on the list to a command that creates a thing.
 func create[C work.Command[S, E], S any, E event.Event, R any](t *resource[S, E, R], id, summary string) {
 	creates(t, t.path, id, summary, "", func(c C) work.Plan[S] { return work.Of(t.kind, c) })

@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 
-	"github.com/google/uuid"
-
 	"daybook/commands"
 	"daybook/domain/role"
 	"daybook/domain/tag"
@@ -30,18 +28,10 @@ type TagQuery struct {
 func (s *server) tags() {
 	t := resourceOf(s, tag.Stream, "/v1/tags", "Tags", role.TicketsRead, readmodels.TagsTable,
 		func(r readmodels.Tag) int64 { return r.Revision })
-	for _, scope := range []tag.Scope{tag.Contacts, tag.Tickets} { // a tag of one registry is none of the other
-		s.things["tag/"+string(scope)] = things{t.one(), func(ctx context.Context, q table.Queryer, id uuid.UUID) error {
-			row, _, err := t.row(ctx, q, id)
-			if err == nil && row.Scope != scope {
-				err = tag.Stream.Unknown
-			}
-			return err
-		}}
-	}
+	scoped(t, tag.Scopes, func(r readmodels.Tag) tag.Scope { return r.Scope })
 	create[commands.CreateTag](t, "createTag", "Create a tag for contacts or for tickets")
 	lists(t, "listTags", "List tags", func(_ context.Context, _ table.Queryer, in *TagQuery) (readmodels.NameFilter, error) {
-		return readmodels.NameFilter{Q: in.Q, Scope: in.Scope, Ref: in.Ref, Archived: in.Archived}, nil
+		return readmodels.NameFilter{Q: in.Q, Scope: string(in.Scope), Ref: in.Ref, Archived: in.Archived}, nil
 	}, readmodels.FindTags)
 	get(t, "getTag", "Get a tag, now or in the past")
 	patch[commands.EditTag](t, "", "updateTag", "Rename a tag, archive it, or take it out of the archive")

@@ -33,6 +33,8 @@ func TestTextThatIsNone(t *testing.T) {
 		for _, at := range []struct{ path, parameter string }{
 			{"/v1/contacts?q=" + bad, "q"}, {"/v1/contacts?ref=" + bad, "ref"}, {"/v1/contacts?tag=" + bad, "tag"}, {"/v1/contacts?tag=vip&tag_not=" + bad, "tag_not"},
 			{"/v1/contacts?group=" + bad, "group"}, {"/v1/contacts?sort=" + bad, "sort"}, {"/v1/contacts?cursor=" + bad, "cursor"},
+			{"/v1/contacts?identity=visitor:" + bad, "identity"}, {"/v1/contacts?country=" + bad, "country"}, {"/v1/contacts?seen_from=" + bad, "seen_from"}, {"/v1/fields?q=" + bad, "q"},
+			{"/v1/tickets?identity=visitor:" + bad, "identity"}, {"/v1/tickets?company_now=" + bad, "company_now"},
 			{"/v1/companies?q=" + bad, "q"}, {"/v1/agents?ref=" + bad, "ref"}, {"/v1/tickets?ref=" + bad, "ref"}, {"/v1/tickets?tag=" + bad, "tag"}, {"/v1/tickets?agent=" + bad, "agent"},
 			{"/v1/events?stream=" + bad, "stream"}, {"/v1/events?type=" + bad, "type"}, {"/v1/events?actor=" + bad, "actor"}, {"/v1/events?correlation=" + bad, "correlation"},
 			{"/v1/events/stream?type=" + bad, "type"}, {"/v1/events/" + bad + "/0", "stream"}, {"/v1/contacts/" + nora + "?as_of=" + bad, "as_of"},
@@ -45,6 +47,16 @@ func TestTextThatIsNone(t *testing.T) {
 		}
 		c.Refused(t, 422, "text-encoding", "PUT", "/v1/contacts/"+nora+"/tags/"+bad, nil)
 		c.Refused(t, 422, "text-encoding", "DELETE", ticket+"/tags/"+bad, nil)
+		c.Refused(t, 422, "text-encoding", "PUT", "/v1/contacts/"+nora+"/fields/"+bad, map[string]any{"value": "x"})
+	}
+	for _, door := range [][3]string{
+		{"POST", "/v1/contacts/" + nora + "/identify", `{"customer":"a\u0000b"}`}, {"POST", "/v1/contacts/lookup", `{"identity":{"kind":"visitor","value":"a\u0007b"}}`},
+		{"POST", "/v1/visits", `{"visitor":"a\u0000b"}`}, {"POST", "/v1/visits", `{"visitor":"v","page":"https://shop.example/\u0000"}`}, {"POST", "/v1/contacts/" + nora + "/notes", `{"body":"a\u0000b"}`},
+		{"POST", "/v1/fields", `{"scope":"contacts","type":"text","name":"a\u0000b"}`}, {"PUT", "/v1/contacts/" + nora + "/fields/" + nora, `{"value":"a\u0000b"}`},
+		{"POST", "/v1/inquiries", `{"channel":"chat","from":{"visitor":"v","language":"i\u0000t"}}`},
+	} {
+		c.Refused(t, 422, "text-encoding", door[0], door[1], door[2])
+		c.Refused(t, 400, "malformed", door[0], door[1], strings.NewReplacer(`\u0000`, "\xff", `\u0007`, "\xff").Replace(door[2]))
 	}
 	for _, name := range []string{"Daybook-Reason", "Idempotency-Key", "If-Match"} {
 		for _, bad := range []string{"caf\xe9", "\xff", "a\xc2\x85b"} {

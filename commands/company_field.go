@@ -6,7 +6,6 @@ import (
 	"daybook/commands/work"
 	"daybook/domain/company"
 	"daybook/domain/field"
-	"daybook/domain/personal"
 	"daybook/domain/role"
 )
 
@@ -42,19 +41,11 @@ func (c SetCompanyField) Decide(co company.Company, by By) ([]company.Event, err
 	if err := co.MustExist(); err != nil {
 		return nil, err
 	}
-	f, err := work.Known(by, field.Stream, c.Field)
-	if err != nil {
+	set, err := newValue(by, c.Field, c.Value, co.Fields)
+	if err != nil || set == nil {
 		return nil, err
 	}
-	value, err := f.Type.Read(c.Value)
-	if err != nil {
-		return nil, err
-	}
-	set := field.Value{Field: c.Field, Type: f.Type, Value: personal.New(value)}
-	if had, has := co.Fields.Of(c.Field); has && had == set {
-		return nil, nil
-	}
-	return happened[company.Event](company.FieldSet{Value: set})
+	return happened[company.Event](company.FieldSet{Value: *set})
 }
 
 // Decide changes nothing for a company that has nothing there.

@@ -6,7 +6,6 @@ import (
 	"daybook/commands/work"
 	"daybook/domain/contact"
 	"daybook/domain/field"
-	"daybook/domain/personal"
 	"daybook/domain/role"
 )
 
@@ -42,19 +41,11 @@ func (c SetContactField) Decide(co contact.Contact, by By) ([]contact.Event, err
 	if err := co.MustExist(); err != nil {
 		return nil, err
 	}
-	f, err := work.Known(by, field.Stream, c.Field)
-	if err != nil {
+	set, err := newValue(by, c.Field, c.Value, co.Fields)
+	if err != nil || set == nil {
 		return nil, err
 	}
-	value, err := f.Type.Read(c.Value)
-	if err != nil {
-		return nil, err
-	}
-	set := field.Value{Field: c.Field, Type: f.Type, Value: personal.New(value)}
-	if had, has := co.Fields.Of(c.Field); has && had == set {
-		return nil, nil
-	}
-	return happened[contact.Event](contact.FieldSet{Value: set})
+	return happened[contact.Event](contact.FieldSet{Value: *set})
 }
 
 // Decide changes nothing for a contact that has nothing there.

@@ -117,33 +117,28 @@ func valueBefore(r *readmodels.Contact, field string) any {
 		return nil
 	}
 	var value string
-	switch field {
-	case "name":
-		value = r.Name
-	case "avatar":
-		value = r.Avatar
-	case "url":
-		value = r.URL
-	case "address":
-		value = r.Address
-	case "note":
-		value = r.Note
-	case "time_zone":
-		value = r.TimeZone
-	case "language":
-		value = r.Language
-	case "country":
+	switch at, ofProfile := shownIn[field]; {
+	case ofProfile:
+		value = reflect.ValueOf(r.Profile).Field(at).String()
+	case field == "country":
 		value = r.Country
-	case "company":
-		if r.Company != (table.Ref{}) {
-			value = uuid.UUID(r.Company).String()
-		}
+	case field == "company" && r.Company != (table.Ref{}):
+		value = uuid.UUID(r.Company).String()
 	}
 	if value == "" {
 		return nil
 	}
 	return value
 }
+
+// shownIn is the row's field of a profile for each name.
+var shownIn = func() map[string]int {
+	at := make(map[string]int)
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[readmodels.Profile]()) {
+		at[f.Tag.Get("json")] = f.Index[0]
+	}
+	return at
+}()
 
 // typeOf returns the type of a contact, by their name and addresses.
 func typeOf(r readmodels.Contact) contact.Type {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"daybook/domain/search"
 	"daybook/readmodels/table"
 )
 
@@ -33,22 +32,7 @@ type FieldValue struct {
 // FieldsTable is the table of custom fields.
 var FieldsTable = table.Table{Name: "fields", Comment: "The custom fields of contacts and those of companies.", Row: Field{}}
 
-// A FieldFilter selects custom fields. Empty fields select all.
-type FieldFilter struct {
-	Q        string
-	Scope    string
-	Ref      string
-	Archived bool // archived ones too
-}
-
 // FindFields lists custom fields by their place.
-func FindFields(ctx context.Context, q table.Queryer, f FieldFilter, p table.Page) (table.Found[Field], error) {
-	ask := table.Ask(FieldsTable)
-	ask.Words("search", nil, search.Question(f.Q))
-	ask.Is("scope", f.Scope)
-	ask.Is("ref", f.Ref)
-	if !f.Archived {
-		ask.Say(`NOT e."archived"`, "archived")
-	}
-	return table.Find[Field](ctx, q, ask, p, "place", "name", "position")
+func FindFields(ctx context.Context, q table.Queryer, f NameFilter, p table.Page) (table.Found[Field], error) {
+	return table.Find[Field](ctx, q, f.inUse(FieldsTable), p, "place", "name", "position")
 }

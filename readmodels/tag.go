@@ -25,19 +25,19 @@ type Tag struct {
 // TagsTable is the table of tags.
 var TagsTable = table.Table{Name: "tags", Comment: "The tags of contacts and the tags of tickets.", Row: Tag{}}
 
-// A NameFilter selects departments, tags or groups. Empty fields select all.
+// A NameFilter selects departments, tags, groups or custom fields. Empty fields select all.
 type NameFilter struct {
 	Q        string
-	Scope    tag.Scope // tags only
+	Scope    string // tags and custom fields only
 	Ref      string
 	Deleted  bool // departments only: deleted ones too
-	Archived bool // tags and groups only: archived ones too
+	Archived bool // all but departments: archived ones too
 }
 
 func (f NameFilter) ask(of table.Table) *table.Question {
 	ask := table.Ask(of)
 	ask.Words("search", nil, search.Question(f.Q))
-	ask.Is("scope", string(f.Scope))
+	ask.Is("scope", f.Scope)
 	ask.Is("ref", f.Ref)
 	return ask
 }

@@ -121,6 +121,23 @@ func Find(ctx context.Context, d *Desk, h event.Hold) (id uuid.UUID, found bool,
 	return w.Find(h)
 }
 
+// Holder returns the thing of a kind that has a name, as it now is, and reports whether one does.
+func Holder[S any, E event.Event](ctx context.Context, d *Desk, kind event.Kind[S, E], h event.Hold) (a Answer[S], found bool, err error) {
+	w, err := d.begin(ctx)
+	if err != nil {
+		return a, false, err
+	}
+	id, found, err := w.Find(h)
+	if err != nil || !found {
+		return a, false, err
+	}
+	s, err := w.load(catalogue.Kind(kind.Category), id)
+	if err != nil {
+		return a, false, err
+	}
+	return Answer[S]{ID: id, State: s.state.(S), Revision: s.revision, Position: s.position}, true, nil
+}
+
 // maxTries bounds how often a piece of work starts over because another writer was first. Each time, at least one other
 // writer succeeded.
 const maxTries = 200
