@@ -53,7 +53,7 @@ func TestInPostgreSQL(t *testing.T) {
 		"ReadyWithoutAKey": TestReadyWithoutAKey, "HeadOfAStream": TestHeadOfAStream, "RequestsOfAKey": TestRequestsOfAKey,
 		"StreamSaysWhereItIs": TestStreamSaysWhereItIs, "StreamEndsWithItsKey": TestStreamEndsWithItsKey, "RequestIDFindsItsEvents": TestRequestIDFindsItsEvents,
 		"RefusalsThatAreNotKept": TestRefusalsThatAreNotKept, "ImportsHaveLimits": TestImportsHaveLimits, "BodiesAtTheLimit": TestBodiesAtTheLimit,
-		"NamesOfIDsAndThings": TestNamesOfIDsAndThings, "Identify": TestIdentify, "CustomersWrite": TestCustomersWrite, "LookUp": TestLookUp, "Offers": TestOffers, "CustomFields": TestCustomFields, "Visits": TestVisits, "TypesOfContacts": TestTypesOfContacts, "CountriesOfContacts": TestCountriesOfContacts,
+		"NamesOfIDsAndThings": TestNamesOfIDsAndThings, "Identify": TestIdentify, "CustomersWrite": TestCustomersWrite, "LookUp": TestLookUp, "Offers": TestOffers, "CustomFields": TestCustomFields, "OneFieldOfAName": TestOneFieldOfAName, "Visits": TestVisits, "TypesOfContacts": TestTypesOfContacts, "CountriesOfContacts": TestCountriesOfContacts,
 		"NotesOfContacts": TestNotesOfContacts, "Pictures": TestPictures, "PicturesThatAreRefused": TestPicturesThatAreRefused,
 	})
 }
