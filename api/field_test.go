@@ -52,6 +52,9 @@ func TestCustomFields(t *testing.T) {
 	if last["type"] != "contact-field-set" || last["reason"] != "she said so" || last["through"] != "api" || !strings.HasPrefix(last["actor"].(string), "agent:") {
 		t.Errorf("%v", last)
 	}
+	if strings.Contains(fmt.Sprint(last["changes"]), "field:type") {
+		t.Errorf("a field's type is shown as the contact's: %v", last["changes"])
+	}
 	c.Must(t, 200, "PUT", path+"/fields/a%20Number", map[string]any{"value": "42"}) // by its name
 	if last := timeline(t, c, nora)[0]; !strings.Contains(fmt.Sprint(last["changes"]), "map[before:41.5 field:value value:42]") {
 		t.Errorf("from what to what: %v", last["changes"])

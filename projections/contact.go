@@ -86,18 +86,23 @@ func timelineEntry(e *engine.Recorded, of uuid.UUID, ticket table.Ref, before, a
 		Position: table.Position(e.Position), ContactID: of, TicketID: ticket, At: e.At, RecordedAt: e.RecordedAt, Type: e.Event.EventType(),
 		Actor: e.Meta.Actor.String(), Through: e.Meta.Through, Reason: e.Meta.Reason.String(),
 	}
+	set, isSet := e.Event.(contact.FieldSet)
 	for field, value := range event.Fields(e.Event) {
-		if field != "body" && (field != "ticket" || ticket != (table.Ref{})) { // whether the caller sees a note's ticket is not known here
-			change := readmodels.Change{Field: field, Value: value}
-			was := valueBefore(before, field)
-			if set, is := e.Event.(contact.FieldSet); is && before != nil && field == "value" {
-				was = valueIn(before.Fields, set.Field)
-			}
-			if was != nil && was != fmt.Sprint(value) { // who left a company was in that one
-				change.Before = was
-			}
-			entry.Changes = append(entry.Changes, change)
+		switch {
+		case field == "body",
+			field == "ticket" && ticket == (table.Ref{}), // whether the caller sees a note's ticket is not known here
+			isSet && field == "type":                   // which is the custom field's, and not the contact's
+			continue
 		}
+		was := valueBefore(before, field)
+		if isSet && before != nil && field == "value" {
+			was = valueIn(before.Fields, set.Field)
+		}
+		change := readmodels.Change{Field: field, Value: value}
+		if was != nil && was != fmt.Sprint(value) { // who left a company was in that one
+			change.Before = was
+		}
+		entry.Changes = append(entry.Changes, change)
 	}
 	if cleared, is := e.Event.(contact.FieldCleared); is && before != nil {
 		entry.Changes = append(entry.Changes, readmodels.Change{Field: "value", Before: valueIn(before.Fields, cleared.Field), Value: ""})
