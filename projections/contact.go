@@ -91,7 +91,7 @@ func timelineEntry(e *engine.Recorded, of uuid.UUID, ticket table.Ref, before, a
 		switch {
 		case field == "body",
 			field == "ticket" && ticket == (table.Ref{}), // whether the caller sees a note's ticket is not known here
-			isSet && field == "type":                   // which is the custom field's, and not the contact's
+			isSet && field == "type":                     // which is the custom field's, and not the contact's
 			continue
 		}
 		was := valueBefore(before, field)
